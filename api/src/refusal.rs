@@ -1,0 +1,112 @@
+//! What the domain says when it says no: one table of codes, one shape for every refusal.
+//! A refusal names what was wrong, what would be right, and in which field.
+
+use crate::store;
+
+/// The codes a client can act on; `ErrorCode` in the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// Nobody, or nobody we can believe, is asking.
+    Unauthenticated,
+    /// The caller's role may not do this to anyone.
+    Forbidden,
+    /// It does not exist, or not within the caller's scope: the answer is the same.
+    NotFound,
+    /// An argument is wrong; the field says which.
+    InvalidInput,
+    /// It contradicts what is already kept.
+    Conflict,
+    /// Too many requests in too short a time.
+    RateLimited,
+    /// The document asks for more than one request may.
+    TooComplex,
+    /// A part we need does not answer now; the same request may succeed later.
+    Unavailable,
+    /// Our fault. The log has the cause under the request's id.
+    Internal,
+}
+
+impl Code {
+    /// The code as clients see it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::NotFound => "NOT_FOUND",
+            Self::InvalidInput => "INVALID_INPUT",
+            Self::Conflict => "CONFLICT",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::TooComplex => "TOO_COMPLEX",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+/// The domain says no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What kind of no.
+    pub code: Code,
+    /// What was wrong and what would be right, for a person.
+    pub message: String,
+    /// The path into the arguments, such as `["input", "events", "3", "userId"]`; empty if none applies.
+    pub field: Vec<String>,
+    /// Finer than the code, where that helps: `ID_REUSED`, `SELF_AWARD`.
+    pub reason: Option<&'static str>,
+}
+
+impl Refusal {
+    /// A refusal with a code and a message.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), field: Vec::new(), reason: None }
+    }
+
+    /// An argument is wrong: `field` is the path below the argument's root.
+    pub fn invalid<S: Into<String>>(field: impl IntoIterator<Item = S>, message: impl Into<String>) -> Self {
+        Self::new(Code::InvalidInput, message).at(field)
+    }
+
+    /// The same refusal, about this field.
+    #[must_use]
+    pub fn at<S: Into<String>>(mut self, field: impl IntoIterator<Item = S>) -> Self {
+        self.field = field.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The same refusal, with its field below `path`.
+    #[must_use]
+    pub fn below<S: Into<String>>(mut self, path: impl IntoIterator<Item = S>) -> Self {
+        self.field = path.into_iter().map(Into::into).chain(self.field).collect();
+        self
+    }
+
+    /// The same refusal, with a finer reason.
+    #[must_use]
+    pub fn because(mut self, reason: &'static str) -> Self {
+        self.reason = Some(reason);
+        self
+    }
+}
+
+/// Why an operation did not happen: the domain refused, or a part of ours failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The domain said no; the client is told in full.
+    Refused(Refusal),
+    /// The database failed; the client is told only that it did.
+    Store(store::Error),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
