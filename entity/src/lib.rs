@@ -1,1 +1,16 @@
-//! To be written.
+//! The tables as types, nothing else. A row is not the API: `graphql` converts.
+
+pub mod achievements;
+pub mod active_days;
+pub mod awards;
+pub mod capped_days;
+pub mod events;
+pub mod feed;
+pub mod feed_counter;
+pub mod metric_members;
+pub mod metrics;
+pub mod outbox;
+pub mod people;
+pub mod publications;
+pub mod totals;
+pub mod xp_entries;

@@ -1,1 +1,16 @@
-//! To be written.
+//! The history of the tables. A step, once released, is never edited; it imports nothing of ours.
+
+mod m0001_main_flow;
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{MigrationTrait, async_trait};
+
+/// All steps, oldest first.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_main_flow::Migration)]
+    }
+}

@@ -1,0 +1,20 @@
+//! One row: the last position given out.
+
+use sea_orm::entity::prelude::*;
+
+/// A row of `feed_counter`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "feed_counter")]
+pub struct Model {
+    /// Always 1.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: i16,
+    /// The head of the feed.
+    pub position: i64,
+}
+
+/// Joins are written where they are needed, in `store`.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

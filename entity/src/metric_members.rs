@@ -1,0 +1,24 @@
+//! The different things a `distinct` metric has counted.
+
+use sea_orm::entity::prelude::*;
+
+/// A row of `metric_members`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "metric_members")]
+pub struct Model {
+    /// Whose.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub person_id: Uuid,
+    /// Which metric.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub metric_id: Uuid,
+    /// An attribute's value, or a calendar unit such as a weekend's Saturday.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub member: String,
+}
+
+/// Joins are written where they are needed, in `store`.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,38 @@
+//! One message per consequence, written with its cause and delivered after the commit.
+
+use sea_orm::entity::prelude::*;
+
+/// A row of `outbox`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "outbox")]
+pub struct Model {
+    /// Our id, UUIDv7.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// What it is about: `achievement_earned`.
+    pub kind: String,
+    /// Whom it concerns.
+    pub person_id: Uuid,
+    /// The award it tells of.
+    pub award_id: Option<Uuid>,
+    /// When its cause was committed.
+    pub created_at: DateTimeUtc,
+    /// Not to be delivered before; moves on with every failed attempt.
+    pub available_at: DateTimeUtc,
+    /// Deliveries tried.
+    pub attempts: i32,
+    /// A relay holds it until then.
+    pub leased_until: Option<DateTimeUtc>,
+    /// Delivered.
+    pub settled_at: Option<DateTimeUtc>,
+    /// Given up; kept to be looked at.
+    pub buried_at: Option<DateTimeUtc>,
+    /// Why.
+    pub buried_because: Option<String>,
+}
+
+/// Joins are written where they are needed, in `store`.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,34 @@
+//! The XP ledger. Only ever added to; a total is the sum of its entries.
+
+use sea_orm::entity::prelude::*;
+
+/// A row of `xp_entries`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "xp_entries")]
+pub struct Model {
+    /// Our id, UUIDv7.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// Whose XP.
+    pub person_id: Uuid,
+    /// How much; negative in a reversal.
+    pub amount: i64,
+    /// `BASE` of an event, or `BONUS` of an award.
+    pub kind: String,
+    /// The event that brought it.
+    pub event_id: Option<Uuid>,
+    /// The award that brought it, for a bonus.
+    pub award_id: Option<Uuid>,
+    /// When that happened.
+    pub occurred_at: DateTimeUtc,
+    /// The person's calendar day then.
+    pub local_date: Date,
+    /// When we wrote it.
+    pub recorded_at: DateTimeUtc,
+}
+
+/// Joins are written where they are needed, in `store`.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
