@@ -7,4 +7,5 @@ pub mod clock;
 pub mod config;
 pub mod id;
 pub mod refusal;
+pub mod render;
 pub mod store;
