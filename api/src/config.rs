@@ -2,6 +2,10 @@
 //! `config.default.toml` is their documentation; a test keeps the two alike.
 
 mod limits;
+mod load;
+mod settings;
+mod validate;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +17,8 @@ use chrono_tz::Tz;
 use url::Url;
 
 pub use limits::Limits;
+pub use load::{Declared, Problem, Problems, Sources};
+pub use values::parse_span;
 
 /// The secret of the demo profile: known to everyone, so production refuses it.
 pub const DEMO_SECRET: &str = "plaudit-demo-secret-known-to-everyone-never-for-production";
@@ -206,3 +212,6 @@ fn covers(allowed: &str, origin: &str) -> bool {
         None => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

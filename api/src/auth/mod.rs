@@ -1,6 +1,7 @@
 //! Who is asking: a token becomes an `Actor`, and `policy` says what an actor may do to whom.
 
 pub mod policy;
+pub mod token;
 
 use std::sync::Arc;
 

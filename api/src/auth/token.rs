@@ -1,0 +1,266 @@
+//! A token becomes `Claims`, or a refusal that says what would be right.
+//! Every check is made here, against a time that is given: the library only does the cryptography.
+
+mod keys;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::{Algorithm, Header};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{Claims, Role};
+use crate::refusal::{Code, Refusal};
+
+pub use keys::Keys;
+
+/// The longest token that is looked at, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+/// The longest name of a sending system, in bytes.
+pub const MAX_SERVICE_NAME_BYTES: usize = 128;
+/// The source of events that Plaudit derives itself: no service may call itself that.
+pub const RESERVED_SERVICE_NAME: &str = "plaudit";
+
+/// How far two clocks may be apart.
+const LEEWAY: TimeDelta = TimeDelta::seconds(5);
+
+impl Keys {
+    /// What `token` says, if one of our keys signed it and it is valid at `now`.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`, with what is wrong and what would be right.
+    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, Refusal> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(refuse(format!(
+                "The token is too long; send one of at most {MAX_TOKEN_BYTES} bytes."
+            )));
+        }
+        let malformed =
+            || refuse("The token is not a JWT; send its three base64url parts, separated by dots.");
+        let (message, signature) = token.rsplit_once('.').ok_or_else(malformed)?;
+        let (head, payload) =
+            message.split_once('.').filter(|(_, payload)| !payload.contains('.')).ok_or_else(malformed)?;
+        let head = object(head).ok_or_else(malformed)?;
+        if head.contains_key("crit") {
+            return Err(refuse(
+                "The token demands header extensions this server does not know; leave out crit.",
+            ));
+        }
+        let algorithm = self.check_signature(&head, message, signature, now)?;
+        let claims = object(payload).ok_or_else(malformed)?;
+        self.check_times(&claims, algorithm, now).and_then(|expires_at| self.read(&claims, expires_at))
+    }
+
+    /// A token of our own for `subject`, valid from `now` for `ttl`.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` if there is no secret to sign with, or this server would not accept the token.
+    pub fn mint(
+        &self,
+        subject: &str,
+        role: Role,
+        name: Option<&str>,
+        ttl: TimeDelta,
+        now: DateTime<Utc>,
+    ) -> Result<String, Refusal> {
+        let invalid = |field: &str, message: String| Refusal::invalid([field], message);
+        let key = self.signing_key().ok_or_else(|| {
+            invalid("secret", "there is no secret to sign with; set PLAUDIT_AUTH_SECRET.".to_owned())
+        })?;
+        let subject = check_subject(subject, role).map_err(|message| invalid("sub", message.to_owned()))?;
+        if ttl <= TimeDelta::zero() || ttl > self.max_ttl {
+            let most = self.max_ttl.num_seconds();
+            return Err(invalid(
+                "ttl",
+                format!("a token lives from 1 to {most} seconds (PLAUDIT_AUTH_MAX_TTL)."),
+            ));
+        }
+        let issued = now.timestamp();
+        let mut claims = Map::new();
+        claims.insert("sub".to_owned(), subject.into());
+        claims.insert(self.role_claim.clone(), role.as_str().into());
+        if let Some(name) = name {
+            check_name(name).map_err(|message| invalid("name", message.to_owned()))?;
+            claims.insert("name".to_owned(), name.into());
+        }
+        claims.insert("iss".to_owned(), self.issuer.clone().into());
+        claims.insert("aud".to_owned(), self.audience.clone().into());
+        claims.insert("nbf".to_owned(), issued.into());
+        claims.insert("iat".to_owned(), issued.into());
+        claims.insert("exp".to_owned(), issued.saturating_add(ttl.num_seconds()).into());
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, key)
+            .map_err(|_| Refusal::new(Code::Internal, "the token could not be signed."))
+    }
+
+    /// Whether one of our keys signed it, with that key's own algorithm; the header can rule keys out, never in.
+    fn check_signature(
+        &self,
+        head: &Map<String, Value>,
+        message: &str,
+        signature: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Algorithm, Refusal> {
+        let kid = head.get("kid").and_then(Value::as_str);
+        let mut keys = self.candidates(kid, now);
+        if keys.is_empty() {
+            return Err(refuse("The token's kid names no key of this server; sign it with a current key."));
+        }
+        let named = head.get("alg").and_then(Value::as_str).and_then(|name| name.parse::<Algorithm>().ok());
+        keys.retain(|key| Some(key.algorithm) == named);
+        if keys.is_empty() {
+            return Err(refuse(
+                "The token's algorithm is not that of this server's key; sign it with the algorithm of the key.",
+            ));
+        }
+        keys.into_iter().find(|key| key.signed(message, signature)).map(|key| key.algorithm).ok_or_else(
+            || refuse("The token's signature does not match; sign it with the key this server was given."),
+        )
+    }
+
+    /// When it ends, if it has begun, has not ended and does not live too long.
+    fn check_times(
+        &self,
+        claims: &Map<String, Value>,
+        algorithm: Algorithm,
+        now: DateTime<Utc>,
+    ) -> Result<DateTime<Utc>, Refusal> {
+        let missing = |claim| refuse(format!("The token has no {claim}; {SECONDS}"));
+        let expires_at = moment(claims, "exp")?.ok_or_else(|| missing("exp"))?;
+        let begins_at = moment(claims, "nbf")?;
+        if begins_at.is_none() && algorithm == Algorithm::HS256 {
+            return Err(missing("nbf"));
+        }
+        let issued_at = moment(claims, "iat")?;
+        if now >= expires_at + LEEWAY {
+            return Err(refuse("The token has expired; get a new one."));
+        }
+        if begins_at.is_some_and(|begins_at| begins_at > now + LEEWAY) {
+            return Err(refuse(
+                "The token is not valid yet: its nbf is in the future; check the issuer's clock.",
+            ));
+        }
+        // Counted from the earliest start it claims, and never more than the cap from now.
+        let started = [begins_at, issued_at].into_iter().flatten().min().unwrap_or(now);
+        if expires_at - started > self.max_ttl || expires_at - now > self.max_ttl + LEEWAY {
+            let most = self.max_ttl.num_seconds();
+            return Err(refuse(format!(
+                "The token lives too long; let exp be at most {most} seconds after nbf and iat."
+            )));
+        }
+        Ok(expires_at)
+    }
+
+    /// The claims, each of the right type and meant for us.
+    fn read(&self, claims: &Map<String, Value>, expires_at: DateTime<Utc>) -> Result<Claims, Refusal> {
+        match claims.get("iss") {
+            Some(Value::String(issuer)) if *issuer == self.issuer => {}
+            Some(Value::String(_)) => {
+                return Err(refuse(
+                    "The token's iss is not the issuer this server trusts; get one from that issuer.",
+                ));
+            }
+            _ => return Err(refuse("The token needs an iss that is a text: the issuer this server trusts.")),
+        }
+        match audiences(claims.get("aud")) {
+            Some(audiences) if audiences.contains(&self.audience.as_str()) => {}
+            Some(_) => {
+                return Err(refuse("The token's aud does not name this server; get one meant for it."));
+            }
+            None => {
+                return Err(refuse(
+                    "The token needs an aud that is a text or a list of texts naming this server.",
+                ));
+            }
+        }
+        let role =
+            claims.get(&self.role_claim).and_then(Value::as_str).and_then(Role::parse).ok_or_else(|| {
+                let roles = Role::ALL.map(Role::as_str).join(", ");
+                refuse(format!("The token's {} must be one of {roles}.", self.role_claim))
+            })?;
+        let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
+        let subject = check_subject(subject, role)
+            .map_err(|message| refuse(format!("The token's sub is wrong: {message}")))?;
+        let name = match claims.get("name") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(name)) => {
+                check_name(name)
+                    .map_err(|message| refuse(format!("The token's name is wrong: {message}")))?;
+                Some(name.clone())
+            }
+            Some(_) => return Err(refuse("The token's name must be a text, or left out.")),
+        };
+        Ok(Claims { subject, role, name, expires_at })
+    }
+}
+
+/// What the numeric dates are.
+const SECONDS: &str = "give it in seconds since 1970.";
+
+/// A subject in the one way it is written from here on: a UUID for people, a visible name for services.
+fn check_subject(subject: &str, role: Role) -> Result<String, &'static str> {
+    if role != Role::Service {
+        let id = Some(subject).filter(|subject| subject.len() == 36).and_then(|s| Uuid::parse_str(s).ok());
+        let id = id.filter(|id| !id.is_nil());
+        return id.map(|id| id.to_string()).ok_or("a person is named by a UUID that is not nil.");
+    }
+    let blank = |letter: char| letter.is_control() || is_invisible(letter);
+    if subject.is_empty()
+        || subject.len() > MAX_SERVICE_NAME_BYTES
+        || subject.trim() != subject
+        || subject.contains(blank)
+    {
+        return Err("a service is named by 1 to 128 bytes of visible text.");
+    }
+    if subject.eq_ignore_ascii_case(RESERVED_SERVICE_NAME) {
+        return Err("the name plaudit is reserved; name the sending system.");
+    }
+    Ok(subject.to_owned())
+}
+
+/// Names end in mails and logs, where a line break is an attack.
+fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.chars().any(char::is_control) { Err("a name has no control characters.") } else { Ok(()) }
+}
+
+/// Whether a letter takes no room on a screen, so that two names could look the same.
+fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// A numeric date, whole or with a fraction that is cut off; none if it is absent.
+fn moment(claims: &Map<String, Value>, claim: &str) -> Result<Option<DateTime<Utc>>, Refusal> {
+    let wrong = || refuse(format!("The token's {claim} is no time; {SECONDS}"));
+    let Some(value) = claims.get(claim) else { return Ok(None) };
+    let text = match value {
+        Value::Number(number) => number.to_string(),
+        _ => return Err(wrong()),
+    };
+    // A number with an exponent is no date anybody writes.
+    let seconds =
+        text.split_once('.').map_or(text.as_str(), |(whole, _)| whole).parse().map_err(|_| wrong())?;
+    // Far years would overflow the sums below, and are no lifetime anyway.
+    let moment = DateTime::from_timestamp(seconds, 0).filter(|_| (0..=253_402_300_799).contains(&seconds));
+    moment.map(Some).ok_or_else(wrong)
+}
+
+/// The audiences a token names; none if the claim is absent or of a wrong type.
+fn audiences(claim: Option<&Value>) -> Option<Vec<&str>> {
+    match claim? {
+        Value::String(audience) => Some(vec![audience]),
+        Value::Array(audiences) => audiences.iter().map(Value::as_str).collect(),
+        _ => None,
+    }
+}
+
+/// A base64url part that is a JSON object.
+fn object(part: &str) -> Option<Map<String, Value>> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+}
+
+fn refuse(message: impl Into<String>) -> Refusal {
+    Refusal::new(Code::Unauthenticated, message)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+//! Our keys, each bound to one algorithm: a shared secret, a public key, a key set in a file.
+//! The file is read again when it changes; a broken new one keeps the old keys.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use serde_json::Value;
+
+use crate::config::{AuthConfig, Problem, Problems};
+
+/// The shortest secret, in bytes: what HS256 asks for.
+const MIN_SECRET_BYTES: usize = 32;
+/// The shortest RSA modulus, in bytes (2048 bits), and the longest that is worth the time (4096 bits).
+const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
+
+/// The keys tokens are verified with, and what else a token must say.
+pub struct Keys {
+    secret: Option<(Key, EncodingKey)>,
+    public: Option<Key>,
+    jwks: Option<JwksFile>,
+    pub(super) issuer: String,
+    pub(super) audience: String,
+    pub(super) role_claim: String,
+    pub(super) max_ttl: TimeDelta,
+}
+
+/// One key and the only algorithm it is used with.
+#[derive(Clone)]
+pub(super) struct Key {
+    pub(super) algorithm: Algorithm,
+    decoding: DecodingKey,
+}
+
+impl Key {
+    /// Whether this key signed `message`.
+    pub(super) fn signed(&self, message: &str, signature: &str) -> bool {
+        jsonwebtoken::crypto::verify(signature, message.as_bytes(), &self.decoding, self.algorithm)
+            .unwrap_or(false)
+    }
+}
+
+impl Keys {
+    /// The keys the settings name.
+    ///
+    /// # Errors
+    /// Every key that cannot be used, by its setting, with what would be right.
+    pub fn load(config: &AuthConfig) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let mut note = |setting: &str, message: String| problems.push(Problem::new(setting, message));
+        let secret = config.secret.as_ref().map(|secret| {
+            if secret.len() < MIN_SECRET_BYTES {
+                note("auth.secret", format!("is too short; use at least {MIN_SECRET_BYTES} random bytes."));
+            }
+            let decoding = DecodingKey::from_secret(secret.as_bytes());
+            (Key { algorithm: Algorithm::HS256, decoding }, EncodingKey::from_secret(secret.as_bytes()))
+        });
+        let public = config.public_key.as_ref().and_then(|given| {
+            read_public_key(given).map_err(|message| note("auth.public_key", message.to_owned())).ok()
+        });
+        let jwks = config
+            .jwks
+            .as_ref()
+            .and_then(|path| JwksFile::open(path).map_err(|message| note("auth.jwks", message)).ok());
+        if !problems.is_empty() {
+            return Err(Problems(problems));
+        }
+        Ok(Self {
+            secret,
+            public,
+            jwks,
+            issuer: config.issuer.clone(),
+            audience: config.audience.clone(),
+            role_claim: config.role_claim.clone(),
+            max_ttl: config.max_ttl,
+        })
+    }
+
+    /// What our own tokens are signed with, if we have a secret.
+    pub(super) fn signing_key(&self) -> Option<&EncodingKey> {
+        self.secret.as_ref().map(|(_, encoding)| encoding)
+    }
+
+    /// The keys that may have signed a token with this `kid`.
+    pub(super) fn candidates(&self, kid: Option<&str>, now: DateTime<Utc>) -> Vec<Key> {
+        let set = self.jwks.as_ref().map(|file| file.keys(now)).unwrap_or_default();
+        if let Some(named) = set.iter().find(|named| kid.is_some() && named.kid.as_deref() == kid) {
+            return vec![named.key.clone()];
+        }
+        // Without a name, a set of one is no question; among several we do not guess.
+        let only = match (kid, set.as_slice()) {
+            (None, [only]) => Some(&only.key),
+            _ => None,
+        };
+        self.secret.iter().map(|(key, _)| key).chain(&self.public).chain(only).cloned().collect()
+    }
+}
+
+/// A key of a set, and the name tokens call it by.
+struct NamedKey {
+    kid: Option<String>,
+    key: Key,
+}
+
+/// A key set in a file.
+struct JwksFile {
+    path: PathBuf,
+    read: Mutex<LastRead>,
+}
+
+/// What the file said when it was last read.
+struct LastRead {
+    keys: Arc<Vec<NamedKey>>,
+    /// How the file looked then: its time of change and its length.
+    stamp: Option<(SystemTime, u64)>,
+    /// When it was last looked at; none before the first token.
+    looked_at: Option<DateTime<Utc>>,
+}
+
+impl JwksFile {
+    fn open(path: &Path) -> Result<Self, String> {
+        let stamp = stamp(path);
+        let keys = read_jwks(path)?;
+        let read = Mutex::new(LastRead { keys: Arc::new(keys), stamp, looked_at: None });
+        Ok(Self { path: path.to_owned(), read })
+    }
+
+    /// The keys now in force; looks at the file at most once a second.
+    fn keys(&self, now: DateTime<Utc>) -> Arc<Vec<NamedKey>> {
+        let mut last = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let second = TimeDelta::seconds(1);
+        if last.looked_at.is_some_and(|looked_at| (now - looked_at).abs() < second) {
+            return Arc::clone(&last.keys);
+        }
+        last.looked_at = Some(now);
+        let stamp = stamp(&self.path);
+        if stamp != last.stamp {
+            last.stamp = stamp;
+            match read_jwks(&self.path) {
+                Ok(keys) => {
+                    tracing::info!(keys = keys.len(), "the key set changed and was read again");
+                    last.keys = Arc::new(keys);
+                }
+                Err(message) => {
+                    tracing::error!("PLAUDIT_AUTH_JWKS {message} The keys read before stay in force.");
+                }
+            }
+        }
+        Arc::clone(&last.keys)
+    }
+}
+
+/// How the file looks from outside; none if it cannot be seen.
+fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let seen = std::fs::metadata(path).ok()?;
+    Some((seen.modified().ok()?, seen.len()))
+}
+
+/// The usable keys of a key set; encryption keys and foreign algorithms are left out.
+fn read_jwks(path: &Path) -> Result<Vec<NamedKey>, String> {
+    let text = std::fs::read(path)
+        .map_err(|error| format!("cannot be read ({}); name a JWKS file.", error.kind()))?;
+    let set: Value =
+        serde_json::from_slice(&text).map_err(|_| "is not JSON; name a JWKS file.".to_owned())?;
+    let listed = set.get("keys").and_then(Value::as_array);
+    let listed = listed.ok_or("is no key set; it is an object with a list named keys.")?;
+    let usable: Vec<NamedKey> = listed.iter().filter_map(read_jwk).collect();
+    if usable.is_empty() {
+        return Err(
+            "has no key we can use; give it an RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA) key.".to_owned()
+        );
+    }
+    Ok(usable)
+}
+
+/// One key of a set. Shared secrets have no place in a file of public keys and are left out too.
+fn read_jwk(jwk: &Value) -> Option<NamedKey> {
+    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+    let bytes = |name: &str| text(name).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let (algorithm, decoding) = match (text("kty")?, text("crv")) {
+        ("RSA", _) => {
+            let modulus = bytes("n").filter(|n| RSA_BYTES.contains(&n.len()))?;
+            (Algorithm::RS256, DecodingKey::from_rsa_raw_components(&modulus, &bytes("e")?))
+        }
+        ("EC", Some("P-256")) => {
+            let [x, y] = ["x", "y"].map(|name| bytes(name).filter(|part| part.len() == 32));
+            (Algorithm::ES256, DecodingKey::from_ec_der(&[vec![4], x?, y?].concat()))
+        }
+        // The library would panic on a shorter one.
+        ("OKP", Some("Ed25519")) => {
+            (Algorithm::EdDSA, DecodingKey::from_ed_der(&bytes("x").filter(|x| x.len() == 32)?))
+        }
+        _ => return None,
+    };
+    let named = text("alg").is_none_or(|name| name.parse() == Ok(algorithm));
+    let signs = text("use").is_none_or(|usage| usage == "sig");
+    (named && signs)
+        .then(|| NamedKey { kid: text("kid").map(str::to_owned), key: Key { algorithm, decoding } })
+}
+
+/// A public key in PEM, given as such or as the path of a file with it.
+fn read_public_key(given: &str) -> Result<Key, &'static str> {
+    const WRONG: &str =
+        "is no public key in PEM (RSA of 2048 to 4096 bits, P-256 or Ed25519), nor a file with one.";
+    let pem = if given.contains("-----BEGIN") {
+        given.to_owned()
+    } else {
+        std::fs::read_to_string(given).map_err(|_| WRONG)?
+    };
+    if pem.contains("PRIVATE KEY-----") {
+        return Err("is a private key; give its public half, and keep the private one with the issuer.");
+    }
+    if !pem.contains("PUBLIC KEY-----") {
+        return Err(WRONG);
+    }
+    let pem = pem.as_bytes();
+    let length = |key: &DecodingKey| key.try_get_as_bytes().map_or(0, <[u8]>::len);
+    let (algorithm, decoding) = if let Ok(key) = DecodingKey::from_ed_pem(pem) {
+        (Algorithm::EdDSA, Some(key).filter(|key| length(key) == 32))
+    } else if let Ok(key) = DecodingKey::from_ec_pem(pem) {
+        // A P-256 point, whole or compressed: other curves are longer.
+        (Algorithm::ES256, Some(key).filter(|key| matches!(length(key), 33 | 65)))
+    } else {
+        let key = DecodingKey::from_rsa_pem(pem).map_err(|_| WRONG)?;
+        (Algorithm::RS256, Some(key).filter(|key| modulus_bytes(key).is_some_and(|n| RSA_BYTES.contains(&n))))
+    };
+    decoding.map(|decoding| Key { algorithm, decoding }).ok_or(WRONG)
+}
+
+/// The length of an RSA key's modulus.
+fn modulus_bytes(key: &DecodingKey) -> Option<usize> {
+    match Jwk::from_decoding_key(key, Some(Algorithm::RS256)).ok()?.algorithm {
+        AlgorithmParameters::RSA(parts) => URL_SAFE_NO_PAD.decode(parts.n).ok().map(|n| n.len()),
+        _ => None,
+    }
+}

@@ -1,0 +1,407 @@
+//! Tokens, each with one thing right or one thing wrong, and exactly what is said about it.
+
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::{Value, json};
+
+use super::Keys;
+use crate::auth::{Claims, Role};
+use crate::config::AuthConfig;
+use crate::refusal::Code;
+
+const ADA: &str = "3f2a0b1c-0000-4000-8000-00000000ada0";
+const SECRET: &str = "a-secret-of-this-test-with-at-least-32-bytes";
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_767_225_600, 0).unwrap()
+}
+
+fn config() -> AuthConfig {
+    AuthConfig { secret: Some(SECRET.to_owned()), ..AuthConfig::demo() }
+}
+
+fn keys() -> Keys {
+    Keys::load(&config()).unwrap()
+}
+
+/// The claims of a good token, with these put over them; `null` takes one away.
+fn claims(changes: Value) -> Value {
+    let at = now().timestamp();
+    let mut claims = json!({
+        "sub": ADA, "role": "student", "name": "Ada", "iss": "plaudit", "aud": "plaudit",
+        "nbf": at, "iat": at, "exp": at + 3_600,
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        match value {
+            Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+            value => claims[name] = value.clone(),
+        }
+    }
+    claims
+}
+
+fn part(value: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(value.to_string())
+}
+
+fn sign(head: &Value, claims: &Value, key: &EncodingKey, algorithm: Algorithm) -> String {
+    let message = format!("{}.{}", part(head), part(claims));
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm).unwrap();
+    format!("{message}.{signature}")
+}
+
+fn ours(changes: Value) -> String {
+    ours_with_head(&json!({"alg": "HS256", "typ": "JWT"}), changes)
+}
+
+fn ours_with_head(head: &Value, changes: Value) -> String {
+    sign(head, &claims(changes), &EncodingKey::from_secret(SECRET.as_bytes()), Algorithm::HS256)
+}
+
+#[track_caller]
+fn check_accepted(keys: &Keys, token: &str) -> Claims {
+    keys.verify(token, now()).unwrap_or_else(|refusal| panic!("{}", refusal.message))
+}
+
+#[track_caller]
+fn check_refused(keys: &Keys, token: &str, message: &str) {
+    let refusal = keys.verify(token, now()).expect_err(token);
+    assert_eq!((refusal.code, refusal.message.as_str()), (Code::Unauthenticated, message), "{token}");
+}
+
+#[test]
+fn a_good_token_says_who_asks() {
+    let expected = Claims {
+        subject: ADA.to_owned(),
+        role: Role::Student,
+        name: Some("Ada".to_owned()),
+        expires_at: now() + TimeDelta::hours(1),
+    };
+    assert_eq!(check_accepted(&keys(), &ours(json!({}))), expected);
+    let in_capitals = ours(json!({"sub": ADA.to_uppercase()}));
+    assert_eq!(check_accepted(&keys(), &in_capitals), expected, "a UUID has one spelling from here on");
+}
+
+#[test]
+fn what_may_be_left_out_or_vary() {
+    let at = now().timestamp();
+    for changes in [
+        json!({"name": null}),
+        json!({"iat": null}),
+        json!({"aud": ["other", "plaudit"]}),
+        json!({"exp": at + 86_400}),
+        json!({"exp": 1_767_225_660.5}),
+        json!({"exp": at - 4, "nbf": at - 60, "iat": at - 60}),
+        json!({"nbf": at + 5, "iat": at + 5}),
+        json!({"jti": "1", "scope": ["anything"]}),
+        json!({"sub": "lesson-player", "role": "service"}),
+        json!({"sub": "Lernplattform Süd", "role": "service"}),
+        json!({"sub": "x".repeat(128), "role": "service"}),
+    ] {
+        check_accepted(&keys(), &ours(changes));
+    }
+}
+
+#[test]
+fn every_wrong_claim_is_refused_with_what_would_be_right() {
+    let at = now().timestamp();
+    let no_exp = "The token has no exp; give it in seconds since 1970.";
+    let exp = "The token's exp is no time; give it in seconds since 1970.";
+    let nbf = "The token's nbf is no time; give it in seconds since 1970.";
+    let iat = "The token's iat is no time; give it in seconds since 1970.";
+    let no_nbf = "The token has no nbf; give it in seconds since 1970.";
+    let expired = "The token has expired; get a new one.";
+    let early = "The token is not valid yet: its nbf is in the future; check the issuer's clock.";
+    let long = "The token lives too long; let exp be at most 86400 seconds after nbf and iat.";
+    let iss = "The token needs an iss that is a text: the issuer this server trusts.";
+    let other_iss = "The token's iss is not the issuer this server trusts; get one from that issuer.";
+    let aud = "The token needs an aud that is a text or a list of texts naming this server.";
+    let other_aud = "The token's aud does not name this server; get one meant for it.";
+    let person = "The token's sub is wrong: a person is named by a UUID that is not nil.";
+    let service = "The token's sub is wrong: a service is named by 1 to 128 bytes of visible text.";
+    let reserved = "The token's sub is wrong: the name plaudit is reserved; name the sending system.";
+    let role = "The token's role must be one of super_admin, admin, teacher, student, parent, service.";
+    let name = "The token's name must be a text, or left out.";
+    let control = "The token's name is wrong: a name has no control characters.";
+    for (changes, message) in [
+        (json!({"exp": null}), no_exp),
+        (json!({"exp": (at + 60).to_string()}), exp),
+        (json!({"exp": 1e300}), exp),
+        (json!({"exp": -1}), exp),
+        (json!({"exp": i64::MAX}), exp),
+        (json!({"exp": true}), exp),
+        (json!({"exp": at - 5, "nbf": at - 60, "iat": at - 60}), expired),
+        (json!({"nbf": null}), no_nbf),
+        (json!({"nbf": "now"}), nbf),
+        (json!({"nbf": at + 6}), early),
+        (json!({"iat": "now"}), iat),
+        (json!({"exp": at + 86_401}), long),
+        (json!({"nbf": at - 3_600, "iat": at - 3_600, "exp": at + 82_801}), long),
+        (json!({"nbf": at, "iat": at - 3_600, "exp": at + 82_801}), long),
+        (json!({"nbf": at - 3_600, "iat": null, "exp": at + 82_801}), long),
+        (json!({"iat": at + 86_400, "exp": at + 100_000}), long),
+        (json!({"iss": null}), iss),
+        (json!({"iss": ["plaudit"]}), iss),
+        (json!({"iss": 1}), iss),
+        (json!({"iss": "someone"}), other_iss),
+        (json!({"iss": "Plaudit"}), other_iss),
+        (json!({"aud": null}), aud),
+        (json!({"aud": 1}), aud),
+        (json!({"aud": {"plaudit": true}}), aud),
+        (json!({"aud": ["plaudit", 1]}), aud),
+        (json!({"aud": []}), other_aud),
+        (json!({"aud": "other"}), other_aud),
+        (json!({"aud": ["other"]}), other_aud),
+        (json!({"sub": null}), person),
+        (json!({"sub": 7}), person),
+        (json!({"sub": ""}), person),
+        (json!({"sub": "ada"}), person),
+        (json!({"sub": ADA.replace('-', "")}), person),
+        (json!({"sub": "00000000-0000-0000-0000-000000000000"}), person),
+        (json!({"sub": null, "role": "service"}), service),
+        (json!({"sub": "", "role": "service"}), service),
+        (json!({"sub": " portal", "role": "service"}), service),
+        (json!({"sub": "por\u{0}tal", "role": "service"}), service),
+        (json!({"sub": "por\u{200b}tal", "role": "service"}), service),
+        (json!({"sub": "x".repeat(129), "role": "service"}), service),
+        (json!({"sub": "plaudit", "role": "service"}), reserved),
+        (json!({"sub": "Plaudit", "role": "service"}), reserved),
+        (json!({"role": null}), role),
+        (json!({"role": ["admin"]}), role),
+        (json!({"role": "ADMIN"}), role),
+        (json!({"role": "root"}), role),
+        (json!({"name": 7}), name),
+        (json!({"name": "Ada\r\nBcc: all"}), control),
+    ] {
+        let shown = changes.to_string();
+        let refusal = keys().verify(&ours(changes), now()).expect_err(&shown);
+        assert_eq!((refusal.code, refusal.message.as_str()), (Code::Unauthenticated, message), "{shown}");
+    }
+}
+
+#[test]
+fn what_is_no_token_of_ours_is_refused_before_its_claims_are_read() {
+    let malformed = "The token is not a JWT; send its three base64url parts, separated by dots.";
+    let algorithm =
+        "The token's algorithm is not that of this server's key; sign it with the algorithm of the key.";
+    let signature = "The token's signature does not match; sign it with the key this server was given.";
+    let good = ours(json!({}));
+    let (message, last) = good.rsplit_once('.').unwrap();
+    let head = part(&json!({"alg": "HS256"}));
+    let rsa = EncodingKey::from_rsa_pem(include_bytes!("test_keys/rsa.pem")).unwrap();
+    let other = EncodingKey::from_secret(b"another secret of more than 32 bytes, not ours");
+    let secret = EncodingKey::from_secret(SECRET.as_bytes());
+    let forged = format!("{}.{}.{last}", head, part(&claims(json!({"role": "admin"}))));
+    let padded = format!("{}=.{}.{last}", head, part(&claims(json!({}))));
+    for (token, expected) in [
+        (String::new(), malformed),
+        ("abc".to_owned(), malformed),
+        ("a.b".to_owned(), malformed),
+        (format!("{good}.{last}"), malformed),
+        (format!("x{good}"), malformed),
+        (padded, malformed),
+        (message.to_owned(), malformed),
+        (format!("{message}."), signature),
+        (format!("{message}.{}", "A".repeat(43)), signature),
+        (forged, signature),
+        (sign(&json!({"alg": "HS256"}), &claims(json!({})), &other, Algorithm::HS256), signature),
+        (sign(&json!({"alg": "HS384"}), &claims(json!({})), &secret, Algorithm::HS384), algorithm),
+        (sign(&json!({"alg": "RS256"}), &claims(json!({})), &rsa, Algorithm::RS256), algorithm),
+        (ours_with_head(&json!({}), json!({})), algorithm),
+        (ours_with_head(&json!({"alg": 256}), json!({})), algorithm),
+        (ours_with_head(&json!({"alg": "hs256"}), json!({})), algorithm),
+        (ours_with_head(&json!({"alg": "none"}), json!({})), algorithm),
+        (format!("{}.{}.", part(&json!({"alg": "none"})), part(&claims(json!({})))), algorithm),
+        (format!("{}.{}.", part(&json!({"alg": "None"})), part(&claims(json!({})))), algorithm),
+    ] {
+        check_refused(&keys(), &token, expected);
+    }
+    check_refused(
+        &keys(),
+        &ours_with_head(&json!({"alg": "HS256", "crit": ["exp"], "exp": 1}), json!({})),
+        "The token demands header extensions this server does not know; leave out crit.",
+    );
+    check_refused(
+        &keys(),
+        &ours(json!({"padding": "x".repeat(8_192)})),
+        "The token is too long; send one of at most 8192 bytes.",
+    );
+}
+
+#[test]
+fn keys_a_token_brings_along_are_ignored() {
+    let own = EncodingKey::from_ed_pem(include_bytes!("test_keys/ed25519.pem")).unwrap();
+    let jwk = serde_json::to_value(Jwk::from_encoding_key(&own, Algorithm::EdDSA).unwrap()).unwrap();
+    let head = json!({"alg": "EdDSA", "jwk": jwk, "jku": "https://attacker.example/keys", "x5u": "https://attacker.example"});
+    check_refused(
+        &keys(),
+        &sign(&head, &claims(json!({})), &own, Algorithm::EdDSA),
+        "The token's algorithm is not that of this server's key; sign it with the algorithm of the key.",
+    );
+    let head =
+        json!({"alg": "HS256", "jwk": {"kty": "nonsense"}, "jku": 7, "x5u": "https://attacker.example"});
+    check_accepted(&keys(), &ours_with_head(&head, json!({})));
+}
+
+#[test]
+fn a_public_key_verifies_with_its_own_algorithm_and_no_other() {
+    for (algorithm, private, public) in pairs() {
+        let auth = AuthConfig { secret: None, public_key: Some(public.to_owned()), ..config() };
+        let keys = Keys::load(&auth).unwrap();
+        let key = match algorithm {
+            Algorithm::RS256 => EncodingKey::from_rsa_pem(private.as_bytes()),
+            Algorithm::ES256 => EncodingKey::from_ec_pem(private.as_bytes()),
+            _ => EncodingKey::from_ed_pem(private.as_bytes()),
+        }
+        .unwrap();
+        let head = json!({"alg": format!("{algorithm:?}")});
+        check_accepted(&keys, &sign(&head, &claims(json!({"nbf": null})), &key, algorithm));
+        // The classic: the public key's text taken for a shared secret.
+        let confused = EncodingKey::from_secret(public.as_bytes());
+        check_refused(
+            &keys,
+            &sign(&json!({"alg": "HS256"}), &claims(json!({})), &confused, Algorithm::HS256),
+            "The token's algorithm is not that of this server's key; sign it with the algorithm of the key.",
+        );
+        check_refused(
+            &keys,
+            &sign(&head, &claims(json!({})), &confused, Algorithm::HS256),
+            "The token's signature does not match; sign it with the key this server was given.",
+        );
+        let early = claims(json!({"nbf": now().timestamp() + 60}));
+        check_refused(
+            &keys,
+            &sign(&head, &early, &key, algorithm),
+            "The token is not valid yet: its nbf is in the future; check the issuer's clock.",
+        );
+    }
+}
+
+#[test]
+fn keys_that_cannot_be_used_are_refused_at_the_start() {
+    let public = "is no public key in PEM (RSA of 2048 to 4096 bits, P-256 or Ed25519), nor a file with one.";
+    let private = "is a private key; give its public half, and keep the private one with the issuer.";
+    for (given, message) in [
+        ("nonsense", public),
+        ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", public),
+        (include_str!("test_keys/p384.pub.pem"), public),
+        (include_str!("test_keys/rsa1024.pub.pem"), public),
+        (include_str!("test_keys/rsa.pem"), private),
+    ] {
+        let auth = AuthConfig { public_key: Some(given.to_owned()), ..config() };
+        let problems = Keys::load(&auth).err().unwrap().0;
+        let told: Vec<_> = problems.iter().map(|p| (p.setting.as_str(), p.message.as_str())).collect();
+        assert_eq!(told, [("auth.public_key", message)]);
+    }
+    let auth =
+        AuthConfig { secret: Some("x".repeat(31)), jwks: Some("/nowhere/jwks.json".into()), ..config() };
+    let problems = Keys::load(&auth).err().unwrap().0;
+    let told: Vec<_> = problems.iter().map(|p| (p.setting.as_str(), p.message.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("auth.secret", "is too short; use at least 32 random bytes."),
+            ("auth.jwks", "cannot be read (entity not found); name a JWKS file."),
+        ]
+    );
+}
+
+#[test]
+fn a_key_set_is_read_again_when_it_changes_and_a_broken_one_keeps_the_old_keys() {
+    let ed = EncodingKey::from_ed_pem(include_bytes!("test_keys/ed25519.pem")).unwrap();
+    let ec = EncodingKey::from_ec_pem(include_bytes!("test_keys/p256.pem")).unwrap();
+    let jwk = |key: &EncodingKey, algorithm, kid: &str| {
+        let mut jwk = serde_json::to_value(Jwk::from_encoding_key(key, algorithm).unwrap()).unwrap();
+        jwk["kid"] = kid.into();
+        jwk
+    };
+    let old = jwk(&ed, Algorithm::EdDSA, "old");
+    let new = jwk(&ec, Algorithm::ES256, "new");
+    let by_old = sign(&json!({"alg": "EdDSA", "kid": "old"}), &claims(json!({})), &ed, Algorithm::EdDSA);
+    let by_new = sign(&json!({"alg": "ES256", "kid": "new"}), &claims(json!({})), &ec, Algorithm::ES256);
+    let nameless = sign(&json!({"alg": "EdDSA"}), &claims(json!({})), &ed, Algorithm::EdDSA);
+    let unknown = "The token's kid names no key of this server; sign it with a current key.";
+
+    let folder = std::env::temp_dir().join(format!("plaudit-jwks-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir(&folder).unwrap();
+    let path: PathBuf = folder.join("jwks.json");
+    let write = |keys: Value| std::fs::write(&path, json!({ "keys": keys }).to_string()).unwrap();
+    write(
+        json!([old, {"kty": "oct", "k": "AAAA", "kid": "shared"}, {"kty": "RSA", "n": "AQAB", "e": "AQAB"}]),
+    );
+    let keys = Keys::load(&AuthConfig { secret: None, jwks: Some(path.clone()), ..config() }).unwrap();
+    let at = |seconds| now() + TimeDelta::seconds(seconds);
+
+    assert!(keys.verify(&by_old, at(0)).is_ok());
+    assert!(keys.verify(&nameless, at(0)).is_ok(), "one key needs no name");
+    assert_eq!(keys.verify(&by_new, at(0)).unwrap_err().message, unknown);
+
+    write(json!([old, new]));
+    assert_eq!(keys.verify(&by_new, at(0)).unwrap_err().message, unknown, "looked at once a second");
+    assert!(keys.verify(&by_new, at(1)).is_ok());
+    assert!(keys.verify(&by_old, at(1)).is_ok());
+    assert_eq!(keys.verify(&nameless, at(1)).unwrap_err().message, unknown, "among several none is guessed");
+
+    std::fs::write(&path, "{ half a file").unwrap();
+    assert!(keys.verify(&by_new, at(2)).is_ok());
+    std::fs::remove_file(&path).unwrap();
+    assert!(keys.verify(&by_new, at(4)).is_ok());
+
+    write(json!([new]));
+    assert_eq!(keys.verify(&by_old, at(6)).unwrap_err().message, unknown);
+    assert!(keys.verify(&by_new, at(6)).is_ok());
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn the_claim_of_the_role_is_a_setting() {
+    let auth = AuthConfig { role_claim: "https://school.example/role".to_owned(), ..config() };
+    let keys = Keys::load(&auth).unwrap();
+    let token = ours(json!({"https://school.example/role": "teacher", "role": "student"}));
+    assert_eq!(check_accepted(&keys, &token).role, Role::Teacher);
+    let minted = keys.mint(ADA, Role::Parent, None, TimeDelta::hours(1), now()).unwrap();
+    assert_eq!(check_accepted(&keys, &minted).role, Role::Parent);
+}
+
+#[test]
+fn a_minted_token_is_accepted_and_a_wrong_one_is_not_minted() {
+    let keys = keys();
+    let minted = keys.mint(ADA, Role::Admin, Some("Ada"), TimeDelta::hours(24), now()).unwrap();
+    let expected = Claims {
+        subject: ADA.to_owned(),
+        role: Role::Admin,
+        name: Some("Ada".to_owned()),
+        expires_at: now() + TimeDelta::hours(24),
+    };
+    assert_eq!(check_accepted(&keys, &minted), expected);
+
+    let refused = |subject, role, ttl| keys.mint(subject, role, None, ttl, now()).unwrap_err();
+    let hour = TimeDelta::hours(1);
+    assert_eq!(refused("ada", Role::Student, hour).message, "a person is named by a UUID that is not nil.");
+    assert_eq!(
+        refused("plaudit", Role::Service, hour).message,
+        "the name plaudit is reserved; name the sending system."
+    );
+    assert_eq!(
+        refused(ADA, Role::Student, hour * 25).message,
+        "a token lives from 1 to 86400 seconds (PLAUDIT_AUTH_MAX_TTL)."
+    );
+    let public = AuthConfig { secret: None, public_key: Some(pairs()[2].2.to_owned()), ..config() };
+    assert_eq!(
+        Keys::load(&public).unwrap().mint(ADA, Role::Student, None, hour, now()).unwrap_err().message,
+        "there is no secret to sign with; set PLAUDIT_AUTH_SECRET."
+    );
+}
+
+fn pairs() -> [(Algorithm, &'static str, &'static str); 3] {
+    [
+        (Algorithm::RS256, include_str!("test_keys/rsa.pem"), include_str!("test_keys/rsa.pub.pem")),
+        (Algorithm::ES256, include_str!("test_keys/p256.pem"), include_str!("test_keys/p256.pub.pem")),
+        (Algorithm::EdDSA, include_str!("test_keys/ed25519.pem"), include_str!("test_keys/ed25519.pub.pem")),
+    ]
+}

@@ -1,0 +1,202 @@
+//! Reads the settings: the defaults, then the file, then the environment.
+//! Every problem is found before any is told, and none is told with a secret in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::settings::{Raw, SETTINGS, Setting, environment_name};
+use super::{Config, validate};
+
+/// Where the settings come from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The TOML file named on the command line; else `PLAUDIT_CONFIG` may name one.
+    pub file: Option<PathBuf>,
+    /// The environment; only names that begin with `PLAUDIT_` are looked at.
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+impl Sources {
+    /// This process's environment, and the file the command line named, if it did.
+    #[must_use]
+    pub fn of_process(file: Option<PathBuf>) -> Self {
+        Self { file, environment: std::env::vars_os().collect() }
+    }
+}
+
+/// One thing wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting, as it was written: `PLAUDIT_LISTEN`, or `listen` of the file.
+    pub setting: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem with this setting.
+    pub(crate) fn new(setting: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { setting: setting.into(), message: message.into() }
+    }
+}
+
+/// Everything wrong with the settings, one line each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(pub Vec<Problem>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the settings cannot be used:")?;
+        self.0.iter().try_for_each(|problem| write!(f, "\n  {}: {}", problem.setting, problem.message))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// The settings packs declare, as (pack, setting), for a list of catalogues.
+pub type Declared<'a> = &'a dyn Fn(&[String]) -> BTreeSet<(String, String)>;
+
+impl Config {
+    /// Reads and validates the settings; `declared` tells which settings the packs named in `catalogs` have.
+    ///
+    /// # Errors
+    /// All problems together: unknown names, wrong values, and what the profile refuses to start with.
+    pub fn load(sources: &Sources, declared: Declared<'_>) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let mut environment = read_environment(&sources.environment, &mut problems);
+        let named = environment.remove("PLAUDIT_CONFIG").map(PathBuf::from);
+        let mut file = match sources.file.as_ref().or(named.as_ref()) {
+            Some(path) => read_file(path, &mut problems),
+            None => BTreeMap::new(),
+        };
+
+        let mut config = Self::demo();
+        let mut origin = BTreeMap::new();
+        for setting in SETTINGS {
+            let variable = environment_name(setting.key);
+            let in_file = file.remove(setting.key).map(|raw| (setting.key.to_owned(), raw));
+            let in_environment = environment.remove(&variable).map(|text| (variable, Raw::Text(text)));
+            for (name, raw) in in_file.into_iter().chain(in_environment).filter(|(_, raw)| !raw.is_unset()) {
+                apply(setting, &mut config, &name, &raw, &mut problems);
+                origin.insert(setting.key, name);
+            }
+        }
+        for (pack, setting) in declared(&config.catalogs) {
+            let key = format!("packs.{pack}.{setting}");
+            let variable = environment_name(&format!("{pack}.{setting}"));
+            let in_file = file.remove(&key);
+            match environment.remove(&variable).map(Raw::Text).or(in_file) {
+                Some(Raw::Text(text)) if !text.is_empty() => {
+                    config.pack_settings.insert((pack, setting), text);
+                }
+                Some(Raw::List(_)) => problems.push(Problem::new(key, "is one value, not a list.")),
+                Some(Raw::Text(_)) | None => {}
+            }
+        }
+        let known = known_names(&declared(&config.catalogs));
+        problems.extend(file.keys().map(|key| unknown(key, known.iter().map(|(key, _)| key.as_str()))));
+        problems.extend(environment.keys().map(|name| unknown(name, known.iter().map(|(_, n)| n.as_str()))));
+
+        let name_of = |key: &str| origin.get(key).cloned().unwrap_or_else(|| environment_name(key));
+        validate::check(&config, &name_of, &mut problems);
+        if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+    }
+}
+
+/// The nearest of `known` to a misspelt `word`, if one is near enough to be meant.
+pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    known
+        .map(|name| (strsim::damerau_levenshtein(&word, &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= name.len() / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// Sets one setting, or says why its value cannot be.
+fn apply(setting: &Setting, config: &mut Config, name: &str, raw: &Raw, problems: &mut Vec<Problem>) {
+    if let Err(message) = (setting.set)(config, raw) {
+        problems.push(Problem::new(name, message));
+    }
+}
+
+/// Our part of the environment by name. `PLAUDIT_TOKEN` belongs to `plaudit watch`, `PLAUDIT_TEST_*` to tests.
+fn read_environment(all: &[(OsString, OsString)], problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
+    let mut ours = BTreeMap::new();
+    for (name, value) in all {
+        let name = name.to_string_lossy().into_owned();
+        if !name.starts_with("PLAUDIT_") || name == "PLAUDIT_TOKEN" || name.starts_with("PLAUDIT_TEST_") {
+            continue;
+        }
+        match value.to_str() {
+            Some("") => {}
+            Some(text) => drop(ours.insert(name, text.to_owned())),
+            None => problems.push(Problem::new(name, "is not UTF-8 text; write it in UTF-8.")),
+        }
+    }
+    ours
+}
+
+/// The file's settings by dotted key.
+fn read_file(path: &Path, problems: &mut Vec<Problem>) -> BTreeMap<String, Raw> {
+    let shown = path.display();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            let message = format!("cannot be read ({}); name a TOML file.", error.kind());
+            problems.push(Problem::new(format!("the settings file {shown}"), message));
+            return BTreeMap::new();
+        }
+    };
+    let mut found = BTreeMap::new();
+    match text.parse::<toml::Table>() {
+        Ok(table) => flatten("", &table, &mut found, problems),
+        // The parser's own text would quote the line, and the line may hold a secret.
+        Err(error) => {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count().saturating_add(1);
+            let message = format!("is not TOML, line {line}: {}", error.message());
+            problems.push(Problem::new(format!("the settings file {shown}"), message));
+        }
+    }
+    found
+}
+
+/// Every value of a table by its dotted key.
+fn flatten(
+    prefix: &str,
+    table: &toml::Table,
+    found: &mut BTreeMap<String, Raw>,
+    problems: &mut Vec<Problem>,
+) {
+    for (name, value) in table {
+        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        match value {
+            toml::Value::Table(inner) => flatten(&key, inner, found, problems),
+            value => match Raw::of_toml(value) {
+                Some(raw) => drop(found.insert(key, raw)),
+                None => problems.push(Problem::new(key, "is a text, a whole number or a list of texts.")),
+            },
+        }
+    }
+}
+
+/// Every name that means something, as (key of the file, name in the environment).
+fn known_names(declared: &BTreeSet<(String, String)>) -> Vec<(String, String)> {
+    let ours = SETTINGS.iter().map(|setting| (setting.key.to_owned(), environment_name(setting.key)));
+    let packs = declared.iter().map(|(pack, setting)| {
+        (format!("packs.{pack}.{setting}"), environment_name(&format!("{pack}.{setting}")))
+    });
+    ours.chain(packs).chain([("".to_owned(), "PLAUDIT_CONFIG".to_owned())]).collect()
+}
+
+/// A name that means nothing, and the one that was probably meant.
+fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Problem {
+    let message = match nearest(name, known) {
+        Some(near) => format!("is no setting. Did you mean {near}?"),
+        None => "is no setting; config.default.toml lists them all.".to_owned(),
+    };
+    Problem::new(name, message)
+}

@@ -1,0 +1,292 @@
+//! The settings: their documentation, their order, and what is said about wrong ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use chrono::TimeDelta;
+
+use super::settings::{Raw, SETTINGS, environment_name};
+use super::{Config, DEMO_SECRET, Problem, Problems, Profile, Sources, parse_span};
+
+const DEFAULTS: &str = include_str!("../../config.default.toml");
+const SECRET: &str = "a-secret-of-this-test-with-at-least-32-bytes";
+
+fn load(environment: &[(&str, &str)]) -> Result<Config, Problems> {
+    load_with(None, environment)
+}
+
+fn load_with(file: Option<PathBuf>, environment: &[(&str, &str)]) -> Result<Config, Problems> {
+    let environment = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let declared = |catalogs: &[String]| -> BTreeSet<(String, String)> {
+        let all = [("aurora", "launchedOn"), ("code-lab", "season")];
+        all.into_iter()
+            .filter(|(pack, _)| catalogs.iter().any(|catalog| catalog == pack))
+            .map(|(pack, setting)| (pack.to_owned(), setting.to_owned()))
+            .collect()
+    };
+    Config::load(&Sources { file, environment: environment.collect() }, &declared)
+}
+
+/// Loads a file with this text.
+fn load_file(text: &str, environment: &[(&str, &str)]) -> Result<Config, Problems> {
+    let path = std::env::temp_dir().join(format!("plaudit-{}.toml", uuid::Uuid::new_v4()));
+    std::fs::write(&path, text).unwrap();
+    let loaded = load_with(Some(path.clone()), environment);
+    std::fs::remove_file(path).unwrap();
+    loaded
+}
+
+#[track_caller]
+fn check_told(loaded: Result<Config, Problems>, expected: &[(&str, &str)]) {
+    let told = loaded.expect_err("these settings must be refused").0;
+    let told: Vec<_> = told.iter().map(|p| (p.setting.as_str(), p.message.as_str())).collect();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn the_documented_defaults_are_the_defaults() {
+    let table: toml::Table = DEFAULTS.parse().unwrap();
+    let mut documented = BTreeMap::new();
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(inner) => documented.extend(
+                inner.iter().map(|(name, value)| (format!("{key}.{name}"), Raw::of_toml(value).unwrap())),
+            ),
+            value => drop(documented.insert(key, Raw::of_toml(&value).unwrap())),
+        }
+    }
+    let config = Config::demo();
+    let coded: BTreeMap<_, _> = SETTINGS.iter().map(|s| (s.key.to_owned(), (s.get)(&config))).collect();
+    assert_eq!(documented, coded);
+}
+
+#[test]
+fn the_documented_defaults_load_and_say_the_same() {
+    let loaded = load_file(DEFAULTS, &[]).unwrap();
+    let defaults = load(&[]).unwrap();
+    for setting in SETTINGS {
+        assert_eq!((setting.get)(&loaded), (setting.get)(&defaults), "{}", setting.key);
+    }
+    assert_eq!(defaults.auth.secret.as_deref(), Some(DEMO_SECRET));
+    assert_eq!(defaults.public_url.as_str(), "http://127.0.0.1:8000/");
+}
+
+#[test]
+fn every_setting_can_come_from_the_environment() {
+    let names: Vec<_> = SETTINGS.iter().map(|setting| environment_name(setting.key)).collect();
+    for documented in ["PROFILE", "LISTEN", "PUBLIC_URL", "ORIGINS", "TIMEZONE", "DATABASE_URL", "CATALOGS"] {
+        assert!(names.contains(&format!("PLAUDIT_{documented}")), "{documented}");
+    }
+    for documented in ["SECRET", "PUBLIC_KEY", "JWKS", "ISSUER", "AUDIENCE", "ROLE_CLAIM"] {
+        assert!(names.contains(&format!("PLAUDIT_AUTH_{documented}")), "{documented}");
+    }
+    let distinct: BTreeSet<_> = names.iter().collect();
+    assert_eq!(distinct.len(), names.len());
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_an_empty_value_is_not_set() {
+    let file = "listen = \"127.0.0.1:9000\"\ntimezone = \"Asia/Tokyo\"\n[limits]\nnodes = 300\n";
+    let environment = [("PLAUDIT_LISTEN", "0.0.0.0:9001"), ("PLAUDIT_TIMEZONE", ""), ("OTHER", "x")];
+    let config = load_file(file, &environment).unwrap();
+    assert_eq!(config.listen.to_string(), "0.0.0.0:9001");
+    assert_eq!(config.public_url.as_str(), "http://127.0.0.1:9001/");
+    assert_eq!(config.timezone, chrono_tz::Asia::Tokyo);
+    assert_eq!(config.limits.nodes, 300);
+}
+
+#[test]
+fn values_are_read_into_their_types() {
+    let config = load(&[
+        ("PLAUDIT_PUBLIC_URL", "https://plaudit.example.school/api"),
+        ("PLAUDIT_ORIGINS", "https://School.example, http://localhost:*"),
+        ("PLAUDIT_CATALOGS", "aurora,./packs/"),
+        ("PLAUDIT_AUTH_MAX_TTL", "90m"),
+        ("PLAUDIT_AURORA_LAUNCHED_ON", "2026-01-01"),
+    ])
+    .unwrap();
+    assert_eq!(config.public_url.as_str(), "https://plaudit.example.school/api/");
+    assert_eq!(config.origins, ["https://school.example", "http://localhost:*"]);
+    assert_eq!(config.catalogs, ["aurora", "./packs/"]);
+    assert_eq!(config.auth.max_ttl, TimeDelta::minutes(90));
+    assert_eq!(config.pack_settings[&("aurora".to_owned(), "launchedOn".to_owned())], "2026-01-01");
+}
+
+#[test]
+fn a_pack_is_set_from_the_file_too_and_only_while_it_is_loaded() {
+    let config =
+        load_file("[packs.code-lab]\nseason = \"summer\"\n", &[("PLAUDIT_CODE_LAB_SEASON", "winter")]);
+    assert_eq!(config.unwrap().pack_settings[&("code-lab".to_owned(), "season".to_owned())], "winter");
+    check_told(
+        load_file("catalogs = [\"tests\"]\n[packs.aurora]\nlaunchedOn = \"2026-01-01\"\n", &[]),
+        &[("packs.aurora.launchedOn", "is no setting; config.default.toml lists them all.")],
+    );
+}
+
+#[test]
+fn an_origin_is_allowed_as_listed_or_with_any_port_or_as_our_own() {
+    let mut config = Config::demo();
+    config.origins = vec!["https://school.example".to_owned(), "http://localhost:*".to_owned()];
+    for origin in
+        ["https://school.example", "http://localhost", "http://localhost:5173", "http://127.0.0.1:8000"]
+    {
+        assert!(config.allows_origin(origin), "{origin}");
+    }
+    for origin in [
+        "",
+        "null",
+        "http://school.example",
+        "https://school.example:444",
+        "https://school.example.attacker.example",
+        "http://localhost.attacker.example",
+        "http://localhost:80@attacker.example",
+        "http://localhost:99999",
+        "https://localhost:5173",
+        "http://127.0.0.1:8001",
+    ] {
+        assert!(!config.allows_origin(origin), "{origin}");
+    }
+}
+
+#[test]
+fn all_problems_are_told_together_each_with_what_would_be_right() {
+    let span = "is a length of time from 1s to 365d, such as 90s, 30m, 12h or 7d.";
+    let origins = "lists origins, each a scheme, a host and perhaps a port, without a path: \
+                   https://school.example, http://localhost:5173; http://localhost:* is any port.";
+    check_told(
+        load_file(
+            "profile = \"prod\"\nlistn = \"x\"\norigins = [\"*\"]\n[auth]\nmax_ttl = \"1y\"\nsecret = 1.5\n",
+            &[
+                ("PLAUDIT_LISTEN", "8000"),
+                ("PLAUDIT_PUBLIC_URL", "plaudit.example"),
+                ("PLAUDIT_TIMEZONE", "Europe/Berln"),
+                ("PLAUDIT_DATABASE_URL", "mysql://root:hunter2@db/plaudit"),
+                ("PLAUDIT_AUTH_SECERT", "hunter2"),
+                ("PLAUDIT_AUTH_SECRET", "hunter2"),
+                ("PLAUDIT_AUTH_ROLE_CLAIM", "sub"),
+                ("PLAUDIT_AURORA_LAUNCHEDON", "2026-01-01"),
+                ("PLAUDIT_LIMITS_DEPTH", "14"),
+                ("PLAUDIT_LIMITS_NODES", "many"),
+                ("PLAUDIT_LOG_FORMAT", "xml"),
+                ("PLAUDIT_LOG_FILTER", "plaudit=loud"),
+                ("PLAUDIT_SOMETHING_ELSE_ENTIRELY", "x"),
+            ],
+        ),
+        &[
+            ("auth.secret", "is a text, a whole number or a list of texts."),
+            ("profile", "is demo or production."),
+            (
+                "PLAUDIT_LISTEN",
+                "is an IP address and a port, such as 127.0.0.1:8000 or, for every address, 0.0.0.0:8000.",
+            ),
+            (
+                "PLAUDIT_PUBLIC_URL",
+                "is an absolute http or https URL, such as https://plaudit.example.school/.",
+            ),
+            ("origins", origins),
+            ("PLAUDIT_TIMEZONE", "is no IANA time zone. Did you mean Europe/Berlin?"),
+            ("auth.max_ttl", span),
+            ("PLAUDIT_LIMITS_NODES", "is a whole number from 100 to 100000."),
+            ("PLAUDIT_LIMITS_DEPTH", "is a whole number from 15 to 100."),
+            ("PLAUDIT_LOG_FORMAT", "is text or json."),
+            ("listn", "is no setting. Did you mean listen?"),
+            ("PLAUDIT_AURORA_LAUNCHEDON", "is no setting. Did you mean PLAUDIT_AURORA_LAUNCHED_ON?"),
+            ("PLAUDIT_AUTH_SECERT", "is no setting. Did you mean PLAUDIT_AUTH_SECRET?"),
+            ("PLAUDIT_SOMETHING_ELSE_ENTIRELY", "is no setting; config.default.toml lists them all."),
+            ("PLAUDIT_AUTH_SECRET", "is too short; use at least 32 random bytes."),
+            ("PLAUDIT_AUTH_ROLE_CLAIM", "is a claim with a meaning of its own; name another, such as role."),
+            ("PLAUDIT_DATABASE_URL", "is sqlite://PATH?mode=rwc or postgres://USER:PASSWORD@HOST/DATABASE."),
+            (
+                "PLAUDIT_LOG_FILTER",
+                "is a level (error, warn, info, debug, trace) or pairs such as info,plaudit=debug.",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_database_is_a_file_or_a_server() {
+    let wrong = "is sqlite://PATH?mode=rwc or postgres://USER:PASSWORD@HOST/DATABASE.";
+    let memory = "names a database in memory, which would be lost at the end; name a file: \
+                  sqlite://data/plaudit.db?mode=rwc.";
+    for (url, message) in [
+        ("sqlite::memory:", memory),
+        ("sqlite://x?mode=memory", memory),
+        ("sqlite:data.db", wrong),
+        ("sqlite://", wrong),
+        ("sqlite://?mode=rwc", wrong),
+        ("postgres:///plaudit", wrong),
+        ("data/plaudit.db", wrong),
+    ] {
+        check_told(load(&[("PLAUDIT_DATABASE_URL", url)]), &[("PLAUDIT_DATABASE_URL", message)]);
+    }
+    for url in [
+        "sqlite://plaudit.db",
+        "sqlite:///var/lib/plaudit.db?mode=rwc",
+        "postgres://plaudit@localhost/plaudit",
+        "postgresql://u:p@db:5433/plaudit?sslmode=require",
+        "postgres:///plaudit?host=/run/postgresql",
+    ] {
+        assert_eq!(load(&[("PLAUDIT_DATABASE_URL", url)]).unwrap().database_url, url);
+    }
+}
+
+#[test]
+fn production_refuses_to_start_without_a_key_of_its_own() {
+    let missing = "is missing: production needs a key. Set it to at least 32 random bytes (openssl rand -base64 48), \
+                   or set PLAUDIT_AUTH_PUBLIC_KEY or PLAUDIT_AUTH_JWKS.";
+    let demo = "is the demo's, which everyone knows; production needs at least 32 random bytes of its own.";
+    let short = "is too short; use at least 32 random bytes.";
+    let production = ("PLAUDIT_PROFILE", "production");
+    check_told(load(&[production]), &[("PLAUDIT_AUTH_SECRET", missing)]);
+    for (secret, message) in [(DEMO_SECRET, demo), ("thirty-one bytes is one too few", short)] {
+        check_told(load(&[production, ("PLAUDIT_AUTH_SECRET", secret)]), &[("PLAUDIT_AUTH_SECRET", message)]);
+    }
+    let config = load(&[production, ("PLAUDIT_AUTH_SECRET", SECRET)]).unwrap();
+    assert_eq!((config.profile, config.origins.len()), (Profile::Production, 0));
+    let key = include_str!("../auth/token/test_keys/ed25519.pub.pem");
+    assert_eq!(load(&[production, ("PLAUDIT_AUTH_PUBLIC_KEY", key)]).unwrap().auth.secret, None);
+}
+
+#[test]
+fn a_demo_with_a_key_of_its_own_does_not_trust_the_known_one() {
+    let key = include_str!("../auth/token/test_keys/ed25519.pub.pem");
+    assert_eq!(load(&[("PLAUDIT_AUTH_PUBLIC_KEY", key)]).unwrap().auth.secret, None);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_and_its_lines_are_not_repeated() {
+    check_told(
+        load(&[("PLAUDIT_CONFIG", "/nowhere/plaudit.toml")]),
+        &[(
+            "the settings file /nowhere/plaudit.toml",
+            "cannot be read (entity not found); name a TOML file.",
+        )],
+    );
+    let Problems(told) = load_file("profile = \"demo\"\n[auth]\nsecret = hunter2\n", &[]).unwrap_err();
+    let [Problem { message, .. }] = &told[..] else { panic!("one problem, not {told:?}") };
+    assert!(message.starts_with("is not TOML, line 3: "), "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let mut config = load(&[
+        ("PLAUDIT_AUTH_SECRET", "hunter2-hunter2-hunter2-hunter2-hunter2"),
+        ("PLAUDIT_DATABASE_URL", "postgres://plaudit:hunter2@db/plaudit"),
+    ])
+    .unwrap();
+    config.auth.public_key = Some("hunter2".to_owned());
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn lengths_of_time_have_a_unit() {
+    for (text, seconds) in [("1s", 1), ("90m", 5_400), ("12h", 43_200), ("7d", 604_800)] {
+        assert_eq!(parse_span(text).unwrap(), TimeDelta::seconds(seconds));
+    }
+    for text in ["", "h", "12", "0s", "-1h", "1.5h", "366d", "99999999999999999999s", "1 h", "1µ"] {
+        assert!(parse_span(text).is_err(), "{text}");
+    }
+}

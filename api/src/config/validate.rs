@@ -1,0 +1,87 @@
+//! What single settings cannot know: how they stand together, and what a profile refuses to start with.
+
+use tracing_subscriber::EnvFilter;
+
+use super::load::Problem;
+use super::{Config, DEMO_SECRET, Profile};
+use crate::auth::token::Keys;
+
+/// Claims that have a meaning of their own, so that no role can be in them.
+const TAKEN_CLAIMS: [&str; 8] = ["sub", "iss", "aud", "exp", "nbf", "iat", "jti", "name"];
+
+/// Adds what is wrong with the settings as a whole; `name_of` tells how a setting was written.
+pub(super) fn check(config: &Config, name_of: &dyn Fn(&str) -> String, problems: &mut Vec<Problem>) {
+    let mut note = |setting: &str, message: String| problems.push(Problem::new(name_of(setting), message));
+    check_auth(config, &mut note);
+    if config.catalogs.is_empty() {
+        note("catalogs", "is empty; name at least one pack, such as aurora.".to_owned());
+    }
+    for (at, catalog) in config.catalogs.iter().enumerate() {
+        if config.catalogs.iter().take(at).any(|earlier| earlier == catalog) {
+            note("catalogs", format!("names {catalog} twice; once is enough."));
+        }
+    }
+    if let Err(message) = check_database_url(&config.database_url) {
+        note("database.url", message.to_owned());
+    }
+    if EnvFilter::try_new(&config.log_filter).is_err() {
+        note(
+            "log.filter",
+            "is a level (error, warn, info, debug, trace) or pairs such as info,plaudit=debug.".to_owned(),
+        );
+    }
+}
+
+/// The keys, and what production asks of them.
+fn check_auth(config: &Config, note: &mut dyn FnMut(&str, String)) {
+    let auth = &config.auth;
+    if config.profile == Profile::Production {
+        if auth.secret.is_none() && auth.public_key.is_none() && auth.jwks.is_none() {
+            note(
+                "auth.secret",
+                "is missing: production needs a key. Set it to at least 32 random bytes (openssl rand \
+                -base64 48), or set PLAUDIT_AUTH_PUBLIC_KEY or PLAUDIT_AUTH_JWKS."
+                    .to_owned(),
+            );
+        }
+        if auth.secret.as_deref() == Some(DEMO_SECRET) {
+            note(
+                "auth.secret",
+                "is the demo's, which everyone knows; production needs at least 32 random bytes of \
+                its own."
+                    .to_owned(),
+            );
+        }
+    }
+    if let Err(found) = Keys::load(auth) {
+        for problem in found.0 {
+            note(&problem.setting, problem.message);
+        }
+    }
+    if TAKEN_CLAIMS.contains(&auth.role_claim.as_str()) {
+        note(
+            "auth.role_claim",
+            "is a claim with a meaning of its own; name another, such as role.".to_owned(),
+        );
+    }
+}
+
+/// The address of a database we can use. It may hold a password, so it is never repeated.
+fn check_database_url(url: &str) -> Result<(), &'static str> {
+    const WRONG: &str = "is sqlite://PATH?mode=rwc or postgres://USER:PASSWORD@HOST/DATABASE.";
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        if path.contains(":memory:") || path.contains("mode=memory") {
+            return Err("names a database in memory, which would be lost at the end; name a file: \
+                sqlite://data/plaudit.db?mode=rwc.");
+        }
+        let file = path.trim_start_matches('/').split('?').next().unwrap_or_default();
+        return if path.starts_with("//") && !file.is_empty() { Ok(()) } else { Err(WRONG) };
+    }
+    let postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    match url::Url::parse(url) {
+        Ok(parsed) if postgres && parsed.host_str().is_some_and(|host| !host.is_empty()) => Ok(()),
+        // A socket's folder can stand in the query instead of a host.
+        Ok(parsed) if postgres && parsed.query_pairs().any(|(name, _)| name == "host") => Ok(()),
+        _ => Err(WRONG),
+    }
+}

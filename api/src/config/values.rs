@@ -1,0 +1,96 @@
+//! Reads the text of one setting into its type, or says what would be right.
+
+use std::net::SocketAddr;
+
+use chrono::TimeDelta;
+use chrono_tz::Tz;
+use url::Url;
+
+use super::load::nearest;
+use super::{LogFormat, Profile};
+
+pub(super) fn read_profile(text: &str) -> Result<Profile, String> {
+    match text {
+        "demo" => Ok(Profile::Demo),
+        "production" => Ok(Profile::Production),
+        _ => Err("is demo or production.".to_owned()),
+    }
+}
+
+pub(super) fn read_listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "is an IP address and a port, such as 127.0.0.1:8000 or, for every address, 0.0.0.0:8000.".to_owned()
+    })
+}
+
+pub(super) fn read_public_url(text: &str) -> Result<Url, String> {
+    let wrong = || "is an absolute http or https URL, such as https://plaudit.example.school/.".to_owned();
+    let mut url = Url::parse(text).map_err(|_| wrong())?;
+    let named = url.username().is_empty() && url.password().is_none();
+    let plain = named && url.query().is_none() && url.fragment().is_none();
+    if !matches!(url.scheme(), "http" | "https") || !plain {
+        return Err(wrong());
+    }
+    // Paths are joined below it, and a URL without the last slash would lose its last segment.
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+pub(super) fn read_origins(texts: &[String]) -> Result<Vec<String>, String> {
+    texts.iter().map(|text| read_origin(text)).collect::<Option<_>>().ok_or_else(|| {
+        "lists origins, each a scheme, a host and perhaps a port, without a path: https://school.example, \
+         http://localhost:5173; http://localhost:* is any port."
+            .to_owned()
+    })
+}
+
+/// An origin as browsers write it; a port of `*` is kept.
+fn read_origin(text: &str) -> Option<String> {
+    let (host, any_port) = match text.strip_suffix(":*") {
+        Some(host) => (host, ":*"),
+        None => (text, ""),
+    };
+    let url = Url::parse(host).ok()?;
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let nobody = url.username().is_empty() && url.password().is_none();
+    let known = matches!(url.scheme(), "http" | "https");
+    let named = url.host_str().is_some_and(|name| !name.contains('*'));
+    let one_port = any_port.is_empty() || url.port().is_none();
+    (bare && nobody && known && named && one_port).then(|| url.origin().ascii_serialization() + any_port)
+}
+
+pub(super) fn read_timezone(text: &str) -> Result<Tz, String> {
+    text.parse().map_err(|_| match nearest(text, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name())) {
+        Some(near) => format!("is no IANA time zone. Did you mean {near}?"),
+        None => "is no IANA time zone; write one such as Europe/Berlin or UTC.".to_owned(),
+    })
+}
+
+pub(super) fn read_log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("is text or json.".to_owned()),
+    }
+}
+
+/// Reads a length of time: `90s`, `30m`, `12h`, `7d`.
+///
+/// # Errors
+/// What would be right, for a person.
+pub fn parse_span(written: &str) -> Result<TimeDelta, String> {
+    let wrong = || "is a length of time from 1s to 365d, such as 90s, 30m, 12h or 7d.".to_owned();
+    let unit = written.chars().last().ok_or_else(wrong)?;
+    let number: i64 = written.strip_suffix(unit).and_then(|n| n.parse().ok()).ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => Some(number),
+        'm' => number.checked_mul(60),
+        'h' => number.checked_mul(3_600),
+        'd' => number.checked_mul(86_400),
+        _ => None,
+    };
+    let seconds = seconds.filter(|seconds| (1..=31_536_000).contains(seconds)).ok_or_else(wrong)?;
+    TimeDelta::try_seconds(seconds).ok_or_else(wrong)
+}
