@@ -1,0 +1,522 @@
+//! Rules, conditions and windows as written, resolved to indexes and checked against what they name.
+
+use chrono::{DateTime, Months, NaiveDate, NaiveTime, Utc};
+
+use super::{
+    Achievement, Catalog,
+    check::Report,
+    compile::assemble,
+    conditions::{resolve_conditions, resolve_when},
+    format::{self, AttributeType, By, Conditions, Moment},
+    pack::{Pack, Settings},
+    problem::suggest,
+};
+use crate::{
+    event::Value,
+    metric::{Condition, Distinguish, Filter, Kind, When, Window},
+    rule::Rule,
+    xp::{Amount, MAX_XP, Reward, Units, level_start},
+};
+
+/// At a repeatable sum, the most times that one event may bring the award.
+const MAX_AT_ONCE: i64 = 10;
+
+/// What an achievement is, before its rule is looked at.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) key: String,
+    pub(super) pack: String,
+    pub(super) category: String,
+}
+
+/// Resolves what one pack's achievements say.
+pub(super) struct Resolver<'a> {
+    pub(super) pack: &'a Pack,
+    pub(super) settings: &'a Settings,
+    pub(super) known: &'a [Known],
+    pub(super) catalog: &'a mut Catalog,
+    pub(super) report: &'a mut Report,
+    /// The window of the achievement at hand.
+    pub(super) window: Window,
+}
+
+impl Resolver<'_> {
+    /// One achievement, compiled. Where something is wrong it is reported, and what is returned is never used.
+    pub(super) fn achievement(&mut self, path: &str, achievement: &format::Achievement) -> Achievement {
+        let content = &self.pack.content;
+        if !content.categories.iter().any(|category| category.key == achievement.category) {
+            let remedy = suggest(
+                &achievement.category,
+                content.categories.iter().map(|category| category.key.as_str()),
+            );
+            self.add(&format!("{path}.category"), format!("no category `{}`", achievement.category), remedy);
+        }
+        let gates = self.gates(path, &achievement.prerequisites);
+        self.window = match &achievement.window {
+            Some(window) => self.window(&format!("{path}.window"), window),
+            None => Window::Always,
+        };
+        if achievement.repeatable {
+            self.repeatable(path, achievement);
+        }
+        let rule = self.rule(&format!("{path}.rule"), &achievement.rule, true);
+        assemble(content, achievement, rule, gates, self.known, self.window)
+    }
+
+    /// The hidden count that a derived event waits for.
+    pub(super) fn derivation(&mut self, path: &str, derive: &format::Derive) -> Option<usize> {
+        self.target(path, derive.target);
+        let activity = self.activity(&format!("{path}.activity"), &derive.activity)?;
+        if self.is_derived(activity) {
+            let message = format!("`{}` is derived itself", derive.activity);
+            self.add(
+                &format!("{path}.activity"),
+                message,
+                "derive from what people do: a derived event is one hop",
+            );
+            return None;
+        }
+        let conditions = self.conditions(&format!("{path}.where"), &[activity], &derive.conditions);
+        let filter = Filter { conditions, ..Filter::default() };
+        Some(self.catalog.intern(Kind::Count, vec![activity], filter))
+    }
+
+    fn add(&mut self, path: &str, message: impl Into<String>, remedy: impl Into<String>) {
+        self.report.add(&self.pack.file, path, message, remedy);
+    }
+
+    fn gates(&mut self, path: &str, prerequisites: &[String]) -> Vec<usize> {
+        let own = format!("{}/", self.pack.content.pack);
+        let mut gates = Vec::new();
+        for (index, named) in prerequisites.iter().enumerate() {
+            let key = if named.contains('/') { named.clone() } else { format!("{own}{named}") };
+            match self.known.iter().position(|known| known.key == key) {
+                Some(gate) => gates.push(gate),
+                None => {
+                    let remedy = suggest(&key, self.known.iter().map(|known| known.key.as_str()));
+                    self.add(
+                        &format!("{path}.prerequisites[{index}]"),
+                        format!("no achievement `{key}`"),
+                        remedy,
+                    );
+                }
+            }
+        }
+        gates
+    }
+
+    fn window(&mut self, path: &str, window: &format::Window) -> Window {
+        let from = window.from.as_ref().map(|moment| self.moment(&format!("{path}.from"), moment));
+        let until = window.until.as_ref().map(|moment| self.moment(&format!("{path}.until"), moment));
+        match (from, until) {
+            (None, None) => {
+                self.add(path, "a window without `from` and `until` is none", "give one, or leave it out");
+                Window::Always
+            }
+            (Some(None), _) | (_, Some(None)) => Window::Never,
+            (from, until) => {
+                let (from, until) = (from.flatten(), until.flatten());
+                if let (Some(from), Some(until)) = (from, until)
+                    && from >= until
+                {
+                    self.add(path, "the window ends before it starts", "make `until` later than `from`");
+                }
+                Window::Between(from, until)
+            }
+        }
+    }
+
+    /// The moment meant; none if it is a setting's that is not set.
+    fn moment(&mut self, path: &str, moment: &Moment) -> Option<DateTime<Utc>> {
+        let named = match moment {
+            Moment::At(moment) => return Some(*moment),
+            Moment::Setting(named) => named,
+        };
+        let declared = &self.pack.content.settings;
+        if !declared.contains_key(&named.setting) {
+            let remedy = suggest(&named.setting, declared.keys().map(String::as_str));
+            self.add(path, format!("no setting `{}`", named.setting), remedy);
+            return None;
+        }
+        let date: NaiveDate = self.settings.get(&self.pack.content.pack, &named.setting)?.parse().ok()?;
+        let date = date.checked_add_months(Months::new(named.plus_months))?;
+        Some(date.and_time(NaiveTime::MIN).and_utc())
+    }
+
+    /// What one event can bring of a repeatable award must be little, and its bonus must not feed it.
+    fn repeatable(&mut self, path: &str, achievement: &format::Achievement) {
+        let rule_path = format!("{path}.rule");
+        match &achievement.rule {
+            format::Rule::Count { .. } | format::Rule::Distinct { .. } | format::Rule::Each { .. } => {}
+            format::Rule::Sum { activity, attribute, target, .. } => {
+                let most = self
+                    .catalog
+                    .activity(activity)
+                    .and_then(|activity| activity.attributes.get(attribute))
+                    .map_or(0, format::Attribute::most);
+                if most > target.saturating_mul(MAX_AT_ONCE) {
+                    let message = format!(
+                        "one event with `{attribute}` at {most} would earn it more than {MAX_AT_ONCE} times"
+                    );
+                    self.add(
+                        &rule_path,
+                        message,
+                        format!("raise the target, or lower the max of `{attribute}`"),
+                    );
+                }
+            }
+            format::Rule::Xp { target } => {
+                if achievement.xp_bonus != 0 {
+                    let message = "the bonus would count towards the next time";
+                    self.add(
+                        &format!("{path}.xpBonus"),
+                        message,
+                        "a repeatable achievement on XP has no bonus",
+                    );
+                }
+                if *target < 1_000 {
+                    let message = "one event could earn it very many times";
+                    self.add(&format!("{rule_path}.target"), message, "choose 1000 or more");
+                }
+            }
+            _ => {
+                let message = "only a number that grows can be repeated";
+                self.add(
+                    &rule_path,
+                    message,
+                    "use count, sum, distinct, each or xp, or leave out `repeatable`",
+                );
+            }
+        }
+    }
+
+    fn rule(&mut self, path: &str, rule: &format::Rule, is_whole: bool) -> Rule {
+        match rule {
+            format::Rule::Xp { target } => {
+                self.no_window(path);
+                self.target(path, *target);
+                Rule::Xp { target: *target }
+            }
+            format::Rule::Level { target } => {
+                self.no_window(path);
+                self.target(path, *target);
+                let starts_at = level_start(self.catalog.level_step, *target);
+                if starts_at > MAX_XP {
+                    self.add(
+                        &format!("{path}.target"),
+                        "no one can have that much XP",
+                        "choose a lower level",
+                    );
+                }
+                Rule::Level { target: *target, starts_at }
+            }
+            format::Rule::Streak { target } => {
+                self.no_window(path);
+                self.target(path, *target);
+                Rule::Streak { target: *target }
+            }
+            format::Rule::Awards { target, category, pack } => self.awards(path, *target, category, pack),
+            format::Rule::Person {} => {
+                self.no_window(path);
+                if !is_whole {
+                    let message = "what people give cannot be part of a rule";
+                    self.add(
+                        path,
+                        message,
+                        "make it an achievement of its own, and a prerequisite of this one",
+                    );
+                }
+                Rule::Person
+            }
+            format::Rule::All { of } => Rule::All(self.parts(path, of)),
+            format::Rule::Any { of } => Rule::Any(self.parts(path, of)),
+            format::Rule::AtLeast { of, count } => {
+                let parts = self.parts(path, of);
+                if *count < 1 || usize::try_from(*count).is_ok_and(|count| count > parts.len()) {
+                    let message = format!("{count} of {} parts cannot be", parts.len());
+                    self.add(&format!("{path}.count"), message, format!("choose from 1 to {}", parts.len()));
+                }
+                Rule::AtLeast { of: parts, count: *count }
+            }
+            _ => self.on_events(path, rule).unwrap_or(Rule::Person),
+        }
+    }
+
+    fn parts(&mut self, path: &str, of: &[format::Rule]) -> Vec<Rule> {
+        if of.is_empty() {
+            self.add(&format!("{path}.of"), "has no parts", "list at least one rule");
+        }
+        of.iter()
+            .enumerate()
+            .map(|(index, part)| self.rule(&format!("{path}.of[{index}]"), part, false))
+            .collect()
+    }
+
+    fn awards(&mut self, path: &str, target: i64, category: &Option<String>, pack: &Option<String>) -> Rule {
+        self.no_window(path);
+        self.target(path, target);
+        let of_pack = pack.as_deref().unwrap_or(&self.pack.content.pack);
+        let Some(loaded) = self.catalog.pack(of_pack) else {
+            let remedy = suggest(of_pack, self.catalog.packs.iter().map(|pack| pack.key.as_str()));
+            self.report.add(&self.pack.file, &format!("{path}.pack"), format!("no pack `{of_pack}`"), remedy);
+            return Rule::Person;
+        };
+        if let Some(category) = category
+            && !loaded.categories.iter().any(|known| known.key == *category)
+        {
+            let remedy = suggest(category, loaded.categories.iter().map(|category| category.key.as_str()));
+            let message = format!("no category `{category}` in `{of_pack}`");
+            self.report.add(&self.pack.file, &format!("{path}.category"), message, remedy);
+        }
+        let among: Vec<usize> = self
+            .known
+            .iter()
+            .enumerate()
+            .filter(|(_, known)| known.pack == of_pack)
+            .filter(|(_, known)| category.as_ref().is_none_or(|category| known.category == *category))
+            .map(|(index, _)| index)
+            .collect();
+        if usize::try_from(target).is_ok_and(|target| target > among.len()) {
+            let message = format!("there are only {} such achievements", among.len());
+            self.add(&format!("{path}.target"), message, "choose fewer");
+        }
+        Rule::Awards { among, target }
+    }
+
+    /// The rules that stand on metrics. None where something they name is unknown.
+    fn on_events(&mut self, path: &str, rule: &format::Rule) -> Option<Rule> {
+        match rule {
+            format::Rule::Count { activity, activities, conditions, when, target } => {
+                let named: Vec<(String, &String)> = match (activity, activities.as_slice()) {
+                    (Some(one), []) => vec![(format!("{path}.activity"), one)],
+                    (None, [_, ..]) => activities
+                        .iter()
+                        .enumerate()
+                        .map(|(index, activity)| (format!("{path}.activities[{index}]"), activity))
+                        .collect(),
+                    _ => {
+                        self.add(
+                            path,
+                            "needs to know what to count",
+                            "give either `activity` or `activities`",
+                        );
+                        return None;
+                    }
+                };
+                let mut indexes = Vec::new();
+                for (path, name) in named {
+                    indexes.push(self.activity(&path, name)?);
+                }
+                let filter = self.filter(path, &indexes, conditions, when.as_ref());
+                self.metric(path, Kind::Count, indexes, filter, *target)
+            }
+            format::Rule::Sum { activity, attribute, conditions, when, target } => {
+                let index = self.activity(&format!("{path}.activity"), activity)?;
+                let declared = self.attribute(&format!("{path}.attribute"), index, attribute)?;
+                if declared.kind != AttributeType::Int || declared.least() < 0 {
+                    let message = format!("`{attribute}` must be an int that is never negative");
+                    self.add(
+                        &format!("{path}.attribute"),
+                        message,
+                        r#"declare it as {"type": "int", "min": 0}"#,
+                    );
+                }
+                let filter = self.filter(path, &[index], conditions, when.as_ref());
+                self.metric(path, Kind::Sum { attribute: attribute.clone() }, vec![index], filter, *target)
+            }
+            format::Rule::Run { activity, conditions, when, holds, target } => {
+                let index = self.activity(&format!("{path}.activity"), activity)?;
+                self.no_derived(path, &[index], "a run has an order in time");
+                if holds.is_empty() {
+                    self.add(
+                        &format!("{path}.holds"),
+                        "nothing could break this run",
+                        "say what must hold, or count",
+                    );
+                }
+                let filter = self.filter(path, &[index], conditions, when.as_ref());
+                let holds = self.conditions(&format!("{path}.holds"), &[index], holds);
+                self.metric(path, Kind::Run { holds }, vec![index], filter, *target)
+            }
+            format::Rule::Distinct { activity, by, conditions, when, target } => {
+                let index = self.activity(&format!("{path}.activity"), activity)?;
+                let by = match by {
+                    By::Attribute(name) => {
+                        self.attribute(&format!("{path}.by"), index, name)?;
+                        Distinguish::Attribute(name.clone())
+                    }
+                    By::Calendar(by) => {
+                        self.no_derived(path, &[index], "a calendar needs a day");
+                        Distinguish::Calendar(by.calendar)
+                    }
+                };
+                let filter = self.filter(path, &[index], conditions, when.as_ref());
+                self.metric(path, Kind::Distinct { by }, vec![index], filter, *target)
+            }
+            format::Rule::Each { activity, attribute, values, conditions, when, target } => {
+                self.each(path, (activity, attribute), values, conditions, when.as_ref(), *target)
+            }
+            _ => None,
+        }
+    }
+
+    fn each(
+        &mut self,
+        path: &str,
+        (activity, attribute): (&str, &str),
+        values: &[Value],
+        conditions: &Conditions,
+        when: Option<&format::When>,
+        target: i64,
+    ) -> Option<Rule> {
+        self.target(path, target);
+        let index = self.activity(&format!("{path}.activity"), activity)?;
+        let declared = self.attribute(&format!("{path}.attribute"), index, attribute)?;
+        if values.is_empty() {
+            self.add(&format!("{path}.values"), "has no values", "list at least one");
+        }
+        if conditions.contains_key(attribute) {
+            let message = format!("`{attribute}` is what the values are of");
+            self.add(&format!("{path}.where"), message, "leave it out of `where`");
+        }
+        let filter = self.filter(path, &[index], conditions, when);
+        let mut metrics = Vec::new();
+        for (position, value) in values.iter().enumerate() {
+            let path = format!("{path}.values[{position}]");
+            if let Err(message) = declared.check(value) {
+                self.add(&path, format!("`{attribute}` {message}"), "choose a value it may have");
+            }
+            let mut filter = filter.clone();
+            let one_of = Some(vec![value.clone()]);
+            filter.conditions.push(Condition {
+                attribute: attribute.to_owned(),
+                one_of,
+                at_least: None,
+                at_most: None,
+            });
+            filter.conditions.sort();
+            let metric = self.catalog.intern(Kind::Count, vec![index], filter);
+            if metrics.contains(&metric) {
+                self.add(&path, format!("{value} is there twice"), "list each value once");
+            }
+            metrics.push(metric);
+        }
+        Some(Rule::Each { metrics, target })
+    }
+
+    fn metric(
+        &mut self,
+        path: &str,
+        kind: Kind,
+        activities: Vec<usize>,
+        filter: Filter,
+        target: i64,
+    ) -> Option<Rule> {
+        self.target(path, target);
+        let metric = self.catalog.intern(kind, activities, filter);
+        Some(Rule::Metric { metric, target })
+    }
+
+    fn filter(
+        &mut self,
+        path: &str,
+        activities: &[usize],
+        conditions: &Conditions,
+        when: Option<&format::When>,
+    ) -> Filter {
+        let conditions = self.conditions(&format!("{path}.where"), activities, conditions);
+        let when = match when {
+            Some(when) => resolve_when(&self.pack.file, &format!("{path}.when"), when, self.report),
+            None => When::default(),
+        };
+        if !when.is_empty() {
+            self.no_derived(path, activities, "`when` needs a time");
+        }
+        if self.window != Window::Always {
+            self.no_derived(path, activities, "a window needs a time");
+        }
+        Filter { conditions, when, window: self.window }
+    }
+
+    fn conditions(&mut self, path: &str, activities: &[usize], conditions: &Conditions) -> Vec<Condition> {
+        for index in activities {
+            let Some(activity) = self.catalog.activities.get(*index) else { continue };
+            let named = (activity.key.as_str(), &activity.attributes);
+            resolve_conditions(&self.pack.file, path, named, conditions, self.report);
+        }
+        conditions.iter().map(|(name, test)| Condition::of(name, test)).collect()
+    }
+
+    fn activity(&mut self, path: &str, key: &str) -> Option<usize> {
+        let found = self.catalog.activity_index(key);
+        if found.is_none() {
+            let known = self.catalog.activities.iter().map(|activity| activity.key.as_str());
+            let remedy = suggest(key, known);
+            self.add(path, format!("no activity `{key}`"), remedy);
+        }
+        found
+    }
+
+    fn attribute(&mut self, path: &str, activity: usize, name: &str) -> Option<format::Attribute> {
+        let activity = self.catalog.activities.get(activity)?;
+        let found = activity.attributes.get(name).cloned();
+        if found.is_none() {
+            let remedy = suggest(name, activity.attributes.keys().map(String::as_str));
+            let message = format!("`{}` has no attribute `{name}`", activity.key);
+            self.report.add(&self.pack.file, path, message, remedy);
+        }
+        found
+    }
+
+    fn is_derived(&self, activity: usize) -> bool {
+        let activity = self.catalog.activities.get(activity);
+        activity.is_some_and(|activity| activity.on == Some(format::Act::Referral))
+    }
+
+    fn no_derived(&mut self, path: &str, activities: &[usize], because: &str) {
+        if activities.iter().any(|activity| self.is_derived(*activity)) {
+            let message = format!("{because}, and an event derived from a referral happens when it arrives");
+            self.add(path, message, "count such events without conditions on time");
+        }
+    }
+
+    fn no_window(&mut self, path: &str) {
+        if self.window != Window::Always {
+            self.add(path, "a window needs a rule on events", "leave the window out, or count events");
+        }
+    }
+
+    fn target(&mut self, path: &str, target: i64) {
+        if !(1..=MAX_XP).contains(&target) {
+            let message = format!("a target of {target} cannot be");
+            self.add(&format!("{path}.target"), message, format!("choose from 1 to {MAX_XP}"));
+        }
+    }
+}
+
+/// What XP an activity's events give, its conditions checked.
+pub(super) fn resolve_reward(
+    file: &str,
+    path: &str,
+    activity: &format::Activity,
+    xp: &format::Xp,
+    report: &mut Report,
+) -> Option<Reward> {
+    let named = (activity.key.as_str(), &activity.attributes);
+    resolve_conditions(file, &format!("{path}.where"), named, &xp.conditions, report);
+    let amount = match (xp.amount, &xp.attribute) {
+        (Some(amount), None) => Amount::Fixed {
+            amount,
+            per: xp.per.as_ref().map(|per| Units {
+                attribute: per.attribute.clone(),
+                units: per.units,
+                amount: per.amount,
+                at_most: per.at_most,
+            }),
+        },
+        (None, Some(attribute)) => Amount::Attribute(attribute.clone()),
+        _ => return None,
+    };
+    let conditions = xp.conditions.iter().map(|(name, test)| Condition::of(name, test)).collect();
+    Some(Reward { amount, conditions })
+}

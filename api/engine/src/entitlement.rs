@@ -1,0 +1,171 @@
+//! What a person's numbers entitle to: the least fixpoint of rules, prerequisites and bonuses.
+//! The same loop serves the step from one event to the next and the judgement from nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use crate::{
+    catalog::{Achievement, Catalog},
+    person::Person,
+    rule::Numbers,
+    state::{Cause, Held, PersonState},
+};
+
+/// The RULE awards that a person's metrics, streak and XP entitle to, whatever is held.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entitlement {
+    /// By (achievement, occurrence). Revoked awards are not among them, nor what people gave.
+    pub awards: BTreeSet<(Uuid, i64)>,
+    /// Base XP, what people's awards gave, and the bonuses of `awards`.
+    pub xp: i64,
+}
+
+/// The entitlement of a person whose state is loaded whole: all metrics, all awards, XP and streak.
+pub fn entitlement(catalog: &Catalog, state: &PersonState) -> Entitlement {
+    let person = Person::new(catalog, Uuid::nil(), state.clone(), |_, _| false);
+    let settled = settle_whole(catalog, &person);
+    let awards = settled.entitled.iter().filter_map(|(index, occurrence)| {
+        catalog.achievements.get(*index).map(|achievement| (achievement.id, *occurrence))
+    });
+    Entitlement { awards: awards.collect(), xp: settled.xp }
+}
+
+/// An award that is due and not there yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) achievement: usize,
+    pub(crate) occurrence: i64,
+    pub(crate) xp_bonus: i64,
+}
+
+/// Where the loop came to rest.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    /// RULE awards given, by (achievement, occurrence): all of them from nothing, else the new ones.
+    pub(crate) entitled: BTreeSet<(usize, i64)>,
+    /// Those of them that are not held yet, in the order they came.
+    pub(crate) due: Vec<Due>,
+    pub(crate) xp: i64,
+}
+
+/// What `candidates` bring on top of what is held. It is right while everything held is entitled to.
+pub(crate) fn settle_held(catalog: &Catalog, person: &Person, candidates: BTreeSet<usize>) -> Settled {
+    let fixpoint = Fixpoint {
+        catalog,
+        person,
+        counts_held: true,
+        held: person.held.clone(),
+        candidates,
+        settled: Settled { entitled: BTreeSet::new(), due: Vec::new(), xp: person.xp },
+    };
+    fixpoint.run()
+}
+
+/// What everything brings, from nothing but base XP and what is not the rules' to judge.
+pub(crate) fn settle_whole(catalog: &Catalog, person: &Person) -> Settled {
+    let mut held = vec![false; catalog.achievements.len()];
+    let mut xp = person.xp;
+    for ((index, _), award) in &person.awards {
+        if award.revoked {
+            continue;
+        }
+        if is_judged(catalog, *index, award) {
+            xp = xp.saturating_sub(award.xp_bonus);
+        } else {
+            held.get_mut(*index).into_iter().for_each(|slot| *slot = true);
+        }
+    }
+    let fixpoint = Fixpoint {
+        catalog,
+        person,
+        counts_held: false,
+        held,
+        candidates: (0..catalog.achievements.len()).collect(),
+        settled: Settled { entitled: BTreeSet::new(), due: Vec::new(), xp },
+    };
+    fixpoint.run()
+}
+
+/// Which awards should be flagged otherwise than they are, as (achievement, occurrence) → flagged.
+pub(crate) fn misjudged(catalog: &Catalog, person: &Person) -> BTreeMap<(usize, i64), bool> {
+    let entitled = settle_whole(catalog, person).entitled;
+    person
+        .awards
+        .iter()
+        .filter(|((index, _), award)| !award.revoked && is_judged(catalog, *index, award))
+        .map(|(key, award)| (*key, award.flagged, !entitled.contains(key)))
+        .filter(|(_, is, should_be)| is != should_be)
+        .map(|(key, _, should_be)| (key, should_be))
+        .collect()
+}
+
+/// Whether rules decide about an award: what people gave stays, and so does what can no longer be earned.
+fn is_judged(catalog: &Catalog, index: usize, award: &Held) -> bool {
+    award.cause == Cause::Rule && catalog.achievements.get(index).is_some_and(Achievement::is_active)
+}
+
+struct Fixpoint<'a> {
+    catalog: &'a Catalog,
+    person: &'a Person,
+    /// Whether RULE awards that are held are in `held` and `xp` already.
+    counts_held: bool,
+    held: Vec<bool>,
+    candidates: BTreeSet<usize>,
+    settled: Settled,
+}
+
+impl Fixpoint<'_> {
+    /// Every award brings its dependents and the thresholds its bonus crosses; it ends because each
+    /// occurrence happens once, and a repeatable award never feeds itself.
+    fn run(mut self) -> Settled {
+        while let Some(index) = self.candidates.pop_first() {
+            let Some(achievement) = self.catalog.achievements.get(index) else { continue };
+            for occurrence in 1..=self.times(achievement) {
+                self.give(index, occurrence, achievement);
+            }
+        }
+        self.settled
+    }
+
+    fn times(&self, achievement: &Achievement) -> i64 {
+        let numbers = Numbers {
+            metrics: &self.person.metrics,
+            xp: self.settled.xp,
+            longest_streak: self.person.streak.longest,
+            held: &self.held,
+        };
+        if !achievement.is_active() || !achievement.gates.iter().all(|gate| numbers.holds(*gate)) {
+            return 0;
+        }
+        let times = achievement.rule.times(&numbers);
+        if achievement.repeatable { times } else { times.min(1) }
+    }
+
+    fn give(&mut self, index: usize, occurrence: i64, achievement: &Achievement) {
+        let key = (index, occurrence);
+        let xp_bonus = match self.person.awards.get(&key) {
+            // What was taken back is not earned again, and what people gave is there already.
+            Some(award) if award.revoked || award.cause != Cause::Rule => return,
+            Some(_) if self.counts_held => return,
+            Some(award) => award.xp_bonus,
+            None => achievement.xp_bonus,
+        };
+        if !self.settled.entitled.insert(key) {
+            return;
+        }
+        if !self.person.awards.contains_key(&key) {
+            self.settled.due.push(Due { achievement: index, occurrence, xp_bonus });
+        }
+        let before = self.settled.xp;
+        self.settled.xp = before.saturating_add(xp_bonus);
+        let candidates = &mut self.candidates;
+        self.catalog.xp_moves.crossed(before, self.settled.xp, |reached| {
+            candidates.insert(reached);
+        });
+        if let Some(held) = self.held.get_mut(index).filter(|held| !**held) {
+            *held = true;
+            self.candidates.extend(self.catalog.dependents.get(index).into_iter().flatten());
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! A school in memory: the flow of a batch over maps, loading exactly what is asked for and nothing else.
+//! Packs' tests and the engine's own run on it; a real store does the same with tables.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use uuid::Uuid;
+
+use crate::{
+    advance::{Overflow, Step, advance},
+    catalog::Catalog,
+    event::Event,
+    needs::{Late, PersonNeeds, late, needs},
+    state::{Cause, Held, History, MetricState, PersonState, State},
+    streak::Streak,
+};
+
+/// Everything that is kept of everyone.
+#[derive(Debug, Clone, Default)]
+pub struct School {
+    /// By the person's id.
+    pub people: BTreeMap<Uuid, Kept>,
+    /// By (source, external id).
+    pub events: BTreeMap<(String, String), Event>,
+}
+
+/// Everything that is kept of one person.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// Where they live.
+    pub zone: Tz,
+    /// Who referred them.
+    pub referrer: Option<Uuid>,
+    /// The sum of the entries.
+    pub xp: i64,
+    /// The streak.
+    pub streak: Streak,
+    /// Whether any award is flagged.
+    pub has_flagged: bool,
+    /// By metric.
+    pub metrics: BTreeMap<Uuid, MetricState>,
+    /// (metric, member).
+    pub members: BTreeSet<(Uuid, String)>,
+    /// The active days.
+    pub active_days: BTreeSet<NaiveDate>,
+    /// By (activity, local date).
+    pub day_totals: BTreeMap<(String, NaiveDate), i64>,
+    /// By (achievement, occurrence).
+    pub awards: BTreeMap<(Uuid, i64), Held>,
+    /// The XP entries' amounts, in order.
+    pub entries: Vec<i64>,
+}
+
+impl School {
+    /// Lets a person in.
+    pub fn join(&mut self, person: Uuid, zone: Tz, referrer: Option<Uuid>) {
+        self.people.insert(person, Kept { zone, referrer, ..Kept::default() });
+    }
+
+    /// Records a batch: what is known already is passed over, the rest is folded and kept.
+    ///
+    /// # Errors
+    /// An event that would take a total too far; nothing of the batch is kept then.
+    pub fn record(&mut self, catalog: &Catalog, batch: &[Event]) -> Result<Step, Overflow> {
+        let mut fresh = BTreeSet::new();
+        let events: Vec<Event> = batch
+            .iter()
+            .filter(|event| !self.events.contains_key(&identity(event)) && fresh.insert(identity(event)))
+            .cloned()
+            .collect();
+        let referrers = self
+            .people
+            .iter()
+            .filter_map(|(person, kept)| kept.referrer.map(|referrer| (*person, referrer)))
+            .collect();
+        let needs = needs(catalog, &events, &referrers);
+        let load = |(person, needs): (&Uuid, &PersonNeeds)| (*person, self.load(*person, needs));
+        let mut state = State { people: needs.people.iter().map(load).collect() };
+        let late = late(catalog, &state, &events);
+        self.load_late(&late, &mut state);
+        let step = advance(catalog, state, &events)?;
+        self.save(&events, &step);
+        Ok(step)
+    }
+
+    /// All there is of a person, as the engine sees it.
+    pub fn whole(&self, person: Uuid) -> PersonState {
+        let Some(kept) = self.people.get(&person) else { return PersonState::default() };
+        PersonState {
+            metrics: kept.metrics.clone(),
+            awards: kept.awards.clone(),
+            whole: true,
+            ..self.load(person, &PersonNeeds::default())
+        }
+    }
+
+    /// A person's events, derived ones too.
+    pub fn events_of(&self, person: Uuid) -> Vec<Event> {
+        self.events.values().filter(|event| event.person == person).cloned().collect()
+    }
+
+    fn load(&self, person: Uuid, needs: &PersonNeeds) -> PersonState {
+        let Some(kept) = self.people.get(&person) else { return PersonState::default() };
+        let metrics = needs.metrics.iter().filter_map(|metric| kept.metrics.get_key_value(metric));
+        let days = needs.days.iter().filter_map(|day| kept.day_totals.get_key_value(day));
+        let awards = kept.awards.iter().filter(|((achievement, _), _)| needs.awards.contains(achievement));
+        PersonState {
+            zone: kept.zone,
+            referrer: kept.referrer,
+            xp: kept.xp,
+            streak: kept.streak,
+            has_flagged: kept.has_flagged,
+            metrics: metrics.map(|(metric, state)| (*metric, state.clone())).collect(),
+            members: needs.members.intersection(&kept.members).cloned().collect(),
+            day_totals: days.map(|(day, total)| (day.clone(), *total)).collect(),
+            awards: awards.map(|(key, award)| (*key, award.clone())).collect(),
+            ..PersonState::default()
+        }
+    }
+
+    fn load_late(&self, late: &Late, state: &mut State) {
+        for (person, activities) in &late.histories {
+            let mut events = self.events_of(*person);
+            events.retain(|event| activities.contains(&event.activity));
+            let history = History { activities: activities.clone(), events };
+            state.people.entry(*person).or_default().history = Some(history);
+        }
+        for person in &late.days {
+            let days = self.people.get(person).map(|kept| kept.active_days.clone());
+            state.people.entry(*person).or_default().active_days = days;
+        }
+        for person in &late.whole {
+            let loaded = state.people.entry(*person).or_default();
+            let whole = self.whole(*person);
+            loaded.metrics = whole.metrics;
+            loaded.awards = whole.awards;
+            loaded.whole = true;
+        }
+    }
+
+    fn save(&mut self, events: &[Event], step: &Step) {
+        for event in events.iter().chain(&step.derived) {
+            self.events.insert(identity(event), event.clone());
+        }
+        for (person, metric, state) in &step.metrics {
+            self.kept(*person).metrics.insert(*metric, state.clone());
+        }
+        for (person, metric, member) in &step.members {
+            self.kept(*person).members.insert((*metric, member.clone()));
+        }
+        for (person, day) in &step.active_days {
+            self.kept(*person).active_days.insert(*day);
+        }
+        for (person, activity, day, total) in &step.day_totals {
+            self.kept(*person).day_totals.insert((activity.clone(), *day), *total);
+        }
+        for entry in &step.entries {
+            self.kept(entry.person).entries.push(entry.amount);
+        }
+        for award in &step.awards {
+            let held =
+                Held { cause: Cause::Rule, xp_bonus: award.xp_bonus, revoked: false, flagged: award.flagged };
+            self.kept(award.person).awards.insert((award.achievement, award.occurrence), held);
+        }
+        for flag in &step.flags {
+            let key = (flag.achievement, flag.occurrence);
+            self.kept(flag.person).awards.entry(key).and_modify(|award| award.flagged = flag.flagged);
+        }
+        for totals in &step.people {
+            let kept = self.kept(totals.person);
+            (kept.xp, kept.streak, kept.has_flagged) = (totals.xp, totals.streak, totals.has_flagged);
+        }
+    }
+
+    fn kept(&mut self, person: Uuid) -> &mut Kept {
+        self.people.entry(person).or_default()
+    }
+}
+
+fn identity(event: &Event) -> (String, String) {
+    (event.source.to_string(), event.external_id.to_string())
+}

@@ -1,0 +1,246 @@
+//! Metrics: what is counted of each person. Equal requirements share one; one event moves one metric
+//! by asking `takes` and then what its kind says.
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, Utc, Weekday};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    catalog::format::{Calendar, Operators, Test},
+    event::{Attributes, Event, Value},
+};
+
+/// The namespace of metric ids: never to change, or every metric would be rebuilt.
+const NAMESPACE: Uuid = Uuid::from_u128(0x6d0f_5f0e_8a57_4c43_9d0b_0a57_71c4_4f1e);
+
+/// Something that is counted of each person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metric {
+    pub(crate) id: Uuid,
+    pub(crate) kind: Kind,
+    /// Indexes into the catalogue's activities.
+    pub(crate) activities: Vec<usize>,
+    pub(crate) filter: Filter,
+}
+
+impl Metric {
+    /// The hash of the metric's definition: another definition is another metric.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Whether it is the longest of something that can break, so that a late event may lower it.
+    pub fn is_run(&self) -> bool {
+        matches!(self.kind, Kind::Run { .. })
+    }
+
+    /// Whether it counts members, each once.
+    pub fn is_distinct(&self) -> bool {
+        matches!(self.kind, Kind::Distinct { .. })
+    }
+
+    /// The member that an event stands for in a `distinct` metric; none if it stands for none.
+    pub(crate) fn member(&self, event: &Event) -> Option<String> {
+        let Kind::Distinct { by } = &self.kind else { return None };
+        match by {
+            Distinguish::Attribute(name) => event.attributes.get(name).map(ToString::to_string),
+            Distinguish::Calendar(unit) => calendar_member(*unit, event.local_date),
+        }
+    }
+
+    /// What an event adds to a `count` or `sum` metric.
+    pub(crate) fn amount(&self, event: &Event) -> i64 {
+        match &self.kind {
+            Kind::Count => 1,
+            Kind::Sum { attribute } => int(&event.attributes, attribute),
+            Kind::Run { .. } | Kind::Distinct { .. } => 0,
+        }
+    }
+
+    /// Whether an event that takes part in a run lengthens it; else it breaks it.
+    pub(crate) fn holds(&self, event: &Event) -> bool {
+        match &self.kind {
+            Kind::Run { holds } => meets(&event.attributes, holds),
+            _ => true,
+        }
+    }
+}
+
+/// How a metric moves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Kind {
+    Count,
+    Sum { attribute: String },
+    Run { holds: Vec<Condition> },
+    Distinct { by: Distinguish },
+}
+
+/// What a `distinct` metric tells apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Distinguish {
+    Attribute(String),
+    Calendar(Calendar),
+}
+
+/// Which events of its activities a metric takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Filter {
+    pub(crate) conditions: Vec<Condition>,
+    pub(crate) when: When,
+    pub(crate) window: Window,
+}
+
+impl Filter {
+    /// Whether an event passes.
+    pub(crate) fn takes(&self, event: &Event) -> bool {
+        self.window.contains(event.occurred_at)
+            && self.when.contains(event)
+            && meets(&event.attributes, &self.conditions)
+    }
+}
+
+/// What one attribute must be, in its plainest form, so that equal conditions are equal values.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) struct Condition {
+    pub(crate) attribute: String,
+    /// One of these; any if none are given.
+    pub(crate) one_of: Option<Vec<Value>>,
+    pub(crate) at_least: Option<i64>,
+    pub(crate) at_most: Option<i64>,
+}
+
+impl Condition {
+    /// The plainest form of a test whose types have been checked.
+    pub(crate) fn of(attribute: &str, test: &Test) -> Self {
+        let (one_of, at_least, at_most) = match test {
+            Test::Equals(value) => (Some(vec![value.clone()]), None, None),
+            Test::Operators(Operators { one_of, at_least, at_most }) => {
+                (one_of.clone(), at_least.as_ref(), at_most.as_ref())
+            }
+        };
+        let bound = |value: Option<&Value>| match value {
+            Some(Value::Int(value)) => Some(*value),
+            _ => None,
+        };
+        let one_of = one_of.map(|mut values| {
+            values.sort();
+            values.dedup();
+            values
+        });
+        Self { attribute: attribute.to_owned(), one_of, at_least: bound(at_least), at_most: bound(at_most) }
+    }
+
+    fn admits(&self, value: &Value) -> bool {
+        if self.one_of.as_ref().is_some_and(|values| !values.contains(value)) {
+            return false;
+        }
+        match value {
+            Value::Int(value) => {
+                self.at_least.is_none_or(|least| *value >= least)
+                    && self.at_most.is_none_or(|most| *value <= most)
+            }
+            _ => self.at_least.is_none() && self.at_most.is_none(),
+        }
+    }
+}
+
+/// Whether attributes meet every condition; one that is left out meets none.
+pub(crate) fn meets(attributes: &Attributes, conditions: &[Condition]) -> bool {
+    conditions
+        .iter()
+        .all(|condition| attributes.get(&condition.attribute).is_some_and(|value| condition.admits(value)))
+}
+
+/// The value of an int attribute; 0 if it is left out.
+pub(crate) fn int(attributes: &Attributes, name: &str) -> i64 {
+    match attributes.get(name) {
+        Some(Value::Int(value)) => *value,
+        _ => 0,
+    }
+}
+
+/// Conditions on the local clock and calendar, each as the values it admits; none admits all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct When {
+    pub(crate) hours: Option<Vec<u8>>,
+    /// Days since Monday.
+    pub(crate) weekdays: Option<Vec<u8>>,
+    pub(crate) dates: Option<Vec<NaiveDate>>,
+    pub(crate) first: Option<NaiveDate>,
+    pub(crate) last: Option<NaiveDate>,
+}
+
+impl When {
+    /// Whether nothing is asked.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn contains(&self, event: &Event) -> bool {
+        let date = event.local_date;
+        self.hours.as_ref().is_none_or(|hours| hours.contains(&event.local_hour))
+            && self.weekdays.as_ref().is_none_or(|days| {
+                u8::try_from(date.weekday().num_days_from_monday()).is_ok_and(|day| days.contains(&day))
+            })
+            && self.dates.as_ref().is_none_or(|dates| dates.contains(&date))
+            && self.first.is_none_or(|first| date >= first)
+            && self.last.is_none_or(|last| date <= last)
+    }
+}
+
+/// The span of time whose events count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Window {
+    /// All of time.
+    #[default]
+    Always,
+    /// None of it: a setting that gives a bound is not set.
+    Never,
+    /// From the first moment on, and before the second.
+    Between(Option<DateTime<Utc>>, Option<DateTime<Utc>>),
+}
+
+impl Window {
+    /// Whether a moment is inside.
+    pub fn contains(&self, moment: DateTime<Utc>) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Between(from, until) => {
+                from.is_none_or(|from| moment >= from) && until.is_none_or(|until| moment < until)
+            }
+        }
+    }
+}
+
+/// A metric's id, from what defines it. `activities` are the keys, sorted.
+pub(crate) fn metric_id(kind: &Kind, activities: &[&str], filter: &Filter) -> Uuid {
+    #[derive(Serialize)]
+    struct Definition<'a> {
+        kind: &'a Kind,
+        activities: &'a [&'a str],
+        filter: &'a Filter,
+    }
+    // Fields are written in the order of the structs, so equal definitions give equal text. None of
+    // these types can fail to serialize.
+    let text = serde_json::to_vec(&Definition { kind, activities, filter }).unwrap_or_default();
+    Uuid::new_v5(&NAMESPACE, &text)
+}
+
+/// The unit of the calendar that a date lies in, as its first day (or year and month).
+fn calendar_member(unit: Calendar, date: NaiveDate) -> Option<String> {
+    let since_monday = u64::from(date.weekday().num_days_from_monday());
+    match unit {
+        Calendar::Day => Some(date.to_string()),
+        Calendar::Week => date.checked_sub_days(Days::new(since_monday)).map(|monday| monday.to_string()),
+        Calendar::Month => Some(date.format("%Y-%m").to_string()),
+        Calendar::Weekend => match date.weekday() {
+            Weekday::Sat => Some(date.to_string()),
+            Weekday::Sun => date.pred_opt().map(|saturday| saturday.to_string()),
+            _ => None,
+        },
+    }
+}

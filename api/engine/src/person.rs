@@ -1,0 +1,303 @@
+//! One person while a batch is folded: the loaded state by index, and what an event moves in it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use uuid::Uuid;
+
+use crate::{
+    advance::{PersonTotals, Step},
+    catalog::{Activity, Catalog},
+    entitlement::Due,
+    event::{Event, EventKey},
+    metric::{Kind, Metric},
+    state::{Cause, Held, History, MetricState, PersonState, RunCursor},
+    streak::Streak,
+    xp::{MAX_XP, capped},
+};
+
+/// One person, by the catalogue's indexes.
+#[derive(Debug)]
+pub(crate) struct Person {
+    pub(crate) id: Uuid,
+    pub(crate) zone: Tz,
+    pub(crate) referrer: Option<Uuid>,
+    pub(crate) whole: bool,
+    pub(crate) xp: i64,
+    pub(crate) streak: Streak,
+    /// By metric.
+    pub(crate) metrics: Vec<i64>,
+    /// By achievement: whether any occurrence is held and not revoked.
+    pub(crate) held: Vec<bool>,
+    /// By achievement and occurrence; achievements outside the catalogue are not here.
+    pub(crate) awards: BTreeMap<(usize, i64), Held>,
+    has_flagged: bool,
+    has_flagged_elsewhere: bool,
+    runs: HashMap<usize, Run>,
+    history: Option<History>,
+    members: BTreeSet<(usize, String)>,
+    active_days: Option<BTreeSet<NaiveDate>>,
+    day_totals: BTreeMap<(String, NaiveDate), i64>,
+    changes: Changes,
+}
+
+/// What is to be written of a person.
+#[derive(Debug, Default)]
+struct Changes {
+    any: bool,
+    metrics: BTreeSet<usize>,
+    members: Vec<(usize, String)>,
+    active_days: Vec<NaiveDate>,
+    day_totals: BTreeSet<(String, NaiveDate)>,
+}
+
+/// A run metric's open end, and the whole sequence where history was loaded.
+#[derive(Debug, Default)]
+struct Run {
+    cursor: Option<RunCursor>,
+    sequence: Option<Vec<(EventKey, bool)>>,
+}
+
+/// How far one number rose.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rise {
+    pub(crate) old: i64,
+    pub(crate) new: i64,
+}
+
+/// A count or total that would pass what can be answered.
+#[derive(Debug)]
+pub(crate) struct TooMuch;
+
+impl Person {
+    /// `is_new` says of (source, external id) whether it is of the batch, and so still to be folded.
+    pub(crate) fn new(
+        catalog: &Catalog,
+        id: Uuid,
+        mut state: PersonState,
+        is_new: impl Fn(&str, &str) -> bool,
+    ) -> Self {
+        if let Some(history) = &mut state.history {
+            history.events.retain(|event| !is_new(&event.source, &event.external_id));
+        }
+        let mut metrics = vec![0; catalog.metrics.len()];
+        let mut runs = HashMap::new();
+        for (metric, MetricState { value, run }) in state.metrics {
+            let Some(index) = catalog.metric_index(metric) else { continue };
+            metrics.get_mut(index).into_iter().for_each(|slot| *slot = value);
+            if run.is_some() {
+                runs.insert(index, Run { cursor: run, sequence: None });
+            }
+        }
+        let mut held = vec![false; catalog.achievements.len()];
+        let mut awards = BTreeMap::new();
+        let mut has_flagged_elsewhere = false;
+        for ((achievement, occurrence), award) in state.awards {
+            let Some(index) = catalog.achievement_index(achievement) else {
+                has_flagged_elsewhere |= award.flagged && !award.revoked;
+                continue;
+            };
+            held.get_mut(index).into_iter().for_each(|slot| *slot |= !award.revoked);
+            awards.insert((index, occurrence), award);
+        }
+        let members = state
+            .members
+            .into_iter()
+            .filter_map(|(metric, member)| Some((catalog.metric_index(metric)?, member)))
+            .collect();
+        Self {
+            id,
+            zone: state.zone,
+            referrer: state.referrer,
+            whole: state.whole,
+            xp: state.xp,
+            streak: state.streak,
+            metrics,
+            held,
+            awards,
+            has_flagged: state.has_flagged,
+            has_flagged_elsewhere,
+            runs,
+            history: state.history,
+            members,
+            active_days: state.active_days,
+            day_totals: state.day_totals,
+            changes: Changes::default(),
+        }
+    }
+
+    /// Adds XP, unless that is more than a person can have.
+    pub(crate) fn add_xp(&mut self, amount: i64) -> Result<Rise, TooMuch> {
+        let old = self.xp;
+        let new = old.checked_add(amount).filter(|xp| *xp <= MAX_XP).ok_or(TooMuch)?;
+        self.xp = new;
+        self.changes.any |= amount != 0;
+        Ok(Rise { old, new })
+    }
+
+    /// The XP entry of an event: its reward, or what the day's cap leaves of it.
+    pub(crate) fn base_xp(&mut self, activity: &Activity, event: &Event) -> i64 {
+        let amount = activity.reward.as_ref().map_or(0, |reward| reward.of(event));
+        let Some(cap) = activity.daily_cap.filter(|_| amount != 0) else { return amount };
+        let key = (activity.key.clone(), event.local_date);
+        let total = self.day_totals.entry(key.clone()).or_insert(0);
+        let before = *total;
+        *total = before.saturating_add(amount);
+        let entry = capped(cap, before, *total);
+        self.changes.day_totals.insert(key);
+        entry
+    }
+
+    /// Makes a day an active one.
+    pub(crate) fn add_day(&mut self, day: NaiveDate) -> Rise {
+        let old = self.streak.longest;
+        let is_new = match &mut self.active_days {
+            Some(days) => days.insert(day),
+            None => self.streak.last_active_on.is_none_or(|last| day > last),
+        };
+        if is_new {
+            self.changes.any = true;
+            self.changes.active_days.push(day);
+            if self.streak.last_active_on.is_some_and(|last| day < last) {
+                self.streak = self.active_days.as_ref().map(Streak::of).unwrap_or(self.streak);
+            } else {
+                self.streak.append(day);
+            }
+        }
+        Rise { old, new: self.streak.longest }
+    }
+
+    /// Moves a metric by an event, if the metric takes it.
+    pub(crate) fn fold(
+        &mut self,
+        catalog: &Catalog,
+        index: usize,
+        event: &Event,
+    ) -> Result<Option<Rise>, TooMuch> {
+        let Some(metric) = catalog.metrics.get(index).filter(|metric| metric.filter.takes(event)) else {
+            return Ok(None);
+        };
+        let old = self.metrics.get(index).copied().unwrap_or(0);
+        let new = match &metric.kind {
+            Kind::Count | Kind::Sum { .. } => old.checked_add(metric.amount(event)).ok_or(TooMuch)?,
+            Kind::Run { .. } => self.fold_run(catalog, index, event, old),
+            Kind::Distinct { .. } => match metric.member(event) {
+                Some(member) if self.members.insert((index, member.clone())) => {
+                    self.changes.members.push((index, member));
+                    old.checked_add(1).ok_or(TooMuch)?
+                }
+                _ => old,
+            },
+        };
+        if new > MAX_XP {
+            return Err(TooMuch);
+        }
+        // A run's open end moves even where its longest does not.
+        if new != old || metric.is_run() {
+            self.metrics.get_mut(index).into_iter().for_each(|slot| *slot = new);
+            self.changes.metrics.insert(index);
+        }
+        Ok(Some(Rise { old, new }))
+    }
+
+    /// Holds an award that was due.
+    pub(crate) fn hold(&mut self, due: Due) {
+        self.changes.any = true;
+        self.held.get_mut(due.achievement).into_iter().for_each(|held| *held = true);
+        let award = Held { cause: Cause::Rule, xp_bonus: due.xp_bonus, revoked: false, flagged: false };
+        self.awards.insert((due.achievement, due.occurrence), award);
+    }
+
+    /// Flags an award, or no longer.
+    pub(crate) fn flag(&mut self, key: (usize, i64), flagged: bool) {
+        self.awards.get_mut(&key).into_iter().for_each(|award| award.flagged = flagged);
+    }
+
+    /// Marks that an award of this person was flagged, or no longer is.
+    pub(crate) fn note_flags(&mut self) {
+        let here = self.awards.values().any(|award| award.flagged && !award.revoked);
+        let has_flagged = here || self.has_flagged_elsewhere;
+        self.changes.any |= has_flagged != self.has_flagged;
+        self.has_flagged = has_flagged;
+    }
+
+    /// Writes down what changed.
+    pub(crate) fn save(self, catalog: &Catalog, step: &mut Step) {
+        let id = |index: usize| catalog.metrics.get(index).map(Metric::id);
+        for index in &self.changes.metrics {
+            let value = self.metrics.get(*index).copied().unwrap_or(0);
+            let run = self.runs.get(index).and_then(|run| run.cursor.clone());
+            step.metrics.extend(id(*index).map(|metric| (self.id, metric, MetricState { value, run })));
+        }
+        for (index, member) in self.changes.members {
+            step.members.extend(id(index).map(|metric| (self.id, metric, member)));
+        }
+        step.active_days.extend(self.changes.active_days.into_iter().map(|day| (self.id, day)));
+        for (activity, day) in self.changes.day_totals {
+            let key = (activity, day);
+            let total = self.day_totals.get(&key).copied().unwrap_or(0);
+            step.day_totals.push((self.id, key.0, day, total));
+        }
+        if self.changes.any {
+            step.people.push(PersonTotals {
+                person: self.id,
+                xp: self.xp,
+                streak: self.streak,
+                has_flagged: self.has_flagged,
+            });
+        }
+    }
+
+    /// The longest run after an event: appended where it is the latest, else put in its place and counted anew.
+    fn fold_run(&mut self, catalog: &Catalog, index: usize, event: &Event, longest: i64) -> i64 {
+        let run = self.runs.entry(index).or_default();
+        if run.sequence.is_none() {
+            run.sequence = self.history.as_ref().and_then(|history| sequence_of(catalog, history, index));
+        }
+        let holds = catalog.metrics.get(index).is_some_and(|metric| metric.holds(event));
+        let key = event.key();
+        let is_latest = run.cursor.as_ref().is_none_or(|cursor| cursor.last < key);
+        if let Some(sequence) = &mut run.sequence {
+            let place = sequence.partition_point(|(other, _)| *other < key);
+            sequence.insert(place, (key.clone(), holds));
+            if !is_latest {
+                let (current, longest) = runs_of(sequence.iter().map(|(_, holds)| *holds));
+                run.cursor.iter_mut().for_each(|cursor| cursor.current = current);
+                return longest;
+            }
+        }
+        let before = run.cursor.as_ref().map_or(0, |cursor| cursor.current);
+        let current = if holds { before.saturating_add(1) } else { 0 };
+        if is_latest {
+            run.cursor = Some(RunCursor { current, last: key });
+        }
+        longest.max(current)
+    }
+}
+
+/// How long the run at the end is, and how long the longest.
+pub(crate) fn runs_of(holds: impl Iterator<Item = bool>) -> (i64, i64) {
+    holds.fold((0_i64, 0_i64), |(current, longest), holds| {
+        let current = if holds { current.saturating_add(1) } else { 0 };
+        (current, longest.max(current))
+    })
+}
+
+/// The events of a loaded history that take part in a run, in order; none if the history is of other activities.
+fn sequence_of(catalog: &Catalog, history: &History, index: usize) -> Option<Vec<(EventKey, bool)>> {
+    let metric = catalog.metrics.get(index)?;
+    let activities = catalog.activities_of(metric);
+    if !activities.iter().all(|activity| history.activities.contains(*activity)) {
+        return None;
+    }
+    let mut sequence: Vec<(EventKey, bool)> = history
+        .events
+        .iter()
+        .filter(|event| activities.contains(&&*event.activity) && metric.filter.takes(event))
+        .map(|event| (event.key(), metric.holds(event)))
+        .collect();
+    sequence.sort();
+    sequence.dedup();
+    Some(sequence)
+}

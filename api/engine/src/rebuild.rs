@@ -1,0 +1,95 @@
+//! One person's aggregates from nothing but their events: another way to the same numbers, so that
+//! the two can be compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use uuid::Uuid;
+
+use crate::{
+    catalog::Catalog,
+    event::Event,
+    metric::{Kind, Metric},
+    person::runs_of,
+    state::{MetricState, RunCursor},
+    streak::Streak,
+};
+
+/// What a person's events come to. What stands at zero is not there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// By the metric's id.
+    pub metrics: BTreeMap<Uuid, MetricState>,
+    /// (metric, member) of `distinct` metrics.
+    pub members: BTreeSet<(Uuid, String)>,
+    /// The active local days.
+    pub active_days: BTreeSet<NaiveDate>,
+    /// The streak of those days.
+    pub streak: Streak,
+    /// By (activity, local date): the XP of capped activities before the cap.
+    pub day_totals: BTreeMap<(String, NaiveDate), i64>,
+    /// The XP of the events themselves, caps applied, at today's amounts.
+    pub base_xp: i64,
+}
+
+/// Rebuilds the aggregates of one person from all of their events, in any order; repeats count once.
+pub fn rebuild(catalog: &Catalog, events: &[Event]) -> Rebuilt {
+    let mut ordered: Vec<&Event> = events.iter().collect();
+    ordered.sort_by_cached_key(|event| event.key());
+    let mut seen = BTreeSet::new();
+    ordered.retain(|event| seen.insert((&*event.source, &*event.external_id)));
+    let mut rebuilt = Rebuilt::default();
+    for event in &ordered {
+        let Some(activity) = catalog.activity(&event.activity) else { continue };
+        if activity.counts_for_streak {
+            rebuilt.active_days.insert(event.local_date);
+        }
+        let amount = activity.reward.as_ref().map_or(0, |reward| reward.of(event));
+        if amount != 0 && activity.daily_cap.is_some() {
+            let total = rebuilt.day_totals.entry((activity.key.clone(), event.local_date)).or_insert(0);
+            *total = total.saturating_add(amount);
+        } else {
+            rebuilt.base_xp = rebuilt.base_xp.saturating_add(amount);
+        }
+    }
+    for ((activity, _), total) in &rebuilt.day_totals {
+        let cap = catalog.activity(activity).and_then(|activity| activity.daily_cap).unwrap_or(i64::MAX);
+        rebuilt.base_xp = rebuilt.base_xp.saturating_add(*total.min(&cap));
+    }
+    rebuilt.streak = Streak::of(&rebuilt.active_days);
+    for metric in &catalog.metrics {
+        let activities = catalog.activities_of(metric);
+        let taken: Vec<&Event> = ordered
+            .iter()
+            .copied()
+            .filter(|event| activities.contains(&&*event.activity) && metric.filter.takes(event))
+            .collect();
+        let (state, members) = measure(metric, &taken);
+        if state != MetricState::default() {
+            rebuilt.metrics.insert(metric.id, state);
+        }
+        rebuilt.members.extend(members.into_iter().map(|member| (metric.id, member)));
+    }
+    rebuilt
+}
+
+/// A metric's state from the events it takes, in order.
+fn measure(metric: &Metric, taken: &[&Event]) -> (MetricState, BTreeSet<String>) {
+    let mut members = BTreeSet::new();
+    let mut run = None;
+    let value = match &metric.kind {
+        Kind::Count | Kind::Sum { .. } => {
+            taken.iter().fold(0_i64, |sum, event| sum.saturating_add(metric.amount(event)))
+        }
+        Kind::Run { .. } => {
+            let (current, longest) = runs_of(taken.iter().map(|event| metric.holds(event)));
+            run = taken.last().map(|last| RunCursor { current, last: last.key() });
+            longest
+        }
+        Kind::Distinct { .. } => {
+            members = taken.iter().filter_map(|event| metric.member(event)).collect();
+            i64::try_from(members.len()).unwrap_or(i64::MAX)
+        }
+    };
+    (MetricState { value, run }, members)
+}

@@ -1,0 +1,102 @@
+//! What the engine is told about people before it decides. Absent means none: a metric that is not
+//! there stands at zero, so everything that `needs` and `late` ask for has to be loaded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use uuid::Uuid;
+
+use crate::{
+    event::{Event, EventKey},
+    streak::Streak,
+};
+use std::sync::Arc;
+
+/// The people a batch concerns, by id: those its events are about, and their referrers.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// By the person's id. Loading more than was asked for does no harm.
+    pub people: BTreeMap<Uuid, PersonState>,
+}
+
+/// What is known of one person.
+#[derive(Debug, Clone, Default)]
+pub struct PersonState {
+    /// The zone that a derived event's local day is taken in.
+    pub zone: Tz,
+    /// Who referred this person.
+    pub referrer: Option<Uuid>,
+    /// The sum of the person's XP entries.
+    pub xp: i64,
+    /// The streak, as kept.
+    pub streak: Streak,
+    /// Whether any award of the person's is flagged; if so, `late` asks for the whole person.
+    pub has_flagged: bool,
+    /// By the metric's id.
+    pub metrics: BTreeMap<Uuid, MetricState>,
+    /// Those of the asked (metric, member) pairs of `distinct` metrics that are there already.
+    pub members: BTreeSet<(Uuid, String)>,
+    /// The XP, before the cap, of capped activities, by (activity, local date).
+    pub day_totals: BTreeMap<(String, NaiveDate), i64>,
+    /// The awards held, revoked ones included, by (achievement, occurrence).
+    pub awards: BTreeMap<(Uuid, i64), Held>,
+    /// Only when `late` asked: the person's past events of some activities.
+    pub history: Option<History>,
+    /// Only when `late` asked: every active local day of the person.
+    pub active_days: Option<BTreeSet<NaiveDate>>,
+    /// Only when `late` asked: `metrics` and `awards` hold everything there is of this person.
+    pub whole: bool,
+}
+
+/// A person's past events of some activities, in any order. Events of the batch itself may be among
+/// them: they are passed over.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// The activities whose events are all here, by key.
+    pub activities: BTreeSet<Arc<str>>,
+    /// The events.
+    pub events: Vec<Event>,
+}
+
+/// Where a metric of one person stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetricState {
+    /// The count, the sum, the number of members, or the longest run.
+    pub value: i64,
+    /// Of a `run` metric that any event took part in: its open end.
+    pub run: Option<RunCursor>,
+}
+
+/// The open end of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunCursor {
+    /// How long the run is now.
+    pub current: i64,
+    /// The last event folded; an event before it is late.
+    pub last: EventKey,
+}
+
+/// An award as the engine sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// What gave it.
+    pub cause: Cause,
+    /// The XP it gave.
+    pub xp_bonus: i64,
+    /// Whether it was taken back; its XP is then taken back too, and it is not earned again.
+    pub revoked: bool,
+    /// Whether it is held though its rule no longer gives it.
+    pub flagged: bool,
+}
+
+/// What gives an award.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// The achievement's rule.
+    Rule,
+    /// A person.
+    Person,
+    /// Another system's past.
+    Import,
+}

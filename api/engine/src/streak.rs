@@ -1,0 +1,64 @@
+//! Streaks: a pure function of the set of a person's active local days.
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+
+/// A person's streak as kept: enough to add today, or any day of the open run, without the whole calendar.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Streak {
+    /// The latest active day.
+    pub last_active_on: Option<NaiveDate>,
+    /// How many active days in a row end on that day.
+    pub run: i64,
+    /// The most there ever were in a row.
+    pub longest: i64,
+}
+
+impl Streak {
+    /// The streak of a set of active days.
+    pub fn of(days: &BTreeSet<NaiveDate>) -> Self {
+        let mut streak = Self::default();
+        for day in days {
+            streak.append(*day);
+        }
+        streak
+    }
+
+    /// How long the streak is on `today`: it still stands if the last active day was yesterday.
+    pub fn current(&self, today: NaiveDate) -> i64 {
+        match self.last_active_on {
+            Some(last) if last >= today || last.succ_opt() == Some(today) => self.run,
+            _ => 0,
+        }
+    }
+
+    /// Whether `today` is an active day already.
+    pub fn is_active_on(&self, today: NaiveDate) -> bool {
+        self.last_active_on.is_some_and(|last| last >= today) && self.covers(today)
+    }
+
+    /// Whether a day is known to be active: it lies in the open run.
+    pub(crate) fn covers(&self, day: NaiveDate) -> bool {
+        self.last_active_on.is_some_and(|last| {
+            let before = last.signed_duration_since(day).num_days();
+            0 <= before && before < self.run
+        })
+    }
+
+    /// Whether a day comes too late to be placed without the whole calendar.
+    pub(crate) fn is_late(&self, day: NaiveDate) -> bool {
+        self.last_active_on.is_some_and(|last| day < last) && !self.covers(day)
+    }
+
+    /// Adds the latest day. The caller has made sure that it is not before the last one.
+    pub(crate) fn append(&mut self, day: NaiveDate) {
+        if self.last_active_on == Some(day) {
+            return;
+        }
+        let follows = self.last_active_on.and_then(|last| last.succ_opt()) == Some(day);
+        self.run = if follows { self.run.saturating_add(1) } else { 1 };
+        self.last_active_on = Some(day);
+        self.longest = self.longest.max(self.run);
+    }
+}
