@@ -42,7 +42,10 @@ fn every_pack_passes_its_own_tests() {
     let mismatches: Vec<String> = packs()
         .values()
         .flat_map(|pack| {
-            trial::run(pack).into_iter().map(|mismatch| format!("{}: {mismatch}", pack.key())).collect::<Vec<_>>()
+            trial::run(pack)
+                .into_iter()
+                .map(|mismatch| format!("{}: {mismatch}", pack.key()))
+                .collect::<Vec<_>>()
         })
         .collect();
     assert_eq!(mismatches, Vec::<String>::new());
@@ -56,5 +59,8 @@ fn the_published_schema_is_that_of_the_types() {
         fs::write(&path, &schema).unwrap();
     }
     let published = fs::read_to_string(&path).unwrap_or_default();
-    assert!(published == schema, "run PLAUDIT_WRITE_SCHEMA=1 cargo test -p engine --test packs, and commit it");
+    assert!(
+        published == schema,
+        "run PLAUDIT_WRITE_SCHEMA=1 cargo test -p engine the_published_schema, and commit it"
+    );
 }

@@ -1,0 +1,99 @@
+//! Order does not matter: any permutation, any split and any repeats of the same events end in the same
+//! state, and that state is what the events come to when counted from nothing.
+
+use crate::playground::{PEOPLE, catalog, check, digest, event, school};
+use engine::{Catalog, Event};
+use proptest::{prelude::*, sample::Index};
+use serde_json::json;
+
+/// What makes an event: whose, when (in minutes), which activity, and a number that chooses attributes.
+type Seed = (u128, i64, u8, u8);
+
+fn seeds() -> impl Strategy<Value = Vec<Seed>> {
+    let day = prop_oneof![3 => 0..12_i64, 1 => 0..40_i64];
+    // Often at the same minute, so that source and id must decide.
+    let minute = prop_oneof![0..1440_i64, Just(600), Just(1200)];
+    let moment = (day, minute).prop_map(|(day, minute)| day * 1440 + minute);
+    let activity = prop_oneof![6 => Just(0_u8), 2 => Just(1), 2 => Just(2), 1 => Just(3)];
+    prop::collection::vec((0..PEOPLE, moment, activity, any::<u8>()), 1..90)
+}
+
+fn events(catalog: &Catalog, seeds: &[Seed]) -> Vec<Event> {
+    let make = |(number, (who, minutes, activity, choice)): (usize, &Seed)| {
+        let (activity, attributes) = match activity {
+            0 => (
+                "answered",
+                json!({
+                    "correct": choice % 4 != 0,
+                    "level": if choice % 3 == 0 { json!("A1") } else if choice % 3 == 1 { json!("A2") } else { json!(null) },
+                    "points": choice % 51,
+                }),
+            ),
+            1 => ("read", json!({ "lesson": format!("l{}", choice % 5) })),
+            2 => ("ran", json!({ "language": format!("l{}", choice % 4), "lines": choice })),
+            _ => ("granted", json!({ "amount": u16::from(*choice) + 1 })),
+        };
+        event(catalog, number, *who, *minutes, activity, attributes)
+    };
+    seeds.iter().enumerate().map(make).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_permutation_split_and_repeats_end_in_the_same_state(
+        seeds in seeds(),
+        shuffle in any::<u64>(),
+        sizes in prop::collection::vec(1..30_usize, 1..20),
+        repeats in prop::collection::vec(any::<(Index, Index)>(), 0..20),
+    ) {
+        let catalog = catalog();
+        let events = events(&catalog, &seeds);
+
+        let mut in_time = events.clone();
+        in_time.sort_by_key(Event::key);
+        let mut one_by_one = school();
+        for event in &in_time {
+            one_by_one.record(&catalog, std::slice::from_ref(event)).unwrap();
+            check(&catalog, &one_by_one);
+        }
+        let expected = digest(&catalog, &one_by_one);
+
+        let mut at_once = school();
+        at_once.record(&catalog, &events).unwrap();
+        check(&catalog, &at_once);
+        prop_assert_eq!(&digest(&catalog, &at_once), &expected, "one batch, in the order they came");
+
+        let mut shuffled = permute(&events, shuffle);
+        for (from, to) in repeats {
+            let event = from.get(&shuffled).clone();
+            shuffled.insert(to.index(shuffled.len() + 1), event);
+        }
+        let mut in_batches = school();
+        let mut rest = shuffled.as_slice();
+        for size in sizes.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (batch, after) = rest.split_at(rest.len().min(*size));
+            in_batches.record(&catalog, batch).unwrap();
+            check(&catalog, &in_batches);
+            rest = after;
+        }
+        prop_assert_eq!(&digest(&catalog, &in_batches), &expected, "shuffled, in batches, with repeats");
+    }
+}
+
+/// A permutation told by one number.
+fn permute(events: &[Event], mut seed: u64) -> Vec<Event> {
+    let mut keyed: Vec<(u64, &Event)> = events
+        .iter()
+        .map(|event| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 16, event)
+        })
+        .collect();
+    keyed.sort_by_key(|(key, _)| *key);
+    keyed.into_iter().map(|(_, event)| event.clone()).collect()
+}

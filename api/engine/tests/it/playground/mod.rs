@@ -1,0 +1,146 @@
+//! A pack with every kind of rule, a few people on both sides of the date line, and how to make events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono_tz::Tz;
+use engine::{
+    Catalog, Cause, Event, Held, MetricState, Pack, Settings, Streak, catalog::achievement_id, entitlement,
+    local, memory::School, rebuild,
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// How many people there are. Each was referred by the one before; the first by the last.
+pub(crate) const PEOPLE: u128 = 4;
+
+const ZONES: [Tz; 4] =
+    [Tz::Pacific__Kiritimati, Tz::America__Los_Angeles, Tz::Europe__Berlin, Tz::Pacific__Pago_Pago];
+
+/// The playground, compiled.
+pub(crate) fn catalog() -> Catalog {
+    let pack = Pack::parse("pack.json", include_str!("pack.json")).unwrap();
+    let mut settings = Settings::default();
+    settings.set("playground", "opensOn", "2026-03-02");
+    Catalog::compile(&[pack], &settings).unwrap()
+}
+
+/// A person by number.
+pub(crate) fn person(number: u128) -> Uuid {
+    Uuid::from_u128(0xaaaa_0000 + number % PEOPLE)
+}
+
+/// A school with everyone in it. Person 1 has Kindness from a teacher and lost Hundred for good; person 2
+/// keeps what can no longer be earned.
+pub(crate) fn school() -> School {
+    let mut school = School::default();
+    for number in 0..PEOPLE {
+        let zone = ZONES[usize::try_from(number).unwrap()];
+        school.join(person(number), zone, Some(person(number + PEOPLE - 1)));
+    }
+    give(&mut school, person(1), "playground/kindness", Cause::Person, (40, false));
+    give(&mut school, person(1), "playground/hundred", Cause::Rule, (100, true));
+    give(&mut school, person(2), "playground/retired", Cause::Rule, (30, false));
+    school
+}
+
+fn give(school: &mut School, person: Uuid, key: &str, cause: Cause, (xp_bonus, revoked): (i64, bool)) {
+    let kept = school.people.get_mut(&person).unwrap();
+    let held = Held { cause, xp_bonus, revoked, flagged: false };
+    kept.awards.insert((achievement_id(key), 1), held);
+    if !revoked {
+        kept.xp += xp_bonus;
+        kept.entries.push(xp_bonus);
+    }
+}
+
+/// An event `minutes` after the first of March 2026, in the zone of the person; `number` is its identity.
+pub(crate) fn event(
+    catalog: &Catalog,
+    number: usize,
+    who: u128,
+    minutes: i64,
+    activity: &str,
+    attributes: Value,
+) -> Event {
+    let start: DateTime<Utc> = "2026-03-01T00:00:00Z".parse().unwrap();
+    let occurred_at = start + Duration::minutes(minutes);
+    let there = local(occurred_at, ZONES[usize::try_from(who % PEOPLE).unwrap()]);
+    let declared = catalog.activity(activity).unwrap();
+    Event {
+        id: Uuid::from_u128(0xeeee_0000 + u128::try_from(number).unwrap()),
+        source: if number % 2 == 0 { "app".into() } else { "web".into() },
+        external_id: format!("e{number}").into(),
+        person: person(who),
+        activity: activity.into(),
+        occurred_at,
+        local_date: there.date,
+        local_hour: there.hour,
+        attributes: catalog.parse_attributes(declared, Some(&attributes)).unwrap(),
+    }
+}
+
+/// What of one person must not depend on order, batches or repeats.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Digest {
+    pub(crate) metrics: BTreeMap<Uuid, MetricState>,
+    pub(crate) members: BTreeSet<(Uuid, String)>,
+    pub(crate) active_days: BTreeSet<NaiveDate>,
+    pub(crate) streak: Streak,
+    pub(crate) day_totals: BTreeMap<(String, NaiveDate), i64>,
+    pub(crate) entitled: BTreeSet<(String, i64)>,
+    pub(crate) entitled_xp: i64,
+}
+
+/// Everyone's digest.
+pub(crate) fn digest(catalog: &Catalog, school: &School) -> BTreeMap<Uuid, Digest> {
+    school
+        .people
+        .iter()
+        .map(|(id, kept)| {
+            let entitlement = entitlement(catalog, &school.whole(*id));
+            let named = entitlement.awards.iter().map(|(id, occurrence)| (key_of(catalog, *id), *occurrence));
+            let digest = Digest {
+                metrics: kept.metrics.clone(),
+                members: kept.members.clone(),
+                active_days: kept.active_days.clone(),
+                streak: kept.streak,
+                day_totals: kept.day_totals.clone(),
+                entitled: named.collect(),
+                entitled_xp: entitlement.xp,
+            };
+            (*id, digest)
+        })
+        .collect()
+}
+
+/// Fails where what is kept is not what the events, the awards and the ledger come to.
+#[track_caller]
+pub(crate) fn check(catalog: &Catalog, school: &School) {
+    for (id, kept) in &school.people {
+        let rebuilt = rebuild(catalog, &school.events_of(*id));
+        assert_eq!(kept.metrics, rebuilt.metrics, "metrics");
+        assert_eq!(kept.members, rebuilt.members, "members");
+        assert_eq!(kept.active_days, rebuilt.active_days, "active days");
+        assert_eq!(kept.streak, rebuilt.streak, "streak");
+        assert_eq!(kept.day_totals, rebuilt.day_totals, "day totals");
+        let counted = kept.awards.values().filter(|award| !award.revoked);
+        let bonuses: i64 = counted.map(|award| award.xp_bonus).sum();
+        assert_eq!(kept.xp, rebuilt.base_xp + bonuses, "XP is base and bonuses");
+        assert_eq!(kept.xp, kept.entries.iter().sum::<i64>(), "XP is the ledger's");
+        let entitled = entitlement(catalog, &school.whole(*id)).awards;
+        let retired = achievement_id("playground/retired");
+        let judged = kept.awards.iter().filter(|((achievement, _), award)| {
+            award.cause == Cause::Rule && !award.revoked && *achievement != retired
+        });
+        let (flagged, sound): (Vec<_>, Vec<_>) = judged.partition(|(_, award)| award.flagged);
+        let sound: BTreeSet<_> = sound.into_iter().map(|(key, _)| *key).collect();
+        assert_eq!(sound, entitled, "awards held and not flagged are the entitlement");
+        assert_eq!(kept.has_flagged, !flagged.is_empty(), "has_flagged");
+    }
+}
+
+/// An achievement's key, without the pack.
+pub(crate) fn key_of(catalog: &Catalog, id: Uuid) -> String {
+    catalog.achievement(id).unwrap().key.trim_start_matches("playground/").to_owned()
+}
