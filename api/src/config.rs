@@ -17,7 +17,8 @@ use chrono_tz::Tz;
 use url::Url;
 
 pub use limits::Limits;
-pub use load::{Declared, Problem, Problems, Sources};
+pub(crate) use load::nearest;
+pub use load::{Problem, Problems, Sources};
 pub use values::parse_span;
 
 /// The secret of the demo profile: known to everyone, so production refuses it.
@@ -117,6 +118,12 @@ impl Config {
         self.profile == Profile::Demo
     }
 
+    /// Where a program on this machine opens sockets.
+    #[must_use]
+    pub fn local_socket_url(&self) -> String {
+        format!("ws://{}/graphql", address_of(self.listen))
+    }
+
     /// Whether a browser page of this origin may call us: one of `origins`, or our own address.
     #[must_use]
     pub fn allows_origin(&self, origin: &str) -> bool {
@@ -193,14 +200,15 @@ impl fmt::Debug for AuthConfig {
     }
 }
 
-/// The address as a client on this machine writes it.
+/// The address as a client on this machine writes it: "every address" is none to call.
+fn address_of(listen: SocketAddr) -> SocketAddr {
+    if listen.ip().is_unspecified() { SocketAddr::from((Ipv4Addr::LOCALHOST, listen.port())) } else { listen }
+}
+
+/// The URL of that address.
 fn url_of(listen: SocketAddr) -> Url {
-    let host = match listen {
-        address if address.ip().is_unspecified() => format!("127.0.0.1:{}", address.port()),
-        address => address.to_string(),
-    };
     #[expect(clippy::expect_used, reason = "an address and a port are always a valid authority")]
-    Url::parse(&format!("http://{host}/")).expect("an address is a URL")
+    Url::parse(&format!("http://{}/", address_of(listen))).expect("an address is a URL")
 }
 
 /// Whether `allowed` is `origin`, or is it with any port.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::settings::{Raw, SETTINGS, Setting, environment_name};
 use super::{Config, validate};
+use crate::packs;
 
 /// Where the settings come from.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +43,12 @@ impl Problem {
     }
 }
 
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.setting, self.message)
+    }
+}
+
 /// Everything wrong with the settings, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
@@ -49,21 +56,25 @@ pub struct Problems(pub Vec<Problem>);
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the settings cannot be used:")?;
-        self.0.iter().try_for_each(|problem| write!(f, "\n  {}: {}", problem.setting, problem.message))
+        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
 
 impl std::error::Error for Problems {}
 
-/// The settings packs declare, as (pack, setting), for a list of catalogues.
-pub type Declared<'a> = &'a dyn Fn(&[String]) -> BTreeSet<(String, String)>;
+/// The settings that the packs named have, as (pack, setting).
+pub(super) type Declared<'a> = &'a dyn Fn(&[String]) -> BTreeSet<(String, String)>;
 
 impl Config {
-    /// Reads and validates the settings; `declared` tells which settings the packs named in `catalogs` have.
+    /// Reads and validates the settings.
     ///
     /// # Errors
     /// All problems together: unknown names, wrong values, and what the profile refuses to start with.
-    pub fn load(sources: &Sources, declared: Declared<'_>) -> Result<Self, Problems> {
+    pub fn load(sources: &Sources) -> Result<Self, Problems> {
+        Self::load_with(sources, &packs::declared_settings)
+    }
+
+    pub(super) fn load_with(sources: &Sources, declared: Declared<'_>) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let mut environment = read_environment(&sources.environment, &mut problems);
         let named = environment.remove("PLAUDIT_CONFIG").map(PathBuf::from);
@@ -106,7 +117,7 @@ impl Config {
 }
 
 /// The nearest of `known` to a misspelt `word`, if one is near enough to be meant.
-pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     known
         .map(|name| (strsim::damerau_levenshtein(&word, &name.to_lowercase()), name))

@@ -25,7 +25,7 @@ fn load_with(file: Option<PathBuf>, environment: &[(&str, &str)]) -> Result<Conf
             .map(|(pack, setting)| (pack.to_owned(), setting.to_owned()))
             .collect()
     };
-    Config::load(&Sources { file, environment: environment.collect() }, &declared)
+    Config::load_with(&Sources { file, environment: environment.collect() }, &declared)
 }
 
 /// Loads a file with this text.
@@ -101,14 +101,14 @@ fn values_are_read_into_their_types() {
     let config = load(&[
         ("PLAUDIT_PUBLIC_URL", "https://plaudit.example.school/api"),
         ("PLAUDIT_ORIGINS", "https://School.example, http://localhost:*"),
-        ("PLAUDIT_CATALOGS", "aurora,./packs/"),
+        ("PLAUDIT_CATALOGS", concat!("aurora, ", env!("CARGO_MANIFEST_DIR"), "/catalogs/tests.json")),
         ("PLAUDIT_AUTH_MAX_TTL", "90m"),
         ("PLAUDIT_AURORA_LAUNCHED_ON", "2026-01-01"),
     ])
     .unwrap();
     assert_eq!(config.public_url.as_str(), "https://plaudit.example.school/api/");
     assert_eq!(config.origins, ["https://school.example", "http://localhost:*"]);
-    assert_eq!(config.catalogs, ["aurora", "./packs/"]);
+    assert_eq!(config.catalogs, ["aurora", concat!(env!("CARGO_MANIFEST_DIR"), "/catalogs/tests.json")]);
     assert_eq!(config.auth.max_ttl, TimeDelta::minutes(90));
     assert_eq!(config.pack_settings[&("aurora".to_owned(), "launchedOn".to_owned())], "2026-01-01");
 }
@@ -268,6 +268,21 @@ fn a_file_that_cannot_be_read_is_named_and_its_lines_are_not_repeated() {
     let [Problem { message, .. }] = &told[..] else { panic!("one problem, not {told:?}") };
     assert!(message.starts_with("is not TOML, line 3: "), "{message}");
     assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[test]
+fn catalogues_that_cannot_be_loaded_are_told_with_the_rest() {
+    check_told(
+        load(&[("PLAUDIT_CATALOGS", "tests,aurorra,tests")]),
+        &[
+            ("PLAUDIT_CATALOGS", "names tests twice; once is enough."),
+            ("PLAUDIT_CATALOGS", "names aurorra, which is no pack. Did you mean aurora?"),
+        ],
+    );
+    check_told(
+        load_file("catalogs = []", &[]),
+        &[("catalogs", "is empty; name at least one pack, such as aurora.")],
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ use tracing_subscriber::EnvFilter;
 use super::load::Problem;
 use super::{Config, DEMO_SECRET, Profile};
 use crate::auth::token::Keys;
+use crate::packs;
 
 /// Claims that have a meaning of their own, so that no role can be in them.
 const TAKEN_CLAIMS: [&str; 8] = ["sub", "iss", "aud", "exp", "nbf", "iat", "jti", "name"];
@@ -20,6 +21,9 @@ pub(super) fn check(config: &Config, name_of: &dyn Fn(&str) -> String, problems:
         if config.catalogs.iter().take(at).any(|earlier| earlier == catalog) {
             note("catalogs", format!("names {catalog} twice; once is enough."));
         }
+    }
+    if let Err(problem) = packs::read(&config.catalogs) {
+        note("catalogs", problem.message);
     }
     if let Err(message) = check_database_url(&config.database_url) {
         note("database.url", message.to_owned());

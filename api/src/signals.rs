@@ -1,0 +1,28 @@
+//! Waits for the machine to ask us to stop: SIGTERM from a supervisor, SIGINT from a terminal.
+
+use std::io;
+
+/// Ends when the process is asked to stop; says by which signal.
+///
+/// # Errors
+/// When the operating system does not let us listen.
+#[cfg(unix)]
+pub async fn asked_to_stop() -> io::Result<&'static str> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok("SIGTERM"),
+        _ = interrupt.recv() => Ok("SIGINT"),
+    }
+}
+
+/// Ends when the process is asked to stop; says by which signal.
+///
+/// # Errors
+/// When the operating system does not let us listen.
+#[cfg(not(unix))]
+pub async fn asked_to_stop() -> io::Result<&'static str> {
+    tokio::signal::ctrl_c().await.map(|()| "Ctrl-C")
+}

@@ -1,0 +1,254 @@
+//! `plaudit watch`: a subscriber in the terminal, one line an award. It speaks graphql-transport-ws
+//! like any other client, and comes back by its cursor when the connection is lost.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// What is asked of the server.
+const SUBSCRIPTION: &str = "subscription Watch($userId: ID, $after: String) {
+  achievementEarned(userId: $userId, after: $after) {
+    cursor
+    award { earnedAt xpBonus achievement { name } user { displayName } }
+  }
+}";
+
+/// The longest a server stays silent: it pings more often than that.
+const SILENCE: Duration = Duration::from_secs(60);
+/// The longest wait before trying again, in seconds.
+const LONGEST_WAIT: u64 = 30;
+
+/// What to watch, and as whom.
+pub struct Watch<T> {
+    /// `ws://` or `wss://` address of the server's `/graphql`.
+    pub url: String,
+    /// Gives a token, fresh for every connection.
+    pub token: T,
+    /// Whose awards; everyone's the token may see if none is named.
+    pub user: Option<String>,
+    /// The last cursor seen: what was missed since comes first.
+    pub after: Option<String>,
+}
+
+/// Why a connection ended.
+enum Ended {
+    /// It was lost; the next may succeed. `greeted`: it had been accepted, so waiting starts anew.
+    Lost { why: String, greeted: bool },
+    /// Trying again would end the same way.
+    ForGood(String),
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Prints awards to standard output until it is stopped, and news of the connection to standard error.
+///
+/// # Errors
+/// Why the server does not want us, for a person.
+pub async fn run<T: Fn() -> Result<String, String>>(mut watch: Watch<T>) -> Result<(), String> {
+    let mut wait = 1;
+    loop {
+        match connect(&mut watch).await {
+            Ended::ForGood(why) => return Err(why),
+            Ended::Lost { why, greeted } => {
+                if greeted {
+                    wait = 1;
+                }
+                tell(&format!("{why}; trying again in {wait} s"));
+                tokio::time::sleep(Duration::from_secs(wait)).await;
+                wait = wait.saturating_mul(2).min(LONGEST_WAIT);
+            }
+        }
+    }
+}
+
+/// One connection, from the greeting to its end.
+async fn connect<T: Fn() -> Result<String, String>>(watch: &mut Watch<T>) -> Ended {
+    let token = match (watch.token)() {
+        Ok(token) => token,
+        Err(why) => return Ended::ForGood(why),
+    };
+    let mut socket = match open(&watch.url).await {
+        Ok(socket) => socket,
+        Err(ended) => return ended,
+    };
+    let greeting =
+        json!({"type": "connection_init", "payload": {"authorization": format!("Bearer {token}")}});
+    let mut greeted = false;
+    let lost = |why: String, greeted| Ended::Lost { why, greeted };
+    if let Err(error) = say(&mut socket, &greeting).await {
+        return lost(format!("the connection broke ({error})"), greeted);
+    }
+    loop {
+        let message = match timeout(SILENCE, socket.next()).await {
+            Err(_) => return lost("the server fell silent".to_owned(), greeted),
+            Ok(None) => return lost("the connection was closed".to_owned(), greeted),
+            Ok(Some(Err(error))) => return lost(format!("the connection broke ({error})"), greeted),
+            Ok(Some(Ok(message))) => message,
+        };
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Close(frame) => {
+                let (code, reason) = frame
+                    .map_or((1005, String::new()), |frame| (frame.code.into(), printable(&frame.reason)));
+                return closed(code, &reason, greeted);
+            }
+            // Pings are answered by the library.
+            _ => continue,
+        };
+        let Ok(message) = serde_json::from_str::<Value>(&text) else {
+            return Ended::ForGood("the server does not speak graphql-transport-ws".to_owned());
+        };
+        let answer = match message.get("type").and_then(Value::as_str) {
+            Some("connection_ack") => {
+                greeted = true;
+                tell(&format!("watching {}; Ctrl-C ends it", watch.url));
+                let variables = json!({"userId": watch.user, "after": watch.after});
+                json!({"id": "1", "type": "subscribe", "payload": {"query": SUBSCRIPTION, "variables": variables}})
+            }
+            Some("ping") => json!({"type": "pong"}),
+            Some("next") => match read_award(&message) {
+                Ok((line, cursor)) => {
+                    // Whoever read our lines and went away, such as `head`, wants no more of them.
+                    if let Err(error) = writeln!(io::stdout(), "{line}") {
+                        return Ended::ForGood(format!("cannot print ({error})"));
+                    }
+                    watch.after = Some(cursor);
+                    continue;
+                }
+                Err(why) => return Ended::ForGood(why),
+            },
+            Some("error") => return Ended::ForGood(refusals(message.get("payload"))),
+            Some("complete") => return lost("the server ended the subscription".to_owned(), greeted),
+            _ => continue,
+        };
+        if let Err(error) = say(&mut socket, &answer).await {
+            return lost(format!("the connection broke ({error})"), greeted);
+        }
+    }
+}
+
+async fn open(url: &str) -> Result<Socket, Ended> {
+    let wrong =
+        || Ended::ForGood(format!("{url} is no ws:// or wss:// address; give --url the server's /graphql"));
+    let mut request = url.into_client_request().map_err(|_| wrong())?;
+    request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("graphql-transport-ws"));
+    match timeout(SILENCE, connect_async(request)).await {
+        Ok(Ok((socket, _))) => Ok(socket),
+        Ok(Err(Error::Http(answer)))
+            if answer.status().is_server_error() || answer.status().as_u16() == 429 =>
+        {
+            Err(Ended::Lost { why: format!("the server answered {}", answer.status()), greeted: false })
+        }
+        Ok(Err(Error::Http(answer))) => Err(Ended::ForGood(format!(
+            "{url} answered {}; give --url the server's /graphql",
+            answer.status()
+        ))),
+        Ok(Err(Error::Io(error))) => {
+            Err(Ended::Lost { why: format!("no server answers at {url} ({error})"), greeted: false })
+        }
+        Ok(Err(Error::Url(_))) => Err(wrong()),
+        Ok(Err(error)) => Err(Ended::ForGood(format!("{url} does not open a socket for us: {error}"))),
+        Err(_) => Err(Ended::Lost { why: format!("no server answers at {url}"), greeted: false }),
+    }
+}
+
+async fn say(socket: &mut Socket, message: &Value) -> Result<(), Error> {
+    socket.send(Message::text(message.to_string())).await
+}
+
+/// What a close code means: those that say "not now" are worth another try.
+fn closed(code: u16, reason: &str, greeted: bool) -> Ended {
+    let why = match reason {
+        "" => format!("the server closed the connection ({code})"),
+        reason => format!("the server closed the connection ({code}: {reason})"),
+    };
+    match code {
+        1000 | 1001 | 1005 | 1006 | 1012..=1014 | 4403 | 4408 => Ended::Lost { why, greeted },
+        4401 => Ended::ForGood(format!(
+            "{why}; give --token one that the server accepts (`plaudit token` makes one)"
+        )),
+        _ => Ended::ForGood(why),
+    }
+}
+
+/// An award as it is printed, and its cursor.
+fn read_award(message: &Value) -> Result<(String, String), String> {
+    let payload = message.get("payload");
+    if let Some(errors) = payload.and_then(|payload| payload.get("errors")) {
+        return Err(refusals(Some(errors)));
+    }
+    let earned = message.pointer("/payload/data/achievementEarned");
+    let text =
+        |path: &str| earned.and_then(|earned| earned.pointer(path)).and_then(Value::as_str).map(printable);
+    let bonus = earned.and_then(|earned| earned.pointer("/award/xpBonus")).and_then(Value::as_i64);
+    let line = || {
+        let (name, achievement) = (text("/award/user/displayName")?, text("/award/achievement/name")?);
+        Some(format!("{}  {name}  {achievement}  +{} XP", text("/award/earnedAt")?, bonus?))
+    };
+    line()
+        .zip(text("/cursor"))
+        .ok_or_else(|| "the server's answer is no award; is it another version?".to_owned())
+}
+
+/// The messages of a list of GraphQL errors.
+fn refusals(errors: Option<&Value>) -> String {
+    let errors = errors.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let messages: Vec<_> =
+        errors.iter().filter_map(|error| error.get("message")?.as_str()).map(printable).collect();
+    format!("the server refused: {}", messages.join("; "))
+}
+
+/// Text from elsewhere, without what would steer a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}
+
+fn tell(news: &str) {
+    // There is nobody to tell that standard error is closed.
+    let _ = writeln!(io::stderr(), "{news}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_that_say_not_now_are_tried_again_and_the_others_end_it() {
+        for code in [1000, 1001, 1005, 1006, 1012, 1013, 4403, 4408] {
+            assert!(matches!(closed(code, "", true), Ended::Lost { greeted: true, .. }), "{code}");
+        }
+        for code in [1002, 1009, 1011, 4400, 4401, 4406, 4409, 4429] {
+            assert!(matches!(closed(code, "", true), Ended::ForGood(_)), "{code}");
+        }
+    }
+
+    #[test]
+    fn an_award_is_one_line_and_anything_else_says_why_it_is_none() {
+        let award = json!({
+            "earnedAt": "2026-01-05T10:00:00.000Z", "xpBonus": 50,
+            "achievement": {"name": "First Steps"}, "user": {"displayName": "Ada"},
+        });
+        let earned = json!({"achievementEarned": {"cursor": "c7", "award": award}});
+        assert_eq!(
+            read_award(&json!({"payload": {"data": earned}})).unwrap(),
+            ("2026-01-05T10:00:00.000Z  Ada  First Steps  +50 XP".to_owned(), "c7".to_owned())
+        );
+        assert_eq!(
+            read_award(&json!({"payload": {"data": null, "errors": [{"message": "not\u{1b}[2J you"}]}}))
+                .unwrap_err(),
+            "the server refused: not\u{fffd}[2J you"
+        );
+        assert_eq!(
+            read_award(&json!({"payload": {"data": {}}})).unwrap_err(),
+            "the server's answer is no award; is it another version?"
+        );
+    }
+}
