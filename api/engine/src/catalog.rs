@@ -1,6 +1,7 @@
 //! The catalogue: packs of achievements as data, parsed, checked and compiled to an index from an
 //! activity to the metrics it moves, and from a metric to the achievements whose thresholds it can cross.
 
+mod achievements;
 mod activity;
 mod check;
 mod compile;

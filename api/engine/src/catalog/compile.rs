@@ -6,12 +6,13 @@ use uuid::Uuid;
 
 use super::{
     Achievement, Catalog, Category, Derivation, LoadedPack, Moves, Rank, achievement_id,
+    achievements::{Known, Resolver},
     activity::Activity,
     check::{Report, check_pack, key_of},
+    conditions::resolve_reward,
     format::{self, SettingType},
     pack::{Pack, Settings, variable},
     problem::{Problem, suggest},
-    rules::{Known, Resolver, resolve_reward},
 };
 use crate::{
     metric::{Filter, Kind, Metric, Window, metric_id},

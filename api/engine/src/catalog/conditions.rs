@@ -9,7 +9,11 @@ use super::{
     format::{self, Attribute, AttributeType, Conditions, Operators, Test},
     problem::suggest,
 };
-use crate::{event::Value, metric::When};
+use crate::{
+    event::Value,
+    metric::{Condition, When},
+    xp::{Amount, Reward, Units},
+};
 
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
@@ -94,6 +98,33 @@ pub(super) fn resolve_when(file: &str, path: &str, when: &format::When, report: 
         }
     }
     resolved
+}
+
+/// What XP an activity's events give, its conditions checked.
+pub(super) fn resolve_reward(
+    file: &str,
+    path: &str,
+    activity: &format::Activity,
+    xp: &format::Xp,
+    report: &mut Report,
+) -> Option<Reward> {
+    let named = (activity.key.as_str(), &activity.attributes);
+    resolve_conditions(file, &format!("{path}.where"), named, &xp.conditions, report);
+    let amount = match (xp.amount, &xp.attribute) {
+        (Some(amount), None) => Amount::Fixed {
+            amount,
+            per: xp.per.as_ref().map(|per| Units {
+                attribute: per.attribute.clone(),
+                units: per.units,
+                amount: per.amount,
+                at_most: per.at_most,
+            }),
+        },
+        (None, Some(attribute)) => Amount::Attribute(attribute.clone()),
+        _ => return None,
+    };
+    let conditions = xp.conditions.iter().map(|(name, test)| Condition::of(name, test)).collect();
+    Some(Reward { amount, conditions })
 }
 
 fn check_when(file: &str, path: &str, test: &Test, is_ordered: bool, report: &mut Report) {

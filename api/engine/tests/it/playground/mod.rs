@@ -31,7 +31,7 @@ pub(crate) fn person(number: u128) -> Uuid {
 }
 
 /// A school with everyone in it. Person 1 has Kindness from a teacher and lost Hundred for good; person 2
-/// keeps what can no longer be earned.
+/// keeps what can no longer be earned; person 3 brought Points along from elsewhere.
 pub(crate) fn school() -> School {
     let mut school = School::default();
     for number in 0..PEOPLE {
@@ -40,6 +40,7 @@ pub(crate) fn school() -> School {
     }
     give(&mut school, person(1), "playground/kindness", Cause::Person, (40, false));
     give(&mut school, person(1), "playground/hundred", Cause::Rule, (100, true));
+    give(&mut school, person(3), "playground/points", Cause::Import, (10, false));
     give(&mut school, person(2), "playground/retired", Cause::Rule, (30, false));
     school
 }
@@ -69,7 +70,7 @@ pub(crate) fn event(
     let declared = catalog.activity(activity).unwrap();
     Event {
         id: Uuid::from_u128(0xeeee_0000 + u128::try_from(number).unwrap()),
-        source: if number % 2 == 0 { "app".into() } else { "web".into() },
+        source: if number.is_multiple_of(2) { "app".into() } else { "web".into() },
         external_id: format!("e{number}").into(),
         person: person(who),
         activity: activity.into(),

@@ -1,0 +1,200 @@
+//! What comes late, what is taken back, what follows for others, what is too much.
+
+use chrono::{DateTime, Utc};
+use engine::{Catalog, EntryCause, Event, Flag, catalog::achievement_id, late, memory::School, needs, owed};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::playground::{catalog, event, key_of, person, school};
+
+fn answer(catalog: &Catalog, number: usize, who: u128, minutes: i64, correct: bool) -> Event {
+    event(catalog, number, who, minutes, "answered", json!({ "correct": correct, "points": 0 }))
+}
+
+fn record(school: &mut School, catalog: &Catalog, events: &[Event]) -> Vec<(String, bool)> {
+    let step = school.record(catalog, events).unwrap();
+    step.awards.iter().map(|award| (key_of(catalog, award.achievement), award.flagged)).collect()
+}
+
+fn flags(school: &School, who: u128) -> Vec<Uuid> {
+    let kept = &school.people[&person(who)];
+    kept.awards.iter().filter(|(_, award)| award.flagged).map(|((achievement, _), _)| *achievement).collect()
+}
+
+#[test]
+fn a_late_wrong_answer_flags_the_run_it_broke_and_what_stood_on_it() {
+    let (catalog, mut school) = (catalog(), school());
+    let rights: Vec<Event> =
+        (0..3).map(|n| answer(&catalog, n, 0, 10 * i64::try_from(n).unwrap(), true)).collect();
+    record(&mut school, &catalog, &rights);
+    let row = achievement_id("playground/row");
+    let kept = &school.people[&person(0)];
+    assert!(kept.awards.contains_key(&(row, 1)));
+    let xp = kept.xp;
+
+    let wrong = answer(&catalog, 3, 0, 15, false);
+    let step = school.record(&catalog, &[wrong]).unwrap();
+    assert!(step.flags.contains(&Flag { person: person(0), achievement: row, occurrence: 1, flagged: true }));
+    assert_eq!(school.people[&person(0)].xp, xp, "what was given is not taken back");
+    assert!(school.people[&person(0)].has_flagged);
+
+    // 20, 30 and 40 minutes: three in a row again.
+    let step = school
+        .record(&catalog, &[answer(&catalog, 4, 0, 30, true), answer(&catalog, 5, 0, 40, true)])
+        .unwrap();
+    assert!(step.flags.contains(&Flag {
+        person: person(0),
+        achievement: row,
+        occurrence: 1,
+        flagged: false
+    }));
+    assert!(step.awards.iter().all(|award| award.achievement != row), "it is not earned twice");
+    assert!(flags(&school, 0).is_empty());
+    assert!(!school.people[&person(0)].has_flagged);
+}
+
+#[test]
+fn nothing_new_stands_on_a_flagged_award() {
+    let (catalog, mut school) = (catalog(), school());
+    let answers = [(0, true), (10, true), (20, true), (15, false)];
+    for (number, (minutes, correct)) in answers.into_iter().enumerate() {
+        record(&mut school, &catalog, &[answer(&catalog, number, 0, minutes, correct)]);
+    }
+    assert!(flags(&school, 0).contains(&achievement_id("playground/row")));
+    let reads: Vec<Event> = (4..6).map(|number| event(&catalog, number, 0, 60, "read", json!({}))).collect();
+    let awards = record(&mut school, &catalog, &reads);
+    assert!(awards.iter().all(|(key, _)| key != "after-the-row"), "{awards:?}");
+    let rights: Vec<Event> = (6..8).map(|number| answer(&catalog, number, 0, 70, true)).collect();
+    let awards = record(&mut school, &catalog, &rights);
+    assert!(awards.contains(&("after-the-row".to_owned(), false)), "the row stands again, and so does this");
+}
+
+#[test]
+fn a_run_broken_within_its_own_batch_is_awarded_flagged() {
+    let (catalog, mut school) = (catalog(), school());
+    let batch: Vec<Event> = [(0, true), (10, true), (20, true), (15, false)]
+        .iter()
+        .enumerate()
+        .map(|(number, (minutes, correct))| answer(&catalog, number, 0, *minutes, *correct))
+        .collect();
+    let awards = record(&mut school, &catalog, &batch);
+    assert!(awards.contains(&("row".to_owned(), true)));
+    assert!(awards.contains(&("first".to_owned(), false)));
+}
+
+#[test]
+fn history_is_asked_for_only_when_something_comes_late() {
+    let catalog = catalog();
+    let state_of = |school: &School| engine::State { people: [(person(0), school.whole(person(0)))].into() };
+    let mut school = school();
+    record(&mut school, &catalog, &[answer(&catalog, 0, 0, 5000, true)]);
+    assert!(late(&catalog, &state_of(&school), &[answer(&catalog, 1, 0, 5001, false)]).is_empty());
+    let asked = late(&catalog, &state_of(&school), &[answer(&catalog, 1, 0, 4999, true)]);
+    assert!(asked.histories[&person(0)].contains("answered"));
+    assert!(asked.days.is_empty(), "the same local day");
+    assert!(asked.whole.is_empty(), "a right answer breaks nothing");
+    let asked = late(&catalog, &state_of(&school), &[answer(&catalog, 1, 0, 4999, false)]);
+    assert!(asked.whole.contains(&person(0)));
+    let asked = late(&catalog, &state_of(&school), &[event(&catalog, 1, 0, 10, "read", json!({}))]);
+    assert!(asked.days.contains(&person(0)) && asked.histories.is_empty());
+}
+
+#[test]
+fn what_was_revoked_is_not_earned_again() {
+    let (catalog, mut school) = (catalog(), school());
+    let grant = event(&catalog, 0, 1, 0, "granted", json!({ "amount": 300 }));
+    let awards = record(&mut school, &catalog, &[grant]);
+    assert!(awards.iter().all(|(key, _)| key != "hundred"));
+    let grant = event(&catalog, 1, 2, 0, "granted", json!({ "amount": 300 }));
+    let awards = record(&mut school, &catalog, &[grant]);
+    assert!(awards.iter().any(|(key, _)| key == "hundred"), "person 2 did not lose it");
+}
+
+#[test]
+fn a_referred_person_brings_the_referrer_one_event() {
+    let (catalog, mut school) = (catalog(), school());
+    let events: Vec<Event> =
+        (0..5).map(|n| answer(&catalog, n, 1, i64::try_from(n).unwrap(), true)).collect();
+    let step = school.record(&catalog, &events).unwrap();
+    let derived: Vec<(&str, String, Uuid)> = step
+        .derived
+        .iter()
+        .map(|event| (&*event.source, event.external_id.to_string(), event.person))
+        .collect();
+    assert_eq!(derived, [("plaudit", format!("referred:{}", person(1)), person(0))]);
+    assert_eq!(step.derived[0].occurred_at, events[2].occurred_at);
+    let social = step.awards.iter().find(|award| key_of(&catalog, award.achievement) == "social").unwrap();
+    assert_eq!((social.person, social.event, social.input), (person(0), step.derived[0].id, 2));
+    // The referrer's 15 XP and bonus are not the gain of the one who answered.
+    let own: i64 =
+        step.entries.iter().filter(|entry| entry.person == person(1)).map(|entry| entry.amount).sum();
+    assert_eq!(step.gains.iter().map(|gain| gain.total).sum::<i64>(), own);
+}
+
+#[test]
+fn a_referrer_who_becomes_known_late_is_owed_what_was_reached() {
+    let (catalog, mut school) = (catalog(), School::default());
+    school.join(person(1), chrono_tz::UTC, None);
+    school.join(person(0), chrono_tz::UTC, None);
+    let at: DateTime<Utc> = "2026-04-01T00:00:00Z".parse().unwrap();
+    let referrer = (person(0), chrono_tz::Asia::Tokyo);
+    let two: Vec<Event> = (0..2).map(|n| answer(&catalog, n, 1, 0, true)).collect();
+    school.record(&catalog, &two).unwrap();
+    assert_eq!(owed(&catalog, person(1), &school.whole(person(1)), referrer, at), []);
+    let step = school.record(&catalog, &[answer(&catalog, 2, 1, 0, true)]).unwrap();
+    assert_eq!(step.derived, [], "there is no referrer yet");
+    let owed = owed(&catalog, person(1), &school.whole(person(1)), referrer, at);
+    assert_eq!(owed.len(), 1);
+    assert_eq!((owed[0].person, owed[0].occurred_at, owed[0].local_hour), (person(0), at, 9));
+    let awards = record(&mut school, &catalog, &owed);
+    assert!(awards.iter().any(|(key, _)| key == "social"));
+}
+
+#[test]
+fn a_daily_cap_holds_whatever_the_batches() {
+    let (catalog, mut school) = (catalog(), school());
+    let read = |number: usize, minutes| event(&catalog, number, 2, minutes, "read", json!({}));
+    let step = school.record(&catalog, &[read(0, 60), read(1, 61)]).unwrap();
+    assert_eq!(step.gains.iter().map(|gain| gain.base).collect::<Vec<_>>(), [20, 20]);
+    let step = school.record(&catalog, &[read(2, 62), read(3, 63), read(4, 1500)]).unwrap();
+    assert_eq!(step.gains.iter().map(|gain| gain.base).collect::<Vec<_>>(), [10, 0, 20]);
+    let amounts: Vec<i64> = step
+        .entries
+        .iter()
+        .filter(|entry| matches!(entry.cause, EntryCause::Base { .. }))
+        .map(|entry| entry.amount)
+        .collect();
+    assert_eq!(amounts, [10, 20], "an entry is never zero");
+}
+
+#[test]
+fn what_takes_xp_too_far_is_named_and_nothing_of_it_is_kept() {
+    let (catalog, mut school) = (catalog(), school());
+    let kept = school.people.get_mut(&person(0)).unwrap();
+    kept.xp = 2_147_483_640;
+    kept.awards.extend(catalog.achievements().iter().map(|achievement| {
+        let held = engine::Held { cause: engine::Cause::Person, xp_bonus: 0, revoked: false, flagged: false };
+        ((achievement.id, 1), held)
+    }));
+    let grant = |number, amount: i64| event(&catalog, number, 0, 0, "granted", json!({ "amount": amount }));
+    let overflow = school.record(&catalog, &[grant(0, 7), grant(1, 1)]).unwrap_err();
+    assert_eq!(overflow.event, 1);
+    assert_eq!(school.events.len(), 0);
+    assert_eq!(school.record(&catalog, &[grant(0, 7)]).unwrap().people[0].xp, 2_147_483_647);
+}
+
+#[test]
+fn a_batch_needs_its_people_their_referrers_and_only_what_it_can_move() {
+    let catalog = catalog();
+    let referrers = [(person(1), person(0))].into();
+    let asked = needs(&catalog, &[answer(&catalog, 0, 1, 0, true)], &referrers);
+    assert_eq!(asked.people.keys().copied().collect::<Vec<_>>(), [person(0), person(1)]);
+    let asked = needs(&catalog, &[event(&catalog, 0, 1, 0, "read", json!({}))], &referrers);
+    assert_eq!(asked.people.keys().copied().collect::<Vec<_>>(), [person(1)]);
+    let kindness = achievement_id("playground/kindness");
+    assert!(asked.people[&person(1)].awards.contains(&kindness), "kind-collector asks for it");
+    let wrong = needs(&catalog, &[answer(&catalog, 0, 1, 0, false)], &referrers);
+    let hundred = achievement_id("playground/hundred");
+    assert!(wrong.people[&person(1)].awards.contains(&hundred), "no XP of its own, but the bonus of First");
+    assert!(!wrong.people.contains_key(&person(0)), "a wrong answer does not count for the referrer");
+}
