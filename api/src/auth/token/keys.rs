@@ -81,6 +81,12 @@ impl Keys {
         })
     }
 
+    /// The longest a token may live.
+    #[must_use]
+    pub fn max_ttl(&self) -> TimeDelta {
+        self.max_ttl
+    }
+
     /// What our own tokens are signed with, if we have a secret.
     pub(super) fn signing_key(&self) -> Option<&EncodingKey> {
         self.secret.as_ref().map(|(_, encoding)| encoding)

@@ -1,0 +1,292 @@
+//! The demo: a small school with some weeks behind it, and the lines to paste to see an award arrive.
+//! The school is data beside this file; it comes in by the same doors as everyone's.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::auth::token::Keys;
+use crate::auth::{Actor, Claims, Role, policy};
+use crate::config::DEMO_SECRET;
+use crate::pipeline::{self, Incoming, Submission};
+use crate::refusal::{Code, Failure, Refusal};
+use crate::registry::people::{self, Change};
+use crate::store;
+
+/// How long the printed tokens last, unless the settings allow less.
+const TOKEN_LIFE: TimeDelta = TimeDelta::hours(12);
+/// Events sent together.
+const CHUNK: usize = 500;
+
+/// The school, as it is written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct School {
+    /// The system that sends its events.
+    service: String,
+    /// A student with nothing yet, for the first award.
+    newcomer: Uuid,
+    /// In the order they are created; the first runs the installation.
+    people: Vec<Member>,
+    habits: Vec<Habit>,
+    /// Events that bring the newcomer an award; the first whose pack is loaded is printed.
+    tries: Vec<Try>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Member {
+    id: Uuid,
+    name: String,
+    role: String,
+    timezone: String,
+    referred_by: Option<Uuid>,
+}
+
+/// Something a person does again and again.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Habit {
+    person: Uuid,
+    activity: String,
+    /// Since how many days, up to yesterday.
+    days: u32,
+    every_days: u32,
+    /// The hour of the day, UTC.
+    hour: u32,
+    /// How often on such a day, two minutes apart.
+    times: u32,
+    /// Taken in turn; `{n}` in a text is the number of the event.
+    #[serde(default)]
+    attributes: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Try {
+    activity: String,
+    attributes: Value,
+}
+
+/// Fills an empty database with the school; says whether it did. A database with people is left alone.
+///
+/// # Errors
+/// When the database fails, or the school is not one: why, for a person.
+pub async fn fill(app: &App) -> Result<bool, String> {
+    move_in(app).await.map_err(|failure| match failure {
+        Failure::Refused(refusal) => format!("the demo's school cannot move in: {}", refusal.message),
+        Failure::Store(error) => format!("the demo's school cannot move in: {error}"),
+    })
+}
+
+async fn move_in(app: &App) -> Result<bool, Failure> {
+    let school = school()?;
+    let (Some(head), Some(everyone)) = (school.people.first(), school.people.get(1..)) else {
+        return Ok(false);
+    };
+    // The head comes last: whoever finds them finds the school complete, and a start that was cut short goes on.
+    let present = store::people::walk(&app.db, None, 1_000).await?;
+    let stranger = |id: Uuid| school.people.iter().all(|member| member.id != id);
+    if present.iter().any(|row| row.id == head.id || stranger(row.id)) {
+        return Ok(false);
+    }
+    let actor = Actor::Person { id: head.id, role: Role::SuperAdmin };
+    for member in everyone {
+        let change = Change {
+            display_name: member.name.clone(),
+            role: Role::parse(&member.role),
+            timezone: Some(Some(member.timezone.clone())),
+            referred_by: member.referred_by.map(Some),
+            ..Change::default()
+        };
+        people::upsert(app, &actor, member.id, change).await?;
+    }
+    let recorder = policy::recorder(&Actor::Service { source: school.service.as_str().into() });
+    for events in past(app, &school).chunks(CHUNK) {
+        let submission = Submission { recorder: recorder.clone(), events: events.into() };
+        for refusal in pipeline::record(app, submission).await?.into_iter().filter_map(Result::err) {
+            // A catalogue of one's own may give these words another meaning; the rest is still a school.
+            tracing::debug!(message = refusal.message, "an event of the demo was refused");
+        }
+    }
+    let claims = Claims {
+        subject: head.id.to_string(),
+        role: Role::SuperAdmin,
+        name: Some(head.name.clone()),
+        expires_at: app.clock.now(),
+    };
+    people::sign_in(app, claims).await?;
+    Ok(true)
+}
+
+/// A token for the demo's admin.
+///
+/// # Errors
+/// `INVALID_INPUT` if the settings have no secret to sign with.
+pub fn admin_token(keys: &Keys, now: DateTime<Utc>) -> Result<String, Refusal> {
+    token(keys, &school()?, Role::Admin, now)
+}
+
+/// What to do next: where GraphiQL is, a token for each role, and three lines to paste.
+pub fn welcome(app: &App, address: SocketAddr) -> String {
+    let now = app.clock.now();
+    let told = school().and_then(|school| {
+        let tokens = Role::ALL.map(|role| Ok((role, token(&app.keys, &school, role, now)?)));
+        let tokens: Vec<(Role, String)> = tokens.into_iter().collect::<Result<_, Refusal>>()?;
+        Ok(lines(app, &school, address, &tokens))
+    });
+    // Without a secret of ours there is no token of ours: the school's own issuer has them.
+    told.unwrap_or_else(|_| {
+        format!("The demo is at http://{address}/graphiql; tokens come from your issuer.\n")
+    })
+}
+
+fn lines(app: &App, school: &School, address: SocketAddr, tokens: &[(Role, String)]) -> String {
+    let of = |role| tokens.iter().find(|(known, _)| *known == role).map_or("", |(_, token)| token.as_str());
+    let mut text =
+        format!("\nPlaudit's demo is running. Explore the API: http://{address}/graphiql\n\nTokens:\n");
+    for (role, token) in tokens {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "  {:<12} {token}", role.as_str());
+    }
+    let curl = |token: &str, body: Value| {
+        format!(
+            "curl -s http://{address}/graphql -H 'content-type: application/json' -H 'authorization: Bearer {token}' -d '{body}'"
+        )
+    };
+    let _ = write!(
+        text,
+        "\n1. In a second terminal, watch awards as they happen:\n\n{}\n",
+        watch_line(app, address, of(Role::Admin))
+    );
+    let catalogue = app.catalogue.current();
+    if let Some(first) =
+        school.tries.iter().find(|first| catalogue.catalog.activity(&first.activity).is_some())
+    {
+        let input =
+            json!({"userId": school.newcomer, "activity": first.activity, "attributes": first.attributes});
+        let query = "mutation Record($input: RecordEventInput!) { recordEvent(input: $input) \
+            { xpGained awards { achievement { name } xpBonus } userErrors { message } } }";
+        let line = curl(of(Role::Service), json!({"query": query, "variables": {"input": input}}));
+        let _ = write!(text, "\n2. Record an event, as a backend does:\n\n{line}\n");
+    }
+    let query =
+        "{ me { displayName role xp level { number } earned { nodes { achievement { name } earnedAt } } } }";
+    let line = curl(of(Role::Student), json!({"query": query}));
+    let _ = write!(text, "\n3. Ask what its student has now:\n\n{line}\n");
+    text
+}
+
+/// The same binary again; what it would find by itself is left out.
+fn watch_line(app: &App, address: SocketAddr, token: &str) -> String {
+    let in_checkout = std::env::var_os("CARGO").is_some();
+    let mut line = if in_checkout { "cargo run -q -- watch".to_owned() } else { "plaudit watch".to_owned() };
+    if app.config.listen != crate::config::Config::demo().listen {
+        let _ = write!(line, " --url ws://{address}/graphql");
+    }
+    if app.config.auth.secret.as_deref() != Some(DEMO_SECRET) {
+        let _ = write!(line, " --token {token}");
+    }
+    line
+}
+
+fn token(keys: &Keys, school: &School, role: Role, now: DateTime<Utc>) -> Result<String, Refusal> {
+    let life = TOKEN_LIFE.min(keys.max_ttl());
+    if role == Role::Service {
+        return keys.mint(&school.service, role, None, life, now);
+    }
+    let bearer = school.people.iter().find(|member| member.role == role.as_str());
+    let bearer = bearer.ok_or_else(|| broken(format!("nobody is {}", role.as_str())))?;
+    keys.mint(&bearer.id.to_string(), role, Some(&bearer.name), life, now)
+}
+
+/// The weeks behind the school, oldest first. Ids follow from the day, so that a start that was cut
+/// short sends the same again.
+fn past(app: &App, school: &School) -> Vec<Incoming> {
+    let catalogue = app.catalogue.current();
+    let today = app.clock.now().date_naive();
+    let mut events = Vec::new();
+    for (number, habit) in school.habits.iter().enumerate() {
+        if catalogue.catalog.activity(&habit.activity).is_none() {
+            continue;
+        }
+        let mut turns = habit.attributes.iter().cycle();
+        let mut done = 0_u32;
+        for ago in (1..=habit.days).rev().filter(|ago| ago % habit.every_days.max(1) == 0) {
+            let day = today.checked_sub_days(Days::new(ago.into())).unwrap_or(today);
+            let begins = NaiveTime::from_hms_opt(habit.hour, 0, 0).unwrap_or_default();
+            for time in 0..habit.times {
+                done = done.saturating_add(1);
+                events.push(Incoming {
+                    id: Some(format!("{number}:{day}:{time}")),
+                    person: habit.person,
+                    activity: habit.activity.clone(),
+                    occurred_at: Some(
+                        day.and_time(begins).and_utc()
+                            + TimeDelta::minutes(2) * i32::try_from(time).unwrap_or(0),
+                    ),
+                    attributes: turns.next().map(|attributes| numbered(attributes, done)),
+                });
+            }
+        }
+    }
+    events.sort_by_key(|event| event.occurred_at);
+    events
+}
+
+/// The attributes with their `{n}` filled in.
+fn numbered(attributes: &Value, number: u32) -> Value {
+    match attributes {
+        Value::String(text) => text.replace("{n}", &number.to_string()).into(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), numbered(value, number)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        other => other.clone(),
+    }
+}
+
+fn school() -> Result<School, Refusal> {
+    serde_json::from_str(include_str!("demo/school.json")).map_err(|error| broken(error.to_string()))
+}
+
+fn broken(why: String) -> Refusal {
+    Refusal::new(Code::Internal, format!("the demo's school is not one: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_school_has_every_role_and_only_its_own_people_in_its_habits() {
+        let school = school().unwrap();
+        for role in Role::ALL.into_iter().filter(|role| *role != Role::Service) {
+            assert!(school.people.iter().any(|member| member.role == role.as_str()), "{role:?}");
+        }
+        assert_eq!(school.people[0].role, "super_admin");
+        let newcomer = school.people.iter().find(|member| member.role == "student").unwrap();
+        assert_eq!(newcomer.id, school.newcomer, "the student's token is the newcomer's");
+        for habit in &school.habits {
+            assert!(school.people.iter().any(|member| member.id == habit.person), "{}", habit.person);
+            assert_ne!(habit.person, school.newcomer, "the newcomer has nothing yet");
+        }
+        for (at, member) in school.people.iter().enumerate() {
+            let before = &school.people[..at];
+            assert!(member.referred_by.is_none_or(|id| before.iter().any(|known| known.id == id)));
+            assert!(member.timezone.parse::<chrono_tz::Tz>().is_ok(), "{}", member.timezone);
+        }
+    }
+
+    #[test]
+    fn attributes_are_numbered_in_their_texts() {
+        let numbered = numbered(&json!({"lesson": "lesson-{n}", "points": 10}), 7);
+        assert_eq!(numbered, json!({"lesson": "lesson-7", "points": 10}));
+    }
+}

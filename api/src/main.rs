@@ -1,0 +1,247 @@
+//! The binary: arguments in, one call, what it says out.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use clap::{Parser, Subcommand};
+use plaudit::auth::Role;
+use plaudit::auth::token::Keys;
+use plaudit::clock::Clock;
+use plaudit::config::{Config, LogFormat, Sources, parse_span};
+use plaudit::watch::Watch;
+use plaudit::{check, demo, signals, start, watch};
+use tracing_subscriber::EnvFilter;
+use uuid::Uuid;
+
+const HELP: &str = "\
+Examples:
+  plaudit                                      a demo on http://127.0.0.1:8000, with data to look at
+  plaudit watch                                awards as they happen, in a second terminal
+  plaudit --config plaudit.toml serve          the same server by your own settings
+  PLAUDIT_LISTEN=127.0.0.1:9000 plaudit        any setting can come from the environment
+  plaudit token --sub lesson-player --role service
+                                               a token for a backend that sends events
+
+Settings that matter first (api/config.default.toml explains all):
+  PLAUDIT_PROFILE        demo (the default) or production
+  PLAUDIT_LISTEN         address and port, 127.0.0.1:8000
+  PLAUDIT_DATABASE_URL   sqlite://data/plaudit.db?mode=rwc, or postgres://USER:PASSWORD@HOST/DATABASE
+  PLAUDIT_AUTH_SECRET    the secret tokens are signed with, at least 32 bytes; or
+  PLAUDIT_AUTH_JWKS      a file with the public keys of your identity provider
+  PLAUDIT_CATALOGS       packs to load: aurora,tests,code-lab,course-portal or paths with a /
+  PLAUDIT_TIMEZONE       the school's time zone, UTC
+
+Exit codes: 0 done, 1 `check` found differences, 2 it could not run (the reason is on standard error).";
+
+/// Achievements backend: learning events in, achievements out, over GraphQL.
+#[derive(Parser)]
+#[command(name = "plaudit", version, about, after_help = HELP, disable_help_subcommand = true)]
+struct Arguments {
+    /// A TOML file of settings; the environment wins over it [env: PLAUDIT_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server; what plaudit does without a command
+    #[command(
+        after_help = "SIGTERM or Ctrl-C stops it: what is under way is finished, sockets are told to come back."
+    )]
+    Serve,
+    /// Bring the tables up to date and publish the catalogue
+    #[command(
+        after_help = "SQLite does this by itself when the server starts. On PostgreSQL run it once per release, \
+        before the servers: they refuse tables that are not current, and work by what is published."
+    )]
+    Migrate,
+    /// Print the GraphQL schema, sorted
+    #[command(after_help = "Example:\n  plaudit schema > schema.graphql")]
+    Schema,
+    /// Make a token, signed with the secret of the settings, and print it
+    #[command(after_help = "Examples:\n  \
+        plaudit token --sub 0198c0de-0000-7000-8000-000000000001 --role student --name Ada\n  \
+        plaudit token --sub lesson-player --role service --ttl 30m\n\n\
+        An unknown person is created when the token is first used; from then on the stored role decides.")]
+    Token {
+        /// Who it is for: a person's UUID, or the name of a sending system for the role service
+        #[arg(long, value_name = "UUID")]
+        sub: String,
+        /// super_admin, admin, teacher, student, parent or service
+        #[arg(long, value_parser = parse_role)]
+        role: Role,
+        /// The person's name, for when the server sees them first
+        #[arg(long)]
+        name: Option<String>,
+        /// How long it is valid: 90s, 30m, 12h
+        #[arg(long, default_value = "12h", value_parser = parse_ttl)]
+        ttl: TimeDelta,
+    },
+    /// Rebuild every number from events, awards and ledger, and name each difference
+    #[command(after_help = "Writes nothing and may run beside a server.\n\
+        Exit codes: 0 no difference, 1 differences (one line each), 2 it could not run.")]
+    Check,
+    /// Print awards as they happen, one line each
+    #[command(after_help = "Examples:\n  \
+        plaudit watch                                   everyone's awards of the demo on this machine\n  \
+        plaudit watch --user 0198c0de-0000-7000-8000-000000000001\n  \
+        plaudit watch --url wss://plaudit.example.school/graphql --token \"$TOKEN\"\n\n\
+        A lost connection is taken up again where it ended; Ctrl-C ends it.")]
+    Watch {
+        /// The server's /graphql; by default the one of the settings, on this machine
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+        /// Whose eyes to watch with; by default, in the demo, an admin's
+        #[arg(long, env = "PLAUDIT_TOKEN", hide_env_values = true)]
+        token: Option<String>,
+        /// Only this person's awards
+        #[arg(long, value_name = "ID")]
+        user: Option<Uuid>,
+        /// The last cursor seen: what was missed since comes first
+        #[arg(long, value_name = "CURSOR")]
+        after: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let Arguments { config, command } = Arguments::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&error),
+    };
+    runtime.block_on(run(config, command.unwrap_or(Command::Serve))).unwrap_or_else(|error| complain(&error))
+}
+
+/// What went wrong, for the person at the terminal.
+type Wrong = Box<dyn std::error::Error>;
+
+async fn run(file: Option<PathBuf>, command: Command) -> Result<ExitCode, Wrong> {
+    let settings = || Config::load(&Sources::of_process(file));
+    match command {
+        Command::Serve => serve(settings()?).await?,
+        Command::Migrate => {
+            let config = settings()?;
+            log(&config);
+            let done = start::migrate(&config, &Clock::System).await?;
+            let version = done.version;
+            say(match (done.steps.len(), done.published) {
+                (0, false) => {
+                    format!("Nothing to do: the tables are current, catalogue {version} is in force.")
+                }
+                (steps, false) => format!("Tables: {steps} steps done. Catalogue {version} stays in force."),
+                (steps, true) => format!(
+                    "Tables: {steps} steps done. Catalogue {version} is published; {} awards followed from it.",
+                    done.awarded
+                ),
+            })?;
+        }
+        Command::Schema => say(plaudit::schema_sdl().trim_end())?,
+        Command::Token { sub, role, name, ttl } => {
+            let keys = Keys::load(&settings()?.auth)?;
+            let token = keys.mint(&sub, role, name.as_deref(), ttl, Clock::System.now());
+            say(token.map_err(|refusal| {
+                let field = refusal.field.first().map(|field| format!("--{field}: ")).unwrap_or_default();
+                format!("{field}{}", refusal.message)
+            })?)?;
+        }
+        Command::Check => {
+            let config = settings()?;
+            log(&config);
+            let report = check::run(&config).await?;
+            for difference in &report.differences {
+                say(difference)?;
+            }
+            let (people, events, awards) = (report.people, report.events, report.awards);
+            let found = report.differences.len();
+            say(format!(
+                "{found} differences in {people} people, {events} events, {awards} awards; digest {}",
+                report.digest
+            ))?;
+            if found > 0 {
+                return Ok(ExitCode::from(1));
+            }
+        }
+        Command::Watch { url, token, user, after } => {
+            let user = user.map(|id| id.to_string());
+            let (url, token): (String, Box<dyn Fn() -> Result<String, String>>) = match (url, token) {
+                (Some(url), Some(token)) => (url, Box::new(move || Ok(token.clone()))),
+                (url, token) => {
+                    let config = settings()?;
+                    let url = url.unwrap_or_else(|| config.local_socket_url());
+                    match token {
+                        Some(token) => (url, Box::new(move || Ok(token.clone()))),
+                        None => (url, admin_token(&config)?),
+                    }
+                }
+            };
+            watch::run(Watch { url, token, user, after }).await?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(config: Config) -> Result<(), Wrong> {
+    log(&config);
+    let (grace, is_demo) = (Duration::from_secs(config.limits.shutdown_seconds), config.is_demo());
+    let mut running = start::start(config, Clock::System).await?;
+    tracing::info!(address = %running.address, "listening");
+    if is_demo {
+        demo::fill(&running.app).await?;
+        say(demo::welcome(&running.app, running.address))?;
+    }
+    let signal = tokio::select! {
+        signal = signals::asked_to_stop() => Some(signal?),
+        () = running.ended() => None,
+    };
+    tracing::info!(signal, "stopping");
+    if tokio::time::timeout(grace, running.stop()).await.is_err() {
+        tracing::warn!("stopped before everything had ended");
+    }
+    match signal {
+        Some(_) => Ok(()),
+        None => Err("the listener broke; the log says why".into()),
+    }
+}
+
+/// Mints a token for the demo's admin at every call: one that is kept would expire.
+fn admin_token(config: &Config) -> Result<Box<dyn Fn() -> Result<String, String>>, Wrong> {
+    if !config.is_demo() {
+        return Err("--token (or PLAUDIT_TOKEN) is needed outside the demo; `plaudit token` makes one".into());
+    }
+    let keys = Keys::load(&config.auth)?;
+    Ok(Box::new(move || demo::admin_token(&keys, Clock::System.now()).map_err(|refusal| refusal.message)))
+}
+
+fn parse_role(word: &str) -> Result<Role, String> {
+    Role::parse(word).ok_or_else(|| format!("a role is one of {}", Role::ALL.map(Role::as_str).join(", ")))
+}
+
+fn parse_ttl(text: &str) -> Result<TimeDelta, String> {
+    parse_span(text).map_err(|right| format!("it {right}"))
+}
+
+/// The log goes to standard error, so that what a command prints can be used by another.
+fn log(config: &Config) {
+    let filter = EnvFilter::new(&config.log_filter);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match config.log_format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().init(),
+    }
+}
+
+fn say(text: impl Display) -> io::Result<()> {
+    writeln!(io::stdout(), "{text}")
+}
+
+/// Says why it could not run. When standard error is closed, the exit code still tells that it did not.
+fn complain(why: &dyn Display) -> ExitCode {
+    let _ = writeln!(io::stderr(), "plaudit: {why}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,228 @@
+//! The binary by its arguments: what it prints, what it refuses, and with which exit code.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use plaudit::auth::Role;
+use plaudit::auth::token::Keys;
+use plaudit::clock::Clock;
+use plaudit::config::AuthConfig;
+
+const ADA: &str = "3f2a0b1c-0000-4000-8000-00000000ada0";
+const SECRET: &str = "a-secret-of-this-test-with-at-least-32-bytes";
+
+/// Runs the binary with nothing of ours in its environment but this.
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plaudit"));
+    command.args(arguments).current_dir(std::env::temp_dir());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PLAUDIT_")) {
+        command.env_remove(name);
+    }
+    command.envs(environment.iter().copied()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[track_caller]
+fn check_refused(output: &Output, message: &str) {
+    assert_eq!(text(&output.stderr), format!("plaudit: {message}\n"));
+    assert_eq!(text(&output.stdout), "");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// A folder of this test's own, gone when it ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("plaudit-cli-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn database(&self) -> String {
+        format!("sqlite://{}/deep/plaudit.db?mode=rwc", self.0.display())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn help_teaches() {
+    let help = run(&["--help"], &[]);
+    assert_eq!(help.status.code(), Some(0));
+    let help = text(&help.stdout);
+    for expected in [
+        "serve",
+        "migrate",
+        "schema",
+        "token",
+        "check",
+        "watch",
+        "--config <FILE>",
+        "Examples:",
+        "PLAUDIT_PROFILE",
+        "PLAUDIT_LISTEN",
+        "PLAUDIT_DATABASE_URL",
+        "PLAUDIT_AUTH_SECRET",
+        "Exit codes: 0 done, 1 `check` found differences, 2 it could not run",
+    ] {
+        assert!(help.contains(expected), "{expected} is not in:\n{help}");
+    }
+    for command in ["serve", "migrate", "schema", "token", "check", "watch"] {
+        assert_eq!(run(&[command, "--help"], &[]).status.code(), Some(0), "{command}");
+    }
+}
+
+#[test]
+fn a_misspelt_command_or_option_is_answered_with_the_nearest_and_exit_code_2() {
+    for (arguments, hint) in [(&["serv"][..], "serve"), (&["token", "--rol", "admin"][..], "--role")] {
+        let output = run(arguments, &[]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains(hint), "{}", text(&output.stderr));
+    }
+    let output = run(&["token", "--sub", ADA, "--role", "root"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let expected = "a role is one of super_admin, admin, teacher, student, parent, service";
+    assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_token_is_printed_alone_and_verifies() {
+    let arguments = ["token", "--sub", ADA, "--role", "teacher", "--name", "Ada", "--ttl", "30m"];
+    let before = Clock::System.now();
+    let output = run(&arguments, &[("PLAUDIT_AUTH_SECRET", SECRET)]);
+    let after = Clock::System.now();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    let printed = text(&output.stdout);
+    let token = printed.strip_suffix('\n').unwrap();
+
+    let auth = AuthConfig { secret: Some(SECRET.to_owned()), ..AuthConfig::demo() };
+    let claims = Keys::load(&auth).unwrap().verify(token, after).unwrap();
+    assert_eq!(
+        (claims.subject.as_str(), claims.role, claims.name.as_deref()),
+        (ADA, Role::Teacher, Some("Ada"))
+    );
+    let whole = |at: DateTime<Utc>| at.timestamp();
+    let issued = whole(claims.expires_at - TimeDelta::minutes(30));
+    assert!((whole(before)..=whole(after)).contains(&issued), "it lives for what --ttl says");
+    assert!(Keys::load(&AuthConfig::demo()).unwrap().verify(token, after).is_err(), "another secret");
+}
+
+#[test]
+fn a_token_that_would_not_be_accepted_is_not_made() {
+    let token = |sub, role, ttl| run(&["token", "--sub", sub, "--role", role, "--ttl", ttl], &[]);
+    check_refused(&token("ada", "student", "1h"), "--sub: a person is named by a UUID that is not nil.");
+    check_refused(
+        &token("plaudit", "service", "1h"),
+        "--sub: the name plaudit is reserved; name the sending system.",
+    );
+    check_refused(
+        &token(ADA, "student", "25h"),
+        "--ttl: a token lives from 1 to 86400 seconds (PLAUDIT_AUTH_MAX_TTL).",
+    );
+}
+
+#[test]
+fn every_wrong_setting_is_told_at_once_without_its_value() {
+    let environment = [("PLAUDIT_AUTH_SECERT", "hunter2"), ("PLAUDIT_LISTEN", "hunter2")];
+    check_refused(
+        &run(&[], &environment),
+        "the settings cannot be used:\n  \
+         PLAUDIT_LISTEN: is an IP address and a port, such as 127.0.0.1:8000 or, for every address, 0.0.0.0:8000.\n  \
+         PLAUDIT_AUTH_SECERT: is no setting. Did you mean PLAUDIT_AUTH_SECRET?",
+    );
+}
+
+#[test]
+fn production_does_not_start_without_a_key_of_its_own() {
+    let production = ("PLAUDIT_PROFILE", "production");
+    let told = |message: &str| format!("the settings cannot be used:\n  PLAUDIT_AUTH_SECRET: {message}");
+    check_refused(
+        &run(&["serve"], &[production]),
+        &told(
+            "is missing: production needs a key. Set it to at least 32 random bytes (openssl rand -base64 48), \
+             or set PLAUDIT_AUTH_PUBLIC_KEY or PLAUDIT_AUTH_JWKS.",
+        ),
+    );
+    check_refused(
+        &run(&["serve"], &[production, ("PLAUDIT_AUTH_SECRET", "short")]),
+        &told("is too short; use at least 32 random bytes."),
+    );
+    check_refused(
+        &run(&["serve"], &[production, ("PLAUDIT_AUTH_SECRET", plaudit::config::DEMO_SECRET)]),
+        &told("is the demo's, which everyone knows; production needs at least 32 random bytes of its own."),
+    );
+}
+
+#[test]
+fn the_file_is_named_by_option_or_environment() {
+    let folder = Folder::new();
+    let path = folder.0.join("plaudit.toml");
+    std::fs::write(&path, "[auth]\nsecert = \"x\"\n").unwrap();
+    let path = path.to_str().unwrap();
+    let message = "the settings cannot be used:\n  auth.secert: is no setting. Did you mean auth.secret?";
+    check_refused(&run(&["--config", path, "serve"], &[]), message);
+    check_refused(&run(&["serve", "--config", path], &[]), message);
+    check_refused(&run(&[], &[("PLAUDIT_CONFIG", path)]), message);
+}
+
+#[test]
+fn a_taken_port_is_answered_with_the_name_of_the_setting() {
+    let folder = Folder::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output =
+        run(&["serve"], &[("PLAUDIT_LISTEN", &address), ("PLAUDIT_DATABASE_URL", &folder.database())]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(told.contains(&format!("plaudit: cannot listen on {address}")), "{told}");
+    assert!(told.contains("set PLAUDIT_LISTEN to a free address"), "{told}");
+}
+
+#[test]
+fn the_schema_needs_no_settings() {
+    let output = run(&["schema"], &[("PLAUDIT_PROFILE", "production")]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stdout).trim_end(), plaudit::schema_sdl().trim_end());
+}
+
+#[test]
+fn a_fresh_database_is_migrated_once_and_has_no_differences() {
+    let folder = Folder::new();
+    let environment = [("PLAUDIT_DATABASE_URL", folder.database()), ("PLAUDIT_LOG_FILTER", "off".to_owned())];
+    let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let check = run(&["check"], &environment);
+    assert_eq!(check.status.code(), Some(2), "there is nothing to check yet");
+    assert!(text(&check.stderr).contains("run `plaudit migrate` first"), "{}", text(&check.stderr));
+
+    let first = run(&["migrate"], &environment);
+    assert_eq!((first.status.code(), text(&first.stderr)), (Some(0), String::new()));
+    assert!(text(&first.stdout).ends_with("Catalogue 1 is published; 0 awards followed from it.\n"));
+    assert_eq!(
+        text(&run(&["migrate"], &environment).stdout),
+        "Nothing to do: the tables are current, catalogue 1 is in force.\n"
+    );
+    let check = run(&["check"], &environment);
+    assert_eq!(check.status.code(), Some(0));
+    assert!(text(&check.stdout).starts_with("0 differences in 0 people, 0 events, 0 awards; digest "));
+}
+
+#[test]
+fn watching_ends_with_the_reason_when_trying_again_cannot_help() {
+    check_refused(
+        &run(&["watch", "--url", "http:/nowhere", "--token", "t"], &[]),
+        "http:/nowhere is no ws:// or wss:// address; give --url the server's /graphql",
+    );
+    check_refused(
+        &run(&["watch"], &[("PLAUDIT_PROFILE", "production"), ("PLAUDIT_AUTH_SECRET", SECRET)]),
+        "--token (or PLAUDIT_TOKEN) is needed outside the demo; `plaudit token` makes one",
+    );
+}
