@@ -2,8 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::auth::token::Keys;
+use crate::bus::Bus;
+use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::delivery::hub::Hub;
+use crate::pipeline::Batcher;
+use crate::store::Database;
 
 /// The running application. Cheap to clone.
 #[derive(Clone)]
@@ -12,4 +18,16 @@ pub struct App {
     pub config: Arc<Config>,
     /// Where "now" comes from.
     pub clock: Clock,
+    /// The database.
+    pub db: Database,
+    /// What tokens are verified with.
+    pub keys: Arc<Keys>,
+    /// The catalogue in force.
+    pub(crate) catalogue: Arc<Catalogue>,
+    /// The entrance to the pipeline.
+    pub(crate) batcher: Batcher,
+    /// Hints that the feed has grown.
+    pub(crate) bus: Bus,
+    /// What subscribers read the feed through.
+    pub(crate) hub: Arc<Hub>,
 }

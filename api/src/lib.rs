@@ -1,11 +1,34 @@
 //! Plaudit, an achievements backend: events in, achievements out, people see it happen.
-//! The modules are declared in reading order: the values, the flow, the rim.
+//! The modules stand in reading order: the values, the flow, the rim, and what runs it.
 
 pub mod app;
-pub mod auth;
+mod bus;
+mod catalogue;
 pub mod clock;
 pub mod config;
 pub mod id;
+mod packs;
+mod progress;
 pub mod refusal;
-pub mod render;
+
+pub mod auth;
+mod delivery;
+mod pipeline;
+mod registry;
+mod render;
 pub mod store;
+
+mod graphql;
+mod http;
+
+pub mod check;
+pub mod demo;
+pub mod signals;
+pub mod start;
+pub mod watch;
+
+/// The whole schema in the schema language, sorted: what `schema.graphql` holds.
+#[must_use]
+pub fn schema_sdl() -> String {
+    graphql::schema::sdl()
+}

@@ -14,7 +14,7 @@ pub struct Model {
     /// What it is.
     pub achievement_id: Uuid,
     /// 1 for the first; unique with person and achievement.
-    pub occurrence: i32,
+    pub occurrence: i64,
     /// `RULE`, `PERSON` or `IMPORT`.
     pub cause: String,
     /// `occurred_at` of the event that crossed the threshold.

@@ -114,7 +114,7 @@ const STATEMENTS: &[&str] = &[
         id {uuid} NOT NULL PRIMARY KEY,
         person_id {uuid} NOT NULL REFERENCES people (id),
         achievement_id {uuid} NOT NULL REFERENCES achievements (id),
-        occurrence integer NOT NULL CHECK (occurrence >= 1),
+        occurrence bigint NOT NULL CHECK (occurrence >= 1),
         cause text NOT NULL CHECK (cause IN ('RULE', 'PERSON', 'IMPORT')),
         earned_at {time} NOT NULL,
         recorded_at {time} NOT NULL,
@@ -128,6 +128,7 @@ const STATEMENTS: &[&str] = &[
     "CREATE INDEX awards_of_person ON awards (person_id, earned_at, id)",
     "CREATE INDEX awards_of_achievement ON awards (achievement_id, earned_at, id)",
     "CREATE INDEX awards_of_event ON awards (event_id)",
+    "CREATE INDEX awards_flagged ON awards (person_id) WHERE flagged",
     "CREATE TABLE xp_entries (
         id {uuid} NOT NULL PRIMARY KEY,
         person_id {uuid} NOT NULL REFERENCES people (id),

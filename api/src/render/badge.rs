@@ -7,7 +7,7 @@ use unicode_segmentation::UnicodeSegmentation;
 ///
 /// `rarity` is `common`, `rare`, `epic` or `legendary`; any other word is drawn as common. The
 /// texts may be anything: they are escaped, and what XML cannot hold is left out.
-pub fn badge(name: &str, category: &str, rarity: &str) -> String {
+pub(crate) fn badge(name: &str, category: &str, rarity: &str) -> String {
     let frame = Frame::of(rarity);
     let hue = hue(category);
     // Several badges may be inlined into one page, where ids must not meet.

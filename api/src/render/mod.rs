@@ -2,4 +2,4 @@
 
 mod badge;
 
-pub use self::badge::badge;
+pub(crate) use self::badge::badge;

@@ -1,0 +1,197 @@
+//! The catalogue in force: what the latest publication says, compiled, the same for every replica.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
+use engine::catalog::{Achievement, Rarity};
+use engine::{Catalog, Cause, Pack, Problem, Settings};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::store::{self, Database, Reads, Txn, catalogue};
+
+/// A catalogue as it is published: the packs as they were written, and what was set for them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Bundle {
+    /// The packs, in the order in which they are loaded.
+    pub(crate) packs: Vec<Source>,
+    /// (pack, setting, text), sorted.
+    pub(crate) settings: Vec<(String, String, String)>,
+}
+
+/// One pack as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Source {
+    /// Where it was read, for messages.
+    pub(crate) file: String,
+    /// The JSON.
+    pub(crate) text: String,
+}
+
+impl Bundle {
+    /// Parses, checks and compiles the whole.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with file, path and remedy.
+    pub(crate) fn compile(&self) -> Result<Catalog, Vec<Problem>> {
+        let mut packs = Vec::with_capacity(self.packs.len());
+        let mut problems = Vec::new();
+        for source in &self.packs {
+            match Pack::parse(&source.file, &source.text) {
+                Ok(pack) => packs.push(pack),
+                Err(found) => problems.extend(found),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mut settings = Settings::default();
+        for (pack, key, value) in &self.settings {
+            settings.set(pack, key, value);
+        }
+        Catalog::compile(&packs, &settings)
+    }
+
+    /// What was written, without regard to where the files lay.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        let texts = |bundle: &Self| bundle.packs.iter().map(|pack| pack.text.clone()).collect::<Vec<_>>();
+        self.settings == other.settings && texts(self) == texts(other)
+    }
+}
+
+/// A publication, compiled.
+pub(crate) struct Published {
+    /// Its number; 1 is the first.
+    pub(crate) version: i64,
+    /// What can be earned.
+    pub(crate) catalog: Catalog,
+    /// What it was compiled from.
+    pub(crate) bundle: Bundle,
+    /// Every achievement ever published, as last published: awards may point at any.
+    pub(crate) achievements: HashMap<Uuid, Arc<Known>>,
+}
+
+/// An achievement as it was last published.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// UUIDv5 of the key.
+    pub(crate) id: Uuid,
+    /// `pack/name-of-it`.
+    pub(crate) key: String,
+    /// The pack's key.
+    pub(crate) pack: String,
+    /// What it says.
+    pub(crate) definition: Definition,
+    /// First publication.
+    pub(crate) created_at: DateTime<Utc>,
+    /// Last publication that changed it.
+    pub(crate) updated_at: DateTime<Utc>,
+}
+
+/// What an achievement says. With another word of it, it counts as updated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Definition {
+    /// For people.
+    pub(crate) name: String,
+    /// What it stands for.
+    pub(crate) description: String,
+    /// The rule in words.
+    pub(crate) requirement: String,
+    /// A category's key.
+    pub(crate) category: String,
+    /// The track it is a step of.
+    pub(crate) track: Option<String>,
+    /// Its place there.
+    pub(crate) tier: Option<i32>,
+    /// How rare it is meant to be.
+    pub(crate) rarity: Rarity,
+    /// XP that earning it gives.
+    pub(crate) xp_bonus: i64,
+    /// Whether people alone give it.
+    pub(crate) by_people: bool,
+    /// Not shown until earned.
+    pub(crate) secret: bool,
+    /// Whether it can be earned now.
+    pub(crate) active: bool,
+    /// The rule, its window and what must be held first, as data.
+    pub(crate) rule: serde_json::Value,
+}
+
+impl Definition {
+    /// What a compiled achievement says.
+    pub(crate) fn of(achievement: &Achievement) -> Self {
+        Self {
+            name: achievement.name.clone(),
+            description: achievement.description.clone(),
+            requirement: achievement.requirement.clone(),
+            category: achievement.category.clone(),
+            track: achievement.track.clone(),
+            tier: achievement.tier,
+            rarity: achievement.rarity,
+            xp_bonus: achievement.xp_bonus,
+            by_people: achievement.awarded_by == Cause::Person,
+            secret: achievement.secret,
+            active: achievement.is_active(),
+            rule: achievement.rule_json.clone(),
+        }
+    }
+}
+
+/// Holds the latest publication this process knows of.
+pub(crate) struct Catalogue {
+    current: ArcSwap<Published>,
+}
+
+impl Catalogue {
+    /// The latest publication; none before the first.
+    pub(crate) async fn open(db: &Database) -> Result<Option<Self>, store::Error> {
+        let published = latest(db).await?;
+        Ok(published.map(|published| Self { current: ArcSwap::from_pointee(published) }))
+    }
+
+    /// The latest publication, as a transaction sees it.
+    pub(crate) async fn open_within(txn: &Txn) -> Result<Option<Published>, store::Error> {
+        latest(txn).await
+    }
+
+    /// What is in force.
+    pub(crate) fn current(&self) -> Arc<Published> {
+        self.current.load_full()
+    }
+
+    /// Reads the latest publication, if this process does not have it yet.
+    pub(crate) async fn refresh(&self, db: &Database) -> Result<(), store::Error> {
+        if catalogue::version(db).await? != self.current.load().version
+            && let Some(published) = latest(db).await?
+        {
+            tracing::info!(version = published.version, "changed over to the published catalogue");
+            self.current.store(Arc::new(published));
+        }
+        Ok(())
+    }
+}
+
+async fn latest(db: &impl Reads) -> Result<Option<Published>, store::Error> {
+    let Some(publication) = catalogue::latest(db).await? else { return Ok(None) };
+    let unreadable =
+        |_| store::Error::Impossible(format!("publication {} cannot be read", publication.version));
+    let bundle: Bundle = serde_json::from_value(publication.packs).map_err(unreadable)?;
+    let catalog = bundle.compile().map_err(|problems| {
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        store::Error::Impossible(format!("publication {}: {}", publication.version, problems.join("; ")))
+    })?;
+    let achievements = catalogue::achievements(db).await?;
+    let achievements = achievements.into_iter().map(|row| Ok((row.id, Arc::new(known(row)?))));
+    let achievements = achievements.collect::<Result<_, store::Error>>()?;
+    Ok(Some(Published { version: publication.version, catalog, bundle, achievements }))
+}
+
+fn known(row: catalogue::Achievement) -> Result<Known, store::Error> {
+    let definition = serde_json::from_value(row.definition)
+        .map_err(|_| store::Error::Impossible(format!("achievement {} cannot be read", row.key)))?;
+    let catalogue::Achievement { id, key, pack, created_at, updated_at, .. } = row;
+    Ok(Known { id, key, pack, definition, created_at, updated_at })
+}

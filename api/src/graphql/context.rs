@@ -1,0 +1,45 @@
+//! What resolvers find beside their arguments: the application, who asks, the loaders.
+
+use std::sync::Arc;
+
+use async_graphql::Context;
+use async_graphql::dataloader::DataLoader;
+use chrono::{DateTime, Utc};
+
+use super::fault::{Answer, Fault};
+use super::loaders::Loaders;
+use crate::app::App;
+use crate::auth::Actor;
+use crate::refusal::{Code, Refusal};
+
+/// The caller of one request.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    /// Who it is; without a token nobody, and then only `__typename` and introspection answer.
+    pub actor: Option<Actor>,
+    /// The id the answer and the log carry.
+    pub request_id: Arc<str>,
+    /// When the token ends.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// The application.
+pub(crate) fn app<'a>(context: &Context<'a>) -> Answer<&'a App> {
+    context.data_opt().ok_or_else(unprepared)
+}
+
+/// Who asks; nobody is UNAUTHENTICATED.
+pub(crate) fn actor<'a>(context: &Context<'a>) -> Answer<&'a Actor> {
+    let caller: &Caller = context.data_opt().ok_or_else(unprepared)?;
+    caller.actor.as_ref().ok_or_else(Fault::unauthenticated)
+}
+
+/// The loaders of this request.
+pub(crate) fn loaders<'a>(context: &Context<'a>) -> Answer<&'a DataLoader<Loaders>> {
+    context.data_opt().ok_or_else(unprepared)
+}
+
+fn unprepared() -> Fault {
+    Refusal::new(Code::Internal, "Something went wrong on our side; the log has it under this request's id.")
+        .into()
+}

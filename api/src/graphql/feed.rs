@@ -1,0 +1,156 @@
+//! `achievementEarned`: awards as they happen, and everything missed before. Live and resumed are
+//! the same code: read behind the cursor, wait for a hint, repeat.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use async_graphql::connection::CursorType;
+use async_graphql::{Context, ID, SimpleObject, Subscription};
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::awards::Award;
+use super::context::{actor, app};
+use super::fault::{Answer, Fault};
+use super::page::{Position, place};
+use super::scalars::uuid;
+use crate::app::App;
+use crate::auth::{Actor, policy};
+use crate::refusal::{Code, Refusal};
+use crate::store::feed::Entry;
+use crate::store::{feed, people};
+
+/// Somebody has earned something.
+#[derive(SimpleObject)]
+pub(crate) struct AchievementEarned {
+    /// Where the feed stands with this award: pass the last one seen as `after` to resume.
+    cursor: String,
+    /// It happened before the subscription began.
+    is_replay: bool,
+    /// What was earned, and by whom.
+    award: Award,
+}
+
+/// What is told as it happens.
+pub(crate) struct Subscriptions;
+
+/// What is told as it happens.
+#[Subscription(name = "Subscription")]
+impl Subscriptions {
+    /// Awards as they happen: the caller's own, or everyone's for admins and services. With `after`, the last
+    /// cursor seen, everything missed comes first, in order, once. A cursor that is not ours, or ahead of the
+    /// feed, is INVALID_INPUT.
+    async fn achievement_earned(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only this person's awards.")] user_id: Option<ID>,
+        #[graphql(desc = "The last cursor seen: everything behind it comes first.")] after: Option<String>,
+    ) -> Result<impl Stream<Item = Answer<AchievementEarned>>, Fault> {
+        let app = app(ctx)?.clone();
+        let actor = actor(ctx)?.clone();
+        let person = scope(&actor, user_id.as_ref())?;
+        if let (Some(person), Some(_)) = (person, &user_id)
+            && people::by_id(&app.db, person).await?.is_none()
+        {
+            return Err(missing());
+        }
+        let hints = app.hub.listen();
+        let head = feed::head(&app.db).await?;
+        let position = match after {
+            Some(after) => place::<Position>("after", &after)?.0,
+            None => head,
+        };
+        if position > head {
+            let message = "`after` lies ahead of the feed: send a cursor as it was answered.";
+            return Err(Fault::argument("after", message));
+        }
+        let follower =
+            Follower { app, actor, person, position, head, hints, waiting: VecDeque::new(), over: false };
+        Ok(unfold(follower, Follower::next))
+    }
+}
+
+/// Whose awards are told: one person's, or everyone's.
+fn scope(actor: &Actor, user_id: Option<&ID>) -> Answer<Option<Uuid>> {
+    match user_id {
+        Some(id) => {
+            let person = uuid("userId", id)?;
+            policy::see(actor, person).map(|seen| Some(seen.person())).ok_or_else(missing)
+        }
+        None if policy::sees_everyone(actor) => Ok(None),
+        None => Ok(actor.person()),
+    }
+}
+
+/// Out of scope reads like missing.
+fn missing() -> Fault {
+    Refusal::new(Code::NotFound, "No person with this id is within what you may see.").at(["userId"]).into()
+}
+
+/// One subscription: how far it is, and what it has read and not told yet.
+struct Follower {
+    app: App,
+    actor: Actor,
+    person: Option<Uuid>,
+    position: i64,
+    /// The head of the feed when the subscription began.
+    head: i64,
+    hints: watch::Receiver<i64>,
+    waiting: VecDeque<Arc<Entry>>,
+    over: bool,
+}
+
+impl Follower {
+    async fn next(mut self) -> Option<(Answer<AchievementEarned>, Self)> {
+        if self.over {
+            return None;
+        }
+        match self.wait().await {
+            Ok(entry) => {
+                let told = AchievementEarned {
+                    cursor: Position(entry.position).encode_cursor(),
+                    is_replay: entry.position <= self.head,
+                    award: Award(entry.award.clone()),
+                };
+                Some((Ok(told), self))
+            }
+            Err(fault) => {
+                self.over = true;
+                Some((Err(fault), self))
+            }
+        }
+    }
+
+    /// The next entry, whenever it comes; rights are judged anew for each stretch that is read.
+    async fn wait(&mut self) -> Answer<Arc<Entry>> {
+        loop {
+            if let Some(entry) = self.waiting.pop_front() {
+                return Ok(entry);
+            }
+            // Seen before reading, so that a hint during the read is not missed.
+            self.hints.borrow_and_update();
+            let stretch = self.app.hub.read(&self.app, self.position, self.person).await?;
+            if self.position < stretch.reached {
+                self.position = stretch.reached;
+                if !stretch.entries.is_empty() {
+                    self.check_rights().await?;
+                }
+                self.waiting.extend(stretch.entries);
+            } else if self.hints.changed().await.is_err() {
+                return Err(crate::store::Error::Stopping.into());
+            }
+        }
+    }
+
+    async fn check_rights(&self) -> Answer<()> {
+        let Some(id) = self.actor.person() else { return Ok(()) };
+        let row = people::by_id(&self.app.db, id).await?;
+        if row.is_some_and(|row| row.role == self.actor.role().as_str()) {
+            return Ok(());
+        }
+        let message = "Your role has changed since you subscribed: ask for a new token and subscribe again.";
+        Err(Refusal::new(Code::Unauthenticated, message).into())
+    }
+}

@@ -1,0 +1,233 @@
+//! A budget for documents, checked before execution: the library's own limits walk a fragment again at
+//! every spread, so fragments that spread each other would cost it exponential time. Here each is weighed once.
+
+use std::collections::HashMap;
+
+use async_graphql::Positioned;
+use async_graphql::parser::parse_query;
+use async_graphql::parser::types::{
+    Directive, DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
+    SelectionSet,
+};
+use async_graphql::{Name, ServerError, Variables};
+
+use super::scan::{scan, too_complex};
+use crate::config::Limits;
+use crate::refusal::Refusal;
+
+/// A document within its budget.
+pub(crate) struct Admitted {
+    /// The parsed document, for `Request::set_parsed_query`.
+    pub(crate) document: ExecutableDocument,
+    /// What the chosen operation is.
+    pub(crate) kind: OperationType,
+}
+
+/// Why a document was not admitted.
+#[derive(Debug)]
+pub(crate) enum Rejection {
+    /// Beyond a limit, or of a shape we refuse.
+    Refused(Refusal),
+    /// Not GraphQL; the parser says where.
+    Unparsed(ServerError),
+}
+
+impl From<Refusal> for Rejection {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// Scans, parses and weighs a document, and looks for the operation and the variables it needs.
+///
+/// # Errors
+/// `TOO_COMPLEX` with the limit and its value, `INVALID_INPUT` for an operation that is not there, a
+/// required variable without a value or a subscription that is not exactly one field.
+pub(crate) fn admit(
+    text: &str,
+    operation_name: Option<&str>,
+    variables: &Variables,
+    limits: &Limits,
+) -> Result<Admitted, Rejection> {
+    scan(text, limits)?;
+    let document = parse_query(text).map_err(|error| Rejection::Unparsed(error.into()))?;
+    check(&document, limits)?;
+    let operation = choose(&document.operations, operation_name)?;
+    check_variables(operation, variables)?;
+    let kind = operation.ty;
+    Ok(Admitted { document, kind })
+}
+
+/// Refuses a document that asks for more than one request may. Linear in the length of the document.
+pub(crate) fn check(document: &ExecutableDocument, limits: &Limits) -> Result<(), Refusal> {
+    let operations = document.operations.iter().count();
+    at_most(operations, limits.operations, "operations", "operations")?;
+
+    let mut scale = Scale { document, limits, fragments: HashMap::new() };
+    let mut total = Weight::default();
+    for (_, operation) in document.operations.iter() {
+        let operation = &operation.node;
+        total = total.plus(scale.directives(&operation.directives)?);
+        for variable in &operation.variable_definitions {
+            total = total.plus(scale.directives(&variable.node.directives)?);
+        }
+        total = total.plus(scale.selection(&operation.selection_set.node)?);
+        if operation.ty == OperationType::Subscription {
+            check_subscription(&operation.selection_set.node)?;
+        }
+    }
+    total.check(limits)?;
+    // Validation walks the fragments nobody spreads, too.
+    for name in document.fragments.keys() {
+        scale.fragment(name)?.check(limits)?;
+    }
+    Ok(())
+}
+
+/// What a part of a document asks for, every fragment counted wherever it is spread.
+#[derive(Debug, Clone, Copy, Default)]
+struct Weight {
+    nodes: usize,
+    aliases: usize,
+    directives: usize,
+}
+
+impl Weight {
+    /// More than any limit: what a fragment weighs that spreads itself.
+    const ENDLESS: Self = Self { nodes: usize::MAX, aliases: usize::MAX, directives: usize::MAX };
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            nodes: self.nodes.saturating_add(other.nodes),
+            aliases: self.aliases.saturating_add(other.aliases),
+            directives: self.directives.saturating_add(other.directives),
+        }
+    }
+
+    fn check(self, limits: &Limits) -> Result<(), Refusal> {
+        at_most(self.nodes, limits.nodes, "fields, spreads and directives", "nodes")?;
+        at_most(self.aliases, limits.aliases, "aliases", "aliases")?;
+        at_most(self.directives, limits.directives, "directives", "directives")
+    }
+}
+
+/// Weighs the parts of one document; remembers what each fragment weighs.
+struct Scale<'a> {
+    document: &'a ExecutableDocument,
+    limits: &'a Limits,
+    fragments: HashMap<&'a Name, Weight>,
+}
+
+impl<'a> Scale<'a> {
+    fn selection(&mut self, selection: &'a SelectionSet) -> Result<Weight, Refusal> {
+        let mut total = Weight::default();
+        for item in &selection.items {
+            let own = Weight { nodes: 1, ..Weight::default() };
+            total = total.plus(own).plus(self.directives(item.node.directives())?);
+            total = total.plus(match &item.node {
+                Selection::Field(field) => {
+                    let aliases = usize::from(field.node.alias.is_some());
+                    let below = self.selection(&field.node.selection_set.node)?;
+                    below.plus(Weight { aliases, ..Weight::default() })
+                }
+                Selection::InlineFragment(fragment) => self.selection(&fragment.node.selection_set.node)?,
+                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node)?,
+            });
+        }
+        Ok(total)
+    }
+
+    fn fragment(&mut self, name: &Name) -> Result<Weight, Refusal> {
+        // A spread of a fragment that is not there weighs nothing; validation names it.
+        let Some((name, fragment)) = self.document.fragments.get_key_value(name) else {
+            return Ok(Weight::default());
+        };
+        if let Some(weight) = self.fragments.get(name) {
+            return Ok(*weight);
+        }
+        // Until it is weighed, a fragment met again is a circle.
+        self.fragments.insert(name, Weight::ENDLESS);
+        let weight = self
+            .directives(&fragment.node.directives)?
+            .plus(self.selection(&fragment.node.selection_set.node)?);
+        self.fragments.insert(name, weight);
+        Ok(weight)
+    }
+
+    fn directives(&self, directives: &[Positioned<Directive>]) -> Result<Weight, Refusal> {
+        let count = directives.len();
+        at_most(count, self.limits.directives_per_field, "directives in one place", "directives_per_field")?;
+        Ok(Weight { nodes: count, aliases: 0, directives: count })
+    }
+}
+
+fn at_most(count: usize, limit: usize, what: &str, name: &str) -> Result<(), Refusal> {
+    if count <= limit {
+        return Ok(());
+    }
+    Err(too_complex(format!("The document has more than {limit} {what} ({name}).")))
+}
+
+/// A fragment at the root would yield nothing, and several fields would share one stream.
+fn check_subscription(root: &SelectionSet) -> Result<(), Refusal> {
+    let plain = match root.items.as_slice() {
+        [item] => matches!(&item.node, Selection::Field(field)
+            if field.node.directives.is_empty() && !field.node.name.node.starts_with("__")),
+        _ => false,
+    };
+    if plain {
+        return Ok(());
+    }
+    Err(Refusal::invalid(
+        ["query"],
+        "A subscription asks for exactly one field at its root, without a fragment or a directive there.",
+    ))
+}
+
+fn choose<'a>(
+    operations: &'a DocumentOperations,
+    name: Option<&str>,
+) -> Result<&'a OperationDefinition, Refusal> {
+    let found = match (operations, name) {
+        (DocumentOperations::Single(operation), None) => Some(operation),
+        (DocumentOperations::Single(_), Some(_)) => None,
+        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
+        (DocumentOperations::Multiple(operations), None) => match operations.len() {
+            1 => operations.values().next(),
+            _ => None,
+        },
+    };
+    found.map(|operation| &operation.node).ok_or_else(|| {
+        let message = match name {
+            Some(name) => format!("The document has no operation named `{name}`."),
+            None => "The document has several operations; operationName says which to run.".to_owned(),
+        };
+        Refusal::invalid(["operationName"], message)
+    })
+}
+
+/// The library finds a missing value only while it executes, when the answer is no request error any more.
+fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Result<(), Refusal> {
+    for definition in &operation.variable_definitions {
+        let definition = &definition.node;
+        let name = &definition.name.node;
+        let given = variables.get(name);
+        let missing = match given {
+            None => definition.default_value.is_none(),
+            Some(value) => matches!(value, async_graphql::Value::Null),
+        };
+        if missing && !definition.var_type.node.nullable {
+            return Err(Refusal::invalid(
+                ["variables", name.as_str()],
+                format!(
+                    "The variable `${name}` is required: give a value of type {}.",
+                    definition.var_type.node
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! Tables of documents and what the guard says to each.
+
+use std::time::{Duration, Instant};
+
+use async_graphql::Variables;
+use async_graphql::parser::types::OperationType;
+use serde_json::json;
+
+use super::{Rejection, admit};
+use crate::config::Limits;
+use crate::refusal::{Code, Refusal};
+
+fn limits() -> Limits {
+    Limits {
+        nodes: 12,
+        aliases: 2,
+        directives_per_field: 1,
+        directives: 2,
+        operations: 2,
+        ..Limits::default()
+    }
+}
+
+fn refusal(text: &str, limits: &Limits) -> Option<Refusal> {
+    match admit(text, Some("Q"), &Variables::default(), limits) {
+        Ok(_) => None,
+        Err(Rejection::Refused(refusal)) => Some(refusal),
+        Err(Rejection::Unparsed(error)) => panic!("{text}: {error}"),
+    }
+}
+
+#[track_caller]
+fn admitted(text: &str) {
+    assert_eq!(refusal(text, &limits()), None, "{text}");
+}
+
+#[track_caller]
+fn refused(text: &str, message: &str) {
+    let refusal = refusal(text, &limits()).unwrap_or_else(|| panic!("admitted: {text}"));
+    assert_eq!((refusal.code, refusal.message.as_str()), (Code::TooComplex, message), "{text}");
+}
+
+const NODES: &str = "The document has more than 12 fields, spreads and directives (nodes).";
+const ALIASES: &str = "The document has more than 2 aliases (aliases).";
+const DIRECTIVES: &str = "The document has more than 2 directives (directives).";
+const IN_ONE_PLACE: &str = "The document has more than 1 directives in one place (directives_per_field).";
+
+#[test]
+fn fields_spreads_inline_fragments_and_directives_are_nodes() {
+    admitted("query Q {a b c d e f g h i j k l}");
+    refused("query Q {a b c d e f g h i j k l m}", NODES);
+    admitted("query Q {a{b{c{d}}} e f g h i j k l}");
+    refused("query Q {a{b{c{d}}} e f g h i j k l m}", NODES);
+    admitted("query Q {...{a b c d e f g h i j k}}");
+    refused("query Q {...{a b c d e f g h i j k l}}", NODES);
+    admitted("query Q {a @x b c d e f g h i j k}");
+    refused("query Q {a @x b c d e f g h i j k l}", NODES);
+}
+
+#[test]
+fn a_fragment_counts_wherever_it_is_spread() {
+    let fragment = "fragment F on T {a b c d e}";
+    admitted(&format!("query Q {{...F ...F}} {fragment}"));
+    refused(&format!("query Q {{x{{...F}} ...F}} {fragment}"), NODES);
+    admitted(&format!("query Q {{x{{...F}} y}} {fragment}"));
+}
+
+#[test]
+fn operations_are_weighed_together() {
+    admitted("query Q {a b c d e f} query R {a b c d e f}");
+    refused("query Q {a b c d e f} query R {a b c d e f g}", NODES);
+    refused("query Q {a} query R {a} query S {a}", "The document has more than 2 operations (operations).");
+}
+
+#[test]
+fn aliases_count_wherever_their_fragment_is_spread() {
+    admitted("query Q {x:a y:a z}");
+    refused("query Q {x:a y:a z:a}", ALIASES);
+    admitted("query Q {...F ...F} fragment F on T {x:a}");
+    refused("query Q {...F ...F ...F} fragment F on T {x:a}", ALIASES);
+}
+
+#[test]
+fn directives_have_a_limit_in_one_place_and_in_all() {
+    admitted("query Q {a @x b @x}");
+    refused("query Q {a @x b @x c @x}", DIRECTIVES);
+    refused("query Q {a @x @x}", IN_ONE_PLACE);
+    refused("query Q {...F @x @x} fragment F on T {a}", IN_ONE_PLACE);
+    refused("query Q {... @x @x {a}}", IN_ONE_PLACE);
+    refused("query Q @x @x {a}", IN_ONE_PLACE);
+    refused("query Q($v: Int @x @x) {a}", IN_ONE_PLACE);
+    refused("query Q {a} fragment F on T @x @x {a}", IN_ONE_PLACE);
+    refused("query Q($v: Int @x) @x {a @x}", DIRECTIVES);
+    refused("query Q {...F ...F ...F} fragment F on T @x {a}", DIRECTIVES);
+}
+
+#[test]
+fn a_circle_of_fragments_has_no_end() {
+    refused("query Q {...F} fragment F on T {...F}", NODES);
+    refused("query Q {...F} fragment F on T {...G} fragment G on T {a ...F}", NODES);
+}
+
+#[test]
+fn a_fragment_nobody_spreads_is_weighed_too() {
+    refused("query Q {a} fragment F on T {...F ...F}", NODES);
+    refused("query Q {a} fragment F on T {a b c d e f g h i j k l m}", NODES);
+}
+
+#[test]
+fn a_spread_of_a_missing_fragment_is_left_to_validation() {
+    admitted("query Q {...Nowhere}");
+}
+
+#[test]
+fn fragments_that_spread_each_other_are_refused_at_once() {
+    let mut text = "query Q {...F0} fragment F40 on T {a}".to_owned();
+    for level in 0..40 {
+        text += &format!(" fragment F{level} on T {{...F{next} ...F{next}}}", next = level + 1);
+    }
+    let started = Instant::now();
+    let refusal = refusal(&text, &Limits::default()).unwrap();
+    assert_eq!(refusal.message, "The document has more than 2000 fields, spreads and directives (nodes).");
+    // 2^40 visits would take hours; one visit a fragment takes microseconds.
+    assert!(started.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn a_subscription_is_one_plain_field() {
+    let ok =
+        |text: &str| admit(text, None, &Variables::default(), &limits()).map(|admitted| admitted.kind).ok();
+    assert_eq!(ok("subscription {a}"), Some(OperationType::Subscription));
+    assert_eq!(ok("subscription {x:a(b:1){c d}}"), Some(OperationType::Subscription));
+    for text in [
+        "subscription {a b}",
+        "subscription {...F} fragment F on S {a}",
+        "subscription {...{a}}",
+        "subscription {a @include(if:true)}",
+        "subscription {__typename}",
+    ] {
+        match admit(text, None, &Variables::default(), &limits()) {
+            Err(Rejection::Refused(refusal)) => assert_eq!(
+                (refusal.code, refusal.message.as_str()),
+                (
+                    Code::InvalidInput,
+                    "A subscription asks for exactly one field at its root, without a fragment or a directive there."
+                ),
+                "{text}"
+            ),
+            _ => panic!("{text}"),
+        }
+    }
+}
+
+#[test]
+fn the_operation_is_the_one_named_or_the_only_one() {
+    let kind = |text: &str, name: Option<&str>| match admit(text, name, &Variables::default(), &limits()) {
+        Ok(admitted) => Ok(admitted.kind),
+        Err(Rejection::Refused(refusal)) => Err(refusal.message),
+        Err(Rejection::Unparsed(error)) => panic!("{error}"),
+    };
+    let two = "query Q {a} mutation M {b}";
+    assert_eq!(kind("{a}", None), Ok(OperationType::Query));
+    assert_eq!(kind("mutation M {a}", None), Ok(OperationType::Mutation));
+    assert_eq!(kind(two, Some("Q")), Ok(OperationType::Query));
+    assert_eq!(kind(two, Some("M")), Ok(OperationType::Mutation));
+    assert_eq!(kind(two, Some("X")), Err("The document has no operation named `X`.".to_owned()));
+    assert_eq!(kind("{a}", Some("X")), Err("The document has no operation named `X`.".to_owned()));
+    assert_eq!(
+        kind(two, None),
+        Err("The document has several operations; operationName says which to run.".to_owned())
+    );
+}
+
+#[test]
+fn a_required_variable_needs_a_value() {
+    let field = |text: &str, variables: serde_json::Value| match admit(
+        text,
+        None,
+        &Variables::from_json(variables),
+        &limits(),
+    ) {
+        Ok(_) => None,
+        Err(Rejection::Refused(refusal)) => Some((refusal.field, refusal.message)),
+        Err(Rejection::Unparsed(error)) => panic!("{error}"),
+    };
+    let missing = || {
+        Some((
+            vec!["variables".to_owned(), "v".to_owned()],
+            "The variable `$v` is required: give a value of type [Int!]!.".to_owned(),
+        ))
+    };
+    assert_eq!(field("query($v: [Int!]!) {a(v: $v)}", json!({})), missing());
+    assert_eq!(field("query($v: [Int!]!) {a(v: $v)}", json!({ "v": null })), missing());
+    assert_eq!(field("query($v: [Int!]! = [1]) {a(v: $v)}", json!({ "v": null })), missing());
+    assert_eq!(field("query($v: [Int!]! = [1]) {a(v: $v)}", json!({})), None);
+    assert_eq!(field("query($v: [Int!]!) {a(v: $v)}", json!({ "v": [] })), None);
+    assert_eq!(field("query($v: [Int!]) {a(v: $v)}", json!({})), None);
+}
+
+#[test]
+fn what_is_not_graphql_is_told_by_the_parser() {
+    match admit("{", None, &Variables::default(), &limits()) {
+        Err(Rejection::Unparsed(error)) => assert_eq!(error.locations.len(), 1),
+        _ => panic!("admitted"),
+    }
+}

@@ -1,0 +1,168 @@
+//! Pages: how many, from where, in which direction; and the cursors that say where.
+
+use async_graphql::connection::CursorType;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::fault::{Answer, Fault};
+
+/// The most a page holds.
+pub(crate) const MOST: i32 = 100;
+/// What a page holds if nothing is said.
+pub(crate) const USUAL: i32 = 20;
+
+/// How many rows `first` asks for.
+pub(crate) fn first(first: Option<i32>) -> Answer<u64> {
+    size("first", first.unwrap_or(USUAL))
+}
+
+fn size(name: &str, rows: i32) -> Answer<u64> {
+    match u64::try_from(rows) {
+        Ok(rows) if rows <= MOST.unsigned_abs().into() => Ok(rows),
+        _ => Err(Fault::argument(
+            name,
+            format!("`{name}` is 0 to {MOST}: ask for less, and page on with a cursor."),
+        )),
+    }
+}
+
+/// What a list costs: as many children as it may hold.
+pub(crate) fn cost(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
+    let rows = last.or(first).unwrap_or(USUAL).clamp(1, MOST);
+    usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(child.saturating_add(1))
+}
+
+/// A page cut out of a list that is read in one direction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cut<C> {
+    /// Behind (or, read backwards, before) this place.
+    pub(crate) from: Option<C>,
+    /// Read from the end.
+    pub(crate) backwards: bool,
+    /// At most so many rows.
+    pub(crate) rows: u64,
+}
+
+/// Reads the four arguments of a page that can be turned both ways.
+pub(crate) fn cut<C: CursorType>(
+    first: Option<i32>,
+    after: Option<&str>,
+    last: Option<i32>,
+    before: Option<&str>,
+) -> Answer<Cut<C>> {
+    if last.is_none() && before.is_none() {
+        let rows = self::first(first)?;
+        return Ok(Cut { from: after.map(|text| place("after", text)).transpose()?, backwards: false, rows });
+    }
+    if after.is_some() {
+        return Err(Fault::argument(
+            "after",
+            "`after` goes with `first`, `before` with `last`: send one pair.",
+        ));
+    }
+    let rows = size("last", last.unwrap_or(USUAL))?;
+    Ok(Cut { from: before.map(|text| place("before", text)).transpose()?, backwards: true, rows })
+}
+
+/// The place a cursor stands for.
+pub(crate) fn place<C: CursorType>(name: &str, text: &str) -> Answer<C> {
+    C::decode_cursor(text).map_err(|_| {
+        Fault::argument(name, format!("`{name}` is no cursor of this list: send one as it was answered."))
+    })
+}
+
+/// A moment and an id: a place in a list of awards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment(pub(crate) DateTime<Utc>, pub(crate) Uuid);
+
+impl CursorType for Moment {
+    type Error = &'static str;
+
+    fn decode_cursor(text: &str) -> Result<Self, Self::Error> {
+        let [at, id] = parts("moment", text)?;
+        let at = at.parse().ok().and_then(DateTime::from_timestamp_millis);
+        at.zip(id.parse().ok()).map(|(at, id)| Self(at, id)).ok_or("malformed")
+    }
+
+    fn encode_cursor(&self) -> String {
+        sealed("moment", &[&self.0.timestamp_millis(), &self.1])
+    }
+}
+
+/// A score, the moment it was reached, and a person: a place on a board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rung(pub(crate) i64, pub(crate) DateTime<Utc>, pub(crate) Uuid);
+
+impl CursorType for Rung {
+    type Error = &'static str;
+
+    fn decode_cursor(text: &str) -> Result<Self, Self::Error> {
+        let [score, at, person] = parts("rung", text)?;
+        let at = at.parse().ok().and_then(DateTime::from_timestamp_millis).ok_or("malformed")?;
+        let (score, person) = score.parse().ok().zip(person.parse().ok()).ok_or("malformed")?;
+        Ok(Self(score, at, person))
+    }
+
+    fn encode_cursor(&self) -> String {
+        sealed("rung", &[&self.0, &self.1.timestamp_millis(), &self.2])
+    }
+}
+
+/// A position in the feed: where a subscription resumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Position(pub(crate) i64);
+
+impl CursorType for Position {
+    type Error = &'static str;
+
+    fn decode_cursor(text: &str) -> Result<Self, Self::Error> {
+        let [position] = parts("feed", text)?;
+        position.parse().ok().filter(|position| *position >= 0).map(Self).ok_or("malformed")
+    }
+
+    fn encode_cursor(&self) -> String {
+        sealed("feed", &[&self.0])
+    }
+}
+
+fn sealed(kind: &str, parts: &[&dyn std::fmt::Display]) -> String {
+    let text = parts.iter().fold(kind.to_owned(), |text, part| format!("{text} {part}"));
+    URL_SAFE_NO_PAD.encode(text)
+}
+
+fn parts<const N: usize>(kind: &str, text: &str) -> Result<[String; N], &'static str> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| "not base64")?;
+    let text = String::from_utf8(bytes).map_err(|_| "not text")?;
+    let mut words = text.split(' ').map(str::to_owned);
+    if words.next().as_deref() != Some(kind) {
+        return Err("another kind of cursor");
+    }
+    <[String; N]>::try_from(words.collect::<Vec<_>>()).map_err(|_| "malformed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_back_as_what_it_was() {
+        let at = DateTime::from_timestamp_millis(1_700_000_000_123).unwrap();
+        let id = Uuid::from_u128(7);
+        assert_eq!(Moment::decode_cursor(&Moment(at, id).encode_cursor()), Ok(Moment(at, id)));
+        assert_eq!(Rung::decode_cursor(&Rung(5, at, id).encode_cursor()), Ok(Rung(5, at, id)));
+        assert_eq!(Position::decode_cursor(&Position(9).encode_cursor()), Ok(Position(9)));
+    }
+
+    #[test]
+    fn a_cursor_of_another_list_is_refused() {
+        assert_eq!(
+            Position::decode_cursor(&Rung(5, DateTime::UNIX_EPOCH, Uuid::nil()).encode_cursor()),
+            Err("another kind of cursor")
+        );
+        assert_eq!(Position::decode_cursor("!"), Err("not base64"));
+        assert_eq!(Position::decode_cursor(&sealed("feed", &[&-1])), Err("malformed"));
+        assert_eq!(Position::decode_cursor(&sealed("feed", &[&1, &2])), Err("malformed"));
+    }
+}

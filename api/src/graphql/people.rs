@@ -1,0 +1,399 @@
+//! People: what everybody may see of them, and what those may who see their record.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
+use chrono::NaiveDate;
+use uuid::Uuid;
+
+use super::achievements::{Achievement, Progress, Summary};
+use super::awards::{AwardPage, page as award_page};
+use super::context::{actor, app, loaders};
+use super::fault::{Answer, Fault, UserError, user_error};
+use super::loaders::{HeldBy, MetricsOf, PersonOf, TotalsOf};
+use super::page;
+use super::scalars::{Date, parse_uuid};
+use crate::auth;
+use crate::auth::policy::{self, Seen};
+use crate::catalogue::Published;
+use crate::refusal::Refusal;
+use crate::registry::people::Change;
+use crate::store::{people, totals};
+
+/// What somebody is in the school.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub(crate) enum Role {
+    /// Runs the installation.
+    SuperAdmin,
+    /// Runs the school.
+    Admin,
+    /// Teaches courses.
+    Teacher,
+    /// Learns.
+    Student,
+    /// Is linked to children.
+    Parent,
+    /// A backend that sends events: no person.
+    Service,
+}
+
+impl From<Role> for auth::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::SuperAdmin => Self::SuperAdmin,
+            Role::Admin => Self::Admin,
+            Role::Teacher => Self::Teacher,
+            Role::Student => Self::Student,
+            Role::Parent => Self::Parent,
+            Role::Service => Self::Service,
+        }
+    }
+}
+
+impl From<auth::Role> for Role {
+    fn from(role: auth::Role) -> Self {
+        match role {
+            auth::Role::SuperAdmin => Self::SuperAdmin,
+            auth::Role::Admin => Self::Admin,
+            auth::Role::Teacher => Self::Teacher,
+            auth::Role::Student => Self::Student,
+            auth::Role::Parent => Self::Parent,
+            auth::Role::Service => Self::Service,
+        }
+    }
+}
+
+/// A person. What is null here although it says otherwise lies outside what you may see.
+#[derive(Clone)]
+pub(crate) struct User {
+    row: people::Row,
+    seen: Option<Seen>,
+}
+
+impl User {
+    /// This person, with what the caller may see of them.
+    pub(crate) fn new(ctx: &Context<'_>, row: people::Row) -> Answer<Self> {
+        let seen = policy::see(actor(ctx)?, row.id);
+        Ok(Self { row, seen })
+    }
+
+    /// The person with this id, who is known to exist.
+    pub(crate) async fn of(ctx: &Context<'_>, id: Uuid) -> Answer<Self> {
+        let row = loaders(ctx)?.load_one(PersonOf(id)).await?;
+        let gone = || {
+            Fault::from(crate::store::Error::Impossible(format!("person {id} is referred to and missing")))
+        };
+        Self::new(ctx, row.ok_or_else(gone)?)
+    }
+
+    /// The person with this id, if they exist and the caller may see their record.
+    pub(crate) async fn visible(ctx: &Context<'_>, id: Uuid) -> Answer<Option<Self>> {
+        let Some(seen) = policy::see(actor(ctx)?, id) else { return Ok(None) };
+        let row = loaders(ctx)?.load_one(PersonOf(id)).await?;
+        Ok(row.map(|row| Self { row, seen: Some(seen) }))
+    }
+
+    /// The proof that the caller may see the record.
+    pub(crate) fn seen(&self) -> Option<Seen> {
+        self.seen
+    }
+
+    fn today(&self, ctx: &Context<'_>) -> Answer<NaiveDate> {
+        let zone: chrono_tz::Tz = self.row.timezone.parse().unwrap_or_default();
+        Ok(engine::local(app(ctx)?.clock.now(), zone).date)
+    }
+
+    async fn totals(&self, ctx: &Context<'_>) -> Answer<Option<totals::Row>> {
+        let Some(seen) = self.seen else { return Ok(None) };
+        let row = loaders(ctx)?.load_one(TotalsOf(seen)).await?;
+        Ok(Some(row.unwrap_or_else(|| totals::Row {
+            person_id: self.row.id,
+            xp: 0,
+            xp_reached_at: self.row.created_at,
+            awards: 0,
+            streak_run: 0,
+            streak_longest: 0,
+            last_active_on: None,
+        })))
+    }
+
+    /// Everything held, as (achievement, bonus).
+    async fn held(&self, ctx: &Context<'_>) -> Answer<Option<Arc<[(Uuid, i64)]>>> {
+        let Some(seen) = self.seen else { return Ok(None) };
+        Ok(Some(loaders(ctx)?.load_one(HeldBy(seen)).await?.unwrap_or_default()))
+    }
+
+    /// The achievements this person holds.
+    pub(crate) async fn holds(&self, ctx: &Context<'_>) -> Answer<Vec<Uuid>> {
+        Ok(self.held(ctx).await?.unwrap_or_default().iter().map(|(achievement, _)| *achievement).collect())
+    }
+
+    /// How far the person is with everything that `wanted` lets through and that is not earned yet.
+    pub(crate) async fn progress(
+        &self,
+        ctx: &Context<'_>,
+        wanted: impl Fn(&engine::catalog::Achievement) -> bool,
+    ) -> Answer<Option<Vec<Progress>>> {
+        let (Some(seen), Some(totals), Some(held)) =
+            (self.seen, self.totals(ctx).await?, self.held(ctx).await?)
+        else {
+            return Ok(None);
+        };
+        let metrics = loaders(ctx)?.load_one(MetricsOf(seen)).await?.unwrap_or_default();
+        let published = app(ctx)?.catalogue.current();
+        let state = crate::progress::state(&self.row, &totals, &held, &metrics);
+        let today = self.today(ctx)?;
+        let open = published.catalog.achievements().iter().filter(|achievement| {
+            let earned = !achievement.repeatable && held.iter().any(|(id, _)| *id == achievement.id);
+            let by_rule = achievement.awarded_by == engine::Cause::Rule;
+            achievement.is_active() && by_rule && !achievement.secret && !earned && wanted(achievement)
+        });
+        let rows = open.filter_map(|achievement| {
+            let known = published.achievements.get(&achievement.id)?;
+            let engine::Progress { current, target, percent } =
+                engine::progress(&published.catalog, achievement, &state, today);
+            Some(Progress { achievement: Achievement(Arc::clone(known)), current, target, percent })
+        });
+        Ok(Some(rows.collect()))
+    }
+
+    /// What the person has earned, in numbers; of one pack if it is named.
+    pub(crate) async fn summarize(&self, ctx: &Context<'_>, pack: Option<&str>) -> Answer<Option<Summary>> {
+        let Some(held) = self.held(ctx).await? else { return Ok(None) };
+        let published = app(ctx)?.catalogue.current();
+        if let Some(pack) = pack
+            && published.catalog.pack(pack).is_none()
+        {
+            let known: Vec<_> = published.catalog.packs().iter().map(|pack| pack.key.as_str()).collect();
+            return Err(Fault::argument(
+                "pack",
+                format!("No pack has this key: send one of {}.", known.join(", ")),
+            ));
+        }
+        Ok(Some(crate::progress::summary(&published, &held, pack).into()))
+    }
+}
+
+/// A person. What lies outside what you may see is null.
+#[Object]
+impl User {
+    /// The id the person signs in with.
+    pub(crate) async fn id(&self) -> ID {
+        self.row.id.into()
+    }
+
+    /// The name others see.
+    async fn display_name(&self) -> &str {
+        &self.row.display_name
+    }
+
+    /// What they are in the school.
+    async fn role(&self) -> Answer<Role> {
+        let role = auth::Role::parse(&self.row.role);
+        let unknown = || crate::store::Error::Impossible(format!("person {} has no role", self.row.id));
+        Ok(role.ok_or_else(unknown)?.into())
+    }
+
+    /// All XP gathered, 0 to 2,147,483,647.
+    async fn xp(&self, ctx: &Context<'_>) -> Option<Answer<i64>> {
+        self.totals(ctx).await.map(|totals| totals.map(|totals| totals.xp)).transpose()
+    }
+
+    /// The level that follows from the XP.
+    async fn level(&self, ctx: &Context<'_>) -> Option<Answer<Level>> {
+        let level = async {
+            let Some(totals) = self.totals(ctx).await? else { return Ok(None) };
+            let level = app(ctx)?.catalogue.current().catalog.level(totals.xp);
+            Ok(Some(Level {
+                number: level.number,
+                xp_into_level: level.xp_into_level,
+                xp_for_next: level.xp_for_next,
+            }))
+        };
+        level.await.transpose()
+    }
+
+    /// Active days in a row.
+    async fn streak(&self, ctx: &Context<'_>) -> Option<Answer<Streak>> {
+        let streak = async {
+            let Some(totals) = self.totals(ctx).await? else { return Ok(None) };
+            let today = self.today(ctx)?;
+            let streak = crate::progress::streak(&totals);
+            Ok(Some(Streak {
+                current: streak.current(today),
+                longest: streak.longest,
+                last_active_on: streak.last_active_on.map(Date),
+                active_today: streak.is_active_on(today),
+            }))
+        };
+        streak.await.transpose()
+    }
+
+    /// What they have earned, newest first.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn earned(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only achievements of this category, by its key.")] category: Option<String>,
+        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Option<Answer<AwardPage>> {
+        let page = async {
+            let Some(seen) = self.seen else { return Ok(None) };
+            let cut = page::cut(first, after.as_deref(), None, None)?;
+            award_page(ctx, seen, category.as_deref(), cut).await.map(Some)
+        };
+        page.await.transpose()
+    }
+
+    /// What they are on the way to, nearest to done first.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn in_progress(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only achievements of this category, by its key.")] category: Option<String>,
+        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+    ) -> Option<Answer<Vec<Progress>>> {
+        in_progress(ctx, self, category.as_deref(), first).await.transpose()
+    }
+
+    /// What they have earned, in numbers.
+    async fn summary(&self, ctx: &Context<'_>) -> Option<Answer<Summary>> {
+        self.summarize(ctx, None).await.transpose()
+    }
+}
+
+/// What a person is on the way to, nearest to done first.
+pub(crate) async fn in_progress(
+    ctx: &Context<'_>,
+    user: &User,
+    category: Option<&str>,
+    first: Option<i32>,
+) -> Answer<Option<Vec<Progress>>> {
+    let rows = usize::try_from(page::first(first)?).unwrap_or(usize::MAX);
+    let of_category = |achievement: &engine::catalog::Achievement| {
+        category.is_none_or(|category| achievement.category == category)
+    };
+    let Some(mut progress) = user.progress(ctx, of_category).await? else { return Ok(None) };
+    // Stable: equals stay in the order of the catalogue.
+    progress.sort_by(|a, b| b.percent.total_cmp(&a.percent));
+    progress.truncate(rows);
+    Ok(Some(progress))
+}
+
+/// A person's level; level n begins where the catalogue's curve says.
+#[derive(SimpleObject)]
+pub(crate) struct Level {
+    /// 1 is the first.
+    number: i64,
+    /// XP gathered since the level began.
+    xp_into_level: i64,
+    /// The whole width of this level.
+    xp_for_next: i64,
+}
+
+/// Active days in a row, in the person's own calendar.
+#[derive(SimpleObject)]
+pub(crate) struct Streak {
+    /// Counts if the last active day is today or yesterday in the person's zone, as of now.
+    current: i64,
+    /// The longest ever.
+    longest: i64,
+    /// The last active day.
+    last_active_on: Option<Date>,
+    /// Whether today is one.
+    active_today: bool,
+}
+
+/// A person to create or to change. Omitted keeps, null clears; null where a value is required is INVALID_INPUT.
+#[derive(InputObject)]
+pub(crate) struct UpsertUserInput {
+    /// The id they sign in with: a UUID.
+    id: ID,
+    /// The name others see: 1 to 100 letters.
+    display_name: String,
+    /// Where messages go.
+    email: MaybeUndefined<String>,
+    /// What they are; STUDENT if never given.
+    role: MaybeUndefined<Role>,
+    /// An IANA zone such as Europe/Berlin; the school's if never given.
+    timezone: MaybeUndefined<String>,
+    /// A language tag such as pt-BR.
+    locale: MaybeUndefined<String>,
+    /// Who brought them here; set once.
+    referred_by: MaybeUndefined<ID>,
+}
+
+/// What became of `upsertUser`.
+#[derive(SimpleObject)]
+pub(crate) struct UpsertUserPayload {
+    /// The person as they are now; null if something was wrong.
+    user: Option<User>,
+    /// What was wrong.
+    #[graphql(complexity = "5 * (child_complexity + 1)")]
+    user_errors: Vec<UserError>,
+}
+
+/// Creates or changes a person, as the caller may.
+pub(crate) async fn upsert(ctx: &Context<'_>, input: UpsertUserInput) -> Answer<UpsertUserPayload> {
+    let actor = actor(ctx)?;
+    policy::keep_people(actor)?;
+    let written = match read(input) {
+        Ok((id, change)) => crate::registry::people::upsert(app(ctx)?, actor, id, change).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    match written {
+        Ok(row) => Ok(UpsertUserPayload { user: Some(User::new(ctx, row)?), user_errors: Vec::new() }),
+        Err(failure) => {
+            Ok(UpsertUserPayload { user: None, user_errors: vec![user_error(failure, &["input"])?] })
+        }
+    }
+}
+
+fn read(input: UpsertUserInput) -> Result<(Uuid, Change), Refusal> {
+    let no_uuid =
+        |field: &str| Refusal::invalid([field], "Not a UUID: send the id the person signs in with.");
+    let id = parse_uuid(&input.id).ok_or_else(|| no_uuid("id"))?;
+    let role = match input.role {
+        MaybeUndefined::Null => {
+            return Err(Refusal::invalid(
+                ["role"],
+                "A person has a role: name one, or leave it out to keep it.",
+            ));
+        }
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Value(role) => Some(role.into()),
+    };
+    let referred_by = match input.referred_by {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(None),
+        MaybeUndefined::Value(id) => Some(Some(parse_uuid(&id).ok_or_else(|| no_uuid("referredBy"))?)),
+    };
+    let change = Change {
+        display_name: input.display_name,
+        email: input.email.as_opt_ref().map(|email| email.cloned()),
+        role,
+        timezone: input.timezone.as_opt_ref().map(|zone| zone.cloned()),
+        locale: input.locale.as_opt_ref().map(|locale| locale.cloned()),
+        referred_by,
+    };
+    Ok((id, change))
+}
+
+impl From<crate::progress::Summed> for Summary {
+    fn from(summed: crate::progress::Summed) -> Self {
+        Self {
+            total_earned: summed.earned,
+            total_bonus_xp: summed.bonus_xp,
+            favorite_category: summed.favorite_category,
+            current_rank: summed.current_rank,
+            next_rank: summed.next_rank,
+            remaining_to_next_rank: summed.remaining,
+        }
+    }
+}
+
+/// The catalogue in force.
+pub(crate) fn published(ctx: &Context<'_>) -> Answer<Arc<Published>> {
+    Ok(app(ctx)?.catalogue.current())
+}

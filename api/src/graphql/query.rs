@@ -1,0 +1,293 @@
+//! The root of all reading.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_graphql::connection::CursorType;
+use async_graphql::{Context, ID, Interface, Object};
+use uuid::Uuid;
+
+use super::achievements::{Achievement, AwardCause, Catalog, Category, Progress, Summary};
+use super::awards::{Award, AwardPage, page as award_page};
+use super::context::{actor, app};
+use super::fault::{Answer, Fault};
+use super::leaderboard::{self, Leaderboard};
+use super::page::{self, Position};
+use super::people::{User, in_progress, published};
+use super::scalars::uuid;
+use crate::auth::policy;
+use crate::catalogue::Known;
+use crate::refusal::{Code, Refusal};
+use crate::store::{awards, feed};
+
+/// Something that has an id of its own.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "Its id."))]
+pub(crate) enum Node {
+    /// A person.
+    User(User),
+    /// Something that can be earned.
+    Achievement(Achievement),
+    /// The fact that somebody earned something.
+    Award(Award),
+}
+
+/// What can be read.
+pub(crate) struct Query;
+
+/// What can be read.
+#[Object]
+impl Query {
+    /// The person who is asking. FORBIDDEN for a service, which is no person.
+    async fn me(&self, ctx: &Context<'_>) -> Answer<User> {
+        match actor(ctx)?.person() {
+            Some(id) => User::of(ctx, id).await,
+            None => Err(Refusal::new(Code::Forbidden, "A service is no person: ask for `user(id:)`.").into()),
+        }
+    }
+
+    /// Anything that has an id; null for what is missing or out of scope.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id, as this API answered it.")] id: ID,
+    ) -> Option<Answer<Node>> {
+        node(ctx, &id).await.transpose()
+    }
+
+    /// A person within the caller's scope; null for all others.
+    async fn user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The person's id.")] id: ID,
+    ) -> Option<Answer<User>> {
+        named(ctx, "id", Some(&id)).await.transpose()
+    }
+
+    /// What can be earned, by category: active achievements, secret ones only once the caller has earned them.
+    async fn catalog(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only of this pack, by its key.")] pack: Option<String>,
+        #[graphql(desc = "Only of this category, by its key.")] category: Option<String>,
+        #[graphql(desc = "RULE: what events earn. PERSON: the badges that people award.")] awarded_by: Option<
+            AwardCause,
+        >,
+        #[graphql(desc = "Only with this text in name or description, whatever the case.")] search: Option<
+            String,
+        >,
+    ) -> Answer<Catalog> {
+        let search = search.map(|search| search.to_lowercase());
+        let wanted = visible(ctx, |known| {
+            let definition = &known.definition;
+            let cause = if definition.by_people { AwardCause::Person } else { AwardCause::Rule };
+            let has = |text: &str, word: &String| text.to_lowercase().contains(word.as_str());
+            definition.active
+                && pack.as_ref().is_none_or(|pack| known.pack == *pack)
+                && category.as_ref().is_none_or(|category| definition.category == *category)
+                && awarded_by.is_none_or(|wanted| wanted == cause)
+                && search
+                    .as_ref()
+                    .is_none_or(|word| has(&definition.name, word) || has(&definition.description, word))
+        });
+        catalog(ctx, wanted.await?)
+    }
+
+    /// An achievement by its key; null for what is missing, or secret and not earned by the caller.
+    async fn achievement(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The key, such as aurora/first-steps.")] key: String,
+    ) -> Option<Answer<Achievement>> {
+        let found = visible(ctx, |known| known.key == key).await.map(|mut found| found.pop());
+        found.map(|found| found.map(Achievement)).transpose()
+    }
+
+    /// What somebody has earned, newest first: the caller, if no one is named.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the schema")]
+    async fn earned(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose; the caller's if omitted.")] user_id: Option<ID>,
+        #[graphql(desc = "Only achievements of this category, by its key.")] category: Option<String>,
+        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "Go back before this cursor.")] before: Option<String>,
+    ) -> Option<Answer<AwardPage>> {
+        let page = async {
+            let cut = page::cut(first, after.as_deref(), last, before.as_deref())?;
+            let user = named(ctx, "userId", user_id.as_ref()).await?;
+            let Some(seen) = user.and_then(|user| user.seen()) else { return Ok(None) };
+            award_page(ctx, seen, category.as_deref(), cut).await.map(Some)
+        };
+        page.await.transpose()
+    }
+
+    /// What somebody is on the way to, started or not, nearest to done first.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn in_progress(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose; the caller's if omitted.")] user_id: Option<ID>,
+        #[graphql(desc = "Only achievements of this category, by its key.")] category: Option<String>,
+        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+    ) -> Option<Answer<Vec<Progress>>> {
+        let rows = async {
+            let Some(user) = named(ctx, "userId", user_id.as_ref()).await? else { return Ok(None) };
+            in_progress(ctx, &user, category.as_deref(), first).await
+        };
+        rows.await.transpose()
+    }
+
+    /// The next achievement of every track, in the order of the packs.
+    #[graphql(complexity = "20 * (child_complexity + 1)")]
+    async fn next_achievements(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose; the caller's if omitted.")] user_id: Option<ID>,
+        #[graphql(desc = "Only the tracks of this pack, by its key.")] pack: Option<String>,
+    ) -> Option<Answer<Vec<Progress>>> {
+        let rows = async {
+            let Some(user) = named(ctx, "userId", user_id.as_ref()).await? else { return Ok(None) };
+            let next = next_of_tracks(ctx, &user, pack.as_deref()).await?;
+            user.progress(ctx, |achievement| next.contains(&achievement.id)).await
+        };
+        rows.await.transpose()
+    }
+
+    /// What somebody has earned, in numbers. Ranks: of the pack named, else of the first loaded pack that has ranks.
+    async fn summary(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose; the caller's if omitted.")] user_id: Option<ID>,
+        #[graphql(desc = "Count only what this pack has, by its key.")] pack: Option<String>,
+    ) -> Option<Answer<Summary>> {
+        let summary = async {
+            let Some(user) = named(ctx, "userId", user_id.as_ref()).await? else { return Ok(None) };
+            user.summarize(ctx, pack.as_deref()).await
+        };
+        summary.await.transpose()
+    }
+
+    /// Who stands where, of everybody. Null for an achievement that is missing or not to be seen.
+    async fn leaderboard(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is compared: xp.", default_with = "Some(\"xp\".to_owned())")] metric: Option<
+            String,
+        >,
+        #[graphql(desc = "Instead: who earned this achievement, by its key; first come, first ranked.")]
+        achievement: Option<String>,
+    ) -> Option<Answer<Leaderboard>> {
+        let metric = metric.unwrap_or_else(|| "xp".to_owned());
+        leaderboard::open(ctx, &metric, achievement.as_deref()).await.transpose()
+    }
+
+    /// Where the feed stands now: pass it as `after`, and nothing between page and stream is lost.
+    async fn feed_cursor(&self, ctx: &Context<'_>) -> Answer<String> {
+        actor(ctx)?;
+        Ok(Position(feed::head(&app(ctx)?.db).await?).encode_cursor())
+    }
+}
+
+/// The person an argument names, the caller if it names nobody; none if out of scope or missing.
+async fn named(ctx: &Context<'_>, argument: &str, id: Option<&ID>) -> Answer<Option<User>> {
+    match id {
+        Some(id) => {
+            actor(ctx)?;
+            User::visible(ctx, uuid(argument, id)?).await
+        }
+        None => match actor(ctx)?.person() {
+            Some(id) => User::visible(ctx, id).await,
+            None => Err(Fault::argument(
+                argument,
+                format!("A service has nothing of its own: name a person as `{argument}`."),
+            )),
+        },
+    }
+}
+
+async fn node(ctx: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
+    let actor = actor(ctx)?;
+    let id = uuid("id", id)?;
+    if let Some(known) = visible(ctx, |known| known.id == id).await?.pop() {
+        return Ok(Some(Node::Achievement(Achievement(known))));
+    }
+    if let Some(user) = User::visible(ctx, id).await? {
+        return Ok(Some(Node::User(user)));
+    }
+    let award = awards::by_id(&app(ctx)?.db, id).await?;
+    Ok(award
+        .filter(|award| policy::see(actor, award.person_id).is_some())
+        .map(|award| Node::Award(Award(award))))
+}
+
+/// The achievements that `wanted` lets through and the caller may know of, in the order of the packs;
+/// what is no longer loaded comes last.
+pub(crate) async fn visible(ctx: &Context<'_>, wanted: impl Fn(&Known) -> bool) -> Answer<Vec<Arc<Known>>> {
+    let actor = actor(ctx)?;
+    let published = published(ctx)?;
+    let order = |known: &Known| {
+        let place =
+            published.catalog.achievements().iter().position(|achievement| achievement.id == known.id);
+        (place.unwrap_or(usize::MAX), known.key.clone())
+    };
+    let mut found: Vec<_> = published.achievements.values().filter(|known| wanted(known)).cloned().collect();
+    let hidden = |known: &Arc<Known>| known.definition.secret && !policy::sees_everyone(actor);
+    if found.iter().any(hidden) {
+        let held: HashSet<Uuid> = match actor.person() {
+            Some(id) => User::of(ctx, id).await?.holds(ctx).await?.into_iter().collect(),
+            None => HashSet::new(),
+        };
+        found.retain(|known| !hidden(known) || held.contains(&known.id));
+    }
+    found.sort_by_cached_key(|known| order(known));
+    Ok(found)
+}
+
+fn catalog(ctx: &Context<'_>, found: Vec<Arc<Known>>) -> Answer<Catalog> {
+    let published = published(ctx)?;
+    let total_count = i64::try_from(found.len()).unwrap_or(i64::MAX);
+    let mut categories: Vec<Category> = Vec::new();
+    for known in found {
+        let key = known.definition.category.clone();
+        let achievement = Achievement(known);
+        match categories.iter_mut().find(|category| category.key == key) {
+            Some(category) => category.achievements.push(achievement),
+            None => {
+                let declared = published.catalog.packs().iter().flat_map(|pack| &pack.categories);
+                let name = declared.into_iter().find(|category| category.key == key);
+                let name = name.map_or_else(|| key.clone(), |category| category.name.clone());
+                categories.push(Category { key, name, achievements: vec![achievement] });
+            }
+        }
+    }
+    Ok(Catalog { categories, total_count })
+}
+
+/// The lowest step of every track that the person does not hold.
+async fn next_of_tracks(ctx: &Context<'_>, user: &User, pack: Option<&str>) -> Answer<HashSet<Uuid>> {
+    let published = published(ctx)?;
+    let held = user.holds(ctx).await?;
+    let mut next: Vec<&engine::catalog::Achievement> = Vec::new();
+    let open = published.catalog.achievements().iter().filter(|achievement| {
+        achievement.is_active()
+            && !achievement.secret
+            && achievement.track.is_some()
+            && pack.is_none_or(|pack| achievement.pack == pack)
+            && !held.contains(&achievement.id)
+    });
+    for achievement in open {
+        let same = |other: &&mut &engine::catalog::Achievement| {
+            other.pack == achievement.pack && other.track == achievement.track
+        };
+        match next.iter_mut().find(same) {
+            Some(other) if achievement.tier < other.tier => *other = achievement,
+            Some(_) => {}
+            None => next.push(achievement),
+        }
+    }
+    Ok(next.into_iter().map(|achievement| achievement.id).collect())
+}

@@ -1,0 +1,32 @@
+//! The schema: its three roots, its limits, its text.
+
+use async_graphql::SDLExportOptions;
+
+use super::feed::Subscriptions;
+use super::mutation::Mutation;
+use super::query::Query;
+use crate::app::App;
+
+/// What the server executes.
+pub(crate) type Schema = async_graphql::Schema<Query, Mutation, Subscriptions>;
+
+/// The schema as this server executes it.
+pub(crate) fn build(app: &App) -> Schema {
+    let limits = &app.config.limits;
+    let mut schema = Schema::build(Query, Mutation, Subscriptions)
+        .limit_depth(limits.depth)
+        .limit_complexity(limits.complexity)
+        .limit_recursive_depth(limits.nesting)
+        .data(app.clone());
+    if !app.config.is_demo() {
+        // The schema ships as a file; a stranger need not be told by the server.
+        schema = schema.disable_introspection().disable_suggestions();
+    }
+    schema.finish()
+}
+
+/// The schema's text, sorted.
+pub(crate) fn sdl() -> String {
+    let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
+    Schema::build(Query, Mutation, Subscriptions).finish().sdl_with_options(options)
+}

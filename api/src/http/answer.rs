@@ -1,0 +1,176 @@
+//! How answers look: media type, status, and errors that always carry a code and the request's id.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_graphql::{ErrorExtensionValues, Response as GraphqlResponse, ServerError, Value};
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use serde::Serialize;
+
+use super::media::Media;
+use crate::config::Limits;
+use crate::refusal::{Code, Failure, Refusal};
+use crate::store;
+
+/// More errors than this tell a client nothing new.
+const MOST_ERRORS: usize = 20;
+
+/// What every answer to one request has in common.
+#[derive(Clone)]
+pub(super) struct Tone {
+    /// The negotiated media type; errors have it too, since clients read a body by its type.
+    pub(super) media: Media,
+    /// The id the errors carry.
+    pub(super) request_id: Arc<str>,
+    /// The limits the errors name.
+    pub(super) limits: Arc<Limits>,
+}
+
+impl Tone {
+    /// The answer to a request that did not reach execution: this status, this one error.
+    pub(super) fn refused(&self, status: StatusCode, refusal: &Refusal) -> Response {
+        let mut errors = vec![server_error(refusal)];
+        dress(&mut errors, &self.request_id, &self.limits);
+        self.write(status, &Outcome { data: None, errors: &errors, extensions: &BTreeMap::new() })
+    }
+
+    /// The answer to a request that was executed, or refused by parsing, validation or the guard.
+    pub(super) fn executed(&self, mut response: GraphqlResponse) -> Response {
+        dress(&mut response.errors, &self.request_id, &self.limits);
+        let status = match self.media {
+            Media::GraphqlResponse if is_request_error(&response) => StatusCode::BAD_REQUEST,
+            Media::GraphqlResponse | Media::Json => StatusCode::OK,
+        };
+        self.write(status, &Outcome::of(&response))
+    }
+
+    fn write(&self, status: StatusCode, outcome: &Outcome<'_>) -> Response {
+        // Values of ours always serialise; were one not to, an empty object says that nothing is known.
+        let body = serde_json::to_vec(outcome).unwrap_or_else(|_| b"{}".to_vec());
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.media.content_type()));
+        response
+    }
+}
+
+/// An execution result as the specification orders it; a request error has no `data` at all.
+#[derive(Serialize)]
+pub(super) struct Outcome<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a Value>,
+    #[serde(skip_serializing_if = "<[ServerError]>::is_empty")]
+    errors: &'a [ServerError],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    extensions: &'a BTreeMap<String, Value>,
+}
+
+impl<'a> Outcome<'a> {
+    /// The outcome this response tells.
+    pub(super) fn of(response: &'a GraphqlResponse) -> Self {
+        let data = (!is_request_error(response)).then_some(&response.data);
+        Self { data, errors: &response.errors, extensions: &response.extensions }
+    }
+}
+
+/// Whether nothing was executed: no data, and no error that belongs to a field.
+pub(super) fn is_request_error(response: &GraphqlResponse) -> bool {
+    !response.errors.is_empty()
+        && response.data == Value::Null
+        && response.errors.iter().all(|error| error.path.is_empty())
+}
+
+/// Gives every error a code and the request's id, and keeps the first twenty.
+pub(super) fn dress(errors: &mut Vec<ServerError>, request_id: &str, limits: &Limits) {
+    errors.truncate(MOST_ERRORS);
+    for error in errors {
+        let known = error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some());
+        let code = if known { None } else { Some(classify(error, limits)) };
+        let extensions = error.extensions.get_or_insert_default();
+        if let Some(code) = code {
+            extensions.set("code", code.as_str());
+        }
+        extensions.set("requestId", request_id);
+    }
+}
+
+/// A refusal as an error of GraphQL.
+pub(super) fn server_error(refusal: &Refusal) -> ServerError {
+    let mut extensions = ErrorExtensionValues::default();
+    extensions.set("code", refusal.code.as_str());
+    if !refusal.field.is_empty() {
+        extensions.set("field", refusal.field.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    if let Some(reason) = refusal.reason {
+        extensions.set("reason", reason);
+    }
+    let mut error = ServerError::new(refusal.message.clone(), None);
+    error.extensions = Some(extensions);
+    error
+}
+
+/// What a client is told of a failure, and the status it has over HTTP. The cause goes to the log, once.
+pub(super) fn explain(failure: Failure) -> (StatusCode, Refusal) {
+    match failure {
+        Failure::Refused(refusal) => {
+            let status = match refusal.code {
+                Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+                Code::Forbidden => StatusCode::FORBIDDEN,
+                Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+                Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+                Code::NotFound | Code::InvalidInput | Code::Conflict | Code::TooComplex => {
+                    StatusCode::BAD_REQUEST
+                }
+            };
+            (status, refusal)
+        }
+        Failure::Store(error) => {
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            tracing::error!(error = %error, cause, "the caller could not be looked up");
+            match error {
+                store::Error::Broken(_) => (StatusCode::INTERNAL_SERVER_ERROR, internal()),
+                _ => (StatusCode::SERVICE_UNAVAILABLE, unavailable()),
+            }
+        }
+    }
+}
+
+/// What a client is told when we failed.
+pub(super) fn internal() -> Refusal {
+    Refusal::new(
+        Code::Internal,
+        "Something went wrong on our side; the log has the cause under this request's id.",
+    )
+}
+
+/// What a client is told when a part we need is away.
+pub(super) fn unavailable() -> Refusal {
+    Refusal::new(
+        Code::Unavailable,
+        "The server cannot answer this now; send the same request again in a moment.",
+    )
+}
+
+/// The code of an error the library made, which has none; limits of the library get their value named.
+fn classify(error: &mut ServerError, limits: &Limits) -> Code {
+    if error.message == "Query is too complex." {
+        error.message =
+            format!("The operation costs more than {} (complexity). Ask for fewer rows.", limits.complexity);
+        Code::TooComplex
+    } else if error.message == "Query is nested too deep." {
+        error.message = format!("The operation nests fields deeper than {} (depth).", limits.depth);
+        Code::TooComplex
+    } else if error.message.starts_with("The recursion depth of the query cannot be greater than") {
+        Code::TooComplex
+    } else if error.message.starts_with("internal:") {
+        tracing::error!(message = error.message, "the schema contradicts itself");
+        error.message = internal().message;
+        Code::Internal
+    } else {
+        Code::InvalidInput
+    }
+}

@@ -1,0 +1,68 @@
+//! What surrounds every request: its id, two headers that keep browsers careful, one log line, and a net for panics.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures_util::FutureExt;
+use tracing::Instrument;
+
+use super::Site;
+use super::answer::{Tone, internal};
+use super::media::Media;
+use super::request_id::{RequestId, X_REQUEST_ID, take_or_make};
+
+/// A path is logged up to here.
+const LOGGED_PATH: usize = 200;
+
+/// Names the request, answers with the name and the headers of every answer, and logs one line.
+/// The line has no query and no header: they may hold tokens and names.
+pub(super) async fn every_request<E>(
+    State(site): State<Site<E>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let request_id = take_or_make(request.headers(), site.app.clock.now());
+    request.extensions_mut().insert(request_id.clone());
+    let method = request.method().clone();
+    let path: String = request.uri().path().chars().take(LOGGED_PATH).collect();
+
+    let span = tracing::info_span!("request", id = %request_id.0);
+    let mut response = next.run(request).instrument(span).await;
+
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&request_id.0) {
+        headers.insert(X_REQUEST_ID, value);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // A picture says itself how long it keeps.
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(%method, path, status = response.status().as_u16(), ms, request_id = %request_id.0, "answered");
+    response
+}
+
+/// Answers a panic with an error that says only that it is ours. The panic hook has logged the cause.
+pub(super) async fn catch_panics<E>(State(site): State<Site<E>>, request: Request, next: Next) -> Response {
+    let tone = tone(&site, &request);
+    AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!("a request panicked");
+        tone.refused(StatusCode::INTERNAL_SERVER_ERROR, &internal())
+    })
+}
+
+/// How this request wants to be answered.
+pub(super) fn tone<E>(site: &Site<E>, request: &Request) -> Tone {
+    let request_id = request.extensions().get::<RequestId>();
+    Tone {
+        media: Media::of_answer(request.headers()),
+        request_id: request_id.map_or_else(|| Arc::from(""), |id| Arc::clone(&id.0)),
+        limits: Arc::clone(&site.limits),
+    }
+}

@@ -1,0 +1,70 @@
+//! From the text of an authorization to the one who asks: the token is verified, the person looked up.
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use chrono::{DateTime, Utc};
+
+use crate::app::App;
+use crate::auth::Actor;
+use crate::refusal::{Code, Failure, Refusal};
+
+/// Who asks, and until when we may believe it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Identity {
+    /// Nobody, if no token came.
+    pub(super) actor: Option<Actor>,
+    /// When the token ends.
+    pub(super) expires_at: Option<DateTime<Utc>>,
+}
+
+/// Who sent this `Authorization: Bearer …`; nobody, without the header.
+///
+/// # Errors
+/// `UNAUTHENTICATED` if there is a token and it is not to be believed, or the database fails.
+pub(super) async fn of_headers(app: &App, headers: &HeaderMap) -> Result<Identity, Failure> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(Identity::default()),
+        (Some(value), None) => of_authorization(app, value.to_str().unwrap_or_default()).await,
+        (Some(_), Some(_)) => Err(refuse("Send one Authorization header.").into()),
+    }
+}
+
+/// Who may say `Bearer …` with this token.
+///
+/// # Errors
+/// `UNAUTHENTICATED` if the token is not to be believed, or the database fails.
+pub(super) async fn of_authorization(app: &App, authorization: &str) -> Result<Identity, Failure> {
+    let token =
+        bearer(authorization).ok_or_else(|| refuse("The authorization must read `Bearer <token>`."))?;
+    let claims = app.keys.verify(token, app.clock.now())?;
+    let expires_at = Some(claims.expires_at);
+    let actor = crate::registry::people::sign_in(app, claims).await?;
+    Ok(Identity { actor: Some(actor), expires_at })
+}
+
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn refuse(message: &str) -> Refusal {
+    Refusal::new(Code::Unauthenticated, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bearer;
+
+    #[test]
+    fn an_authorization_is_the_word_bearer_and_a_token() {
+        assert_eq!(bearer("Bearer a.b.c"), Some("a.b.c"));
+        assert_eq!(bearer("bearer  a.b.c "), Some("a.b.c"));
+        assert_eq!(bearer("Bearer"), None);
+        assert_eq!(bearer("Bearer "), None);
+        assert_eq!(bearer("Basic a.b.c"), None);
+        assert_eq!(bearer("a.b.c"), None);
+        assert_eq!(bearer(""), None);
+    }
+}

@@ -1,0 +1,85 @@
+//! Routes and what surrounds every request. The only folder that names axum and hyper.
+//! From the door inwards: `accept`, `around`, `graphql` and `socket`, `operation`, `answer`.
+
+mod accept;
+mod answer;
+mod around;
+mod graphql;
+mod identity;
+mod media;
+mod operation;
+mod pages;
+mod params;
+mod request_id;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use accept::serve;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::Executor;
+use axum::Router;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{any, get};
+use tokio::sync::watch;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::app::App;
+use crate::config::{Config, Limits};
+use request_id::X_REQUEST_ID;
+use socket::seats::Seats;
+
+/// What every handler may use.
+#[derive(Clone)]
+struct Site<E> {
+    app: App,
+    schema: E,
+    /// The limits, at hand for every answer.
+    limits: Arc<Limits>,
+    /// Turns true once, when the server is told to stop.
+    stopping: watch::Receiver<bool>,
+    /// Who holds how many sockets.
+    seats: Arc<Seats>,
+}
+
+impl<E: Executor> Site<E> {
+    fn new(app: App, schema: E, stopping: watch::Receiver<bool>) -> Self {
+        let limits = Arc::new(app.config.limits.clone());
+        Self { app, schema, limits, stopping, seats: Arc::default() }
+    }
+}
+
+fn router<E: Executor>(site: Site<E>) -> Router {
+    let mut router = Router::new()
+        .route("/graphql", any(graphql::respond::<E>))
+        .route("/health/live", get(pages::live))
+        .route("/health/ready", get(pages::ready::<E>))
+        .route("/badges/{*file}", get(pages::badge::<E>));
+    if site.app.config.is_demo() {
+        router = router.route("/graphiql", get(pages::graphiql::<E>));
+    }
+    router
+        .fallback(pages::nothing_here)
+        .method_not_allowed_fallback(pages::wrong_method)
+        .layer(from_fn_with_state(site.clone(), around::catch_panics::<E>))
+        .layer(cors(Arc::clone(&site.app.config)))
+        .layer(from_fn_with_state(site.clone(), around::every_request::<E>))
+        .with_state(site)
+}
+
+/// The pages of the allowed origins may call and may read the request's id.
+fn cors(config: Arc<Config>) -> CorsLayer {
+    let allowed =
+        move |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| config.allows_origin(origin));
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, _| allowed(origin)))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, X_REQUEST_ID])
+        .expose_headers([X_REQUEST_ID])
+        .max_age(Duration::from_secs(3_600))
+}

@@ -1,0 +1,87 @@
+//! Everything that is not GraphQL: health, the pictures of badges, GraphiQL for the demo, and 404.
+
+use async_graphql::Executor;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Extension, Path, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::Site;
+use super::request_id::RequestId;
+use crate::refusal::Code;
+
+/// The process runs.
+pub(super) async fn live() -> Response {
+    Json(json!({ "status": "live" })).into_response()
+}
+
+/// The database answers, and we are not about to stop: send requests.
+pub(super) async fn ready<E: Executor>(State(site): State<Site<E>>) -> Response {
+    if *site.stopping.borrow() {
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "stopping" }))).into_response();
+    }
+    Json(json!({ "status": "ready" })).into_response()
+}
+
+/// The picture of one achievement: `/badges/<key>.svg`.
+pub(super) async fn badge<E: Executor>(
+    State(_site): State<Site<E>>,
+    Extension(request_id): Extension<RequestId>,
+    Path(file): Path<String>,
+) -> Response {
+    let picture =
+        file.strip_suffix(".svg").and_then(|key| Some(crate::render::badge(key, "special", "common")));
+    match picture {
+        Some(picture) => picture_response(picture),
+        None => nothing(&request_id, "There is no such badge. Pictures are at /badges/<key>.svg."),
+    }
+}
+
+/// GraphiQL, with a token filled in.
+pub(super) async fn graphiql<E: Executor>(State(_site): State<Site<E>>) -> Response {
+    let token = "";
+    let page = "__TOKEN__".replace("__TOKEN__", token).replace("__PATH__", "/graphql");
+    let mut response = Response::new(Body::from(page));
+    set(&mut response, CONTENT_TYPE, "text/html; charset=utf-8");
+    response
+}
+
+/// The answer to every other address.
+pub(super) async fn nothing_here(Extension(request_id): Extension<RequestId>) -> Response {
+    nothing(&request_id, "There is nothing at this address. GraphQL is at /graphql.")
+}
+
+/// The answer to a page asked by another method than GET.
+pub(super) async fn wrong_method(Extension(request_id): Extension<RequestId>, _request: Request) -> Response {
+    tell(
+        StatusCode::METHOD_NOT_ALLOWED,
+        Code::InvalidInput,
+        &request_id,
+        "Only GET is answered at this address.",
+    )
+}
+
+fn picture_response(picture: String) -> Response {
+    let mut response = Response::new(Body::from(picture));
+    set(&mut response, CONTENT_TYPE, "image/svg+xml; charset=utf-8");
+    // A picture changes only when a pack is published, and then a late one does no harm.
+    set(&mut response, CACHE_CONTROL, "public, max-age=3600, stale-while-revalidate=86400");
+    set(&mut response, CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; sandbox");
+    response
+}
+
+fn set(response: &mut Response, name: HeaderName, value: &'static str) {
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
+}
+
+fn nothing(request_id: &RequestId, message: &str) -> Response {
+    tell(StatusCode::NOT_FOUND, Code::NotFound, request_id, message)
+}
+
+fn tell(status: StatusCode, code: Code, request_id: &RequestId, message: &str) -> Response {
+    let extensions = json!({ "code": code.as_str(), "requestId": &*request_id.0 });
+    (status, Json(json!({ "errors": [{ "message": message, "extensions": extensions }] }))).into_response()
+}

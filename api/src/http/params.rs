@@ -1,0 +1,144 @@
+//! What a client asks: `query`, `operationName`, `variables` and `extensions`, by body, by address or by socket.
+
+use std::collections::BTreeMap;
+
+use async_graphql::Variables;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use url::form_urlencoded;
+
+use crate::refusal::Refusal;
+
+/// The parameters of one GraphQL request.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Params {
+    /// The text of the document.
+    pub(super) query: String,
+    /// Which operation of the document to run.
+    #[serde(default)]
+    pub(super) operation_name: Option<String>,
+    /// The values of its variables.
+    #[serde(default)]
+    variables: Option<Variables>,
+    /// Accepted because the protocol has it; we know no extension.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read only to refuse what is not an object")]
+    extensions: Option<BTreeMap<String, IgnoredAny>>,
+}
+
+impl Params {
+    /// From the body of a POST.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` if it is not JSON, is a batch, or a parameter has the wrong type.
+    pub(super) fn from_body(body: &[u8]) -> Result<Self, Refusal> {
+        let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+        if first == Some(&b'[') {
+            return Err(wrong("Batches are not taken: send one request as one JSON object."));
+        }
+        serde_json::from_slice(body).map_err(|error| {
+            if error.is_data() {
+                wrong(&format!("The request's parameters are not as expected: {error}. {SHAPE}"))
+            } else {
+                wrong(&format!("The body is not JSON: {error}."))
+            }
+        })
+    }
+
+    /// From the query part of an address.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` if `query` is missing, or `variables` or `extensions` is no JSON object.
+    pub(super) fn from_address(query: &str) -> Result<Self, Refusal> {
+        let mut given: BTreeMap<_, _> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Ok(Self {
+            query: given.remove("query").ok_or_else(|| {
+                Refusal::invalid(["query"], format!("The address has no `query` parameter. {SHAPE}"))
+            })?,
+            operation_name: given.remove("operationName").filter(|name| !name.is_empty()),
+            variables: object("variables", given.get("variables"))?,
+            extensions: object("extensions", given.get("extensions"))?,
+        })
+    }
+
+    /// The values of the variables, taken out.
+    pub(super) fn take_variables(&mut self) -> Variables {
+        self.variables.take().unwrap_or_default()
+    }
+}
+
+const SHAPE: &str = "`query` is a string; `operationName` a string or null; `variables` and `extensions` are objects or null.";
+
+fn wrong(message: &str) -> Refusal {
+    Refusal::new(crate::refusal::Code::InvalidInput, message)
+}
+
+fn object<'a, T: Deserialize<'a>>(name: &str, text: Option<&'a String>) -> Result<Option<T>, Refusal> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    serde_json::from_str(text)
+        .map_err(|error| Refusal::invalid([name], format!("`{name}` must be a JSON object: {error}.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Params;
+
+    #[track_caller]
+    fn check(body: &str, expected: Result<&str, &str>) {
+        match (Params::from_body(body.as_bytes()), expected) {
+            (Ok(params), Ok(query)) => assert_eq!(params.query, query),
+            (Err(refusal), Err(part)) => {
+                assert!(refusal.message.contains(part), "{body}: {}", refusal.message)
+            }
+            (outcome, _) => panic!("{body}: {outcome:?}"),
+        }
+    }
+
+    #[test]
+    fn a_body_is_one_object_with_a_query() {
+        check(r#"{"query":"{a}"}"#, Ok("{a}"));
+        check(r#"{"query":"{a}","operationName":null,"variables":null,"extensions":null}"#, Ok("{a}"));
+        check(
+            r#"{"query":"{a}","variables":{"x":[1,{"y":null}]},"extensions":{"some":1},"other":1}"#,
+            Ok("{a}"),
+        );
+        check(r#"{"qeury":"{a}"}"#, Err("missing field `query`"));
+        check(r#"{"query":null}"#, Err("expected a string"));
+        check(r#"{"query":"{a}","operationName":1}"#, Err("expected a string"));
+        check(r#"{"query":"{a}","variables":"x"}"#, Err("parameters are not as expected"));
+        check(r#"{"query":"{a}","variables":[]}"#, Err("parameters are not as expected"));
+        check(r#"{"query":"{a}","extensions":false}"#, Err("parameters are not as expected"));
+        check(r#"{"query":"{a}","query":"{b}"}"#, Err("duplicate field `query`"));
+        check(r#" [{"query":"{a}"}]"#, Err("Batches are not taken"));
+        check(r#"{"query"#, Err("not JSON"));
+        check("", Err("not JSON"));
+        check("\u{0}", Err("not JSON"));
+        check(
+            &format!(r#"{{"query":"{{a}}","variables":{{"x":{}"#, "[".repeat(10_000)),
+            Err("recursion limit"),
+        );
+    }
+
+    #[test]
+    fn numbers_of_variables_keep_their_kind() {
+        let body =
+            br#"{"query":"","variables":{"a":9007199254740993,"b":1.5,"c":-1,"d":18446744073709551615}}"#;
+        let variables = Params::from_body(body).unwrap().take_variables();
+        let kept = serde_json::to_string(&variables).unwrap();
+        assert_eq!(kept, r#"{"a":9007199254740993,"b":1.5,"c":-1,"d":18446744073709551615}"#);
+    }
+
+    #[test]
+    fn an_address_carries_the_same_parameters() {
+        let params =
+            Params::from_address("query=%7Ba%7D&operationName=&variables=%7B%22x%22%3A1%7D").unwrap();
+        assert_eq!((params.query.as_str(), params.operation_name), ("{a}", None));
+        let refused = |query: &str| Params::from_address(query).unwrap_err().field;
+        assert_eq!(refused(""), ["query"]);
+        assert_eq!(refused("query=a&variables=1"), ["variables"]);
+        assert_eq!(refused("query=a&extensions=x"), ["extensions"]);
+    }
+}

@@ -1,0 +1,170 @@
+//! A socket, from the upgrade to the last frame: our own loop, since clients decide by our close codes
+//! whether they come back.
+
+mod operations;
+mod protocol;
+pub(super) mod seats;
+mod talk;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::time::{Duration, Instant};
+
+use async_graphql::Executor;
+use axum::extract::FromRequestParts;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::http::StatusCode;
+use axum::http::header::ORIGIN;
+use axum::http::request::Parts;
+use axum::response::Response;
+use futures_util::StreamExt;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{self, sleep_until, timeout};
+use tracing::Instrument;
+
+use super::Site;
+use super::accept::Connection;
+use super::answer::Tone;
+use crate::refusal::{Code, Refusal};
+use operations::Event;
+use protocol::{Close, SUBPROTOCOL};
+use talk::{End, Talk};
+
+/// Messages that wait for the client; beyond them its operations wait, and nobody else's.
+const QUEUE: usize = 64;
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// Over how long a stopping server spreads its goodbyes, so that not all clients come back at once.
+const JITTER: Duration = Duration::from_secs(2);
+/// How long the client has to answer a close frame.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Turns the request into a socket, if its page may open one.
+pub(super) async fn upgrade<E: Executor>(site: Site<E>, mut parts: Parts, tone: &Tone) -> Response {
+    if let Some(origin) = parts.headers.get(ORIGIN)
+        && !origin.to_str().is_ok_and(|origin| site.app.config.allows_origin(origin))
+    {
+        let message =
+            "Pages of this origin may not open sockets here; the setting `origins` lists those that may.";
+        return tone.refused(StatusCode::FORBIDDEN, &Refusal::new(Code::Forbidden, message));
+    }
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => {
+            let message =
+                format!("This is no WebSocket handshake: {}.", rejection.body_text().trim_end_matches('.'));
+            return tone.refused(rejection.status(), &Refusal::new(Code::InvalidInput, message));
+        }
+    };
+    let Some(connection) = parts.extensions.remove::<Connection>() else {
+        return tone.refused(StatusCode::INTERNAL_SERVER_ERROR, &super::answer::internal());
+    };
+    // Twice the limit: what is only a little too long is still read, and closed with the right words.
+    let most = site.limits.socket_message_bytes.saturating_mul(2);
+    let tone = tone.clone();
+    let span = tracing::Span::current();
+    upgrade
+        .protocols([SUBPROTOCOL])
+        .max_message_size(most)
+        .max_frame_size(most)
+        .on_upgrade(move |socket| converse(site, socket, connection, tone).instrument(span))
+}
+
+/// What can happen on a socket.
+enum Happening {
+    Heard(Option<Result<Message, axum::Error>>),
+    Answered(mpsc::OwnedPermit<Message>, Event),
+    Tick,
+    ToldToStop,
+    TimeToStop,
+    WriterGone,
+}
+
+async fn converse<E: Executor>(site: Site<E>, socket: WebSocket, connection: Connection, tone: Tone) {
+    let opened = Instant::now();
+    let request_id = tone.request_id.clone();
+    let speaks_it = socket.protocol().is_some_and(|protocol| protocol.as_bytes() == SUBPROTOCOL.as_bytes());
+    let (sink, mut incoming) = socket.split();
+    let (queue, queued) = mpsc::channel(QUEUE);
+    let (hang_up, closing) = oneshot::channel();
+    let patience = Duration::from_secs(site.limits.socket_send_seconds);
+    let mut writer = tokio::spawn(writer::write(sink, queued, closing, patience));
+    let mut stopping = site.stopping.clone();
+    let mut talk = Talk::new(site, tone, connection.peer.ip(), queue.clone());
+
+    let mut stop_at = None;
+    let mut tick = time::interval(TICK);
+    tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    let end = loop {
+        if !speaks_it {
+            let reason = format!("Speak the protocol {SUBPROTOCOL}.");
+            break End::Closed(Close::new(Close::WRONG_PROTOCOL, reason));
+        }
+        let happening = tokio::select! {
+            message = incoming.next() => Happening::Heard(message),
+            // An operation is asked for its next answer only when there is room for it.
+            (permit, event) = async {
+                match queue.clone().reserve_owned().await {
+                    Ok(permit) => (permit, talk.operations.next().await),
+                    Err(_) => std::future::pending().await,
+                }
+            } => Happening::Answered(permit, event),
+            _ = tick.tick() => Happening::Tick,
+            _ = stopping.wait_for(|stopping| *stopping), if stop_at.is_none() => Happening::ToldToStop,
+            () = sleep_until(stop_at.unwrap_or_else(time::Instant::now)), if stop_at.is_some() => Happening::TimeToStop,
+            _ = &mut writer => Happening::WriterGone,
+        };
+        let step = match happening {
+            Happening::Heard(Some(Ok(message))) => talk.hear(message).await,
+            // The library names its errors only in words; everything but this one means that nobody is there.
+            Happening::Heard(Some(Err(error))) if error.to_string().starts_with("Space limit exceeded") => {
+                Err(too_big(talk.most_bytes()))
+            }
+            Happening::Heard(Some(Err(_))) => Err(End::Gone),
+            Happening::Heard(None) | Happening::WriterGone => Err(End::Gone),
+            Happening::Answered(permit, event) => talk.tell(permit, event),
+            Happening::Tick => talk.look_at_the_clock(),
+            Happening::ToldToStop => {
+                stop_at = Some(time::Instant::now() + jitter());
+                Ok(())
+            }
+            Happening::TimeToStop => {
+                Err(Close::new(Close::RESTART, "The server restarts; come back.").into())
+            }
+        };
+        if let Err(end) = step {
+            break end;
+        }
+    };
+    drop(talk);
+
+    let code = match end {
+        End::Gone => None,
+        End::Closed(close) => {
+            let code = close.code;
+            let _ = hang_up.send(close);
+            Some(code)
+        }
+    };
+    // Both close frames, ours and the answer to the client's, arrive only if we read on until it hangs up.
+    let goodbye = async { while let Some(Ok(_)) = incoming.next().await {} };
+    let _ = timeout(FAREWELL, goodbye).await;
+    drop(queue);
+    if !writer.is_finished() {
+        let _ = writer.await;
+    }
+    let seconds = opened.elapsed().as_secs();
+    tracing::info!(code, seconds, %request_id, "a socket closed");
+    drop(connection);
+}
+
+fn too_big(most: usize) -> End {
+    Close::new(Close::TOO_BIG, format!("A message is text of at most {most} bytes.")).into()
+}
+
+/// A part of `JITTER`, different for every socket.
+fn jitter() -> Duration {
+    let [byte, ..] = uuid::Uuid::new_v4().into_bytes();
+    JITTER.mul_f64(f64::from(byte) / 255.0)
+}

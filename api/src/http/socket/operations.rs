@@ -1,0 +1,131 @@
+//! The operations that run on one socket: each a stream of answers under the client's id.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::parser::types::OperationType;
+use async_graphql::{Executor, Response};
+use futures_util::future::AbortHandle;
+use futures_util::stream::{BoxStream, SelectAll, StreamExt, abortable, once};
+use tokio::time::timeout;
+
+use crate::http::answer::{internal, is_request_error, server_error, unavailable};
+use crate::http::operation::Operation;
+
+/// Something an operation did.
+pub(super) enum Event {
+    /// It answered, and may go on.
+    Answered(Arc<str>, Box<Response>),
+    /// It failed for good.
+    Failed(Arc<str>, Box<Response>),
+    /// It is over.
+    Completed(Arc<str>),
+}
+
+/// The operations under way.
+#[derive(Default)]
+pub(super) struct Operations {
+    running: HashMap<Arc<str>, Running>,
+    streams: SelectAll<BoxStream<'static, Step>>,
+    started: u64,
+}
+
+struct Running {
+    number: u64,
+    kind: OperationType,
+    abort: AbortHandle,
+}
+
+/// What one stream yields: its number, its id, and an answer or its end.
+struct Step {
+    number: u64,
+    id: Arc<str>,
+    answer: Option<Response>,
+}
+
+impl Operations {
+    /// How many are under way.
+    pub(super) fn count(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Whether this id is in use.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.running.contains_key(id)
+    }
+
+    /// Starts an operation; a query or a mutation has `patience` to answer.
+    pub(super) fn start<E: Executor>(
+        &mut self,
+        id: &str,
+        schema: E,
+        operation: Operation,
+        patience: Duration,
+    ) {
+        self.started += 1;
+        let number = self.started;
+        let id: Arc<str> = id.into();
+        let request = operation.request;
+        let answers = match operation.kind {
+            OperationType::Subscription => schema.execute_stream(request, None),
+            OperationType::Query | OperationType::Mutation => once(async move {
+                let answer = timeout(patience, schema.execute(request)).await;
+                answer.unwrap_or_else(|_| Response::from_errors(vec![server_error(&unavailable())]))
+            })
+            .boxed(),
+        };
+        let (answers, abort) = abortable(AssertUnwindSafe(answers).catch_unwind());
+        let name = Arc::clone(&id);
+        let end = Step { number, id: Arc::clone(&id), answer: None };
+        let steps = answers
+            .map(move |answer| Step {
+                number,
+                id: Arc::clone(&name),
+                answer: Some(answer.unwrap_or_else(panicked)),
+            })
+            .chain(once(async move { end }));
+        self.streams.push(steps.boxed());
+        self.running.insert(id, Running { number, kind: operation.kind, abort });
+    }
+
+    /// Stops an operation. Nothing more is said about it.
+    pub(super) fn stop(&mut self, id: &str) {
+        if let Some(running) = self.running.remove(id) {
+            running.abort.abort();
+        }
+    }
+
+    /// The next thing any operation does; never, while none runs. Loses nothing when dropped.
+    pub(super) async fn next(&mut self) -> Event {
+        loop {
+            let Some(step) = self.streams.next().await else {
+                return std::future::pending().await;
+            };
+            // A step of a stopped operation is nobody's, also if its id is in use again.
+            let Some(running) = self.running.get(&step.id).filter(|running| running.number == step.number)
+            else {
+                continue;
+            };
+            let Some(answer) = step.answer else {
+                self.running.remove(&step.id);
+                return Event::Completed(step.id);
+            };
+            // A subscription whose answer has no data has lost it for good: the client must know, and resume.
+            let lost =
+                running.kind == OperationType::Subscription && answer.data == async_graphql::Value::Null;
+            if is_request_error(&answer) || lost {
+                self.stop(&step.id);
+                return Event::Failed(step.id, Box::new(answer));
+            }
+            return Event::Answered(step.id, Box::new(answer));
+        }
+    }
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    tracing::error!("an operation on a socket panicked");
+    Response::from_errors(vec![server_error(&internal())])
+}

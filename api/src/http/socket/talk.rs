@@ -1,0 +1,214 @@
+//! What a socket knows about its client, and how each message changes it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use async_graphql::{Executor, ServerError};
+use axum::extract::ws::Message;
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::operations::{Event, Operations};
+use super::protocol::{self, Close, Heard};
+use super::seats::{Holder, Seat};
+use super::too_big;
+use crate::graphql::context::Caller;
+use crate::http::Site;
+use crate::http::answer::{Tone, dress, explain, server_error};
+use crate::http::identity::{self, Identity};
+use crate::http::operation::prepare;
+use crate::http::params::Params;
+use crate::refusal::{Code, Failure, Refusal};
+
+/// Why a conversation is over.
+#[derive(Debug)]
+pub(super) enum End {
+    /// We say why.
+    Closed(Close),
+    /// The client is gone; there is nobody to tell.
+    Gone,
+}
+
+impl From<Close> for End {
+    fn from(close: Close) -> Self {
+        Self::Closed(close)
+    }
+}
+
+type Step = Result<(), End>;
+
+/// One conversation.
+pub(super) struct Talk<E> {
+    site: Site<E>,
+    tone: Tone,
+    address: IpAddr,
+    queue: mpsc::Sender<Message>,
+    /// What runs for the client.
+    pub(super) operations: Operations,
+    client: Option<Client>,
+    opened: Instant,
+    heard: Instant,
+    pinged: Instant,
+}
+
+/// A client that has introduced itself.
+struct Client {
+    identity: Identity,
+    _seat: Seat,
+}
+
+impl<E: Executor> Talk<E> {
+    pub(super) fn new(site: Site<E>, tone: Tone, address: IpAddr, queue: mpsc::Sender<Message>) -> Self {
+        let now = Instant::now();
+        let operations = Operations::default();
+        Self { site, tone, address, queue, operations, client: None, opened: now, heard: now, pinged: now }
+    }
+
+    /// Bytes of the longest message.
+    pub(super) fn most_bytes(&self) -> usize {
+        self.site.limits.socket_message_bytes
+    }
+
+    /// Reacts to one frame.
+    pub(super) async fn hear(&mut self, message: Message) -> Step {
+        self.heard = Instant::now();
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Binary(_) => return Err(Close::new(Close::BAD_MESSAGE, "Messages are text.").into()),
+            // Pings are answered below us; the other end may also just hang up.
+            Message::Ping(_) | Message::Pong(_) => return Ok(()),
+            Message::Close(_) => return Err(End::Gone),
+        };
+        if text.len() > self.most_bytes() {
+            return Err(too_big(self.most_bytes()));
+        }
+        match protocol::hear(&text)? {
+            Heard::ConnectionInit { payload } => self.welcome(payload.unwrap_or_default()).await,
+            Heard::Ping { payload } => self.say(protocol::pong(payload)).await,
+            Heard::Pong { .. } => Ok(()),
+            Heard::Subscribe { id, payload } => self.start(&id, payload).await,
+            Heard::Complete { id } => {
+                self.operations.stop(&id);
+                Ok(())
+            }
+        }
+    }
+
+    /// Passes on what an operation did.
+    pub(super) fn tell(&mut self, permit: mpsc::OwnedPermit<Message>, event: Event) -> Step {
+        // What was found out just now may be about a token that has just ended.
+        self.check_token()?;
+        let request_id = &self.tone.request_id;
+        permit.send(match event {
+            Event::Answered(id, mut answer) => {
+                dress(&mut answer.errors, request_id, &self.tone.limits);
+                protocol::next(&id, &answer)
+            }
+            Event::Failed(id, mut answer) => {
+                dress(&mut answer.errors, request_id, &self.tone.limits);
+                protocol::error(&id, &answer.errors)
+            }
+            Event::Completed(id) => protocol::complete(&id),
+        });
+        Ok(())
+    }
+
+    /// Looks whether a deadline has passed, and pings where it is time.
+    pub(super) fn look_at_the_clock(&mut self) -> Step {
+        let limits = &self.site.limits;
+        if self.client.is_none() && self.opened.elapsed() >= Duration::from_secs(limits.socket_init_seconds) {
+            let reason = format!("No connection_init within {} seconds.", limits.socket_init_seconds);
+            return Err(Close::new(Close::INIT_TIMEOUT, reason).into());
+        }
+        self.check_token()?;
+        let every = Duration::from_secs(limits.socket_ping_seconds);
+        if self.heard.elapsed() >= every * 2 {
+            return Err(Close::new(Close::LATER, "Pings are not answered.").into());
+        }
+        if self.heard.max(self.pinged).elapsed() >= every {
+            self.pinged = Instant::now();
+            // Where there is no room the client is busy reading, and the writer's own deadline watches it.
+            let _ = self.queue.try_send(Message::Ping(Default::default()));
+        }
+        Ok(())
+    }
+
+    async fn welcome(&mut self, payload: Map<String, Value>) -> Step {
+        if self.client.is_some() {
+            return Err(Close::new(Close::SECOND_INIT, "Too many initialisation requests").into());
+        }
+        let identity = match payload.get("authorization") {
+            None | Some(Value::Null) => Identity::default(),
+            Some(Value::String(text)) => {
+                identity::of_authorization(&self.site.app, text).await.map_err(turned_away)?
+            }
+            Some(_) => return Err(Close::new(Close::UNAUTHORIZED, "`authorization` is a string").into()),
+        };
+        let most = self.site.limits.sockets_per_user;
+        let holder = Holder::of(identity.actor.as_ref(), self.address);
+        let Some(seat) = self.site.seats.take(holder, most) else {
+            let reason = format!("At most {most} sockets at once (sockets_per_user).");
+            return Err(Close::new(Close::LATER, reason).into());
+        };
+        self.client = Some(Client { identity, _seat: seat });
+        self.say(protocol::acknowledge()).await
+    }
+
+    async fn start(&mut self, id: &str, params: Params) -> Step {
+        let Some(client) = &self.client else {
+            return Err(Close::new(Close::UNAUTHORIZED, "Unauthorized").into());
+        };
+        if self.operations.has(id) {
+            let reason = format!("Subscriber for {id} already exists");
+            return Err(Close::new(Close::DUPLICATE_ID, reason).into());
+        }
+        let most = self.site.limits.subscriptions_per_socket;
+        if self.operations.count() >= most {
+            let message = format!("At most {most} operations run on one socket (subscriptions_per_socket).");
+            return self.refuse(id, server_error(&Refusal::new(Code::RateLimited, message))).await;
+        }
+        self.check_token()?;
+        let caller = Caller {
+            actor: client.identity.actor.clone(),
+            request_id: self.tone.request_id.clone(),
+            expires_at: client.identity.expires_at,
+        };
+        match prepare(&self.site.app, caller, params) {
+            Ok(operation) => {
+                let patience = Duration::from_secs(self.site.limits.request_seconds);
+                self.operations.start(id, self.site.schema.clone(), operation, patience);
+                Ok(())
+            }
+            Err(error) => self.refuse(id, error).await,
+        }
+    }
+
+    async fn refuse(&mut self, id: &str, error: ServerError) -> Step {
+        let mut errors = vec![error];
+        dress(&mut errors, &self.tone.request_id, &self.tone.limits);
+        self.say(protocol::error(id, &errors)).await
+    }
+
+    async fn say(&mut self, message: Message) -> Step {
+        self.queue.send(message).await.map_err(|_| End::Gone)
+    }
+
+    fn check_token(&self) -> Result<(), Close> {
+        let ends = self.client.as_ref().and_then(|client| client.identity.expires_at);
+        if ends.is_some_and(|ends| self.site.app.clock.now() >= ends) {
+            return Err(Close::new(Close::EXPIRED, "The token has expired; come back with a fresh one."));
+        }
+        Ok(())
+    }
+}
+
+/// How a client leaves that could not be let in.
+fn turned_away(failure: Failure) -> Close {
+    let (_, refusal) = explain(failure);
+    let code = match refusal.code {
+        Code::Unavailable | Code::Internal | Code::RateLimited => Close::LATER,
+        _ => Close::UNAUTHORIZED,
+    };
+    Close::new(code, refusal.message)
+}

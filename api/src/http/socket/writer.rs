@@ -1,0 +1,39 @@
+//! The one who writes to a socket, apart from the one who reads: a client that does not read can then
+//! neither delay the others' pings nor keep its socket for ever.
+
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::SinkExt;
+use futures_util::stream::SplitSink;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::protocol::Close;
+
+/// Sends what is queued until told to close. Each message has `patience` to be taken; a client that does
+/// not take it is closed with 1013 and resumes by its cursor.
+pub(super) async fn write(
+    mut sink: SplitSink<WebSocket, Message>,
+    mut queue: mpsc::Receiver<Message>,
+    mut closing: oneshot::Receiver<Close>,
+    patience: Duration,
+) {
+    let last = loop {
+        let message = tokio::select! {
+            biased;
+            // Without a close, the reader is gone and so is the client.
+            close = &mut closing => break close.ok(),
+            message = queue.recv() => message,
+        };
+        let Some(message) = message else { break (&mut closing).await.ok() };
+        match timeout(patience, sink.send(message)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => break None,
+            Err(_) => break Some(Close::new(Close::LATER, "Too slow: messages are not taken in time.")),
+        }
+    };
+    if let Some(close) = last {
+        let _ = timeout(patience, sink.send(close.frame())).await;
+    }
+}

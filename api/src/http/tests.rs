@@ -1,0 +1,371 @@
+//! A small schema behind the real router: what every answer over HTTP has in common.
+
+use async_graphql::{Object, Response, Schema, ServerError, Subscription};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use chrono::{TimeDelta, TimeZone, Utc};
+use futures_util::{Stream, StreamExt, stream};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+use super::{Site, router};
+use crate::app::App;
+use crate::auth::Role;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::graphql::context::Caller;
+
+pub(super) struct Query;
+
+#[Object]
+impl Query {
+    async fn hello(&self) -> &str {
+        "world"
+    }
+
+    async fn echo(&self, number: i32) -> i32 {
+        number
+    }
+
+    async fn who(&self, ctx: &async_graphql::Context<'_>) -> Option<String> {
+        ctx.data_unchecked::<Caller>().actor.as_ref().map(crate::auth::Actor::source)
+    }
+
+    async fn fails(&self) -> async_graphql::Result<i32> {
+        Err("no".into())
+    }
+
+    async fn panics(&self) -> i32 {
+        panic!("on purpose")
+    }
+
+    async fn never(&self) -> i32 {
+        std::future::pending().await
+    }
+}
+
+pub(super) struct Mutation;
+
+#[Object]
+impl Mutation {
+    async fn set(&self, number: i32) -> i32 {
+        number
+    }
+}
+
+pub(super) struct Subscriptions;
+
+#[Subscription]
+impl Subscriptions {
+    async fn count(&self, to: i32) -> impl Stream<Item = i32> {
+        stream::iter(1..=to)
+    }
+
+    async fn silence(&self) -> impl Stream<Item = i32> {
+        stream::pending()
+    }
+
+    async fn refused(&self) -> async_graphql::Result<stream::Pending<i32>> {
+        Err("no".into())
+    }
+
+    async fn breaks(&self) -> impl Stream<Item = async_graphql::Result<i32>> {
+        stream::iter([Ok(1), Err("lost".into()), Ok(3)])
+    }
+
+    async fn panics(&self) -> impl Stream<Item = i32> {
+        stream::iter([1, 2]).map(|number| if number == 2 { panic!("on purpose") } else { number })
+    }
+}
+
+pub(super) type SmallSchema = Schema<Query, Mutation, Subscriptions>;
+
+/// The small schema behind the real site, its clock in hand, and the switch that stops it.
+pub(super) async fn site(config: Config) -> (Site<SmallSchema>, watch::Sender<bool>) {
+    let clock = Clock::hand(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap());
+    let app = App::for_tests(config, clock).await;
+    let schema = Schema::build(Query, Mutation, Subscriptions).limit_depth(3).limit_complexity(30).finish();
+    let (stop, stopping) = watch::channel(false);
+    (Site::new(app, schema, stopping), stop)
+}
+
+/// A token of the service of this name, valid for a minute.
+pub(super) fn token(app: &App, service: &str) -> String {
+    app.keys.mint(service, Role::Service, None, TimeDelta::minutes(1), app.clock.now()).unwrap()
+}
+
+async fn small_router() -> (Router, App) {
+    let mut config = Config::demo();
+    config.limits.body_bytes = 1_000;
+    config.origins = vec!["https://school.example".to_owned()];
+    let (site, _) = site(config).await;
+    let app = site.app.clone();
+    (router(site), app)
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.body))
+    }
+
+    fn error(&self) -> Value {
+        self.json()["errors"][0].clone()
+    }
+
+    fn code(&self) -> String {
+        self.error()["extensions"]["code"].as_str().unwrap().to_owned()
+    }
+}
+
+async fn send(request: Request<Body>) -> Answer {
+    let (router, _) = small_router().await;
+    pass(router, request).await
+}
+
+async fn pass(router: Router, request: Request<Body>) -> Answer {
+    let response = router.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
+    Answer { status: parts.status, headers: parts.headers, body }
+}
+
+fn request(method: &str, uri: &str, headers: &[(&str, &str)], body: &str) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(uri);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Body::from(body.to_owned())).unwrap()
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+const NEW: (&str, &str) = ("accept", "application/graphql-response+json");
+
+async fn ask(query: &str, headers: &[(&str, &str)]) -> Answer {
+    let headers: Vec<_> = [JSON].into_iter().chain(headers.iter().copied()).collect();
+    send(request("POST", "/graphql", &headers, &json!({ "query": query }).to_string())).await
+}
+
+#[tokio::test]
+async fn an_answer_keeps_the_order_of_the_question() {
+    let answer = ask("{ b: hello a: hello __typename hello }", &[]).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.header("content-type"), "application/json; charset=utf-8");
+    assert_eq!(answer.body, r#"{"data":{"b":"world","a":"world","__typename":"Query","hello":"world"}}"#);
+}
+
+#[tokio::test]
+async fn request_errors_are_400_without_data_in_the_new_type_and_200_in_the_old() {
+    for query in ["{", "{ nothing }", "query($n: Int!) { echo(number: $n) }", "{ hello } { hello }"] {
+        let old = ask(query, &[]).await;
+        let new = ask(query, &[NEW]).await;
+        assert_eq!((old.status, new.status), (StatusCode::OK, StatusCode::BAD_REQUEST), "{query}");
+        assert_eq!(new.header("content-type"), "application/graphql-response+json; charset=utf-8");
+        for answer in [old, new] {
+            assert_eq!(answer.json().get("data"), None, "{query}");
+            assert_eq!(answer.code(), "INVALID_INPUT", "{query}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_field_that_fails_is_no_request_error() {
+    let answer = ask("{ fails }", &[NEW]).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.json()["data"], Value::Null);
+    assert_eq!(answer.error()["path"], json!(["fails"]));
+}
+
+#[tokio::test]
+async fn limits_of_the_library_are_told_with_their_name_and_value() {
+    let deep = "{ __schema { types { fields { name } } } }";
+    let wide = format!("{{ {} }}", "hello ".repeat(31));
+    for (query, message) in [
+        (deep, "The operation nests fields deeper than 15 (depth)."),
+        (&wide, "The operation costs more than 10000 (complexity). Ask for fewer rows."),
+    ] {
+        let answer = ask(query, &[]).await;
+        assert_eq!(
+            (answer.error()["message"].as_str(), answer.code().as_str()),
+            (Some(message), "TOO_COMPLEX")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_document_beyond_the_guard_is_refused_before_it_is_parsed() {
+    let answer = ask(&format!("{{ echo(number: {}", "[".repeat(300)), &[NEW]).await;
+    assert_eq!((answer.status, answer.code().as_str()), (StatusCode::BAD_REQUEST, "TOO_COMPLEX"));
+}
+
+#[tokio::test]
+async fn at_most_twenty_errors_are_told() {
+    let query = format!("{{ {} }}", "nothing ".repeat(21));
+    assert_eq!(ask(&query, &[]).await.json()["errors"].as_array().map(Vec::len), Some(20));
+}
+
+#[tokio::test]
+async fn what_is_not_a_json_post_is_refused_with_the_reason() {
+    let body = r#"{"query":"{hello}"}"#;
+    let cases = [
+        ("PUT", "/graphql", vec![JSON], body, 405),
+        ("HEAD", "/graphql", vec![], "", 405),
+        ("POST", "/graphql", vec![], body, 415),
+        ("POST", "/graphql", vec![("content-type", "text/plain")], body, 415),
+        ("POST", "/graphql", vec![("content-type", "multipart/form-data; boundary=x")], body, 415),
+        ("POST", "/graphql", vec![JSON], "{", 400),
+        ("POST", "/graphql", vec![JSON], "[{\"query\":\"{hello}\"}]", 400),
+        ("POST", "/graphql", vec![JSON], "{\"query\":1}", 400),
+        ("GET", "/graphql", vec![], "", 400),
+        ("GET", "/graphql?query=mutation%7Bset(number:1)%7D", vec![], "", 405),
+        ("GET", "/graphql?query=subscription%7Bsilence%7D", vec![], "", 400),
+    ];
+    for (method, uri, headers, body, status) in cases {
+        let answer = send(request(method, uri, &headers, body)).await;
+        assert_eq!(answer.status.as_u16(), status, "{method} {uri} {headers:?} {body}");
+        if method != "HEAD" {
+            assert_eq!(answer.code(), "INVALID_INPUT", "{method} {uri}");
+        }
+        match (status, method) {
+            (405, "GET") => assert_eq!(answer.header("allow"), "POST"),
+            (405, _) => assert_eq!(answer.header("allow"), "GET, POST"),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_query_may_come_by_get() {
+    let answer = send(request(
+        "GET",
+        "/graphql?query=query($n:Int!)%7Becho(number:$n)%7D&variables=%7B%22n%22:7%7D",
+        &[],
+        "",
+    ))
+    .await;
+    assert_eq!(answer.body, r#"{"data":{"echo":7}}"#);
+}
+
+#[tokio::test]
+async fn a_body_beyond_its_limit_is_413_in_the_negotiated_type() {
+    let body = json!({ "query": "{hello}", "variables": { "x": "y".repeat(1_000) } }).to_string();
+    let answer = send(request("POST", "/graphql", &[JSON, NEW], &body)).await;
+    assert_eq!((answer.status, answer.code().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "TOO_COMPLEX"));
+    assert_eq!(answer.header("content-type"), "application/graphql-response+json; charset=utf-8");
+    assert_eq!(answer.error()["message"], "The body has more than 1000 bytes (body_bytes).");
+}
+
+#[tokio::test]
+async fn a_bad_token_is_401_and_no_token_is_nobody() {
+    for authorization in ["Bearer nonsense", "Basic abc", "Bearer ", ""] {
+        let answer =
+            ask("{ __typename }", &[("authorization", authorization), ("x-request-id", "r-1")]).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{authorization:?}");
+        assert_eq!(answer.header("www-authenticate"), "Bearer");
+        assert_eq!(answer.error()["extensions"], json!({ "code": "UNAUTHENTICATED", "requestId": "r-1" }));
+    }
+    assert_eq!(ask("{ who }", &[]).await.body, r#"{"data":{"who":null}}"#);
+
+    let (router, app) = small_router().await;
+    let authorization = format!("Bearer {}", token(&app, "crm"));
+    let body = json!({ "query": "{ who }" }).to_string();
+    let once = request("POST", "/graphql", &[JSON, ("authorization", &authorization)], &body);
+    assert_eq!(pass(router.clone(), once).await.body, r#"{"data":{"who":"crm"}}"#);
+    let headers = [JSON, ("authorization", authorization.as_str()), ("authorization", &authorization)];
+    let twice = request("POST", "/graphql", &headers, &body);
+    assert_eq!(pass(router, twice).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn every_answer_has_an_id_and_careful_headers() {
+    for uri in ["/graphql?query=%7Bhello%7D", "/graphql", "/health/live", "/nowhere"] {
+        let answer = send(request("GET", uri, &[("x-request-id", "mine")], "")).await;
+        let headers =
+            ["x-request-id", "x-content-type-options", "cache-control"].map(|name| answer.header(name));
+        assert_eq!(headers, ["mine", "nosniff", "no-store"], "{uri}");
+    }
+    let made = send(request("GET", "/health/live", &[("x-request-id", "not fit")], "")).await;
+    assert!(uuid::Uuid::parse_str(made.header("x-request-id")).is_ok());
+}
+
+#[tokio::test]
+async fn a_panic_is_an_internal_error_with_the_requests_id() {
+    let answer = ask("{ panics }", &[NEW, ("x-request-id", "r-1")]).await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(answer.error()["extensions"], json!({ "code": "INTERNAL", "requestId": "r-1" }));
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    assert!(!answer.body.contains("on purpose"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_too_long_is_unavailable() {
+    let answer = ask("{ never }", &[]).await;
+    assert_eq!((answer.status, answer.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"));
+}
+
+#[tokio::test]
+async fn pages_of_allowed_origins_may_call() {
+    let preflight = |origin: &'static str| async move {
+        let headers = [
+            ("origin", origin),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "authorization,content-type,x-request-id"),
+        ];
+        send(request("OPTIONS", "/graphql", &headers, "")).await
+    };
+    let allowed = preflight("https://school.example").await;
+    assert_eq!(allowed.status, StatusCode::OK);
+    assert_eq!(allowed.header("access-control-allow-origin"), "https://school.example");
+    assert_eq!(allowed.header("access-control-allow-headers"), "authorization,content-type,x-request-id");
+    assert_eq!(allowed.header("access-control-allow-methods"), "GET,POST");
+    assert_eq!(preflight("https://other.example").await.header("access-control-allow-origin"), "");
+    let answer = ask("{ hello }", &[("origin", "https://school.example")]).await;
+    assert_eq!(answer.header("access-control-allow-origin"), "https://school.example");
+    assert_eq!(answer.header("access-control-expose-headers"), "x-request-id");
+}
+
+#[tokio::test]
+async fn an_unknown_address_is_told_so_as_json() {
+    let answer = send(request("GET", "/nowhere", &[("x-request-id", "r-1")], "")).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert_eq!(answer.error()["extensions"], json!({ "code": "NOT_FOUND", "requestId": "r-1" }));
+    let answer = send(request("POST", "/health/live", &[], "")).await;
+    assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "GET,HEAD"));
+}
+
+#[tokio::test]
+async fn graphiql_is_there_for_the_demo_only() {
+    let status = async |config: Config| {
+        let router = router(site(config).await.0);
+        pass(router, request("GET", "/graphiql", &[], "")).await.status
+    };
+    assert_eq!(status(Config::demo()).await, StatusCode::OK);
+    let production = Config { profile: crate::config::Profile::Production, ..Config::demo() };
+    assert_eq!(status(production).await, StatusCode::NOT_FOUND);
+}
+
+#[test]
+fn an_error_that_has_a_code_keeps_it() {
+    let mut errors = vec![super::answer::server_error(
+        &crate::refusal::Refusal::invalid(["input", "id"], "wrong").because("ID_REUSED"),
+    )];
+    super::answer::dress(&mut errors, "r-1", &crate::config::Limits::default());
+    assert_eq!(
+        serde_json::to_value(&errors).unwrap(),
+        json!([{ "message": "wrong", "extensions":
+            { "code": "INVALID_INPUT", "field": ["input", "id"], "reason": "ID_REUSED", "requestId": "r-1" } }])
+    );
+    let pathless = Response::from_errors(vec![ServerError::new("x", None)]);
+    assert!(super::answer::is_request_error(&pathless));
+}

@@ -1,0 +1,93 @@
+//! Writes what was earned: awards, their XP, and last of all their places in the feed.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use engine::{EntryCause, Event};
+use uuid::Uuid;
+
+use super::advance::Decision;
+use super::ingest::Fresh;
+use crate::id;
+use crate::store::{self, Txn, awards, feed, ledger};
+
+/// Writes the decision's awards, flags and XP entries; answers the awards in the order of earning.
+pub(super) async fn write(
+    txn: &Txn,
+    fresh: &Fresh,
+    decision: &Decision,
+    now: DateTime<Utc>,
+) -> Result<Vec<awards::Row>, store::Error> {
+    let step = &decision.step;
+    let rows: Vec<awards::Row> = step.awards.iter().map(|award| award_row(award, now)).collect();
+    if awards::insert(txn, rows.clone()).await?.len() != rows.len() {
+        return Err(store::Error::Impossible("an award was decided that is already held".into()));
+    }
+    for flagged in [true, false] {
+        let changed = step.flags.iter().filter(|flag| flag.flagged == flagged);
+        let ids =
+            changed.filter_map(|flag| decision.held.get(&(flag.person, flag.achievement, flag.occurrence)));
+        awards::flag(txn, &ids.copied().collect::<BTreeSet<Uuid>>(), flagged).await?;
+    }
+    let moments: HashMap<Uuid, &Event> =
+        fresh.events.iter().chain(&step.derived).map(|event| (event.id, event)).collect();
+    let entries = step.entries.iter().map(|entry| entry_row(entry, &rows, &moments, now));
+    ledger::insert(txn, entries.collect::<Result<_, _>>()?).await?;
+    Ok(rows)
+}
+
+/// Gives the awards their places in the feed: the last statements before the commit, and none at
+/// all where nothing was earned. Answers the feed's head.
+pub(super) async fn announce(txn: &Txn, awarded: &[awards::Row]) -> Result<Option<i64>, store::Error> {
+    if awarded.is_empty() {
+        return Ok(None);
+    }
+    let places: Vec<_> = awarded.iter().map(|award| (award.id, award.person_id)).collect();
+    feed::append(txn, &places).await.map(Some)
+}
+
+fn award_row(award: &engine::NewAward, now: DateTime<Utc>) -> awards::Row {
+    awards::Row {
+        id: id::new(now),
+        person_id: award.person,
+        achievement_id: award.achievement,
+        occurrence: award.occurrence,
+        cause: "RULE".to_owned(),
+        earned_at: award.earned_at,
+        recorded_at: now,
+        xp_bonus: award.xp_bonus,
+        event_id: Some(award.event),
+        flagged: award.flagged,
+        revoked_at: None,
+        revocation_reason: None,
+    }
+}
+
+fn entry_row(
+    entry: &engine::Entry,
+    awards: &[awards::Row],
+    moments: &HashMap<Uuid, &Event>,
+    now: DateTime<Utc>,
+) -> Result<ledger::Row, store::Error> {
+    let impossible = || store::Error::Impossible("an XP entry has neither event nor award".into());
+    let (kind, event_id, award_id) = match entry.cause {
+        EntryCause::Base { event } => (ledger::BASE, event, None),
+        EntryCause::Bonus { award } => {
+            let award = awards.get(award).ok_or_else(impossible)?;
+            (ledger::BONUS, award.event_id.ok_or_else(impossible)?, Some(award.id))
+        }
+    };
+    let (occurred_at, local_date): (DateTime<Utc>, NaiveDate) =
+        moments.get(&event_id).map(|event| (event.occurred_at, event.local_date)).ok_or_else(impossible)?;
+    Ok(ledger::Row {
+        id: id::new(now),
+        person_id: entry.person,
+        amount: entry.amount,
+        kind: kind.to_owned(),
+        event_id: Some(event_id),
+        award_id,
+        occurred_at,
+        local_date,
+        recorded_at: now,
+    })
+}

@@ -1,0 +1,241 @@
+//! The flow, left of the commit: events in, awards out, one transaction, no network.
+//! `record` is the whole of it; each step below it has a file of its own.
+
+mod advance;
+mod award;
+mod batcher;
+mod ingest;
+mod outbox;
+pub(crate) mod replay;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+pub(crate) use advance::to_metric;
+pub(crate) use batcher::Batcher;
+pub(crate) use ingest::to_event;
+
+use crate::app::App;
+use crate::auth::policy::Recorder;
+use crate::catalogue::Published;
+use crate::refusal::Refusal;
+use crate::store::dialect::{Agreement, join};
+use crate::store::{self, Txn};
+
+/// The source of the events the product emits itself; no sender may call itself so.
+pub(crate) const OWN_SOURCE: &str = "plaudit";
+
+/// An event as a sender words it; nothing has been checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Incoming {
+    /// The sender's id for it: with one, it counts once however often it is sent.
+    pub(crate) id: Option<String>,
+    /// Who did it.
+    pub(crate) person: Uuid,
+    /// What kind of thing happened.
+    pub(crate) activity: String,
+    /// When; now if omitted.
+    pub(crate) occurred_at: Option<DateTime<Utc>>,
+    /// What the catalogue declares for the activity.
+    pub(crate) attributes: Option<serde_json::Value>,
+}
+
+/// Events of one sender that are answered together.
+#[derive(Debug, Clone)]
+pub(crate) struct Submission {
+    /// Who sends, and for whom they may.
+    pub(crate) recorder: Recorder,
+    /// In the order in which the events of one person fold.
+    pub(crate) events: Arc<[Incoming]>,
+}
+
+/// What became of one event.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Recorded {
+    /// Our id for it.
+    pub(crate) event: Uuid,
+    /// Who did it.
+    pub(crate) person: Uuid,
+    /// It was there already; the rest is what it brought the first time.
+    pub(crate) duplicate: bool,
+    /// All XP it brought this person, bonuses included.
+    pub(crate) xp_gained: i64,
+    /// The awards it brought this person.
+    pub(crate) awards: Vec<store::awards::Row>,
+}
+
+/// One answer a submitted event, in the order of the submission.
+pub(crate) type Outcomes = Vec<Result<Recorded, Refusal>>;
+
+/// Records what a sender submits, in one transaction with whoever submits at the same moment, and
+/// answers after the commit.
+///
+/// # Errors
+/// When the database fails; then nothing of the submission is kept.
+pub(crate) async fn record(app: &App, submission: Submission) -> Result<Outcomes, store::Error> {
+    app.batcher.submit(submission).await
+}
+
+/// Why an attempt at a transaction has to be given up and made again.
+#[derive(Debug)]
+enum Stop {
+    /// The catalogue has been published anew since the attempt began.
+    Stale,
+    /// This row (submission, event) cannot be kept beside the others.
+    Guilty((usize, usize), Refusal),
+    /// The database failed.
+    Store(store::Error),
+}
+
+impl From<store::Error> for Stop {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What a transaction has written, and the feed's head if it moved it.
+struct Written {
+    outcomes: Vec<Outcomes>,
+    head: Option<i64>,
+}
+
+/// The steps, in the order in which every transaction takes its locks.
+async fn write(
+    app: &App,
+    txn: &Txn,
+    published: &Published,
+    submissions: &[Submission],
+    guilty: &BTreeMap<(usize, usize), Refusal>,
+) -> Result<Written, Stop> {
+    join(txn, Agreement::Catalogue).await?;
+    if store::catalogue::version(txn).await? != published.version {
+        return Err(Stop::Stale);
+    }
+    let now = app.clock.now();
+    let accepted = ingest::accept(app, published, submissions, guilty, now);
+    let ingested = ingest::append(txn, published, accepted, now).await?;
+    let decision = advance::advance(txn, published, &ingested.fresh, now).await?;
+    let awarded = award::write(txn, &ingested.fresh, &decision, now).await?;
+    outbox::write(txn, &awarded, None, now).await?;
+    let head = award::announce(txn, &awarded).await?;
+    let outcomes = ingested.answer(&decision, &awarded);
+    Ok(Written { outcomes, head })
+}
+
+/// Records one submission inside a transaction that does more than that: registering a person,
+/// completing a lesson. The caller commits, then passes the head on to the bus.
+///
+/// # Errors
+/// When the database fails, or the domain refuses; either way the caller rolls back.
+pub(crate) async fn record_within(
+    app: &App,
+    txn: &Txn,
+    submission: Submission,
+) -> Result<(Outcomes, Option<i64>), Within> {
+    let published = app.catalogue.current();
+    let written = write(app, txn, &published, &[submission], &BTreeMap::new()).await;
+    match written {
+        Ok(mut written) => Ok((written.outcomes.pop().unwrap_or_default(), written.head)),
+        Err(Stop::Store(error)) => Err(Within::Store(error)),
+        Err(Stop::Guilty(_, refusal)) => Err(Within::Refused(refusal)),
+        Err(Stop::Stale) => Err(Within::Stale),
+    }
+}
+
+/// Begins what ends with [`record_within`]: the catalogue will not change beneath it.
+pub(crate) async fn join_catalogue(txn: &Txn) -> Result<(), store::Error> {
+    join(txn, Agreement::Catalogue).await
+}
+
+/// Sends a referrer, who has just become known, what the person they referred has earned them
+/// already. Both are locked by the caller.
+pub(crate) async fn settle_referral(
+    app: &App,
+    txn: &Txn,
+    person: &store::people::Row,
+) -> Result<Option<i64>, Within> {
+    let owed = advance::owed(app, txn, person).await.map_err(Within::Store)?;
+    if owed.is_empty() {
+        return Ok(None);
+    }
+    let submission = Submission { recorder: Recorder::ourselves(), events: owed.into() };
+    let (outcomes, head) = record_within(app, txn, submission).await?;
+    outcomes.into_iter().collect::<Result<Vec<_>, _>>().map_err(Within::Refused)?;
+    Ok(head)
+}
+
+/// Why `record_within` did not record.
+#[derive(Debug)]
+pub(crate) enum Within {
+    /// The domain said no.
+    Refused(Refusal),
+    /// The catalogue has been published anew: roll back, [`crate::catalogue::Catalogue::refresh`], begin again.
+    Stale,
+    /// The database failed.
+    Store(store::Error),
+}
+
+/// How often a transaction that collided, or worked by an old catalogue, is made again.
+const ATTEMPTS: u32 = 8;
+
+/// Writes these submissions in one transaction and answers them after its commit. If they cannot
+/// be written together, each is tried alone, so that only the guilty one is refused.
+async fn commit(app: &App, submissions: &[Submission]) -> Vec<Result<Outcomes, store::Error>> {
+    match attempt(app, submissions).await {
+        Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+        Err(error) if submissions.len() == 1 => vec![Err(error)],
+        Err(_) => {
+            let mut answers = Vec::with_capacity(submissions.len());
+            for submission in submissions {
+                let alone = attempt(app, std::slice::from_ref(submission)).await;
+                answers.push(alone.map(|mut outcomes| outcomes.pop().unwrap_or_default()));
+            }
+            answers
+        }
+    }
+}
+
+async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>, store::Error> {
+    let mut guilty = BTreeMap::new();
+    let mut attempts = 0;
+    loop {
+        let published = app.catalogue.current();
+        let txn = app.db.begin().await?;
+        let stop = match write(app, &txn, &published, submissions, &guilty).await {
+            Ok(written) => match txn.commit().await {
+                Ok(()) => {
+                    app.bus.hint(written.head);
+                    return Ok(written.outcomes);
+                }
+                Err(error) => Stop::Store(error),
+            },
+            Err(stop) => {
+                txn.rollback().await?;
+                stop
+            }
+        };
+        attempts += 1;
+        match stop {
+            Stop::Guilty(row, refusal) => {
+                guilty.insert(row, refusal);
+            }
+            Stop::Stale if attempts < ATTEMPTS => app.catalogue.refresh(&app.db).await?,
+            Stop::Store(store::Error::Collision(_)) if attempts < ATTEMPTS => {
+                tokio::time::sleep(jitter(attempts)).await;
+            }
+            Stop::Stale => return Err(store::Error::Impossible("the catalogue changes all the time".into())),
+            Stop::Store(error) => return Err(error),
+        }
+    }
+}
+
+/// A few milliseconds, more with every attempt, different for everybody: those who collided
+/// should not meet again.
+pub(crate) fn jitter(attempt: u32) -> Duration {
+    let random = u64::from(Uuid::new_v4().as_fields().0) % 8;
+    Duration::from_millis((1 + random) * u64::from(attempt))
+}

@@ -1,0 +1,225 @@
+//! The same fold over stored events: fills new metrics before they serve, and awards silently what
+//! people turn out to have earned already.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use engine::{Catalog, Event, PersonState, State, Streak};
+use uuid::Uuid;
+
+use super::advance::{to_held, to_metric, to_row};
+use super::ingest::{to_event, zone};
+use crate::id;
+use crate::store::{self, Txn, awards, events, feed, ledger, metrics, people, totals};
+
+/// People a page of the walk over the whole school has.
+const PAGE: u64 = 200;
+/// Why nobody is told of what a publication awards.
+const SILENT: &str = "earned before it was published";
+
+/// Brings everybody's state from one catalogue to the next: metrics that are new are folded from
+/// stored events; what is owed by them is awarded, without a message. Answers how many awards.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn backfill(
+    txn: &Txn,
+    before: Option<&Catalog>,
+    after: &Catalog,
+    now: DateTime<Utc>,
+) -> Result<usize, store::Error> {
+    let known: BTreeSet<Uuid> =
+        before.into_iter().flat_map(Catalog::metrics).map(engine::metric::Metric::id).collect();
+    let new: BTreeSet<Uuid> =
+        after.metrics().iter().map(engine::metric::Metric::id).filter(|id| !known.contains(id)).collect();
+    // A metric that was dropped once and comes back has rows that stood still meanwhile.
+    metrics::forget(txn, &new).await?;
+    let mut last = None;
+    let (mut done, mut awarded) = (0, 0);
+    loop {
+        let page = people::walk(txn, last, PAGE).await?;
+        let Some(person) = page.last() else { return Ok(awarded) };
+        last = Some(person.id);
+        let mut held: HashMap<Uuid, Vec<awards::Row>> = HashMap::new();
+        let ids: Vec<Uuid> = page.iter().map(|person| person.id).collect();
+        for row in awards::of_people(txn, ids.iter().copied()).await? {
+            held.entry(row.person_id).or_default().push(row);
+        }
+        let totals: HashMap<Uuid, totals::Row> =
+            totals::of_people(txn, ids).await?.into_iter().map(|row| (row.person_id, row)).collect();
+        for person in &page {
+            if let Some(totals) = totals.get(&person.id) {
+                let held = held.remove(&person.id).unwrap_or_default();
+                awarded += bring_up(txn, after, &new, person, totals, &held, now).await?;
+            }
+        }
+        done += page.len();
+        tracing::info!(people = done, awarded, "bringing everybody up to the new catalogue");
+    }
+}
+
+/// Brings one person up; `totals` and `held` are theirs.
+async fn bring_up(
+    txn: &Txn,
+    catalog: &Catalog,
+    new: &BTreeSet<Uuid>,
+    person: &people::Row,
+    totals: &totals::Row,
+    held: &[awards::Row],
+    now: DateTime<Utc>,
+) -> Result<usize, store::Error> {
+    let mut past = past(txn, person.id).await?;
+    past.sort_by_key(Event::key);
+    let rebuilt = engine::rebuild(catalog, &past);
+    let fresh = rebuilt.metrics.iter().filter(|(metric, _)| new.contains(*metric));
+    let rows: Vec<_> = fresh.map(|(metric, state)| to_row(person.id, *metric, state)).collect();
+    metrics::put(txn, rows.clone()).await?;
+    let members = rebuilt.members.iter().filter(|(metric, _)| new.contains(metric));
+    let members = members.map(|(metric_id, member)| metrics::Member {
+        person_id: person.id,
+        metric_id: *metric_id,
+        member: member.clone(),
+    });
+    metrics::add_members(txn, members.collect()).await?;
+
+    let mut state = whole(person, totals, held);
+    for row in metrics::of_people(txn, [person.id]).await? {
+        state.metrics.insert(row.metric_id, to_metric(&row));
+    }
+    let entitled = engine::entitlement(catalog, &state);
+    for flagged in [true, false] {
+        let changed = held.iter().filter(|row| row.cause == "RULE" && row.revoked_at.is_none());
+        let changed = changed.filter(|row| row.flagged != flagged);
+        let changed =
+            changed.filter(|row| entitled.awards.contains(&(row.achievement_id, row.occurrence)) != flagged);
+        awards::flag(txn, &changed.map(|row| row.id).collect(), flagged).await?;
+    }
+    let has = |key: &(Uuid, i64)| held.iter().any(|row| (row.achievement_id, row.occurrence) == *key);
+    let missing: BTreeSet<(Uuid, i64)> = entitled.awards.into_iter().filter(|key| !has(key)).collect();
+    if missing.is_empty() {
+        return Ok(0);
+    }
+    let crossings = crossings(catalog, person, held, &past);
+    let given = give(catalog, person, &missing, &crossings, &past, now);
+    write(txn, totals, given, now).await
+}
+
+/// Everything a person did, as the engine folds it.
+async fn past(txn: &Txn, person: Uuid) -> Result<Vec<Event>, store::Error> {
+    events::of_person(txn, person).await?.iter().map(to_event).collect()
+}
+
+/// A person's whole state but for their metrics.
+pub(crate) fn whole(person: &people::Row, totals: &totals::Row, held: &[awards::Row]) -> PersonState {
+    PersonState {
+        zone: zone(person),
+        referrer: person.referred_by,
+        xp: totals.xp,
+        streak: Streak {
+            last_active_on: totals.last_active_on,
+            run: totals.streak_run,
+            longest: totals.streak_longest,
+        },
+        has_flagged: held.iter().any(|row| row.flagged),
+        awards: held.iter().map(|row| ((row.achievement_id, row.occurrence), to_held(row))).collect(),
+        whole: true,
+        ..PersonState::default()
+    }
+}
+
+/// At which event each award would have been earned, had the catalogue been in force all along.
+fn crossings(
+    catalog: &Catalog,
+    person: &people::Row,
+    held: &[awards::Row],
+    past: &[Event],
+) -> HashMap<(Uuid, i64), Uuid> {
+    let given = held.iter().filter(|row| row.cause != "RULE" || row.revoked_at.is_some());
+    let state = PersonState {
+        zone: zone(person),
+        awards: given.map(|row| ((row.achievement_id, row.occurrence), to_held(row))).collect(),
+        ..PersonState::default()
+    };
+    let state = State { people: BTreeMap::from([(person.id, state)]) };
+    match engine::advance(catalog, state, past) {
+        Ok(step) => step
+            .awards
+            .into_iter()
+            .map(|award| ((award.achievement, award.occurrence), award.event))
+            .collect(),
+        // More XP than there can be, by today's amounts: then the latest event stands in for all.
+        Err(_) => HashMap::new(),
+    }
+}
+
+/// An award and the entry of its bonus.
+type Given = (awards::Row, Option<ledger::Row>);
+
+fn give(
+    catalog: &Catalog,
+    person: &people::Row,
+    missing: &BTreeSet<(Uuid, i64)>,
+    crossings: &HashMap<(Uuid, i64), Uuid>,
+    past: &[Event],
+    now: DateTime<Utc>,
+) -> Vec<Given> {
+    let by_id: HashMap<Uuid, &Event> = past.iter().map(|event| (event.id, event)).collect();
+    let given = missing.iter().filter_map(|key| {
+        let achievement = catalog.achievement(key.0)?;
+        let event = crossings.get(key).and_then(|id| by_id.get(id)).copied().or_else(|| past.last())?;
+        let award = awards::Row {
+            id: id::new(now),
+            person_id: person.id,
+            achievement_id: key.0,
+            occurrence: key.1,
+            cause: "RULE".to_owned(),
+            earned_at: event.occurred_at,
+            recorded_at: now,
+            xp_bonus: achievement.xp_bonus,
+            event_id: Some(event.id),
+            flagged: false,
+            revoked_at: None,
+            revocation_reason: None,
+        };
+        let entry = (achievement.xp_bonus > 0).then(|| ledger::Row {
+            id: id::new(now),
+            person_id: person.id,
+            amount: achievement.xp_bonus,
+            kind: ledger::BONUS.to_owned(),
+            event_id: Some(event.id),
+            award_id: Some(award.id),
+            occurred_at: event.occurred_at,
+            local_date: event.local_date,
+            recorded_at: now,
+        });
+        Some((award, entry))
+    });
+    given.collect()
+}
+
+async fn write(
+    txn: &Txn,
+    totals: &totals::Row,
+    mut given: Vec<Given>,
+    now: DateTime<Utc>,
+) -> Result<usize, store::Error> {
+    given.sort_by_key(|(award, _)| (award.earned_at, award.id));
+    let (rows, entries): (Vec<_>, Vec<_>) = given.into_iter().unzip();
+    awards::insert(txn, rows.clone()).await?;
+    let entries: Vec<ledger::Row> = entries.into_iter().flatten().collect();
+    let bonus: i64 = entries.iter().map(|entry| entry.amount).sum();
+    ledger::insert(txn, entries).await?;
+    let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let reached = if bonus > 0 { now } else { totals.xp_reached_at };
+    let totals = totals::Row {
+        xp: totals.xp + bonus,
+        xp_reached_at: reached,
+        awards: totals.awards + count,
+        ..totals.clone()
+    };
+    totals::put(txn, vec![totals]).await?;
+    super::outbox::write(txn, &rows, Some(SILENT), now).await?;
+    let places: Vec<_> = rows.iter().map(|row| (row.id, row.person_id)).collect();
+    feed::append(txn, &places).await?;
+    Ok(rows.len())
+}

@@ -1,0 +1,102 @@
+//! What people are told of where they stand: their state as the engine reads it, summed up for them.
+
+use std::collections::HashMap;
+
+use chrono_tz::Tz;
+use engine::{Cause, Held, PersonState, Streak};
+use uuid::Uuid;
+
+use crate::catalogue::Published;
+use crate::pipeline::to_metric;
+use crate::store::{metrics, people, totals};
+
+/// What somebody has earned, in numbers.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Summed {
+    /// Different achievements.
+    pub(crate) earned: i64,
+    /// XP they brought.
+    pub(crate) bonus_xp: i64,
+    /// The category with most of them.
+    pub(crate) favorite_category: Option<String>,
+    /// The rank reached.
+    pub(crate) current_rank: Option<String>,
+    /// The rank above it.
+    pub(crate) next_rank: Option<String>,
+    /// Achievements missing to it.
+    pub(crate) remaining: Option<i64>,
+}
+
+/// A person's state, as far as progress looks at it. `held` are (achievement, bonus) of each award.
+pub(crate) fn state(
+    person: &people::Row,
+    totals: &totals::Row,
+    held: &[(Uuid, i64)],
+    metrics: &[metrics::Row],
+) -> PersonState {
+    let mut times: HashMap<Uuid, i64> = HashMap::new();
+    let awards = held.iter().map(|(achievement, xp_bonus)| {
+        let occurrence = times.entry(*achievement).or_insert(0);
+        *occurrence += 1;
+        let held = Held { cause: Cause::Rule, xp_bonus: *xp_bonus, revoked: false, flagged: false };
+        ((*achievement, *occurrence), held)
+    });
+    PersonState {
+        zone: person.timezone.parse().unwrap_or(Tz::UTC),
+        xp: totals.xp,
+        streak: streak(totals),
+        awards: awards.collect(),
+        metrics: metrics.iter().map(|row| (row.metric_id, to_metric(row))).collect(),
+        ..PersonState::default()
+    }
+}
+
+/// A person's streak, as the engine reads it.
+pub(crate) fn streak(totals: &totals::Row) -> Streak {
+    Streak { last_active_on: totals.last_active_on, run: totals.streak_run, longest: totals.streak_longest }
+}
+
+/// Sums up what is held; with `pack`, of that pack alone. Ranks are the pack's, else those of the
+/// first loaded pack that has any.
+pub(crate) fn summary(published: &Published, held: &[(Uuid, i64)], pack: Option<&str>) -> Summed {
+    let of_pack =
+        |id: &Uuid, pack: &str| published.achievements.get(id).is_some_and(|known| known.pack == pack);
+    let counted: Vec<_> = held.iter().filter(|(id, _)| pack.is_none_or(|pack| of_pack(id, pack))).collect();
+    let ranked = match pack {
+        Some(pack) => published.catalog.pack(pack),
+        None => published.catalog.packs().iter().find(|pack| !pack.ranks.is_empty()),
+    };
+    let ranks = ranked.filter(|pack| !pack.ranks.is_empty()).map(|pack| {
+        engine::summary(pack, different(held.iter().map(|(id, _)| id).filter(|id| of_pack(id, &pack.key))))
+    });
+    Summed {
+        earned: different(counted.iter().map(|(id, _)| id)),
+        bonus_xp: counted.iter().map(|(_, bonus)| bonus).sum(),
+        favorite_category: favorite(published, counted.iter().map(|(id, _)| id)),
+        current_rank: ranks.as_ref().and_then(|ranks| ranks.current_rank).map(str::to_owned),
+        next_rank: ranks.as_ref().and_then(|ranks| ranks.next_rank).map(str::to_owned),
+        remaining: ranks.and_then(|ranks| ranks.remaining),
+    }
+}
+
+fn different<'a>(ids: impl Iterator<Item = &'a Uuid>) -> i64 {
+    let ids: std::collections::HashSet<_> = ids.collect();
+    i64::try_from(ids.len()).unwrap_or(i64::MAX)
+}
+
+/// The category most of these belong to; among equals the first in the catalogue.
+fn favorite<'a>(published: &Published, ids: impl Iterator<Item = &'a Uuid>) -> Option<String> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for id in ids.collect::<std::collections::HashSet<_>>() {
+        if let Some(known) = published.achievements.get(id) {
+            *counts.entry(&known.definition.category).or_insert(0) += 1;
+        }
+    }
+    let most = counts.values().copied().max()?;
+    let mut categories = published.catalog.packs().iter().flat_map(|pack| &pack.categories);
+    let favorite = categories.find(|category| counts.get(category.key.as_str()) == Some(&most));
+    favorite.map(|category| category.key.clone()).or_else(|| {
+        // Only of packs that are no longer loaded.
+        counts.into_iter().filter(|(_, count)| *count == most).map(|(key, _)| key.to_owned()).min()
+    })
+}

@@ -1,0 +1,297 @@
+//! People: created on first sight or by `upsertUser`, changed by those who keep the register.
+
+use chrono::{DateTime, Utc};
+use engine::Act;
+use unicode_normalization::UnicodeNormalization;
+use unicode_segmentation::UnicodeSegmentation;
+use uuid::Uuid;
+
+use super::{Attempts, Interrupted};
+use crate::app::App;
+use crate::auth::policy::{self, Recorder};
+use crate::auth::{Actor, Claims, Role};
+use crate::pipeline::{self, Incoming, Submission};
+use crate::refusal::{Code, Failure, Refusal};
+use crate::store::{self, Txn, people};
+
+/// What to write of a person; `None` keeps what is there, `Some(None)` clears it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Change {
+    /// The name others see.
+    pub(crate) display_name: String,
+    /// Where messages go.
+    pub(crate) email: Option<Option<String>>,
+    /// The role; a new person's is STUDENT if it is not given.
+    pub(crate) role: Option<Role>,
+    /// An IANA zone; cleared, the school's.
+    pub(crate) timezone: Option<Option<String>>,
+    /// A language tag.
+    pub(crate) locale: Option<Option<String>>,
+    /// Who brought them; set once.
+    pub(crate) referred_by: Option<Option<Uuid>>,
+}
+
+/// Who a believed token makes its bearer. A person never seen is created; afterwards the stored
+/// role decides, and a token that names another is not believed.
+///
+/// # Errors
+/// UNAUTHENTICATED for another role than the stored one; or when the database fails.
+pub(crate) async fn sign_in(app: &App, claims: Claims) -> Result<Actor, Failure> {
+    if claims.role == Role::Service {
+        return Ok(Actor::Service { source: claims.subject.into() });
+    }
+    let id = claims.subject.parse().map_err(|_| unauthenticated("The token's sub is no UUID."))?;
+    let row = match people::by_id(&app.db, id).await? {
+        Some(row) => row,
+        None => welcome(app, id, &claims).await?,
+    };
+    let role = stored_role(&row)?;
+    if role != claims.role {
+        let message = "The token names another role than the one this person has: ask for a new token.";
+        return Err(unauthenticated(message).into());
+    }
+    Ok(Actor::Person { id, role })
+}
+
+/// Creates a person or changes one.
+///
+/// # Errors
+/// What is wrong with which field, or what the actor may not do; or when the database fails.
+pub(crate) async fn upsert(
+    app: &App,
+    actor: &Actor,
+    id: Uuid,
+    change: Change,
+) -> Result<people::Row, Failure> {
+    policy::keep_people(actor)?;
+    if id.is_nil() {
+        return Err(
+            Refusal::invalid(["id"], "The nil UUID is nobody: give the person an id of their own.").into()
+        );
+    }
+    let change = check(change)?;
+    let mut attempts = Attempts::new(app);
+    loop {
+        let txn = attempts.begin().await?;
+        match upsert_within(app, &txn, actor, id, &change).await {
+            Ok((row, head)) => return attempts.commit(txn, head).await.map(|()| row),
+            Err(interrupted) => attempts.again(txn, interrupted).await?,
+        }
+    }
+}
+
+async fn upsert_within(
+    app: &App,
+    txn: &Txn,
+    actor: &Actor,
+    id: Uuid,
+    change: &Change,
+) -> Result<(people::Row, Option<i64>), Interrupted> {
+    let referrer = change.referred_by.flatten();
+    let locked = people::lock(txn, &[id].into_iter().chain(referrer).collect()).await?;
+    let before = locked.iter().find(|row| row.id == id);
+    let now_role = before.map(stored_role).transpose()?;
+    policy::give_role(actor, id, now_role, change.role.or(now_role).unwrap_or(Role::Student))
+        .map_err(|refusal| refusal.at(["role"]))?;
+    if let Some(referrer) = referrer {
+        check_referrer(id, referrer, before, locked.iter().any(|row| row.id == referrer))?;
+    }
+    if change.referred_by == Some(None) && before.is_some_and(|row| row.referred_by.is_some()) {
+        return Err(Refusal::invalid(
+            ["referredBy"],
+            "Who referred a person is set once and stays: leave it out.",
+        )
+        .into());
+    }
+    let row = merge(app, id, before, change, app.clock.now());
+    let mut head = None;
+    if before.is_some() {
+        people::update(txn, row.clone()).await?;
+    } else {
+        if !people::insert(txn, row.clone()).await? {
+            // Somebody created them a moment ago: look again, and change instead.
+            return Err(Interrupted::Again);
+        }
+        head = joined(app, txn, id).await?;
+    }
+    if referrer.is_some() && before.is_some_and(|row| row.referred_by.is_none()) {
+        head = pipeline::settle_referral(app, txn, &row).await?.or(head);
+    }
+    Ok((row, head))
+}
+
+fn merge(
+    app: &App,
+    id: Uuid,
+    before: Option<&people::Row>,
+    change: &Change,
+    now: DateTime<Utc>,
+) -> people::Row {
+    let kept = |given: &Option<Option<String>>, of: fn(&people::Row) -> Option<String>| match given {
+        Some(value) => value.clone(),
+        None => before.and_then(of),
+    };
+    let school = || app.config.timezone.name().to_owned();
+    let role = change.role.map(|role| role.as_str().to_owned());
+    people::Row {
+        id,
+        display_name: change.display_name.clone(),
+        role: role
+            .or_else(|| before.map(|row| row.role.clone()))
+            .unwrap_or_else(|| Role::Student.as_str().to_owned()),
+        email: kept(&change.email, |row| row.email.clone()),
+        timezone: kept(&change.timezone, |row| Some(row.timezone.clone())).unwrap_or_else(school),
+        locale: kept(&change.locale, |row| row.locale.clone()),
+        referred_by: change.referred_by.flatten().or_else(|| before.and_then(|row| row.referred_by)),
+        created_at: before.map_or(now, |row| row.created_at),
+        updated_at: now,
+    }
+}
+
+fn check_referrer(
+    id: Uuid,
+    referrer: Uuid,
+    before: Option<&people::Row>,
+    exists: bool,
+) -> Result<(), Refusal> {
+    let field = ["referredBy"];
+    if referrer == id {
+        return Err(Refusal::invalid(field, "Nobody refers themselves: name somebody else."));
+    }
+    if !exists {
+        return Err(
+            Refusal::new(Code::NotFound, "No person has this id: create the referrer first.").at(field)
+        );
+    }
+    match before.and_then(|row| row.referred_by) {
+        Some(known) if known != referrer => {
+            let message =
+                "This person was referred by somebody else already, and that is set once: leave it out.";
+            Err(Refusal::new(Code::Conflict, message).at(field))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Creates the bearer of a token that is seen for the first time.
+async fn welcome(app: &App, id: Uuid, claims: &Claims) -> Result<people::Row, Failure> {
+    let name = match claims.name.as_deref().map(check_name) {
+        Some(Ok(name)) => name,
+        _ => stand_in_name(id, claims.role),
+    };
+    let change = Change { display_name: name, role: Some(claims.role), ..Change::default() };
+    let mut attempts = Attempts::new(app);
+    loop {
+        let txn = attempts.begin().await?;
+        match welcome_within(app, &txn, id, &change).await {
+            Ok((row, head)) => return attempts.commit(txn, head).await.map(|()| row),
+            Err(interrupted) => attempts.again(txn, interrupted).await?,
+        }
+    }
+}
+
+async fn welcome_within(
+    app: &App,
+    txn: &Txn,
+    id: Uuid,
+    change: &Change,
+) -> Result<(people::Row, Option<i64>), Interrupted> {
+    let row = merge(app, id, None, change, app.clock.now());
+    if people::insert(txn, row.clone()).await? {
+        let head = joined(app, txn, id).await?;
+        return Ok((row, head));
+    }
+    let row = people::by_id(txn, id).await?;
+    row.map(|row| (row, None)).ok_or(Interrupted::Again)
+}
+
+/// "Student 3f2a": what a person is called until somebody says their name.
+fn stand_in_name(id: Uuid, role: Role) -> String {
+    let word = match role {
+        Role::SuperAdmin | Role::Admin => "Admin",
+        Role::Teacher => "Teacher",
+        Role::Parent => "Parent",
+        Role::Student | Role::Service => "Student",
+    };
+    let (first, ..) = id.as_fields();
+    format!("{word} {:04x}", first >> 16)
+}
+
+/// Tells the pipeline that a person has appeared, where a loaded pack listens.
+async fn joined(app: &App, txn: &Txn, person: Uuid) -> Result<Option<i64>, Interrupted> {
+    let published = app.catalogue.current();
+    let events = published.catalog.activities_on(Act::Joined).map(|activity| Incoming {
+        id: Some(format!("joined:{person}")),
+        person,
+        activity: activity.key.to_string(),
+        occurred_at: None,
+        attributes: None,
+    });
+    let events: Vec<_> = events.take(1).collect();
+    if events.is_empty() {
+        return Ok(None);
+    }
+    let submission = Submission { recorder: Recorder::ourselves(), events: events.into() };
+    let (outcomes, head) = pipeline::record_within(app, txn, submission).await?;
+    outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok(head)
+}
+
+fn stored_role(row: &people::Row) -> Result<Role, store::Error> {
+    Role::parse(&row.role).ok_or_else(|| store::Error::Impossible(format!("person {} has no role", row.id)))
+}
+
+fn unauthenticated(message: &str) -> Refusal {
+    Refusal::new(Code::Unauthenticated, message)
+}
+
+fn check(mut change: Change) -> Result<Change, Refusal> {
+    change.display_name =
+        check_name(&change.display_name).map_err(|message| Refusal::invalid(["displayName"], message))?;
+    if let Some(Some(email)) = &change.email {
+        check_email(email)?;
+    }
+    if let Some(Some(zone)) = &change.timezone
+        && zone.parse::<chrono_tz::Tz>().is_err()
+    {
+        return Err(Refusal::invalid(["timezone"], "Not an IANA zone: send a name such as Europe/Berlin."));
+    }
+    if let Some(Some(locale)) = &change.locale {
+        check_locale(locale)?;
+    }
+    if change.role == Some(Role::Service) {
+        return Err(Refusal::invalid(["role"], "A service is no person: leave it out of the register."));
+    }
+    Ok(change)
+}
+
+/// A name in NFC, without white space around it.
+fn check_name(name: &str) -> Result<String, String> {
+    let name: String = name.trim().nfc().collect();
+    let letters = name.graphemes(true).count();
+    if letters == 0 || letters > 100 || name.len() > 1_000 || name.chars().any(char::is_control) {
+        return Err("A name has 1 to 100 letters and no control characters or line breaks.".to_owned());
+    }
+    Ok(name)
+}
+
+fn check_email(email: &str) -> Result<(), Refusal> {
+    let parts = email.split_once('@');
+    let plain = !email.chars().any(|letter| letter.is_control() || letter.is_whitespace());
+    let whole = parts
+        .is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.') && !domain.contains('@'));
+    if plain && whole && email.len() <= 254 {
+        return Ok(());
+    }
+    Err(Refusal::invalid(["email"], "Not an e-mail address: send one such as ada@school.example."))
+}
+
+fn check_locale(locale: &str) -> Result<(), Refusal> {
+    let part = |part: &str| {
+        (1..=8).contains(&part.len()) && part.chars().all(|letter| letter.is_ascii_alphanumeric())
+    };
+    if locale.len() <= 35 && locale.split('-').all(part) {
+        return Ok(());
+    }
+    Err(Refusal::invalid(["locale"], "Not a language tag: send one such as en or pt-BR."))
+}

@@ -1,0 +1,80 @@
+//! Publishes the catalogue: achievements are recorded, new metrics folded from stored events, and
+//! what is owed is awarded silently, before anybody works by the new version.
+
+use std::collections::HashMap;
+
+use crate::catalogue::{Bundle, Catalogue, Definition};
+use crate::clock::Clock;
+use crate::pipeline::replay;
+use crate::store::dialect::{Agreement, take};
+use crate::store::{self, Database, Txn, catalogue};
+
+/// What publishing did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The files say what is published already.
+    Unchanged(i64),
+    /// A new version, and how many awards it brought people who had earned them already.
+    Published(i64, usize),
+}
+
+/// Why nothing was published.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// The files are wrong.
+    Problems(Vec<engine::Problem>),
+    /// The database failed.
+    Store(store::Error),
+}
+
+impl From<store::Error> for Refused {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Publishes the bundle unless it says what is published already.
+///
+/// # Errors
+/// When the files are wrong or the database fails; the old version stays in force.
+pub(crate) async fn publish(db: &Database, clock: &Clock, bundle: &Bundle) -> Result<Outcome, Refused> {
+    let catalog = bundle.compile().map_err(Refused::Problems)?;
+    let txn = db.begin().await?;
+    take(&txn, Agreement::Catalogue).await?;
+    let before = Catalogue::open_within(&txn).await?;
+    if let Some(before) = &before
+        && before.bundle.says_the_same(bundle)
+    {
+        txn.rollback().await?;
+        return Ok(Outcome::Unchanged(before.version));
+    }
+    let now = clock.now();
+    let version = before.as_ref().map_or(0, |before| before.version) + 1;
+    let packs = serde_json::to_value(bundle).unwrap_or_default();
+    let publication = catalogue::Publication { version, published_at: now, packs };
+    let rows = achievements(&txn, &catalog, now).await?;
+    catalogue::publish(&txn, publication, rows).await?;
+    let awarded =
+        replay::backfill(&txn, before.as_ref().map(|before| &before.catalog), &catalog, now).await?;
+    txn.commit().await?;
+    Ok(Outcome::Published(version, awarded))
+}
+
+/// The achievements to write: those that are new or say something else than before.
+async fn achievements(
+    txn: &Txn,
+    catalog: &engine::Catalog,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<Vec<catalogue::Achievement>, store::Error> {
+    let known: HashMap<_, _> =
+        catalogue::achievements(txn).await?.into_iter().map(|row| (row.id, row.definition)).collect();
+    let rows = catalog.achievements().iter().map(|achievement| catalogue::Achievement {
+        id: achievement.id,
+        key: achievement.key.to_string(),
+        pack: achievement.pack.to_string(),
+        definition: serde_json::to_value(Definition::of(achievement)).unwrap_or_default(),
+        created_at: now,
+        updated_at: now,
+    });
+    Ok(rows.filter(|row| known.get(&row.id) != Some(&row.definition)).collect())
+}

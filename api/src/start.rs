@@ -1,0 +1,276 @@
+//! Starts the server from its settings: the database, the catalogue, the tasks, the door; and stops it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::app::App;
+use crate::auth::token::Keys;
+use crate::bus::Bus;
+use crate::catalogue::{Bundle, Catalogue, Source};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::delivery::{hub::Hub, relay};
+use crate::pipeline::Batcher;
+use crate::registry::publication::{self, Outcome};
+use crate::store::{self, Database, Dialect};
+use crate::{graphql, http, packs};
+
+/// How often the published version is looked at, and the outbox for what is due.
+const ROUND: Duration = Duration::from_millis(500);
+/// How long the tasks behind the door may take to end once it is shut.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Why the server does not start; its text says what to do.
+#[derive(Debug)]
+pub enum Refused {
+    /// The catalogue's files are wrong: one line a problem.
+    Catalogue(Vec<String>),
+    /// The keys cannot be used.
+    Keys(String),
+    /// The tables are not those this build works with.
+    Outdated(Vec<String>),
+    /// Nothing has been published yet.
+    Unpublished,
+    /// The address is taken or not ours.
+    Listen(SocketAddr, std::io::Error),
+    /// The database does not answer, or not as it should.
+    Database(store::Error),
+    /// The folder of the database file cannot be made.
+    Folder(std::io::Error),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Catalogue(problems) => {
+                write!(f, "the catalogue cannot be used:\n  {}", problems.join("\n  "))
+            }
+            Self::Keys(problem) => write!(f, "the keys cannot be used: {problem}"),
+            Self::Outdated(steps) => {
+                write!(
+                    f,
+                    "the tables are not current, {} missing: run `plaudit migrate` first",
+                    steps.join(", ")
+                )
+            }
+            Self::Unpublished => write!(f, "no catalogue is published yet: run `plaudit migrate` first"),
+            Self::Listen(address, error) => {
+                write!(
+                    f,
+                    "cannot listen on {address} ({error}): set PLAUDIT_LISTEN to a free address, such as 127.0.0.1:8001"
+                )
+            }
+            Self::Database(error) => {
+                write!(
+                    f,
+                    "{error}: check PLAUDIT_DATABASE_URL, and that the server runs and the database exists"
+                )
+            }
+            Self::Folder(error) => write!(
+                f,
+                "the folder of the database file cannot be made ({error}): see PLAUDIT_DATABASE_URL"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Refused {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Database(error) => Some(error),
+            Self::Listen(_, error) | Self::Folder(error) => Some(error),
+            Self::Catalogue(_) | Self::Keys(_) | Self::Outdated(_) | Self::Unpublished => None,
+        }
+    }
+}
+
+impl From<store::Error> for Refused {
+    fn from(error: store::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// A server that runs.
+pub struct Running {
+    /// What its requests may use.
+    pub app: App,
+    /// Where it listens: the port it got, if it asked for any.
+    pub address: SocketAddr,
+    door: JoinHandle<std::io::Result<()>>,
+    shut: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    stop: watch::Sender<bool>,
+}
+
+impl Running {
+    /// Ends when the server does by itself, which only a broken listener makes it do.
+    pub async fn ended(&mut self) {
+        let _ = (&mut self.door).await;
+    }
+
+    /// Stops: no new connection, sockets closed with 1012, what is under way committed and answered.
+    pub async fn stop(mut self) {
+        self.shut.send_replace(true);
+        if !self.door.is_finished() {
+            let _ = self.door.await;
+        }
+        self.stop.send_replace(true);
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, ended).await.is_err() {
+            tracing::warn!("stopped before everything had ended");
+        }
+    }
+
+    /// Delivers everything that is due in the outbox; says how many messages.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn settle(&self) -> Result<usize, store::Error> {
+        relay::deliver_due(&self.app).await
+    }
+}
+
+/// What `plaudit migrate` did.
+#[derive(Debug)]
+pub struct Migrated {
+    /// The steps of the tables' history that were missing.
+    pub steps: Vec<String>,
+    /// The version of the catalogue in force now.
+    pub version: i64,
+    /// Whether it is a new one.
+    pub published: bool,
+    /// Awards the new catalogue brought people who had earned them already.
+    pub awarded: usize,
+}
+
+/// Brings the tables up to date and publishes the catalogue of the settings.
+///
+/// # Errors
+/// When the files are wrong or the database fails.
+pub async fn migrate(config: &Config, clock: &Clock) -> Result<Migrated, Refused> {
+    let db = open(config).await?;
+    bring_up(&db, config, clock).await
+}
+
+/// Starts the server.
+///
+/// # Errors
+/// Why it does not start, and what to do.
+pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
+    let db = open(&config).await?;
+    let keys = Keys::load(&config.auth).map_err(|problem| Refused::Keys(problem.to_string()))?;
+    match db.dialect() {
+        Dialect::Sqlite => {
+            bring_up(&db, &config, &clock).await?;
+        }
+        Dialect::Postgres => {
+            let missing = store::pending(&db).await?;
+            if !missing.is_empty() {
+                return Err(Refused::Outdated(missing));
+            }
+        }
+    }
+    let catalogue = Catalogue::open(&db).await?.ok_or(Refused::Unpublished)?;
+    if !catalogue.current().bundle.says_the_same(&bundle(&config)?) {
+        tracing::warn!(
+            version = catalogue.current().version,
+            "the catalogue of the settings differs from the published one, which is in force; `plaudit migrate` publishes it"
+        );
+    }
+    let listener =
+        TcpListener::bind(config.listen).await.map_err(|error| Refused::Listen(config.listen, error))?;
+    let address = listener.local_addr().map_err(|error| Refused::Listen(config.listen, error))?;
+
+    let (batcher, queue) = Batcher::new();
+    let app = App {
+        config: Arc::new(config),
+        clock,
+        db,
+        keys: Arc::new(keys),
+        catalogue: Arc::new(catalogue),
+        batcher,
+        bus: Bus::new(),
+        hub: Arc::new(Hub::new()),
+    };
+    app.hub.begin(&app).await?;
+    let stop = watch::Sender::new(false);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(queue.run(app.clone(), stop.subscribe()));
+    let hub = Arc::clone(&app.hub);
+    let (following, stopped) = (app.clone(), stop.subscribe());
+    tasks.spawn(async move { hub.follow(following, stopped).await });
+    tasks.spawn(rounds(app.clone(), stop.subscribe()));
+
+    let shut = watch::Sender::new(false);
+    let mut told = shut.subscribe();
+    let until = async move {
+        let _ = told.wait_for(|shut| *shut).await;
+    };
+    let door = tokio::spawn(http::serve(app.clone(), graphql::schema::build(&app), listener, until));
+    Ok(Running { app, address, door, shut, tasks, stop })
+}
+
+/// What is done again and again beside the requests: deliver what is due, change over to a new catalogue.
+async fn rounds(app: App, mut stop: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = app.catalogue.refresh(&app.db).await {
+            tracing::warn!(%error, "the published catalogue cannot be read; trying again");
+        }
+        if let Err(error) = relay::deliver_due(&app).await {
+            tracing::warn!(%error, "the outbox cannot be read; trying again");
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(ROUND) => {}
+        }
+    }
+}
+
+pub(crate) async fn open(config: &Config) -> Result<Database, Refused> {
+    if let Some(path) = config.database_url.strip_prefix("sqlite://") {
+        let file = Path::new(path.split('?').next().unwrap_or(path));
+        if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(Refused::Folder)?;
+        }
+    }
+    let wait = |seconds: u64| Duration::from_secs(seconds);
+    let pool = store::Pool {
+        connections: config.database_connections,
+        acquire: wait(config.database_acquire_seconds),
+        statement: wait(config.database_statement_seconds),
+    };
+    Ok(Database::open(&config.database_url, pool).await?)
+}
+
+async fn bring_up(db: &Database, config: &Config, clock: &Clock) -> Result<Migrated, Refused> {
+    let bundle = bundle(config)?;
+    let steps = store::migrate(db).await?;
+    let outcome = publication::publish(db, clock, &bundle).await.map_err(|refused| match refused {
+        publication::Refused::Problems(problems) => {
+            Refused::Catalogue(problems.iter().map(ToString::to_string).collect())
+        }
+        publication::Refused::Store(error) => Refused::Database(error),
+    })?;
+    let (version, published, awarded) = match outcome {
+        Outcome::Unchanged(version) => (version, false, 0),
+        Outcome::Published(version, awarded) => (version, true, awarded),
+    };
+    Ok(Migrated { steps, version, published, awarded })
+}
+
+/// The catalogue the settings name, as it is written.
+fn bundle(config: &Config) -> Result<Bundle, Refused> {
+    let files =
+        packs::read(&config.catalogs).map_err(|problem| Refused::Catalogue(vec![problem.to_string()]))?;
+    let packs = files.into_iter().map(|file| Source { file: file.file, text: file.text }).collect();
+    let settings = config.pack_settings.iter();
+    let settings = settings.map(|((pack, key), value)| (pack.clone(), key.clone(), value.clone())).collect();
+    Ok(Bundle { packs, settings })
+}

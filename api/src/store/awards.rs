@@ -1,0 +1,182 @@
+//! Awards: written once each, read by page, by person and by event.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use entity::awards::{ActiveModel, Column, Entity};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, OnConflict, Query, SelectStatement, WindowStatement};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, Order,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+};
+use uuid::Uuid;
+
+use super::connect::{Reads, Txn};
+use super::error::Error;
+use crate::auth::policy::Seen;
+
+/// A row of `awards`.
+pub(crate) type Row = entity::awards::Model;
+
+/// Which awards of a person a page is cut from, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Slice {
+    /// Only awards of these achievements; all if `None`.
+    pub(crate) achievements: Option<Vec<Uuid>>,
+    /// Begin behind this award, in the direction of `backwards`.
+    pub(crate) from: Option<(DateTime<Utc>, Uuid)>,
+    /// Newest first, or oldest first.
+    pub(crate) backwards: bool,
+    /// At most so many a person.
+    pub(crate) limit: u64,
+}
+
+/// Writes these awards; those that are there already are left out of the answer.
+pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<BTreeSet<Uuid>, Error> {
+    let mut fresh = BTreeSet::new();
+    for some in rows.chunks(super::ROWS_A_STATEMENT) {
+        let models =
+            some.iter().cloned().map(|row| super::every_column::<ActiveModel>(row.into_active_model()));
+        let mut insert = Entity::insert_many(models).into_query();
+        let once = [Column::PersonId, Column::AchievementId, Column::Occurrence];
+        insert.on_conflict(OnConflict::columns(once).do_nothing().to_owned());
+        insert.returning_col(Column::Id);
+        for row in txn.connection().query_all(&insert).await? {
+            fresh.insert(row.try_get("", "id")?);
+        }
+    }
+    Ok(fresh)
+}
+
+/// Marks these awards as outside what the rules give now, or as back inside.
+pub(crate) async fn flag(txn: &Txn, ids: &BTreeSet<Uuid>, flagged: bool) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let update = Entity::update_many()
+        .col_expr(Column::Flagged, Expr::value(flagged))
+        .filter(Column::Id.is_in(ids.iter().copied()));
+    update.exec(txn.connection()).await?;
+    Ok(())
+}
+
+/// What is held, revoked or not, of the pairs asked for.
+pub(crate) async fn of_pairs(db: &Txn, pairs: &BTreeSet<(Uuid, Uuid)>) -> Result<Vec<Row>, Error> {
+    if pairs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let people: BTreeSet<Uuid> = pairs.iter().map(|(person, _)| *person).collect();
+    let achievements: BTreeSet<Uuid> = pairs.iter().map(|(_, achievement)| *achievement).collect();
+    let query = Entity::find()
+        .filter(Column::PersonId.is_in(people))
+        .filter(Column::AchievementId.is_in(achievements));
+    Ok(query.all(db.connection()).await?)
+}
+
+/// Everything these people hold, revoked or not.
+pub(crate) async fn of_people(
+    db: &Txn,
+    people: impl IntoIterator<Item = Uuid> + Send,
+) -> Result<Vec<Row>, Error> {
+    let query = Entity::find().filter(Column::PersonId.is_in(people)).order_by(Column::Id, Order::Asc);
+    Ok(query.all(db.connection()).await?)
+}
+
+/// Who among these people holds a flagged award.
+pub(crate) async fn flagged_among(db: &Txn, people: &BTreeSet<Uuid>) -> Result<BTreeSet<Uuid>, Error> {
+    let query = Entity::find()
+        .select_only()
+        .column(Column::PersonId)
+        .distinct()
+        .filter(Column::Flagged.eq(true))
+        .filter(Column::PersonId.is_in(people.iter().copied()));
+    let ids: Vec<Uuid> = query.into_tuple().all(db.connection()).await?;
+    Ok(ids.into_iter().collect())
+}
+
+/// The awards these events brought, oldest first.
+pub(crate) async fn of_events(
+    db: &Txn,
+    events: impl IntoIterator<Item = Uuid> + Send,
+) -> Result<Vec<Row>, Error> {
+    let query = Entity::find().filter(Column::EventId.is_in(events)).order_by(Column::Id, Order::Asc);
+    Ok(query.all(db.connection()).await?)
+}
+
+/// The award with this id.
+pub(crate) async fn by_id(db: &impl Reads, id: Uuid) -> Result<Option<Row>, Error> {
+    Ok(Entity::find_by_id(id).one(db.connection()).await?)
+}
+
+/// How many people hold each of these achievements.
+pub(crate) async fn holders(
+    db: &impl Reads,
+    achievements: impl IntoIterator<Item = Uuid> + Send,
+) -> Result<HashMap<Uuid, i64>, Error> {
+    let query = Entity::find()
+        .select_only()
+        .column(Column::AchievementId)
+        .column_as(Expr::col(Column::PersonId).count_distinct(), "holders")
+        .filter(Column::AchievementId.is_in(achievements))
+        .filter(Column::RevokedAt.is_null())
+        .group_by(Column::AchievementId);
+    let rows: Vec<(Uuid, i64)> = query.into_tuple().all(db.connection()).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// The same slice of several people's unrevoked awards, in one statement.
+pub(crate) async fn pages_of(db: &impl Reads, people: &[Seen], slice: &Slice) -> Result<Vec<Row>, Error> {
+    let order = if slice.backwards { Order::Asc } else { Order::Desc };
+    let mut ranked: SelectStatement = Entity::find().filter(within(people, slice)).into_query();
+    if let Some((earned_at, id)) = slice.from {
+        let here = Expr::tuple([Expr::col(Column::EarnedAt), Expr::col(Column::Id)]);
+        let there = Expr::tuple([Expr::value(earned_at), Expr::value(id)]);
+        ranked.and_where(if slice.backwards { here.gt(there) } else { here.lt(there) });
+    }
+    let mut window = WindowStatement::partition_by(Column::PersonId);
+    window.order_by(Column::EarnedAt, order.clone()).order_by(Column::Id, order);
+    ranked.expr_window_as(Expr::cust("ROW_NUMBER()"), window, Alias::new("place"));
+    let mut page = Query::select();
+    page.columns(<Column as sea_orm::Iterable>::iter())
+        .from_subquery(ranked, Alias::new("ranked"))
+        .and_where(Expr::col(Alias::new("place")).lte(i64::try_from(slice.limit).unwrap_or(i64::MAX)))
+        .order_by(Alias::new("place"), Order::Asc);
+    let rows = db.connection().query_all(&page).await?;
+    Ok(rows.iter().map(|row| Row::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+/// How many unrevoked awards each of these people has in the slice's achievements.
+pub(crate) async fn counts_of(
+    db: &impl Reads,
+    people: &[Seen],
+    slice: &Slice,
+) -> Result<HashMap<Uuid, i64>, Error> {
+    let query = Entity::find()
+        .select_only()
+        .column(Column::PersonId)
+        .column_as(Column::Id.count(), "awards")
+        .filter(within(people, slice))
+        .group_by(Column::PersonId);
+    let rows: Vec<(Uuid, i64)> = query.into_tuple().all(db.connection()).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Every unrevoked award of these people, in few columns: (person, achievement, bonus).
+pub(crate) async fn held_by(db: &impl Reads, people: &[Seen]) -> Result<Vec<(Uuid, Uuid, i64)>, Error> {
+    let query = Entity::find()
+        .select_only()
+        .columns([Column::PersonId, Column::AchievementId, Column::XpBonus])
+        .filter(Column::PersonId.is_in(people.iter().map(Seen::person)))
+        .filter(Column::RevokedAt.is_null());
+    Ok(query.into_tuple().all(db.connection()).await?)
+}
+
+fn within(people: &[Seen], slice: &Slice) -> Condition {
+    let condition = Condition::all()
+        .add(Column::PersonId.is_in(people.iter().map(Seen::person)))
+        .add(Column::RevokedAt.is_null());
+    match &slice.achievements {
+        Some(achievements) => condition.add(Column::AchievementId.is_in(achievements.iter().copied())),
+        None => condition,
+    }
+}

@@ -1,0 +1,107 @@
+//! What SQLite and PostgreSQL do differently: all of it is here.
+
+use sea_orm::sea_query::{LockType, SelectStatement};
+use sea_orm::{
+    AccessMode, ConnectionTrait, IsolationLevel, SqliteTransactionMode, Statement, TransactionOptions,
+};
+
+use super::connect::{Reads, Txn};
+use super::error::Error;
+
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// A file beside the server; one process writes.
+    Sqlite,
+    /// A server that several processes share.
+    Postgres,
+}
+
+/// What transactions agree on through PostgreSQL's advisory locks. SQLite has one writer, so
+/// every transaction there already has the house to itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Agreement {
+    /// Batches share it, a publication has it alone: the catalogue changes between batches only.
+    Catalogue,
+    /// One process at a time changes the tables.
+    Tables,
+}
+
+impl Agreement {
+    fn key(self) -> i64 {
+        // Any two numbers nobody else takes: "plaudit" in ASCII, and the one after.
+        match self {
+            Self::Catalogue => 0x70_6c_61_75_64_69_74,
+            Self::Tables => 0x70_6c_61_75_64_69_75,
+        }
+    }
+}
+
+impl Dialect {
+    /// Told by the URL's scheme.
+    pub(super) fn of(url: &str) -> Result<Self, Error> {
+        match url.split(':').next() {
+            Some("sqlite") => Ok(Self::Sqlite),
+            Some("postgres" | "postgresql") => Ok(Self::Postgres),
+            _ => Err(Error::Impossible("the database URL begins with neither sqlite: nor postgres:".into())),
+        }
+    }
+
+    pub(super) fn writing(self) -> TransactionOptions {
+        match self {
+            Self::Sqlite => TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            },
+            Self::Postgres => TransactionOptions {
+                isolation_level: Some(IsolationLevel::ReadCommitted),
+                ..TransactionOptions::default()
+            },
+        }
+    }
+
+    pub(super) fn snapshot(self) -> TransactionOptions {
+        match self {
+            Self::Sqlite => TransactionOptions::default(),
+            Self::Postgres => TransactionOptions {
+                isolation_level: Some(IsolationLevel::RepeatableRead),
+                access_mode: Some(AccessMode::ReadOnly),
+                ..TransactionOptions::default()
+            },
+        }
+    }
+
+    /// Locks the rows a query finds, in the order it finds them, against writers but not
+    /// against foreign keys. On SQLite the transaction holds the only write lock already.
+    pub(super) fn lock_rows(self, query: &mut SelectStatement) {
+        if self == Self::Postgres {
+            query.lock(LockType::NoKeyUpdate);
+        }
+    }
+
+    /// Passes over rows another worker holds, so that relays share the work.
+    pub(super) fn lock_free_rows(self, query: &mut SelectStatement) {
+        if self == Self::Postgres {
+            query.lock_with_behavior(LockType::Update, sea_orm::sea_query::LockBehavior::SkipLocked);
+        }
+    }
+}
+
+/// Takes an agreement together with everybody else who does, until the transaction ends.
+pub(crate) async fn join(txn: &Txn, agreement: Agreement) -> Result<(), Error> {
+    advise(txn, "SELECT pg_advisory_xact_lock_shared($1)", agreement).await
+}
+
+/// Takes an agreement alone, waiting for those who share it, until the transaction ends.
+pub(crate) async fn take(txn: &Txn, agreement: Agreement) -> Result<(), Error> {
+    advise(txn, "SELECT pg_advisory_xact_lock($1)", agreement).await
+}
+
+async fn advise(txn: &Txn, sql: &str, agreement: Agreement) -> Result<(), Error> {
+    if txn.dialect == Dialect::Postgres {
+        let db = txn.connection();
+        let values = [agreement.key().into()];
+        db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
+    }
+    Ok(())
+}

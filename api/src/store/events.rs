@@ -1,0 +1,88 @@
+//! Events: appended once each, read back as history.
+
+use std::collections::{BTreeSet, HashSet};
+
+use entity::events::{ActiveModel, Column, Entity};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, Order, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
+};
+use uuid::Uuid;
+
+use super::connect::{Reads, Txn};
+use super::error::Error;
+
+/// A row of `events`.
+pub(crate) type Row = entity::events::Model;
+
+/// Rows a history is read by: enough to be quick, few enough to hold.
+const PAGE: u64 = 10_000;
+
+/// Appends these events, in the order of (source, external id) so that two batches never wait for
+/// each other in a ring; answers the ids of those that were new.
+pub(crate) async fn append(txn: &Txn, mut rows: Vec<Row>) -> Result<HashSet<Uuid>, Error> {
+    rows.sort_by(|a, b| (&a.source, &a.external_id).cmp(&(&b.source, &b.external_id)));
+    let mut fresh = HashSet::with_capacity(rows.len());
+    for some in rows.chunks(super::ROWS_A_STATEMENT) {
+        let models =
+            some.iter().cloned().map(|row| super::every_column::<ActiveModel>(row.into_active_model()));
+        let mut insert = Entity::insert_many(models).into_query();
+        insert.on_conflict(OnConflict::columns([Column::Source, Column::ExternalId]).do_nothing().to_owned());
+        insert.returning_col(Column::Id);
+        for row in txn.connection().query_all(&insert).await? {
+            fresh.insert(row.try_get("", "id")?);
+        }
+    }
+    Ok(fresh)
+}
+
+/// The events with these ids of their senders, in no order.
+pub(crate) async fn by_external_ids(db: &Txn, keys: &BTreeSet<(String, String)>) -> Result<Vec<Row>, Error> {
+    let mut sources: BTreeSet<&str> = keys.iter().map(|(source, _)| source.as_str()).collect();
+    let mut found = Vec::new();
+    while let Some(source) = sources.pop_first() {
+        let ids = keys.iter().filter(|(of, _)| of == source).map(|(_, id)| id.as_str());
+        let query = Entity::find().filter(Column::Source.eq(source)).filter(Column::ExternalId.is_in(ids));
+        found.extend(query.all(db.connection()).await?);
+    }
+    Ok(found)
+}
+
+/// All events of these people in these activities: what a late event makes us fold again.
+pub(crate) async fn history(db: &Txn, wanted: &BTreeSet<(Uuid, String)>) -> Result<Vec<Row>, Error> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let people: BTreeSet<Uuid> = wanted.iter().map(|(person, _)| *person).collect();
+    let activities: BTreeSet<&str> = wanted.iter().map(|(_, activity)| activity.as_str()).collect();
+    let query = Entity::find()
+        .filter(Column::PersonId.is_in(people))
+        .filter(Column::Activity.is_in(activities))
+        .order_by(Column::OccurredAt, Order::Asc);
+    let mut rows = query.all(db.connection()).await?;
+    rows.retain(|row| wanted.contains(&(row.person_id, row.activity.clone())));
+    Ok(rows)
+}
+
+/// One page of everything a person did, after `after` by id.
+pub(crate) async fn walk(db: &Txn, person: Uuid, after: Option<Uuid>) -> Result<Vec<Row>, Error> {
+    let mut of_person = Condition::all().add(Column::PersonId.eq(person));
+    if let Some(after) = after {
+        of_person = of_person.add(Column::Id.gt(after));
+    }
+    let query = Entity::find().filter(of_person).order_by(Column::Id, Order::Asc).limit(PAGE);
+    Ok(query.all(db.connection()).await?)
+}
+
+/// Everything a person did, in the order we recorded it.
+pub(crate) async fn of_person(db: &Txn, person: Uuid) -> Result<Vec<Row>, Error> {
+    let mut all = Vec::new();
+    loop {
+        let page = walk(db, person, all.last().map(|row: &Row| row.id)).await?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page);
+    }
+}

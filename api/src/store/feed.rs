@@ -1,0 +1,91 @@
+//! The feed: awards in the order of their commits, without a gap.
+
+use entity::{awards, feed};
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::connect::{Reads, Txn};
+use super::error::Error;
+
+/// One place of the feed with its award.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entry {
+    /// The resume cursor.
+    pub(crate) position: i64,
+    /// What was earned, and by whom.
+    pub(crate) award: super::awards::Row,
+}
+
+/// Gives these awards, (id, person), the next positions in the order given; answers the last one.
+/// The last statements before the commit: the counter's row is what all writers wait for.
+pub(crate) async fn append(txn: &Txn, awards: &[(Uuid, Uuid)]) -> Result<i64, Error> {
+    let connection = txn.connection();
+    let count = i64::try_from(awards.len()).unwrap_or(i64::MAX);
+    let take = super::statement(
+        connection,
+        "UPDATE feed_counter SET position = position + $1 WHERE id = 1 RETURNING position",
+        [count.into()],
+    );
+    let row = connection.query_one_raw(take).await?;
+    let head: i64 = match row {
+        Some(row) => row.try_get("", "position")?,
+        None => return Err(Error::Impossible("the feed has lost its counter".into())),
+    };
+    let rows = (head - count + 1..).zip(awards).map(|(position, &(award_id, person_id))| feed::Model {
+        position,
+        award_id,
+        person_id,
+    });
+    super::insert_all(txn, rows.collect(), None).await?;
+    Ok(head)
+}
+
+/// The last position given out.
+pub(crate) async fn head(db: &impl Reads) -> Result<i64, Error> {
+    let counter = entity::feed_counter::Entity::find_by_id(1_i16).one(db.connection()).await?;
+    counter.map(|row| row.position).ok_or_else(|| Error::Impossible("the feed has lost its counter".into()))
+}
+
+/// At most `limit` entries behind `position`, in order; of one person, or of all.
+pub(crate) async fn after(
+    db: &impl Reads,
+    position: i64,
+    person: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<Entry>, Error> {
+    let mut query = feed::Entity::find().filter(feed::Column::Position.gt(position));
+    if let Some(person) = person {
+        query = query.filter(feed::Column::PersonId.eq(person));
+    }
+    let places = query.order_by(feed::Column::Position, Order::Asc).limit(limit).all(db.connection()).await?;
+    let ids = places.iter().map(|place| place.award_id);
+    let rows = awards::Entity::find().filter(awards::Column::Id.is_in(ids)).all(db.connection()).await?;
+    let mut rows: std::collections::HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+    let entries = places.into_iter().filter_map(|place| {
+        rows.remove(&place.award_id).map(|award| Entry { position: place.position, award })
+    });
+    Ok(entries.collect())
+}
+
+/// The positions of these awards.
+pub(crate) async fn positions(
+    db: &impl Reads,
+    awards: impl IntoIterator<Item = Uuid> + Send,
+) -> Result<Vec<(Uuid, i64)>, Error> {
+    let query = feed::Entity::find()
+        .select_only()
+        .columns([feed::Column::AwardId, feed::Column::Position])
+        .filter(feed::Column::AwardId.is_in(awards));
+    Ok(query.into_tuple().all(db.connection()).await?)
+}
+
+/// How many places the feed has, and the last one taken: equal, or there is a gap.
+pub(crate) async fn extent(db: &impl Reads) -> Result<(i64, i64), Error> {
+    let query = feed::Entity::find()
+        .select_only()
+        .column_as(feed::Column::Position.count(), "places")
+        .column_as(feed::Column::Position.into_expr().max(), "last");
+    let extent: Option<(i64, Option<i64>)> = query.into_tuple().one(db.connection()).await?;
+    Ok(extent.map_or((0, 0), |(places, last)| (places, last.unwrap_or(0))))
+}

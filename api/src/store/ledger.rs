@@ -1,0 +1,43 @@
+//! The XP ledger: only ever added to.
+
+use std::collections::HashMap;
+
+use entity::xp_entries::{Column, Entity};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use uuid::Uuid;
+
+use super::connect::{Reads, Txn};
+use super::error::Error;
+
+/// A row of `xp_entries`.
+pub(crate) type Row = entity::xp_entries::Model;
+
+/// The kind of an entry that an event brought by itself.
+pub(crate) const BASE: &str = "BASE";
+/// The kind of an entry that an award brought.
+pub(crate) const BONUS: &str = "BONUS";
+
+/// Adds entries.
+pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
+    super::insert_all(txn, rows, None).await
+}
+
+/// All XP each event brought the person it is about, bonuses included.
+pub(crate) async fn gained(
+    db: &Txn,
+    events: impl IntoIterator<Item = Uuid> + Send,
+) -> Result<HashMap<(Uuid, Uuid), i64>, Error> {
+    let query = Entity::find().filter(Column::EventId.is_in(events));
+    let mut gained = HashMap::new();
+    for row in query.all(db.connection()).await? {
+        if let Some(event) = row.event_id {
+            *gained.entry((event, row.person_id)).or_insert(0) += row.amount;
+        }
+    }
+    Ok(gained)
+}
+
+/// Every entry of a person.
+pub(crate) async fn of_person(db: &Txn, person: Uuid) -> Result<Vec<Row>, Error> {
+    Ok(Entity::find().filter(Column::PersonId.eq(person)).all(db.connection()).await?)
+}

@@ -1,0 +1,155 @@
+//! The numbers events move, and the sets behind them: members, active days, capped days.
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+use entity::{active_days, capped_days, metric_members, metrics};
+use sea_orm::sea_query::{Expr, ExprTrait, IntoColumnRef, OnConflict, SimpleExpr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use uuid::Uuid;
+
+use super::connect::{Reads, Txn};
+use super::error::Error;
+use crate::auth::policy::Seen;
+
+/// A row of `metrics`.
+pub(crate) type Row = metrics::Model;
+/// A row of `metric_members`.
+pub(crate) type Member = metric_members::Model;
+/// A row of `active_days`.
+pub(crate) type ActiveDay = active_days::Model;
+/// A row of `capped_days`.
+pub(crate) type CappedDay = capped_days::Model;
+
+/// The metrics asked for; a pair without a row stands at zero.
+pub(crate) async fn of_pairs(db: &Txn, pairs: &BTreeSet<(Uuid, Uuid)>) -> Result<Vec<Row>, Error> {
+    if pairs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let people: BTreeSet<Uuid> = pairs.iter().map(|(person, _)| *person).collect();
+    let ids: BTreeSet<Uuid> = pairs.iter().map(|(_, metric)| *metric).collect();
+    let query = metrics::Entity::find()
+        .filter(metrics::Column::PersonId.is_in(people))
+        .filter(metrics::Column::MetricId.is_in(ids));
+    Ok(query.all(db.connection()).await?)
+}
+
+/// Every metric of those who may be seen.
+pub(crate) async fn of_seen(db: &impl Reads, people: &[Seen]) -> Result<Vec<Row>, Error> {
+    let people = people.iter().map(Seen::person);
+    let query = metrics::Entity::find().filter(metrics::Column::PersonId.is_in(people));
+    Ok(query.all(db.connection()).await?)
+}
+
+/// Every metric of these people.
+pub(crate) async fn of_people(
+    db: &Txn,
+    people: impl IntoIterator<Item = Uuid> + Send,
+) -> Result<Vec<Row>, Error> {
+    let query = metrics::Entity::find().filter(metrics::Column::PersonId.is_in(people));
+    Ok(query.all(db.connection()).await?)
+}
+
+/// Writes these metrics in place of what was there.
+pub(crate) async fn put(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
+    use metrics::Column;
+    let mut replace = OnConflict::columns([Column::PersonId, Column::MetricId]);
+    replace.update_columns([
+        Column::Value,
+        Column::RunCurrent,
+        Column::RunAt,
+        Column::RunSource,
+        Column::RunExternalId,
+    ]);
+    super::insert_all(txn, rows, Some(replace)).await
+}
+
+/// Which of these members are already counted.
+pub(crate) async fn members(db: &Txn, wanted: &BTreeSet<(Uuid, Uuid, String)>) -> Result<Vec<Member>, Error> {
+    use metric_members::Column;
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tuples = wanted.iter().map(|(person, metric, member)| (*person, *metric, member.clone()));
+    let mut found = Vec::new();
+    for some in tuples.collect::<Vec<_>>().chunks(super::ROWS_A_STATEMENT) {
+        let among = tuple([Column::PersonId, Column::MetricId, Column::Member]).in_tuples(some.to_vec());
+        found.extend(metric_members::Entity::find().filter(among).all(db.connection()).await?);
+    }
+    Ok(found)
+}
+
+/// Every member of these people's metrics.
+pub(crate) async fn members_of(db: &Txn, person: Uuid) -> Result<Vec<Member>, Error> {
+    let query = metric_members::Entity::find().filter(metric_members::Column::PersonId.eq(person));
+    Ok(query.all(db.connection()).await?)
+}
+
+/// Adds members; those already there stay.
+pub(crate) async fn add_members(txn: &Txn, rows: Vec<Member>) -> Result<(), Error> {
+    use metric_members::Column;
+    let nothing =
+        OnConflict::columns([Column::PersonId, Column::MetricId, Column::Member]).do_nothing().to_owned();
+    super::insert_all(txn, rows, Some(nothing)).await
+}
+
+/// All active days of these people.
+pub(crate) async fn days(db: &Txn, people: &BTreeSet<Uuid>) -> Result<Vec<(Uuid, NaiveDate)>, Error> {
+    use active_days::Column;
+    if people.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = active_days::Entity::find().filter(Column::PersonId.is_in(people.iter().copied()));
+    Ok(query.select_only().columns([Column::PersonId, Column::Day]).into_tuple().all(db.connection()).await?)
+}
+
+/// Adds active days; those already there stay.
+pub(crate) async fn add_days(txn: &Txn, rows: Vec<ActiveDay>) -> Result<(), Error> {
+    use active_days::Column;
+    let nothing = OnConflict::columns([Column::PersonId, Column::Day]).do_nothing().to_owned();
+    super::insert_all(txn, rows, Some(nothing)).await
+}
+
+/// What these activities brought on these days before their caps.
+pub(crate) async fn capped(
+    db: &Txn,
+    wanted: &BTreeSet<(Uuid, String, NaiveDate)>,
+) -> Result<Vec<CappedDay>, Error> {
+    use capped_days::Column;
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tuples = wanted.iter().map(|(person, activity, day)| (*person, activity.clone(), *day));
+    let among = tuple([Column::PersonId, Column::Activity, Column::Day]).in_tuples(tuples);
+    Ok(capped_days::Entity::find().filter(among).all(db.connection()).await?)
+}
+
+/// Every capped day of a person.
+pub(crate) async fn capped_of(db: &Txn, person: Uuid) -> Result<Vec<CappedDay>, Error> {
+    let query = capped_days::Entity::find().filter(capped_days::Column::PersonId.eq(person));
+    Ok(query.all(db.connection()).await?)
+}
+
+/// Writes these amounts in place of what was there.
+pub(crate) async fn put_capped(txn: &Txn, rows: Vec<CappedDay>) -> Result<(), Error> {
+    use capped_days::Column;
+    let mut replace = OnConflict::columns([Column::PersonId, Column::Activity, Column::Day]);
+    replace.update_column(Column::Amount);
+    super::insert_all(txn, rows, Some(replace)).await
+}
+
+/// Forgets these metrics of everybody, so that they can be folded anew.
+pub(crate) async fn forget(txn: &Txn, ids: &BTreeSet<Uuid>) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let of_metric = metric_members::Column::MetricId.is_in(ids.iter().copied());
+    metric_members::Entity::delete_many().filter(of_metric).exec(txn.connection()).await?;
+    let of_metric = metrics::Column::MetricId.is_in(ids.iter().copied());
+    metrics::Entity::delete_many().filter(of_metric).exec(txn.connection()).await?;
+    Ok(())
+}
+
+fn tuple<C: ColumnTrait>(columns: [C; 3]) -> SimpleExpr {
+    Expr::tuple(columns.map(|column| Expr::col(column.into_column_ref())))
+}

@@ -1,0 +1,41 @@
+//! What people have gathered, as numbers.
+
+use entity::totals::{Column, Entity};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use uuid::Uuid;
+
+use super::connect::{Reads, Txn};
+use super::error::Error;
+use crate::auth::policy::Seen;
+
+/// A row of `totals`.
+pub(crate) type Row = entity::totals::Model;
+
+/// The numbers of those who may be seen; a person without any row has zeros.
+pub(crate) async fn of_seen(db: &impl Reads, people: &[Seen]) -> Result<Vec<Row>, Error> {
+    let people = people.iter().map(Seen::person);
+    Ok(Entity::find().filter(Column::PersonId.is_in(people)).all(db.connection()).await?)
+}
+
+/// The numbers of these people; a person without any row has zeros.
+pub(crate) async fn of_people(
+    db: &Txn,
+    people: impl IntoIterator<Item = Uuid> + Send,
+) -> Result<Vec<Row>, Error> {
+    Ok(Entity::find().filter(Column::PersonId.is_in(people)).all(db.connection()).await?)
+}
+
+/// Writes these numbers in place of what was there.
+pub(crate) async fn put(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
+    let mut replace = OnConflict::column(Column::PersonId);
+    replace.update_columns([
+        Column::Xp,
+        Column::XpReachedAt,
+        Column::Awards,
+        Column::StreakRun,
+        Column::StreakLongest,
+        Column::LastActiveOn,
+    ]);
+    super::insert_all(txn, rows, Some(replace)).await
+}
