@@ -1,4 +1,5 @@
 //! The engine from outside: rules in tables, order in properties, the packs that ship.
+//! Marked as tests, so that the lints know their helpers for what they are.
 
 #[cfg(test)]
 mod late;
