@@ -218,3 +218,15 @@ fn drafts_and_retired_ones_are_not_earned() {
     let retired = json!({ "state": "retired", "rule": rule });
     assert_eq!(earned_after(&[draft, retired], &[(0, "read", json!({}))]), []);
 }
+
+#[test]
+fn a_bonus_makes_a_batch_need_what_xp_can_bring() {
+    let bonus = |xp_bonus: i64| json!({ "xpBonus": xp_bonus, "rule": { "kind": "count", "activity": "answered", "target": 1 } });
+    for (xp_bonus, needed) in [(100, 2), (0, 1)] {
+        let catalog = catalog(&[bonus(xp_bonus), json!({ "rule": { "kind": "xp", "target": 100 } })]);
+        // A wrong answer gives no XP of its own.
+        let wrong = event(&catalog, 0, 2, 0, "answered", json!({ "correct": false }));
+        let needs = engine::needs(&catalog, &[wrong], &std::collections::BTreeMap::new());
+        assert_eq!(needs.people[&person(2)].awards.len(), needed, "with a bonus of {xp_bonus}");
+    }
+}
