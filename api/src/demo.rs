@@ -182,10 +182,11 @@ fn lines(app: &App, school: &School, address: SocketAddr, tokens: &[(Role, Strin
     text
 }
 
-/// The same binary again; what it would find by itself is left out.
+/// The same binary as it was called; what it would find by itself is left out.
 fn watch_line(app: &App, address: SocketAddr, token: &str) -> String {
     let in_checkout = std::env::var_os("CARGO").is_some();
-    let mut line = if in_checkout { "cargo run -q -- watch".to_owned() } else { "plaudit watch".to_owned() };
+    let called = std::env::args().next().filter(|_| !in_checkout);
+    let mut line = called.map_or("cargo run -q -- watch".to_owned(), |binary| format!("{binary} watch"));
     if app.config.listen != crate::config::Config::demo().listen {
         let _ = write!(line, " --url ws://{address}/graphql");
     }

@@ -1,7 +1,7 @@
 //! The binary: arguments in, one call, what it says out.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -192,7 +192,9 @@ async fn serve(config: Config) -> Result<(), Wrong> {
     let mut running = start::start(config, Clock::System).await?;
     tracing::info!(address = %running.address, "listening");
     if is_demo {
+        // What the school's past sends is logged now, so that the welcome is the last thing on the screen.
         demo::fill(&running.app).await?;
+        running.settle().await?;
         say(demo::welcome(&running.app, running.address))?;
     }
     let signal = tokio::select! {
@@ -229,7 +231,10 @@ fn parse_ttl(text: &str) -> Result<TimeDelta, String> {
 /// The log goes to standard error, so that what a command prints can be used by another.
 fn log(config: &Config) {
     let filter = EnvFilter::new(&config.log_filter);
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
     match config.log_format {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().init(),

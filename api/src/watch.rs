@@ -21,8 +21,13 @@ const SUBSCRIPTION: &str = "subscription Watch($userId: ID, $after: String) {
   }
 }";
 
+/// Asked first by whoever has no cursor yet: without one, what happens during a lost connection would be missed.
+const START: &str = "{ feedCursor }";
+
 /// The longest a server stays silent: it pings more often than that.
 const SILENCE: Duration = Duration::from_secs(60);
+/// What is said of an answer that we cannot read.
+const FOREIGN: &str = "the server's answer is not what was asked for; is it another version?";
 /// The longest wait before trying again, in seconds.
 const LONGEST_WAIT: u64 = 30;
 
@@ -106,15 +111,25 @@ async fn connect<T: Fn() -> Result<String, String>>(watch: &mut Watch<T>) -> End
         let Ok(message) = serde_json::from_str::<Value>(&text) else {
             return Ended::ForGood("the server does not speak graphql-transport-ws".to_owned());
         };
-        let answer = match message.get("type").and_then(Value::as_str) {
-            Some("connection_ack") => {
+        let about = message.get("id").and_then(Value::as_str).unwrap_or_default();
+        let answer = match (message.get("type").and_then(Value::as_str), about) {
+            (Some("connection_ack"), _) => {
                 greeted = true;
                 tell(&format!("watching {}; Ctrl-C ends it", watch.url));
-                let variables = json!({"userId": watch.user, "after": watch.after});
-                json!({"id": "1", "type": "subscribe", "payload": {"query": SUBSCRIPTION, "variables": variables}})
+                match watch.after {
+                    Some(_) => subscribe(watch),
+                    None => json!({"id": "start", "type": "subscribe", "payload": {"query": START}}),
+                }
             }
-            Some("ping") => json!({"type": "pong"}),
-            Some("next") => match read_award(&message) {
+            (Some("ping"), _) => json!({"type": "pong"}),
+            (Some("next"), "start") => match read_start(&message) {
+                Ok(cursor) => {
+                    watch.after = Some(cursor);
+                    subscribe(watch)
+                }
+                Err(why) => return Ended::ForGood(why),
+            },
+            (Some("next"), _) => match read_award(&message) {
                 Ok((line, cursor)) => {
                     // Whoever read our lines and went away, such as `head`, wants no more of them.
                     if let Err(error) = writeln!(io::stdout(), "{line}") {
@@ -125,8 +140,10 @@ async fn connect<T: Fn() -> Result<String, String>>(watch: &mut Watch<T>) -> End
                 }
                 Err(why) => return Ended::ForGood(why),
             },
-            Some("error") => return Ended::ForGood(refusals(message.get("payload"))),
-            Some("complete") => return lost("the server ended the subscription".to_owned(), greeted),
+            (Some("error"), _) => return Ended::ForGood(refusals(message.get("payload"))),
+            (Some("complete"), "awards") => {
+                return lost("the server ended the subscription".to_owned(), greeted);
+            }
             _ => continue,
         };
         if let Err(error) = say(&mut socket, &answer).await {
@@ -160,6 +177,11 @@ async fn open(url: &str) -> Result<Socket, Ended> {
     }
 }
 
+fn subscribe<T>(watch: &Watch<T>) -> Value {
+    let variables = json!({"userId": watch.user, "after": watch.after});
+    json!({"id": "awards", "type": "subscribe", "payload": {"query": SUBSCRIPTION, "variables": variables}})
+}
+
 async fn say(socket: &mut Socket, message: &Value) -> Result<(), Error> {
     socket.send(Message::text(message.to_string())).await
 }
@@ -179,12 +201,16 @@ fn closed(code: u16, reason: &str, greeted: bool) -> Ended {
     }
 }
 
+/// The cursor of where the feed stands now.
+fn read_start(message: &Value) -> Result<String, String> {
+    check_errors(message)?;
+    let cursor = message.pointer("/payload/data/feedCursor").and_then(Value::as_str);
+    cursor.map(str::to_owned).ok_or_else(|| FOREIGN.to_owned())
+}
+
 /// An award as it is printed, and its cursor.
 fn read_award(message: &Value) -> Result<(String, String), String> {
-    let payload = message.get("payload");
-    if let Some(errors) = payload.and_then(|payload| payload.get("errors")) {
-        return Err(refusals(Some(errors)));
-    }
+    check_errors(message)?;
     let earned = message.pointer("/payload/data/achievementEarned");
     let text =
         |path: &str| earned.and_then(|earned| earned.pointer(path)).and_then(Value::as_str).map(printable);
@@ -193,9 +219,11 @@ fn read_award(message: &Value) -> Result<(String, String), String> {
         let (name, achievement) = (text("/award/user/displayName")?, text("/award/achievement/name")?);
         Some(format!("{}  {name}  {achievement}  +{} XP", text("/award/earnedAt")?, bonus?))
     };
-    line()
-        .zip(text("/cursor"))
-        .ok_or_else(|| "the server's answer is no award; is it another version?".to_owned())
+    line().zip(text("/cursor")).ok_or_else(|| FOREIGN.to_owned())
+}
+
+fn check_errors(message: &Value) -> Result<(), String> {
+    message.pointer("/payload/errors").map_or(Ok(()), |errors| Err(refusals(Some(errors))))
 }
 
 /// The messages of a list of GraphQL errors.
@@ -246,9 +274,6 @@ mod tests {
                 .unwrap_err(),
             "the server refused: not\u{fffd}[2J you"
         );
-        assert_eq!(
-            read_award(&json!({"payload": {"data": {}}})).unwrap_err(),
-            "the server's answer is no award; is it another version?"
-        );
+        assert_eq!(read_award(&json!({"payload": {"data": {}}})).unwrap_err(), FOREIGN);
     }
 }

@@ -1,5 +1,7 @@
 //! The binary by its arguments: what it prints, what it refuses, and with which exit code.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic like the test")]
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
