@@ -1,1 +1,190 @@
-//! To be written.
+//! The world a test lives in: a server, a database of its own, a clock in hand, clients.
+//! A test ends with [`World::finish`], which fails if work is left over or anything disagrees.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a harness says what is wrong by failing the test"
+)]
+
+mod client;
+mod database;
+mod process;
+mod socket;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use plaudit::auth::Role;
+use plaudit::auth::token::Keys;
+use plaudit::check::Report;
+use plaudit::clock::Clock;
+use plaudit::config::Config;
+use plaudit::start::{self, Running};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub use client::{Answer, Client};
+pub use database::{Backend, Database};
+pub use process::{Process, SECRET};
+pub use socket::{Closed, Frame, Socket};
+
+/// When a test's clock starts, unless it says otherwise: a Thursday noon in UTC.
+pub const START: &str = "2026-01-15T12:00:00Z";
+
+/// A running server and everything around it.
+pub struct World {
+    /// The database, gone when the world is.
+    pub database: Database,
+    /// What the server was started with.
+    pub config: Config,
+    /// The server's clock.
+    pub clock: Clock,
+    /// The server, in this process.
+    pub server: Running,
+    keys: Arc<Keys>,
+}
+
+impl World {
+    /// A world on this database; `None` if it is PostgreSQL and there is none to be had, which is said
+    /// aloud, and fails where `CI` is `true`.
+    pub async fn on(backend: Backend) -> Option<Self> {
+        Self::with(backend, |_| {}).await
+    }
+
+    /// A world with other settings than the demo's.
+    pub async fn with(backend: Backend, change: impl FnOnce(&mut Config)) -> Option<Self> {
+        let database = Database::create(backend).await?;
+        let mut config = settings(&database);
+        change(&mut config);
+        let clock = Clock::hand(moment(START));
+        if backend == Backend::Postgres {
+            start::migrate(&config, &clock).await.expect("the tables are made and the catalogue published");
+        }
+        let server = start::start(config.clone(), clock.clone()).await.expect("the server starts");
+        let keys = Arc::new(Keys::load(&config.auth).expect("the keys are good"));
+        Some(Self { database, config, clock, server, keys })
+    }
+
+    /// Another server on the same database.
+    pub async fn second_server(&self) -> Running {
+        start::start(self.config.clone(), self.clock.clone()).await.expect("a second server starts")
+    }
+
+    /// Where the server listens: `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.server.address)
+    }
+
+    /// A token for this subject, good for an hour of the world's clock.
+    pub fn token(&self, subject: &str, role: Role) -> String {
+        self.keys.mint(subject, role, None, TimeDelta::hours(1), self.clock.now()).expect("a token is minted")
+    }
+
+    /// A client without a token.
+    pub fn nobody(&self) -> Client {
+        Client::new(self.url(), None)
+    }
+
+    /// A client of this person.
+    pub fn person(&self, id: Uuid, role: Role) -> Client {
+        Client::new(self.url(), Some(self.token(&id.to_string(), role)))
+    }
+
+    /// A client of the backend called `school`.
+    pub fn service(&self) -> Client {
+        Client::new(self.url(), Some(self.token("school", Role::Service)))
+    }
+
+    /// A new student, made by the service; `zone` is their time zone.
+    pub async fn student(&self, zone: &str) -> Uuid {
+        let id = Uuid::new_v4();
+        self.upsert(id, json!({"timezone": zone})).await;
+        id
+    }
+
+    /// Creates or changes a person with these fields besides their id and name.
+    pub async fn upsert(&self, id: Uuid, fields: Value) {
+        let mut input = json!({"id": id, "displayName": "Ada"});
+        input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let answer = self
+            .service()
+            .ask(
+                "mutation($input: UpsertUserInput!) { upsertUser(input: $input) { user { id } userErrors { field message } } }",
+                json!({"input": input}),
+            )
+            .await;
+        assert_eq!(answer.data()["upsertUser"], json!({"user": {"id": id}, "userErrors": []}));
+    }
+
+    /// Moves the clock.
+    pub fn tick(&self, by: TimeDelta) {
+        self.clock.advance(by);
+    }
+
+    /// Rebuilds and compares everything.
+    pub async fn check(&self) -> Report {
+        plaudit::check::run(&self.config).await.expect("the database can be checked")
+    }
+
+    /// Ends the world: delivers what is due, checks that nothing is left and everything agrees.
+    #[track_caller]
+    pub fn finish(self) -> impl Future<Output = Report> {
+        let caller = std::panic::Location::caller();
+        async move {
+            self.server.settle().await.expect("the outbox is delivered");
+            let left = self
+                .database
+                .number("SELECT count(*) FROM outbox WHERE settled_at IS NULL AND buried_at IS NULL")
+                .await;
+            assert_eq!(left, 0, "{caller}: messages are left in the outbox");
+            let report = self.check().await;
+            let differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
+            assert_eq!(differences, Vec::<String>::new(), "{caller}: check found differences");
+            self.server.stop().await;
+            self.database.drop().await;
+            report
+        }
+    }
+}
+
+/// The settings a test's server gets: the demo's, on any free port, on this database.
+pub fn settings(database: &Database) -> Config {
+    let mut config = Config::demo();
+    config.listen = ([127, 0, 0, 1], 0).into();
+    config.database_url = database.url();
+    config
+}
+
+/// This moment.
+pub fn moment(text: &str) -> DateTime<Utc> {
+    text.parse().expect("an RFC 3339 time")
+}
+
+/// Makes two tests of one body: on SQLite and on PostgreSQL.
+#[macro_export]
+macro_rules! on_both {
+    ($($(#[$meta:meta])* async fn $name:ident($world:ident: World) $body:block)*) => { $(
+        mod $name {
+            use super::*;
+
+            async fn body($world: $crate::World) $body
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite() {
+                if let Some(world) = $crate::World::on($crate::Backend::Sqlite).await {
+                    body(world).await;
+                }
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres() {
+                if let Some(world) = $crate::World::on($crate::Backend::Postgres).await {
+                    body(world).await;
+                }
+            }
+        }
+    )* };
+}

@@ -1,0 +1,110 @@
+//! A GraphQL client over HTTP, as a front end has one.
+
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
+
+use crate::socket::Socket;
+
+/// Asks a server, always as the same caller.
+#[derive(Clone)]
+pub struct Client {
+    url: String,
+    token: Option<String>,
+    http: reqwest::Client,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The JSON.
+    pub body: Value,
+}
+
+impl Client {
+    /// A client of the server at `url`, with or without a token.
+    pub fn new(url: String, token: Option<String>) -> Self {
+        Self { url, token, http: reqwest::Client::new() }
+    }
+
+    /// The same caller at another server.
+    pub fn at(&self, url: String) -> Self {
+        Self { url, ..self.clone() }
+    }
+
+    /// The caller's token.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// Posts a document with its variables.
+    pub async fn ask(&self, query: &str, variables: Value) -> Answer {
+        self.try_ask(query, variables).await.expect("the server answers")
+    }
+
+    /// The same, where the server may be gone.
+    pub async fn try_ask(&self, query: &str, variables: Value) -> reqwest::Result<Answer> {
+        let mut request = self
+            .http
+            .post(format!("{}/graphql", self.url))
+            .header("accept", "application/graphql-response+json")
+            .json(&json!({"query": query, "variables": variables}));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        Ok(Answer { status, headers, body: response.json().await? })
+    }
+
+    /// Records one event and answers the payload with awards by key.
+    pub async fn record(&self, input: Value) -> Value {
+        let answer = self
+            .ask(
+                "mutation($input: RecordEventInput!) { recordEvent(input: $input) {
+                   eventId duplicate xpGained awards { achievement { key } xpBonus earnedAt }
+                   userErrors { field code message reason } } }",
+                json!({"input": input}),
+            )
+            .await;
+        answer.data()["recordEvent"].clone()
+    }
+
+    /// Records many events and answers the payload with awards by key.
+    pub async fn record_all(&self, events: &[Value]) -> Value {
+        let answer = self
+            .ask(
+                "mutation($input: RecordEventsInput!) { recordEvents(input: $input) {
+                   results { index eventId duplicate xpGained awards { achievement { key } }
+                             userErrors { field code message reason } }
+                   userErrors { field code message } } }",
+                json!({"input": {"events": events}}),
+            )
+            .await;
+        answer.data()["recordEvents"].clone()
+    }
+
+    /// Opens a socket as this caller and waits until it is acknowledged.
+    pub async fn socket(&self) -> Socket {
+        Socket::connect(&self.url, self.token.as_deref()).await
+    }
+}
+
+impl Answer {
+    /// The data of an answer without errors.
+    #[track_caller]
+    pub fn data(&self) -> &Value {
+        assert_eq!(self.body.get("errors"), None, "an answer without errors");
+        &self.body["data"]
+    }
+
+    /// The code of the first error.
+    #[track_caller]
+    pub fn code(&self) -> &str {
+        self.body["errors"][0]["extensions"]["code"].as_str().expect("an error with a code")
+    }
+}

@@ -1,0 +1,109 @@
+//! A database of a test's own: a file in a folder that goes away, or a PostgreSQL database that does.
+
+use std::path::PathBuf;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use uuid::Uuid;
+
+/// Which database a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// A file.
+    Sqlite,
+    /// A server: `PLAUDIT_TEST_POSTGRES`, or the one on this machine.
+    Postgres,
+}
+
+/// A database that nobody else uses.
+pub struct Database {
+    /// Which kind it is.
+    pub backend: Backend,
+    name: String,
+}
+
+impl Database {
+    /// Makes one; `None` if there is no PostgreSQL, which is said aloud, and fails where `CI` is `true`.
+    pub async fn create(backend: Backend) -> Option<Self> {
+        let name = format!("plaudit_test_{}", Uuid::new_v4().simple());
+        if backend == Backend::Sqlite {
+            std::fs::create_dir_all(folder(&name)).expect("a folder for the database");
+            return Some(Self { backend, name });
+        }
+        match sea_orm::Database::connect(server("postgres")).await {
+            Ok(admin) => {
+                run(&admin, &format!("CREATE DATABASE {name}")).await;
+                Some(Self { backend, name })
+            }
+            Err(_) if std::env::var("CI").as_deref() != Ok("true") => {
+                eprintln!("NOT RUN: no PostgreSQL answers; set PLAUDIT_TEST_POSTGRES to a server's URL");
+                None
+            }
+            Err(error) => panic!("no PostgreSQL answers, and under CI it has to: {error}"),
+        }
+    }
+
+    /// What the server is told.
+    pub fn url(&self) -> String {
+        match self.backend {
+            Backend::Sqlite => {
+                format!("sqlite://{}?mode=rwc", folder(&self.name).join("plaudit.db").display())
+            }
+            Backend::Postgres => server(&self.name),
+        }
+    }
+
+    /// A connection beside the server's.
+    pub async fn connect(&self) -> DatabaseConnection {
+        sea_orm::Database::connect(self.url()).await.expect("the test's database answers")
+    }
+
+    /// The one number this query answers.
+    pub async fn number(&self, sql: &str) -> i64 {
+        let connection = self.connect().await;
+        let row = connection.query_one_raw(Statement::from_string(self.dialect(), sql)).await;
+        let row = row.expect("the query runs").expect("the query answers a row");
+        connection.close().await.expect("the connection closes");
+        row.try_get_by_index::<i64>(0).expect("the row begins with a number")
+    }
+
+    /// Runs a statement.
+    pub async fn execute(&self, sql: &str) {
+        let connection = self.connect().await;
+        connection.execute_unprepared(sql).await.expect("the statement runs");
+        connection.close().await.expect("the connection closes");
+    }
+
+    /// Takes it away.
+    pub async fn drop(self) {
+        match self.backend {
+            Backend::Sqlite => {
+                let _ = std::fs::remove_dir_all(folder(&self.name));
+            }
+            Backend::Postgres => {
+                let admin = sea_orm::Database::connect(server("postgres")).await.expect("PostgreSQL answers");
+                run(&admin, &format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+            }
+        }
+    }
+
+    fn dialect(&self) -> DbBackend {
+        match self.backend {
+            Backend::Sqlite => DbBackend::Sqlite,
+            Backend::Postgres => DbBackend::Postgres,
+        }
+    }
+}
+
+async fn run(admin: &DatabaseConnection, sql: &str) {
+    admin.execute_unprepared(sql).await.expect("the statement runs");
+}
+
+fn folder(name: &str) -> PathBuf {
+    std::env::temp_dir().join(name)
+}
+
+fn server(database: &str) -> String {
+    let server = std::env::var("PLAUDIT_TEST_POSTGRES");
+    let server = server.unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5432".to_owned());
+    format!("{}/{database}", server.trim_end_matches('/'))
+}

@@ -1,0 +1,69 @@
+//! The server as a process of its own, to be killed.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use plaudit::config::Config;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// A running `plaudit serve`.
+pub struct Process {
+    /// Where it listens.
+    pub url: String,
+    child: Child,
+}
+
+impl Process {
+    /// Starts the binary on the database of these settings and waits until it listens.
+    pub async fn serve(config: &Config) -> Self {
+        let mut child = Command::new(binary())
+            .arg("serve")
+            .env_clear()
+            .env("PLAUDIT_PROFILE", "production")
+            .env("PLAUDIT_AUTH_SECRET", SECRET)
+            .env("PLAUDIT_LISTEN", "127.0.0.1:0")
+            .env("PLAUDIT_DATABASE_URL", &config.database_url)
+            .env("PLAUDIT_LOG_FORMAT", "json")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the server's process starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("its log is piped")).lines();
+        let mut seen = Vec::new();
+        while let Some(line) = lines.next_line().await.expect("its log is text") {
+            let entry: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+            if let Some(address) = entry["fields"]["address"].as_str() {
+                let url = format!("http://{address}");
+                // The rest of the log is read on, or a full pipe would hold the server up.
+                tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+                return Self { url, child };
+            }
+            seen.push(line);
+        }
+        panic!("the server ended before it listened: {seen:#?}");
+    }
+
+    /// Ends it as a power cut does.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("the process can be killed");
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("the process runs")
+    }
+}
+
+/// The secret that processes verify tokens with.
+pub const SECRET: &str = "a-secret-of-the-tests-that-is-long-enough";
+
+/// The binary that was built beside this test.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own file");
+    let binary = test.ancestors().nth(2).expect("it lies in target/PROFILE/deps").join("plaudit");
+    assert!(binary.exists(), "{} is missing: run `cargo test` for the whole workspace", binary.display());
+    binary
+}
