@@ -1,5 +1,5 @@
 //! Leases what waits in the outbox, hands it over, settles it; buries what has waited too long.
-//! Its one sink today is a line in the log.
+//! Its one sink today is the log: a line a round, and with `debug` a line a message.
 
 use chrono::TimeDelta;
 
@@ -26,12 +26,13 @@ pub(crate) async fn deliver_due(app: &App) -> Result<usize, store::Error> {
         }
         // Between the two transactions, so that none is open while a message is handed over.
         for message in &leased {
-            tracing::info!(kind = message.kind, person = %message.person_id, award = ?message.award_id, "delivered");
+            tracing::debug!(kind = message.kind, person = %message.person_id, award = ?message.award_id, "delivered");
         }
         let ids: Vec<_> = leased.iter().map(|message| message.id).collect();
         let txn = app.db.begin().await?;
         outbox::settle(&txn, &ids, app.clock.now()).await?;
         txn.commit().await?;
+        tracing::info!(messages = ids.len(), "delivered");
         settled += ids.len();
     }
 }

@@ -140,7 +140,10 @@ async fn converse<E: Executor>(site: Site<E>, socket: WebSocket, connection: Con
     drop(talk);
 
     let code = match end {
-        End::Gone => None,
+        End::Gone => {
+            drop(hang_up);
+            None
+        }
         End::Closed(close) => {
             let code = close.code;
             let _ = hang_up.send(close);
