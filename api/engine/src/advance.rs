@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     catalog::Catalog,
-    entitlement::{misjudged, settle_held, settle_whole},
+    entitlement::{misjudged_awards, settle_held, settle_whole},
     event::{Attributes, Event, local},
     person::{Person, TooMuch},
     state::{MetricState, PersonState, State},
@@ -320,7 +320,7 @@ impl Folding<'_> {
     fn judge(&mut self) {
         let catalog = self.catalog;
         for person in self.people.values_mut().filter(|person| person.whole) {
-            for ((index, occurrence), flagged) in misjudged(catalog, person) {
+            for ((index, occurrence), flagged) in misjudged_awards(catalog, person) {
                 let Some(achievement) = catalog.achievements.get(index).map(|achievement| achievement.id)
                 else {
                     continue;

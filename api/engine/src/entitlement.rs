@@ -31,6 +31,18 @@ pub fn entitlement(catalog: &Catalog, state: &PersonState) -> Entitlement {
     Entitlement { awards: awards.collect(), xp: settled.xp }
 }
 
+/// The awards held that should be flagged otherwise than they are, by (achievement, occurrence), and how.
+/// Rules judge neither what people gave, nor what is revoked, nor what can no longer be earned: a
+/// retired achievement's award is outside the entitlement and yet never flagged. `state` is whole.
+pub fn misjudged(catalog: &Catalog, state: &PersonState) -> BTreeMap<(Uuid, i64), bool> {
+    let person = Person::new(catalog, Uuid::nil(), state.clone(), |_, _| false);
+    let named =
+        misjudged_awards(catalog, &person).into_iter().filter_map(|((index, occurrence), flagged)| {
+            catalog.achievements.get(index).map(|achievement| ((achievement.id, occurrence), flagged))
+        });
+    named.collect()
+}
+
 /// An award that is due and not there yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Due {
@@ -87,8 +99,8 @@ pub(crate) fn settle_whole(catalog: &Catalog, person: &Person) -> Settled {
     fixpoint.run()
 }
 
-/// Which awards should be flagged otherwise than they are, as (achievement, occurrence) → flagged.
-pub(crate) fn misjudged(catalog: &Catalog, person: &Person) -> BTreeMap<(usize, i64), bool> {
+/// The same by index.
+pub(crate) fn misjudged_awards(catalog: &Catalog, person: &Person) -> BTreeMap<(usize, i64), bool> {
     let entitled = settle_whole(catalog, person).entitled;
     person
         .awards

@@ -198,3 +198,17 @@ fn a_batch_needs_its_people_their_referrers_and_only_what_it_can_move() {
     assert!(wrong.people[&person(1)].awards.contains(&hundred), "no XP of its own, but the bonus of First");
     assert!(!wrong.people.contains_key(&person(0)), "a wrong answer does not count for the referrer");
 }
+
+#[test]
+fn only_what_rules_can_still_give_is_judged() {
+    let (catalog, school) = (catalog(), school());
+    for who in [1, 2, 3] {
+        let none = engine::misjudged(&catalog, &school.whole(person(who)));
+        assert!(none.is_empty(), "given, revoked, retired and imported awards stay: {none:?}");
+    }
+    let mut state = school.whole(person(0));
+    let held = engine::Held { cause: engine::Cause::Rule, xp_bonus: 0, revoked: false, flagged: false };
+    let row = (achievement_id("playground/row"), 1);
+    state.awards.insert(row, held);
+    assert_eq!(engine::misjudged(&catalog, &state), [(row, true)].into());
+}
