@@ -83,7 +83,6 @@ enum Happening {
 
 async fn converse<E: Executor>(site: Site<E>, socket: WebSocket, connection: Connection, tone: Tone) {
     let opened = Instant::now();
-    let request_id = tone.request_id.clone();
     let speaks_it = socket.protocol().is_some_and(|protocol| protocol.as_bytes() == SUBPROTOCOL.as_bytes());
     let (sink, mut incoming) = socket.split();
     let (queue, queued) = mpsc::channel(QUEUE);
@@ -158,7 +157,7 @@ async fn converse<E: Executor>(site: Site<E>, socket: WebSocket, connection: Con
         let _ = writer.await;
     }
     let seconds = opened.elapsed().as_secs();
-    tracing::info!(code, seconds, %request_id, "a socket closed");
+    tracing::info!(code, seconds, "a socket closed");
     drop(connection);
 }
 
