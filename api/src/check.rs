@@ -207,7 +207,7 @@ fn check_person(catalog: &Catalog, stored: &Stored<'_>, report: &mut Report) {
     let mut state = replay::whole(stored.person, totals, stored.awards);
     state.metrics = kept;
     let entitled = engine::entitlement(catalog, &state);
-    check_awards(stored, &entitled.awards, &mut compare);
+    check_awards(stored, &entitled.awards, &engine::misjudged(catalog, &state), &mut compare);
 
     let person = (
         stored.person.id,
@@ -243,16 +243,21 @@ fn check_ledger(stored: &Stored<'_>, totals: &totals::Row, base_xp: i64, compare
     compare.of(|| "number of awards".to_owned(), totals.awards, i64::try_from(held).unwrap_or(i64::MAX));
 }
 
-fn check_awards(stored: &Stored<'_>, entitled: &BTreeSet<(Uuid, i64)>, compare: &mut Compare<'_>) {
+fn check_awards(
+    stored: &Stored<'_>,
+    entitled: &BTreeSet<(Uuid, i64)>,
+    misjudged: &BTreeMap<(Uuid, i64), bool>,
+    compare: &mut Compare<'_>,
+) {
     let held: BTreeSet<_> =
         stored.awards.iter().map(|award| (award.achievement_id, award.occurrence)).collect();
     for (achievement, occurrence) in entitled.difference(&held) {
         compare.of(|| format!("award of {achievement}, {occurrence}"), &"missing", &"earned");
     }
-    let by_rule = stored.awards.iter().filter(|award| award.cause == "RULE" && award.revoked_at.is_none());
-    for award in by_rule {
+    for award in stored.awards {
         let key = (award.achievement_id, award.occurrence);
-        compare.of(|| format!("flag of award {}", award.id), award.flagged, !entitled.contains(&key));
+        let follows = misjudged.get(&key).copied().unwrap_or(award.flagged);
+        compare.of(|| format!("flag of award {}", award.id), award.flagged, follows);
         if award.flagged {
             compare.report.flagged.insert((award.person_id, key.0, key.1));
         }

@@ -155,6 +155,8 @@ pub fn settings(database: &Database) -> Config {
     let mut config = Config::demo();
     config.listen = ([127, 0, 0, 1], 0).into();
     config.database_url = database.url();
+    // A test that ends has nobody left to say goodbye to.
+    config.limits.shutdown_seconds = 1;
     config
 }
 

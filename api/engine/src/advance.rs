@@ -266,7 +266,9 @@ impl Folding<'_> {
             let Some(moves) = catalog.moves.get(*metric) else { continue };
             moves.thresholds.crossed(rise.old, rise.new, &mut reached);
             for derivation in moves.derivations.iter().filter_map(|index| catalog.derivations.get(*index)) {
-                if rise.old < derivation.target && derivation.target <= rise.new {
+                let key = catalog.activities.get(derivation.activity).map(|activity| activity.key.as_str());
+                let sent = key.is_some_and(|key| person.derived.contains(key));
+                if !sent && rise.old < derivation.target && derivation.target <= rise.new {
                     derived.push(derivation.activity);
                 }
             }

@@ -267,7 +267,13 @@ impl Catalog {
         ids
     }
 
-    /// The ids of the metrics whose targets derive events for a referrer.
+    /// The activities that are emitted for whoever referred a person, by key.
+    pub fn derived_activities(&self) -> impl Iterator<Item = &str> {
+        let emitted = self.derivations.iter().filter_map(|derivation| self.activities.get(derivation.activity));
+        emitted.map(|activity| activity.key.as_str())
+    }
+
+    /// The metrics that decide when a person's deeds send their referrer something.
     pub fn derivation_metrics(&self) -> Vec<Uuid> {
         self.derivations
             .iter()

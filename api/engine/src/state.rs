@@ -27,6 +27,9 @@ pub struct PersonState {
     pub zone: Tz,
     /// Who referred this person.
     pub referrer: Option<Uuid>,
+    /// The activities this person's deeds have already sent the referrer: a target that is published
+    /// higher later sends nothing twice. By key.
+    pub derived: BTreeSet<String>,
     /// The sum of the person's XP entries.
     pub xp: i64,
     /// The streak, as kept.

@@ -43,8 +43,14 @@ pub(super) async fn advance(
         return Ok(Decision { step: Step::default(), held: HashMap::new(), totals: HashMap::new() });
     }
     let (locked, referrers) = lock(txn, fresh).await?;
+    let derived = derived(txn, catalog, &referrers).await?;
     let needs = engine::needs(catalog, &fresh.events, &referrers);
     let mut loaded = load(txn, &locked, &needs).await?;
+    for (person, activity) in derived {
+        if let Some(state) = loaded.state.people.get_mut(&person) {
+            state.derived.insert(activity);
+        }
+    }
     let late = engine::late(catalog, &loaded.state, &fresh.events);
     if !late.is_empty() {
         load_late(txn, &mut loaded, &late).await?;
@@ -75,6 +81,26 @@ async fn lock(txn: &Txn, fresh: &Fresh) -> Result<(Vec<people::Row>, BTreeMap<Uu
         return Err(Stop::Stale);
     }
     Ok((locked, referrers))
+}
+
+/// What the deeds of those with a referrer have sent them already: (person, activity).
+async fn derived(
+    txn: &Txn,
+    catalog: &engine::Catalog,
+    referrers: &BTreeMap<Uuid, Uuid>,
+) -> Result<Vec<(Uuid, String)>, store::Error> {
+    let ids: HashMap<String, (Uuid, String)> = referrers
+        .keys()
+        .flat_map(|person| {
+            catalog.derived_activities().map(move |key| (format!("{key}:{person}"), (*person, key.to_owned())))
+        })
+        .collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys = ids.keys().map(|id| (super::OWN_SOURCE.to_owned(), id.clone())).collect();
+    let known = events::by_external_ids(txn, &keys).await?;
+    Ok(known.into_iter().filter_map(|event| ids.get(&event.external_id).cloned()).collect())
 }
 
 struct Loaded {

@@ -73,7 +73,7 @@ async fn bring_up(
     let rebuilt = engine::rebuild(catalog, &past);
     let fresh = rebuilt.metrics.iter().filter(|(metric, _)| new.contains(*metric));
     let rows: Vec<_> = fresh.map(|(metric, state)| to_row(person.id, *metric, state)).collect();
-    metrics::put(txn, rows.clone()).await?;
+    metrics::put(txn, rows).await?;
     let members = rebuilt.members.iter().filter(|(metric, _)| new.contains(metric));
     let members = members.map(|(metric_id, member)| metrics::Member {
         person_id: person.id,
@@ -81,19 +81,26 @@ async fn bring_up(
         member: member.clone(),
     });
     metrics::add_members(txn, members.collect()).await?;
+    let capped = rebuilt.day_totals.iter().map(|((activity, day), amount)| metrics::CappedDay {
+        person_id: person.id,
+        activity: activity.clone(),
+        day: *day,
+        amount: *amount,
+    });
+    metrics::put_capped(txn, capped.collect()).await?;
 
     let mut state = whole(person, totals, held);
     for row in metrics::of_people(txn, [person.id]).await? {
         state.metrics.insert(row.metric_id, to_metric(&row));
     }
-    let entitled = engine::entitlement(catalog, &state);
+    let misjudged = engine::misjudged(catalog, &state);
     for flagged in [true, false] {
-        let changed = held.iter().filter(|row| row.cause == "RULE" && row.revoked_at.is_none());
-        let changed = changed.filter(|row| row.flagged != flagged);
-        let changed =
-            changed.filter(|row| entitled.awards.contains(&(row.achievement_id, row.occurrence)) != flagged);
+        let changed = held.iter().filter(|row| {
+            misjudged.get(&(row.achievement_id, row.occurrence)).is_some_and(|should_be| *should_be == flagged)
+        });
         awards::flag(txn, &changed.map(|row| row.id).collect(), flagged).await?;
     }
+    let entitled = engine::entitlement(catalog, &state);
     let has = |key: &(Uuid, i64)| held.iter().any(|row| (row.achievement_id, row.occurrence) == *key);
     let missing: BTreeSet<(Uuid, i64)> = entitled.awards.into_iter().filter(|key| !has(key)).collect();
     if missing.is_empty() {
