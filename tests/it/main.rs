@@ -8,3 +8,5 @@
 )]
 
 mod flow;
+mod packs;
+mod race;

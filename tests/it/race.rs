@@ -1,0 +1,184 @@
+//! Many at once over one thing: whoever wins, it happens once, and nobody is told of the struggle.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use plaudit::auth::Role;
+use serde_json::{Value, json};
+use tests::{Backend, Client, World, on_both};
+use uuid::Uuid;
+
+const SIXTY_FOUR: usize = 64;
+
+/// What 64 right answers of one person bring besides 640 XP of their own, by key and bonus. The last
+/// three are earned by XP, so that the cascade is part of the race.
+const EARNED: [(&str, i64); 6] = [
+    ("aurora/first-steps", 50),
+    ("aurora/getting-warmed-up", 100),
+    ("aurora/perfect-score", 150),
+    ("code-lab/century", 10),
+    ("code-lab/rising-star", 10),
+    ("tests/level-up", 0),
+];
+const XP: i64 = 640 + 320;
+
+on_both! {
+    async fn sixty_four_events_cross_each_threshold_once(w: World) {
+        let ada = w.student("UTC").await;
+        let clients = connections(&w, &[w.url()]);
+        let answers = race(&clients, |nth| answered(&format!("q{nth}"), ada)).await;
+        expect_one_walk_over_the_thresholds(&w, &answers).await;
+        w.finish().await;
+    }
+
+    async fn the_same_event_sixty_four_times_counts_once(w: World) {
+        let ada = w.student("UTC").await;
+        let clients = connections(&w, &[w.url()]);
+        let mut answers = race(&clients, |_| answered("q", ada)).await;
+        let duplicates = answers.iter().filter(|answer| answer["duplicate"] == true).count();
+        assert_eq!(duplicates, SIXTY_FOUR - 1);
+        // But for that word, everybody is told what the event brought.
+        for answer in &mut answers {
+            answer["duplicate"] = json!(false);
+        }
+        let first = answers.first().unwrap().clone();
+        assert_eq!(first["xpGained"], 60);
+        assert_eq!(answers, vec![first; SIXTY_FOUR]);
+        assert_eq!(w.database.number("SELECT count(*) FROM events WHERE external_id = 'q'").await, 1);
+        assert_eq!(w.database.number("SELECT count(*) FROM awards").await, 1);
+        assert_eq!(w.database.number("SELECT xp FROM totals").await, 60);
+        w.finish().await;
+    }
+
+    async fn sixty_four_first_sign_ins_make_one_person(w: World) {
+        let ada = Uuid::new_v4();
+        let client = w.person(ada, Role::Student);
+        let asked = (0..SIXTY_FOUR).map(|_| client.ask("{ me { id displayName role } }", json!({})));
+        let name = format!("Student {}", &ada.simple().to_string()[..4]);
+        for answer in join_all(asked).await {
+            let me = json!({"me": {"id": ada, "displayName": name, "role": "STUDENT"}});
+            assert_eq!(*answer.data(), me);
+        }
+        assert_eq!(w.database.number("SELECT count(*) FROM people").await, 1);
+        assert_eq!(w.database.number("SELECT count(*) FROM events").await, 1, "user_joined");
+        w.finish().await;
+    }
+
+    async fn batches_in_opposite_orders_do_not_get_in_each_others_way(w: World) {
+        opposite_orders(&w, &[w.url()]).await;
+        w.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_cross_each_threshold_once() {
+    let Some(w) = World::on(Backend::Postgres).await else { return };
+    let second = w.second_server().await;
+    let urls = [w.url(), format!("http://{}", second.address)];
+    let ada = w.student("UTC").await;
+    let answers = race(&connections(&w, &urls), |nth| answered(&format!("q{nth}"), ada)).await;
+    expect_one_walk_over_the_thresholds(&w, &answers).await;
+    second.stop().await;
+    w.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_take_batches_in_opposite_orders() {
+    let Some(w) = World::on(Backend::Postgres).await else { return };
+    let second = w.second_server().await;
+    opposite_orders(&w, &[w.url(), format!("http://{}", second.address)]).await;
+    second.stop().await;
+    w.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_meet_one_newcomer_and_their_referrer() {
+    let Some(w) = World::on(Backend::Postgres).await else { return };
+    let second = w.second_server().await;
+    let (ada, ben) = (w.student("UTC").await, Uuid::new_v4());
+    w.upsert(ben, json!({"referredBy": ada})).await;
+    // Ben's tenth answer is Ada's event: both are locked, by batches that know only of one of them.
+    let urls = [w.url(), format!("http://{}", second.address)];
+    let answers = race(&connections(&w, &urls), |nth| {
+        answered(&format!("q{nth}"), if nth % 2 == 0 { ada } else { ben })
+    })
+    .await;
+    assert!(answers.iter().all(|answer| answer["userErrors"] == json!([])), "{answers:#?}");
+    let referrals = "SELECT count(*) FROM events WHERE activity = 'referral_completed' AND source = 'plaudit'";
+    assert_eq!(w.database.number(referrals).await, 1);
+    second.stop().await;
+    w.finish().await;
+}
+
+/// Everything was earned once, by somebody, and told once.
+async fn expect_one_walk_over_the_thresholds(w: &World, answers: &[Value]) {
+    let mut told: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+    for award in answers.iter().flat_map(|answer| answer["awards"].as_array().unwrap()) {
+        let key = award["achievement"]["key"].as_str().unwrap();
+        told.entry(key).or_default().push(award["xpBonus"].as_i64().unwrap());
+    }
+    let once = EARNED.into_iter().map(|(key, bonus)| (key, vec![bonus])).collect::<BTreeMap<_, _>>();
+    assert_eq!(told, once);
+    let gained: i64 = answers.iter().map(|answer| answer["xpGained"].as_i64().unwrap()).sum();
+    assert_eq!(gained, XP);
+    assert_eq!(w.database.number("SELECT xp FROM totals").await, XP);
+    assert_eq!(w.database.number("SELECT count(*) FROM awards").await, 6);
+    assert_eq!(w.database.number("SELECT count(*) FROM xp_entries WHERE kind = 'BONUS'").await, 5);
+    assert_eq!(w.database.number("SELECT count(*) FROM xp_entries WHERE kind = 'BASE'").await, 64);
+}
+
+/// Sixteen senders, half of them from the first person to the last and half the other way round,
+/// with ids of events that run against the order of the people.
+async fn opposite_orders(w: &World, urls: &[String]) {
+    let mut people = Vec::new();
+    for _ in 0..24 {
+        people.push(w.student("UTC").await);
+    }
+    let token = w.service().token().map(str::to_owned);
+    let sent = (0..16).map(|sender: usize| {
+        let client = Client::new(urls[sender % urls.len()].clone(), token.clone());
+        let mut events: Vec<Value> = (0..people.len())
+            .map(|nth| answered(&format!("{}-{sender}", people.len() - nth), people[nth]))
+            .collect();
+        // Sent by everybody, so that the events themselves are fought over as well.
+        events.extend((0..people.len()).map(|nth| answered(&format!("shared-{nth}"), people[nth])));
+        if sender / 2 % 2 == 1 {
+            events.reverse();
+        }
+        async move {
+            let mut answers = Vec::new();
+            for half in events.chunks(events.len() / 2) {
+                answers.push(client.record_all(half).await);
+            }
+            answers
+        }
+    });
+    let mut fresh = 0;
+    for answer in join_all(sent).await.into_iter().flatten() {
+        for result in answer["results"].as_array().unwrap() {
+            assert_eq!(result["userErrors"], json!([]));
+            fresh += usize::from(result["duplicate"] == false);
+        }
+    }
+    assert_eq!(fresh, 16 * people.len() + people.len());
+    let answers = "SELECT count(*) FROM events WHERE activity = 'question_answered'";
+    assert_eq!(w.database.number(answers).await, 17 * 24);
+    let first_steps = "SELECT count(*) FROM awards a JOIN achievements d ON d.id = a.achievement_id \
+                       WHERE d.key = 'aurora/first-steps'";
+    assert_eq!(w.database.number(first_steps).await, 24);
+}
+
+/// Clients with a connection of their own each, spread over these servers.
+fn connections(w: &World, urls: &[String]) -> Vec<Client> {
+    let token = w.service().token().map(str::to_owned);
+    urls.iter().cycle().take(SIXTY_FOUR).map(|url| Client::new(url.clone(), token.clone())).collect()
+}
+
+/// Every client sends its event at once.
+async fn race(clients: &[Client], event: impl Fn(usize) -> Value) -> Vec<Value> {
+    join_all(clients.iter().enumerate().map(|(nth, client)| client.record(event(nth)))).await
+}
+
+fn answered(id: &str, person: Uuid) -> Value {
+    json!({"id": id, "userId": person, "activity": "question_answered", "attributes": {"correct": true}})
+}
