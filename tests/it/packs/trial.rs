@@ -1,0 +1,159 @@
+//! The packs' own tests as a host application would act them out: who, what, when, and what is expected.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A pack as it is written.
+pub(super) struct Pack {
+    pub(super) key: &'static str,
+    pub(super) achievements: Vec<Achievement>,
+    pub(super) trials: Vec<Trial>,
+}
+
+/// What the tests need to know of an achievement.
+pub(super) struct Achievement {
+    /// With the pack's key before it.
+    pub(super) key: String,
+    pub(super) pack: &'static str,
+    pub(super) bonus: i64,
+    pub(super) rule: Value,
+}
+
+/// One test of a pack.
+pub(super) struct Trial {
+    pub(super) name: String,
+    pub(super) pack: &'static str,
+    pub(super) zone: String,
+    pub(super) settings: BTreeMap<String, String>,
+    pub(super) happenings: Vec<Happening>,
+    /// The awards afterwards, with the pack's key before them.
+    pub(super) expect: BTreeSet<String>,
+    pub(super) xp: i64,
+    pub(super) level: Option<i64>,
+    pub(super) rank: Option<String>,
+}
+
+/// One event of a test.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Happening {
+    pub(super) at: DateTime<Utc>,
+    pub(super) activity: String,
+    pub(super) attributes: Value,
+    /// Whose it is, if not the person of the test: someone they referred.
+    pub(super) about: Option<String>,
+}
+
+/// Reads a built-in pack.
+pub(super) fn pack(key: &'static str) -> Pack {
+    let text = match key {
+        "aurora" => include_str!("../../../api/catalogs/aurora.json"),
+        "tests" => include_str!("../../../api/catalogs/tests.json"),
+        "code-lab" => include_str!("../../../api/catalogs/code-lab.json"),
+        "course-portal" => include_str!("../../../api/catalogs/course-portal.json"),
+        other => panic!("no pack is called {other}"),
+    };
+    let written: Value = serde_json::from_str(text).expect("a pack is JSON");
+    let achievements = list(&written["achievements"]).iter().map(|one| achievement(key, one)).collect();
+    let trials = list(&written["tests"]).iter().map(|one| trial(key, one)).collect();
+    Pack { key, achievements, trials }
+}
+
+impl Trial {
+    /// Whether this test is the other with exactly one event more.
+    pub(super) fn is_one_event_more_than(&self, other: &Self) -> bool {
+        if self.happenings.len() != other.happenings.len() + 1 || self.zone != other.zone {
+            return false;
+        }
+        let mut left = self.happenings.clone();
+        other.happenings.iter().all(|happening| {
+            left.iter().position(|one| one == happening).map(|place| left.swap_remove(place)).is_some()
+        })
+    }
+
+    /// When the person appears, where the test says so.
+    pub(super) fn joins_at(&self) -> Option<DateTime<Utc>> {
+        self.happenings.iter().find(|one| one.activity == "user_joined").map(|one| one.at)
+    }
+
+    /// The people besides the one of the test.
+    pub(super) fn friends(&self) -> BTreeSet<&str> {
+        self.happenings.iter().filter_map(|one| one.about.as_deref()).collect()
+    }
+
+    /// What the host application sends; that people join is none of its business.
+    pub(super) fn events(&self, person: Uuid, friends: &BTreeMap<&str, Uuid>) -> Vec<Value> {
+        let sent = self.happenings.iter().filter(|one| one.activity != "user_joined");
+        let event = |one: &Happening| {
+            let user = one.about.as_deref().map_or(person, |friend| friends[friend]);
+            json!({"userId": user, "activity": one.activity, "occurredAt": one.at, "attributes": one.attributes})
+        };
+        sent.map(event).collect()
+    }
+}
+
+fn achievement(pack: &'static str, written: &Value) -> Achievement {
+    let key = written["key"].as_str().map_or_else(|| kebab(text(&written["name"])), str::to_owned);
+    Achievement {
+        key: format!("{pack}/{key}"),
+        pack,
+        bonus: written["xpBonus"].as_i64().unwrap_or(0),
+        rule: written["rule"].clone(),
+    }
+}
+
+fn trial(pack: &'static str, written: &Value) -> Trial {
+    let settings = written["settings"].as_object().cloned().unwrap_or_default();
+    let expect = list(&written["expect"]).iter().map(|key| format!("{pack}/{}", text(key)));
+    Trial {
+        name: text(&written["name"]).to_owned(),
+        pack,
+        zone: written["timezone"].as_str().unwrap_or("UTC").to_owned(),
+        settings: settings.iter().map(|(key, value)| (key.clone(), text(value).to_owned())).collect(),
+        happenings: list(&written["events"]).iter().flat_map(happenings).collect(),
+        expect: expect.collect(),
+        xp: written["xp"].as_i64().expect("every test of a pack says how much XP there is"),
+        level: written["level"].as_i64(),
+        rank: written["rank"].as_str().map(str::to_owned),
+    }
+}
+
+fn happenings(written: &Value) -> Vec<Happening> {
+    let step = match written["every"].as_str().unwrap_or("minute") {
+        "minute" => TimeDelta::minutes(1),
+        "hour" => TimeDelta::hours(1),
+        "day" => TimeDelta::days(1),
+        "week" => TimeDelta::weeks(1),
+        other => panic!("nothing happens every {other}"),
+    };
+    let from: DateTime<Utc> = text(&written["from"]).parse().expect("a test's times are RFC 3339");
+    let repeat = written["repeat"].as_i64().unwrap_or(1);
+    let happening = |number: i64| {
+        let mut attributes = written["attributes"].as_object().cloned().unwrap_or_default();
+        for (name, pattern) in written["attributeSeries"].as_object().into_iter().flatten() {
+            attributes.insert(name.clone(), text(pattern).replace("{n}", &number.to_string()).into());
+        }
+        Happening {
+            at: from + step * i32::try_from(number - 1).expect("a test has not that many events"),
+            activity: text(&written["activity"]).to_owned(),
+            attributes: attributes.into(),
+            about: written["about"].as_str().map(str::to_owned),
+        }
+    };
+    (1..=repeat).map(happening).collect()
+}
+
+fn kebab(name: &str) -> String {
+    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().expect("a text")
+}
