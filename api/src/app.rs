@@ -31,3 +31,21 @@ pub struct App {
     /// What subscribers read the feed through.
     pub(crate) hub: Arc<Hub>,
 }
+
+#[cfg(test)]
+impl App {
+    /// An application with keys and a clock, but no database: what needs one is told that it does not answer.
+    pub(crate) fn for_tests(config: Config, clock: Clock) -> Self {
+        let keys = Keys::load(&config.auth).unwrap();
+        Self {
+            config: Arc::new(config),
+            clock,
+            db: Database::nowhere(),
+            keys: Arc::new(keys),
+            catalogue: Arc::new(Catalogue::empty()),
+            batcher: Batcher::new().0,
+            bus: Bus::new(),
+            hub: Arc::new(Hub::new()),
+        }
+    }
+}

@@ -157,6 +157,15 @@ impl Catalogue {
         latest(txn).await
     }
 
+    /// Nothing to earn.
+    #[cfg(test)]
+    pub(crate) fn empty() -> Self {
+        let bundle = Bundle { packs: Vec::new(), settings: Vec::new() };
+        let catalog = bundle.compile().unwrap();
+        let published = Published { version: 0, catalog, bundle, achievements: HashMap::new() };
+        Self { current: ArcSwap::from_pointee(published) }
+    }
+
     /// What is in force.
     pub(crate) fn current(&self) -> Arc<Published> {
         self.current.load_full()

@@ -121,6 +121,9 @@ pub(super) async fn converse<S>(
 }
 
 #[cfg(test)]
+mod tests;
+
+#[cfg(test)]
 impl Connection {
     /// A connection of its own for a test that has no listener.
     pub(super) fn alone() -> Self {

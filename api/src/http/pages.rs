@@ -7,11 +7,14 @@ use axum::extract::{Extension, Path, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use engine::catalog::{Rarity, achievement_id};
 use serde_json::json;
 
 use super::Site;
 use super::request_id::RequestId;
+use crate::app::App;
 use crate::refusal::Code;
+use crate::{demo, render};
 
 /// The process runs.
 pub(super) async fn live() -> Response {
@@ -23,27 +26,32 @@ pub(super) async fn ready<E: Executor>(State(site): State<Site<E>>) -> Response 
     if *site.stopping.borrow() {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "stopping" }))).into_response();
     }
-    Json(json!({ "status": "ready" })).into_response()
+    match crate::store::ping(&site.app.db).await {
+        Ok(()) => Json(json!({ "status": "ready" })).into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "the database does not answer");
+            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "unavailable" }))).into_response()
+        }
+    }
 }
 
 /// The picture of one achievement: `/badges/<key>.svg`.
 pub(super) async fn badge<E: Executor>(
-    State(_site): State<Site<E>>,
+    State(site): State<Site<E>>,
     Extension(request_id): Extension<RequestId>,
     Path(file): Path<String>,
 ) -> Response {
-    let picture =
-        file.strip_suffix(".svg").and_then(|key| Some(crate::render::badge(key, "special", "common")));
-    match picture {
+    match file.strip_suffix(".svg").and_then(|key| draw(&site.app, key)) {
         Some(picture) => picture_response(picture),
         None => nothing(&request_id, "There is no such badge. Pictures are at /badges/<key>.svg."),
     }
 }
 
 /// GraphiQL, with a token filled in.
-pub(super) async fn graphiql<E: Executor>(State(_site): State<Site<E>>) -> Response {
-    let token = "";
-    let page = "__TOKEN__".replace("__TOKEN__", token).replace("__PATH__", "/graphql");
+pub(super) async fn graphiql<E: Executor>(State(site): State<Site<E>>) -> Response {
+    // Without a secret of ours there is no token of ours: then people paste one.
+    let token = demo::admin_token(&site.app.keys, site.app.clock.now()).unwrap_or_default();
+    let page = include_str!("graphiql.html").replace("__TOKEN__", &token).replace("__PATH__", "/graphql");
     let mut response = Response::new(Body::from(page));
     set(&mut response, CONTENT_TYPE, "text/html; charset=utf-8");
     response
@@ -62,6 +70,19 @@ pub(super) async fn wrong_method(Extension(request_id): Extension<RequestId>, _r
         &request_id,
         "Only GET is answered at this address.",
     )
+}
+
+/// The picture of an achievement that is or was published.
+fn draw(app: &App, key: &str) -> Option<String> {
+    let published = app.catalogue.current();
+    let definition = &published.achievements.get(&achievement_id(key))?.definition;
+    let rarity = match definition.rarity {
+        Rarity::Common => "common",
+        Rarity::Rare => "rare",
+        Rarity::Epic => "epic",
+        Rarity::Legendary => "legendary",
+    };
+    Some(render::badge(&definition.name, &definition.category, rarity))
 }
 
 fn picture_response(picture: String) -> Response {

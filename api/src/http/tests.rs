@@ -38,7 +38,7 @@ impl Query {
     }
 
     async fn panics(&self) -> i32 {
-        panic!("on purpose")
+        "on purpose".parse().unwrap()
     }
 
     async fn never(&self) -> i32 {
@@ -83,9 +83,9 @@ impl Subscriptions {
 pub(super) type SmallSchema = Schema<Query, Mutation, Subscriptions>;
 
 /// The small schema behind the real site, its clock in hand, and the switch that stops it.
-pub(super) async fn site(config: Config) -> (Site<SmallSchema>, watch::Sender<bool>) {
+pub(super) fn site(config: Config) -> (Site<SmallSchema>, watch::Sender<bool>) {
     let clock = Clock::hand(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap());
-    let app = App::for_tests(config, clock).await;
+    let app = App::for_tests(config, clock);
     let schema = Schema::build(Query, Mutation, Subscriptions).limit_depth(3).limit_complexity(30).finish();
     let (stop, stopping) = watch::channel(false);
     (Site::new(app, schema, stopping), stop)
@@ -100,7 +100,7 @@ async fn small_router() -> (Router, App) {
     let mut config = Config::demo();
     config.limits.body_bytes = 1_000;
     config.origins = vec!["https://school.example".to_owned()];
-    let (site, _) = site(config).await;
+    let (site, _) = site(config);
     let app = site.app.clone();
     (router(site), app)
 }
@@ -305,7 +305,7 @@ async fn a_panic_is_an_internal_error_with_the_requests_id() {
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(answer.error()["extensions"], json!({ "code": "INTERNAL", "requestId": "r-1" }));
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
-    assert!(!answer.body.contains("on purpose"));
+    assert!(!answer.body.contains("ParseIntError"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -347,7 +347,7 @@ async fn an_unknown_address_is_told_so_as_json() {
 #[tokio::test]
 async fn graphiql_is_there_for_the_demo_only() {
     let status = async |config: Config| {
-        let router = router(site(config).await.0);
+        let router = router(site(config).0);
         pass(router, request("GET", "/graphiql", &[], "")).await.status
     };
     assert_eq!(status(Config::demo()).await, StatusCode::OK);

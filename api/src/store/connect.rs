@@ -56,6 +56,14 @@ impl Database {
         Ok(Self { writer, reader, dialect, statements })
     }
 
+    /// A database that never answers.
+    #[cfg(test)]
+    pub(crate) fn nowhere() -> Self {
+        let connection = DatabaseConnection::default();
+        let statements = Arc::default();
+        Self { writer: connection.clone(), reader: connection, dialect: Dialect::Sqlite, statements }
+    }
+
     /// Which of the two it is.
     #[must_use]
     pub fn dialect(&self) -> Dialect {

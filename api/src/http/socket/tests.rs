@@ -1,1 +1,327 @@
-//! Conversations.
+//! Conversations with the small schema, over a pipe and with the time in hand.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::io::DuplexStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, pause};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+use crate::app::App;
+use crate::config::Config;
+use crate::http::accept::{Connection, converse};
+use crate::http::router;
+use crate::http::tests::{site, token};
+
+/// A server for sockets, and what it shares with all of them.
+struct Server {
+    router: axum::Router,
+    app: App,
+    stop: watch::Sender<bool>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Server {
+    fn new(config: Config) -> Self {
+        pause();
+        let (site, stop) = site(config);
+        let (app, stopping) = (site.app.clone(), site.stopping.clone());
+        Self { router: router(site), app, stop, stopping }
+    }
+
+    /// Opens a socket over a pipe that holds `room` bytes.
+    async fn open_with(&self, room: usize, protocol: &str) -> Client {
+        let (ours, theirs) = tokio::io::duplex(room);
+        let serving = converse(
+            theirs,
+            Connection::alone(),
+            self.router.clone(),
+            Duration::from_secs(5),
+            self.stopping.clone(),
+        );
+        tokio::spawn(serving);
+        let mut request = "ws://server/graphql".into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", protocol.parse().unwrap());
+        let (socket, response) = client_async(request, ours).await.unwrap();
+        assert_eq!(response.headers()["sec-websocket-protocol"], protocol);
+        Client { socket }
+    }
+
+    async fn open(&self) -> Client {
+        self.open_with(64 * 1024, super::SUBPROTOCOL).await
+    }
+
+    /// A socket whose client has introduced itself as the service of this name.
+    async fn introduced(&self, service: &str) -> Client {
+        let mut client = self.open().await;
+        let authorization = format!("Bearer {}", token(&self.app, service));
+        client.say(json!({ "type": "connection_init", "payload": { "authorization": authorization } })).await;
+        assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
+        client
+    }
+}
+
+struct Client {
+    socket: WebSocketStream<DuplexStream>,
+}
+
+impl Client {
+    async fn say(&mut self, message: Value) {
+        self.socket.send(Message::text(message.to_string())).await.unwrap();
+    }
+
+    async fn ask(&mut self, id: &str, query: &str) {
+        self.say(json!({ "type": "subscribe", "id": id, "payload": { "query": query } })).await;
+    }
+
+    /// The next message of the protocol; fails if the socket closes.
+    async fn hear(&mut self) -> Value {
+        loop {
+            match self.socket.next().await.unwrap().unwrap() {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// The code of the close frame, whatever comes before it.
+    async fn close_code(&mut self) -> u16 {
+        loop {
+            if let Message::Close(frame) = self.socket.next().await.unwrap().unwrap() {
+                return frame.unwrap().code.into();
+            }
+        }
+    }
+}
+
+fn seconds_since(start: Instant) -> u64 {
+    (Instant::now() - start).as_secs()
+}
+
+#[tokio::test]
+async fn an_operation_answers_under_its_id_until_it_is_complete() {
+    let server = Server::new(Config::demo());
+    let mut client = server.introduced("crm").await;
+    client.ask("a", "subscription { count(to: 2) }").await;
+    for expected in [
+        json!({ "type": "next", "id": "a", "payload": { "data": { "count": 1 } } }),
+        json!({ "type": "next", "id": "a", "payload": { "data": { "count": 2 } } }),
+        json!({ "type": "complete", "id": "a" }),
+    ] {
+        assert_eq!(client.hear().await, expected);
+    }
+    client.ask("a", "mutation { set(number: 7) }").await;
+    let next = json!({ "type": "next", "id": "a", "payload": { "data": { "set": 7 } } });
+    assert_eq!(client.hear().await, next);
+    assert_eq!(client.hear().await, json!({ "type": "complete", "id": "a" }));
+    client.ask("a", "{ who }").await;
+    assert_eq!(client.hear().await["payload"]["data"]["who"], "crm");
+}
+
+#[tokio::test]
+async fn a_field_that_fails_is_next_and_a_request_error_is_error() {
+    let server = Server::new(Config::demo());
+    let mut client = server.introduced("crm").await;
+    client.ask("a", "{ fails }").await;
+    let next = client.hear().await;
+    assert_eq!((&next["type"], &next["payload"]["data"]), (&json!("next"), &Value::Null));
+    assert_eq!(next["payload"]["errors"][0]["path"], json!(["fails"]));
+    assert_eq!(client.hear().await, json!({ "type": "complete", "id": "a" }));
+
+    for query in
+        ["{", "{ nothing }", "query($n: Int!) { echo(number: $n) }", "subscription { count(to: 1) silence }"]
+    {
+        client.ask("b", query).await;
+        let error = client.hear().await;
+        assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("b")), "{query}");
+        assert_eq!(error["payload"][0]["extensions"]["code"], "INVALID_INPUT", "{query}");
+    }
+    client.ask("b", "{ hello }").await;
+    assert_eq!(client.hear().await["type"], "next");
+}
+
+#[tokio::test]
+async fn a_subscription_that_loses_an_answer_ends_with_an_error() {
+    let server = Server::new(Config::demo());
+    let mut client = server.introduced("crm").await;
+    client.ask("a", "subscription { refused }").await;
+    assert_eq!(client.hear().await["type"], "error");
+    client.ask("b", "subscription { breaks }").await;
+    assert_eq!(client.hear().await["payload"]["data"]["breaks"], 1);
+    let error = client.hear().await;
+    assert_eq!((&error["type"], &error["payload"][0]["message"]), (&json!("error"), &json!("lost")));
+    // Nothing of either follows.
+    client.say(json!({ "type": "ping" })).await;
+    assert_eq!(client.hear().await, json!({ "type": "pong" }));
+}
+
+#[tokio::test]
+async fn a_panic_ends_its_own_operation_only() {
+    let server = Server::new(Config::demo());
+    let mut client = server.introduced("crm").await;
+    client.ask("silent", "subscription { silence }").await;
+    client.ask("a", "subscription { panics }").await;
+    assert_eq!(client.hear().await["payload"]["data"]["panics"], 1);
+    let error = client.hear().await;
+    assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("a")));
+    assert_eq!(error["payload"][0]["extensions"]["code"], "INTERNAL");
+    client.ask("silent", "subscription { silence }").await;
+    assert_eq!(client.close_code().await, 4409);
+}
+
+#[tokio::test]
+async fn without_a_token_nobody_asks() {
+    let server = Server::new(Config::demo());
+    let mut client = server.open().await;
+    client.say(json!({ "type": "connection_init" })).await;
+    assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
+    client.ask("a", "{ __typename who }").await;
+    assert_eq!(client.hear().await["payload"]["data"], json!({ "__typename": "Query", "who": null }));
+}
+
+#[tokio::test]
+async fn silence_before_the_introduction_is_4408_after_five_seconds() {
+    let server = Server::new(Config::demo());
+    let mut client = server.open().await;
+    let start = Instant::now();
+    assert_eq!(client.close_code().await, 4408);
+    assert_eq!(seconds_since(start), 5);
+}
+
+#[tokio::test]
+async fn the_end_of_the_token_is_4403() {
+    let server = Server::new(Config::demo());
+    let mut client = server.introduced("crm").await;
+    client.ask("a", "subscription { silence }").await;
+    server.app.clock.advance(TimeDelta::seconds(59));
+    client.say(json!({ "type": "ping" })).await;
+    assert_eq!(client.hear().await, json!({ "type": "pong" }));
+    server.app.clock.advance(TimeDelta::seconds(1));
+    assert_eq!(client.close_code().await, 4403);
+}
+
+#[tokio::test]
+async fn an_answer_after_the_end_of_the_token_is_not_told() {
+    let server = Server::new(Config::demo());
+    let mut client = server.introduced("crm").await;
+    server.app.clock.advance(TimeDelta::seconds(60));
+    client.ask("a", "{ who }").await;
+    assert_eq!(client.close_code().await, 4403);
+}
+
+#[tokio::test]
+async fn a_client_that_answers_pings_stays_and_one_that_does_not_is_1013() {
+    let server = Server::new(Config::demo());
+    let mut client = server.introduced("crm").await;
+    let start = Instant::now();
+    // Reading answers the pings; nothing else happens for ten minutes.
+    let silence = tokio::time::timeout(Duration::from_secs(600), client.hear()).await;
+    assert!(silence.is_err());
+    assert_eq!(seconds_since(start), 600);
+
+    // Not reading answers none.
+    let mut deaf = server.introduced("deaf").await;
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!(deaf.close_code().await, 1013);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_1013_after_three_seconds() {
+    let server = Server::new(Config::demo());
+    let mut client = server.open_with(1_024, super::SUBPROTOCOL).await;
+    client.say(json!({ "type": "connection_init" })).await;
+    client.hear().await;
+    client.ask("a", "subscription { count(to: 1000000) }").await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(client.close_code().await, 1013);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_is_1012_within_two_seconds() {
+    let server = Server::new(Config::demo());
+    let mut clients = Vec::new();
+    for service in ["a", "b", "c"] {
+        clients.push(server.introduced(service).await);
+    }
+    let start = Instant::now();
+    server.stop.send(true).unwrap();
+    for client in &mut clients {
+        assert_eq!(client.close_code().await, 1012);
+    }
+    assert!(seconds_since(start) <= 3, "{}", seconds_since(start));
+}
+
+#[tokio::test]
+async fn one_caller_holds_only_so_many_sockets() {
+    let mut config = Config::demo();
+    config.limits.sockets_per_user = 2;
+    let server = Server::new(config);
+    let (mut first, _second) = (server.introduced("crm").await, server.introduced("crm").await);
+    let third = async || {
+        let mut client = server.open().await;
+        let authorization = format!("Bearer {}", token(&server.app, "crm"));
+        client.say(json!({ "type": "connection_init", "payload": { "authorization": authorization } })).await;
+        client
+    };
+    assert_eq!(third().await.close_code().await, 1013);
+    let _other = server.introduced("lms").await;
+
+    first.socket.close(None).await.unwrap();
+    while first.socket.next().await.is_some() {}
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(third().await.hear().await, json!({ "type": "connection_ack" }));
+}
+
+#[tokio::test]
+async fn one_socket_runs_only_so_many_operations() {
+    let mut config = Config::demo();
+    config.limits.subscriptions_per_socket = 2;
+    let server = Server::new(config);
+    let mut client = server.introduced("crm").await;
+    for id in ["a", "b", "c"] {
+        client.ask(id, "subscription { silence }").await;
+    }
+    let error = client.hear().await;
+    assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("c")));
+    assert_eq!(error["payload"][0]["extensions"]["code"], "RATE_LIMITED");
+    client.say(json!({ "type": "complete", "id": "a" })).await;
+    client.ask("c", "subscription { count(to: 1) }").await;
+    assert_eq!(client.hear().await["payload"]["data"]["count"], 1);
+}
+
+#[tokio::test]
+async fn another_protocol_is_4406() {
+    let server = Server::new(Config::demo());
+    let (ours, theirs) = tokio::io::duplex(1_024);
+    let stopping = server.stopping.clone();
+    tokio::spawn(converse(
+        theirs,
+        Connection::alone(),
+        server.router.clone(),
+        Duration::from_secs(5),
+        stopping,
+    ));
+    let request = "ws://server/graphql".into_client_request().unwrap();
+    let (socket, _) = client_async(request, ours).await.unwrap();
+    assert_eq!(Client { socket }.close_code().await, 4406);
+}
+
+#[tokio::test]
+async fn a_query_on_a_socket_has_the_time_of_a_request() {
+    let server = Server::new(Config::demo());
+    let mut client = server.introduced("crm").await;
+    let start = Instant::now();
+    client.ask("a", "{ never }").await;
+    let error = client.hear().await;
+    assert_eq!(
+        (&error["type"], &error["payload"][0]["extensions"]["code"]),
+        (&json!("error"), &json!("UNAVAILABLE"))
+    );
+    assert_eq!(seconds_since(start), 30);
+}
