@@ -40,7 +40,10 @@ impl From<store::Error> for Fault {
     fn from(error: store::Error) -> Self {
         let source = std::error::Error::source(&error).map(ToString::to_string);
         let refusal = match error {
-            store::Error::Collision(_) | store::Error::Unavailable(_) | store::Error::Stopping => {
+            store::Error::Collision(_)
+            | store::Error::Unavailable(_)
+            | store::Error::Busy
+            | store::Error::Stopping => {
                 tracing::warn!(%error, source, "a request could not be served now");
                 Refusal::new(Code::Unavailable, "Not available at this moment: send the same request again.")
             }

@@ -92,7 +92,9 @@ async fn derived(
     let ids: HashMap<String, (Uuid, String)> = referrers
         .keys()
         .flat_map(|person| {
-            catalog.derived_activities().map(move |key| (format!("{key}:{person}"), (*person, key.to_owned())))
+            catalog
+                .derived_activities()
+                .map(move |key| (format!("{key}:{person}"), (*person, key.to_owned())))
         })
         .collect();
     if ids.is_empty() {

@@ -188,6 +188,11 @@ async fn commit(app: &App, submissions: &[Submission]) -> Vec<Result<Outcomes, s
     match attempt(app, submissions).await {
         Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
         Err(error) if submissions.len() == 1 => vec![Err(error)],
+        // Nobody is guilty of a database that does not answer, and asking it once more each only makes them wait.
+        Err(error @ store::Error::Unavailable(_)) => {
+            tracing::warn!(%error, callers = submissions.len(), "a transaction could not be made");
+            submissions.iter().map(|_| Err(store::Error::Busy)).collect()
+        }
         Err(_) => {
             let mut answers = Vec::with_capacity(submissions.len());
             for submission in submissions {
@@ -220,9 +225,7 @@ async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>,
         };
         attempts += 1;
         match stop {
-            Stop::Guilty(row, refusal) => {
-                guilty.insert(row, refusal);
-            }
+            Stop::Guilty(row, refusal) => refuse(&mut guilty, submissions, row, refusal),
             Stop::Stale if attempts < ATTEMPTS => app.catalogue.refresh(&app.db).await?,
             Stop::Store(store::Error::Collision(_)) if attempts < ATTEMPTS => {
                 tokio::time::sleep(jitter(attempts)).await;
@@ -231,6 +234,27 @@ async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>,
             Stop::Store(error) => return Err(error),
         }
     }
+}
+
+/// How many rows are refused one by one, each after an attempt of its own.
+const REFUSED_SINGLY: usize = 16;
+
+/// Refuses a row that cannot be kept. Whoever sends many of them for one person is refused the rest
+/// of that person's rows at once, so that no submission costs an attempt a row.
+fn refuse(
+    guilty: &mut BTreeMap<(usize, usize), Refusal>,
+    submissions: &[Submission],
+    (at, index): (usize, usize),
+    refusal: Refusal,
+) {
+    let events = submissions.get(at).map(|submission| &*submission.events).unwrap_or_default();
+    if let Some(person) = events.get(index).map(|event| event.person)
+        && guilty.len() >= REFUSED_SINGLY
+    {
+        let rest = events.iter().enumerate().skip(index).filter(|(_, event)| event.person == person);
+        guilty.extend(rest.map(|(index, _)| ((at, index), refusal.clone())));
+    }
+    guilty.insert((at, index), refusal);
 }
 
 /// A few milliseconds, more with every attempt, different for everybody: those who collided

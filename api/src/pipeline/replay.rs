@@ -96,7 +96,9 @@ async fn bring_up(
     let misjudged = engine::misjudged(catalog, &state);
     for flagged in [true, false] {
         let changed = held.iter().filter(|row| {
-            misjudged.get(&(row.achievement_id, row.occurrence)).is_some_and(|should_be| *should_be == flagged)
+            misjudged
+                .get(&(row.achievement_id, row.occurrence))
+                .is_some_and(|should_be| *should_be == flagged)
         });
         awards::flag(txn, &changed.map(|row| row.id).collect(), flagged).await?;
     }

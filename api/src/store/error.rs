@@ -14,6 +14,9 @@ pub enum Error {
     /// What was read or asked for makes no sense: a defect of ours, or of a hand that edited rows.
     #[error("the database holds or was asked something impossible: {0}")]
     Impossible(String),
+    /// The database did not answer the transaction this was to be part of.
+    #[error("the database was not available")]
+    Busy,
     /// The server is shutting down and takes no more.
     #[error("the server is stopping")]
     Stopping,
