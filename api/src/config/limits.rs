@@ -38,14 +38,12 @@ pub struct Limits {
     pub sockets_per_user: usize,
     /// Connections open in all.
     pub connections: usize,
-    /// Seconds a client has to send the head of a request.
+    /// Seconds a client has to send the head of a request, the wait for it on an open connection included.
     pub header_seconds: u64,
     /// Seconds a client has to send the body of a request.
     pub body_seconds: u64,
     /// Seconds the answer to a request may take.
     pub request_seconds: u64,
-    /// Seconds an open connection may stay without a request.
-    pub idle_seconds: u64,
     /// Seconds a socket has to send `connection_init`.
     pub socket_init_seconds: u64,
     /// Seconds between pings on a socket.
@@ -81,7 +79,6 @@ impl Default for Limits {
             header_seconds: 10,
             body_seconds: 10,
             request_seconds: 30,
-            idle_seconds: 75,
             socket_init_seconds: 5,
             socket_ping_seconds: 15,
             socket_send_seconds: 3,

@@ -253,7 +253,6 @@ pub(super) const SETTINGS: &[Setting] = &[
     number!("limits.header_seconds", limits.header_seconds, 1..=600),
     number!("limits.body_seconds", limits.body_seconds, 1..=600),
     number!("limits.request_seconds", limits.request_seconds, 1..=600),
-    number!("limits.idle_seconds", limits.idle_seconds, 1..=3_600),
     number!("limits.socket_init_seconds", limits.socket_init_seconds, 1..=60),
     number!("limits.socket_ping_seconds", limits.socket_ping_seconds, 1..=600),
     number!("limits.socket_send_seconds", limits.socket_send_seconds, 1..=60),

@@ -1,10 +1,7 @@
 //! What resolvers find beside their arguments: the application, who asks, the loaders.
 
-use std::sync::Arc;
-
 use async_graphql::Context;
 use async_graphql::dataloader::DataLoader;
-use chrono::{DateTime, Utc};
 
 use super::fault::{Answer, Fault};
 use super::loaders::Loaders;
@@ -16,11 +13,7 @@ use crate::refusal::{Code, Refusal};
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     /// Who it is; without a token nobody, and then only `__typename` and introspection answer.
-    pub actor: Option<Actor>,
-    /// The id the answer and the log carry.
-    pub request_id: Arc<str>,
-    /// When the token ends.
-    pub expires_at: Option<DateTime<Utc>>,
+    pub(crate) actor: Option<Actor>,
 }
 
 /// The application.

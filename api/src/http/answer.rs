@@ -132,8 +132,13 @@ pub(super) fn explain(failure: Failure) -> (StatusCode, Refusal) {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             tracing::error!(error = %error, cause, "the caller could not be looked up");
             match error {
-                store::Error::Broken(_) => (StatusCode::INTERNAL_SERVER_ERROR, internal()),
-                _ => (StatusCode::SERVICE_UNAVAILABLE, unavailable()),
+                store::Error::Broken(_) | store::Error::Impossible(_) => {
+                    (StatusCode::INTERNAL_SERVER_ERROR, internal())
+                }
+                store::Error::Collision(_)
+                | store::Error::Unavailable(_)
+                | store::Error::Busy
+                | store::Error::Stopping => (StatusCode::SERVICE_UNAVAILABLE, unavailable()),
             }
         }
     }

@@ -71,11 +71,7 @@ async fn execute<E: Executor>(site: &Site<E>, parts: Parts, body: Body, tone: &T
         Params::from_body(&read(site, body).await?)
     };
     let params = params.map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
-    let caller = Caller {
-        actor: identity.actor,
-        request_id: tone.request_id.clone(),
-        expires_at: identity.expires_at,
-    };
+    let caller = Caller { actor: identity.actor };
     let operation = match prepare(&site.app, caller, params) {
         Ok(operation) => operation,
         Err(error) => return Ok(tone.executed(GraphqlResponse::from_errors(vec![error]))),

@@ -169,11 +169,7 @@ impl<E: Executor> Talk<E> {
             return self.refuse(id, server_error(&Refusal::new(Code::RateLimited, message))).await;
         }
         self.check_token()?;
-        let caller = Caller {
-            actor: client.identity.actor.clone(),
-            request_id: self.tone.request_id.clone(),
-            expires_at: client.identity.expires_at,
-        };
+        let caller = Caller { actor: client.identity.actor.clone() };
         match prepare(&self.site.app, caller, params) {
             Ok(operation) => {
                 let patience = Duration::from_secs(self.site.limits.request_seconds);
