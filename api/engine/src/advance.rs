@@ -158,7 +158,10 @@ pub fn advance(catalog: &Catalog, state: State, events: &[Event]) -> Result<Step
     for (input, event) in events.iter().enumerate() {
         let gain = folding.fold(event, input).map_err(|TooMuch| Overflow {
             event: input,
-            message: format!("would take a total past {MAX_XP}, the most there can be"),
+            message: format!(
+                "This event would take somebody's XP, or a count, past {MAX_XP}, the most there can be: send a \
+                 smaller amount, or leave the event out."
+            ),
         })?;
         folding.step.gains.push(gain);
     }

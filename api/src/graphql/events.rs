@@ -7,7 +7,7 @@ use super::awards::Award;
 use super::context::{actor, app};
 use super::fault::{Answer, Fault, UserError};
 use super::people::User;
-use super::scalars::{DateTime, parse_uuid};
+use super::scalars::{GivenDateTime, parse_uuid};
 use crate::auth::policy;
 use crate::pipeline::{self, Incoming, Recorded, Submission};
 use crate::refusal::Refusal;
@@ -24,7 +24,7 @@ pub(crate) struct RecordEventInput {
     /// What kind of thing happened: an activity of a loaded pack, such as question_answered.
     activity: String,
     /// When it happened; now if omitted. From 2000 on, and at most 5 minutes ahead.
-    occurred_at: Option<DateTime>,
+    occurred_at: Option<GivenDateTime>,
     /// What the catalogue declares for the activity, as a JSON object of at most 4 KiB.
     attributes: Option<Json<serde_json::Value>>,
 }
@@ -119,8 +119,10 @@ pub(crate) async fn record_many(ctx: &Context<'_>, input: RecordEventsInput) -> 
     let most = app(ctx)?.config.limits.batch_events;
     actor(ctx)?;
     if input.events.is_empty() || input.events.len() > most {
-        let message =
-            format!("A call takes 1 to {most} events and this one has {}: split it.", input.events.len());
+        let message = match input.events.len() {
+            0 => format!("A call takes 1 to {most} events and this one has none: send at least one."),
+            sent => format!("A call takes 1 to {most} events and this one has {sent}: split it."),
+        };
         let refusal = Refusal::invalid(["input", "events"], message);
         return Ok(RecordEventsPayload { results: Vec::new(), user_errors: vec![refusal.into()] });
     }
@@ -178,7 +180,7 @@ fn incoming(input: RecordEventInput) -> Result<Incoming, Refusal> {
         id: input.id,
         person,
         activity: input.activity,
-        occurred_at: input.occurred_at.map(|at| at.0),
+        occurred_at: input.occurred_at.map(|at| at.read("occurredAt")).transpose()?,
         attributes: input.attributes.map(|attributes| attributes.0),
     })
 }

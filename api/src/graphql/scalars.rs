@@ -1,10 +1,14 @@
 //! The scalars of the schema, printed in one way only.
 
-use async_graphql::{ID, InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use std::borrow::Cow;
+
+use async_graphql::registry::Registry;
+use async_graphql::{ID, InputType, InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{NaiveDate, SecondsFormat, Utc};
 use uuid::Uuid;
 
 use super::fault::{Answer, Fault};
+use crate::refusal::Refusal;
 
 /// A moment, as RFC 3339. Taken with any offset; answered in UTC with three decimals and Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +25,47 @@ impl ScalarType for DateTime {
 
     fn to_value(&self) -> Value {
         Value::String(self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
+
+/// A `DateTime` in an input, not yet believed: what is no moment is refused in its own field, where the
+/// scalar itself would fail the whole request and every other row with it.
+#[derive(Debug, Clone)]
+pub(crate) struct GivenDateTime(Value);
+
+impl GivenDateTime {
+    /// The moment.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` for what is none.
+    pub(crate) fn read(self, field: &str) -> Result<chrono::DateTime<Utc>, Refusal> {
+        let message = "Not a moment: send RFC 3339, such as 2026-01-31T09:30:00Z.";
+        let moment = <DateTime as ScalarType>::parse(self.0);
+        moment.map(|moment| moment.0).map_err(|_| Refusal::invalid([field], message))
+    }
+}
+
+impl InputType for GivenDateTime {
+    type RawValueType = Self;
+
+    fn type_name() -> Cow<'static, str> {
+        <DateTime as InputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <DateTime as InputType>::create_type_info(registry)
+    }
+
+    fn parse(value: Option<Value>) -> InputValueResult<Self> {
+        Ok(Self(value.unwrap_or_default()))
+    }
+
+    fn to_value(&self) -> Value {
+        self.0.clone()
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
     }
 }
 

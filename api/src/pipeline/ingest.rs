@@ -168,7 +168,7 @@ fn check_attributes(
     catalog.parse_attributes(activity, given).map_err(|problems| {
         let field = problems.first().map(|problem| problem.path.clone()).unwrap_or_default();
         let messages: Vec<_> = problems.into_iter().map(|problem| problem.message).collect();
-        Refusal::invalid(field, messages.join(" ")).below(["attributes"])
+        Refusal::invalid(field, messages.join("; ")).below(["attributes"])
     })
 }
 
