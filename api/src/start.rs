@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 
 use crate::app::App;
 use crate::auth::token::Keys;
@@ -24,8 +25,6 @@ use crate::{graphql, http, packs};
 
 /// How often the published version is looked at, and the outbox for what is due.
 const ROUND: Duration = Duration::from_millis(500);
-/// How long the tasks behind the door may take to end once it is shut.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// Why the server does not start; its text says what to do.
 #[derive(Debug)]
@@ -117,13 +116,14 @@ impl Running {
 
     /// Stops: no new connection, sockets closed with 1012, what is under way committed and answered.
     pub async fn stop(mut self) {
+        let deadline = Instant::now() + Duration::from_secs(self.app.config.limits.shutdown_seconds);
         self.shut.send_replace(true);
         if !self.door.is_finished() {
             let _ = self.door.await;
         }
         self.stop.send_replace(true);
         let ended = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(GRACE, ended).await.is_err() {
+        if tokio::time::timeout_at(deadline, ended).await.is_err() {
             tracing::warn!("stopped before everything had ended");
         }
     }

@@ -13,7 +13,7 @@ pub struct Model {
     pub person_id: Uuid,
     /// How much; negative in a reversal.
     pub amount: i64,
-    /// `BASE` of an event, or `BONUS` of an award.
+    /// `BASE` of an event, `BONUS` of an award, `REVERSAL` of a bonus.
     pub kind: String,
     /// The event that brought it.
     pub event_id: Option<Uuid>,

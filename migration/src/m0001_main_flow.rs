@@ -133,7 +133,7 @@ const STATEMENTS: &[&str] = &[
         id {uuid} NOT NULL PRIMARY KEY,
         person_id {uuid} NOT NULL REFERENCES people (id),
         amount bigint NOT NULL CHECK (amount <> 0),
-        kind text NOT NULL CHECK (kind IN ('BASE', 'BONUS')),
+        kind text NOT NULL CHECK (kind IN ('BASE', 'BONUS', 'REVERSAL')),
         event_id {uuid} REFERENCES events (id),
         award_id {uuid} REFERENCES awards (id),
         occurred_at {time} NOT NULL,
@@ -143,7 +143,7 @@ const STATEMENTS: &[&str] = &[
     "CREATE INDEX xp_entries_of_person ON xp_entries (person_id)",
     "CREATE INDEX xp_entries_of_event ON xp_entries (event_id)",
     "CREATE UNIQUE INDEX xp_entries_base_once ON xp_entries (event_id) WHERE kind = 'BASE'",
-    "CREATE UNIQUE INDEX xp_entries_bonus_once ON xp_entries (award_id) WHERE kind = 'BONUS'",
+    "CREATE UNIQUE INDEX xp_entries_bonus_once ON xp_entries (award_id, kind) WHERE kind <> 'BASE'",
     "CREATE TABLE feed (
         position bigint NOT NULL PRIMARY KEY,
         award_id {uuid} NOT NULL UNIQUE REFERENCES awards (id),
