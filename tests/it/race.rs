@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use plaudit::auth::Role;
 use serde_json::{Value, json};
-use tests::{Backend, Client, World, on_both};
+use tests::{Backend, Client, Packs, World, on_both};
 use uuid::Uuid;
 
 const SIXTY_FOUR: usize = 64;
@@ -104,10 +104,64 @@ async fn two_servers_meet_one_newcomer_and_their_referrer() {
     })
     .await;
     assert!(answers.iter().all(|answer| answer["userErrors"] == json!([])), "{answers:#?}");
-    let referrals = "SELECT count(*) FROM events WHERE activity = 'referral_completed' AND source = 'plaudit'";
+    let referrals =
+        "SELECT count(*) FROM events WHERE activity = 'referral_completed' AND source = 'plaudit'";
     assert_eq!(w.database.number(referrals).await, 1);
     second.stop().await;
     w.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_overflows_is_refused_and_nobody_beside_them() {
+    let packs = Packs::of(&json!({
+        "pack": "plenty", "name": "Plenty", "description": "Any amount of XP.", "version": 1,
+        "categories": [], "achievements": [],
+        "activities": [{
+            "key": "windfall", "description": "XP out of nowhere.", "xp": {"attribute": "amount"},
+            "attributes": {"amount": {
+                "type": "int", "min": 1, "max": 1_000_000, "required": true, "description": "How much."}},
+        }],
+    }));
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let Some(w) = World::with(backend, |config| config.catalogs = vec![packs.setting()]).await else {
+            continue;
+        };
+        let mut people = Vec::new();
+        for _ in 0..SIXTY_FOUR {
+            people.push(w.student("UTC").await);
+        }
+        let windfall = |id: String, nth: usize, amount: i64| json!({"id": id, "userId": people[nth], "activity": "windfall", "attributes": {"amount": amount}});
+        let mut most: Vec<Value> = (0..2_147).map(|n| windfall(format!("m{n}"), 0, 1_000_000)).collect();
+        most.push(windfall("most".to_owned(), 0, 483_640));
+        for some in most.chunks(1_000) {
+            w.service().record_all(some).await;
+        }
+        assert_eq!(w.database.number("SELECT max(xp) FROM totals").await, 2_147_483_640);
+
+        // The first person has room for 7 more; all others have plenty.
+        let clients = connections(&w, &[w.url()]);
+        let answers = race(&clients, |nth| windfall(format!("w{nth}"), nth, 8)).await;
+        for (nth, answer) in answers.iter().enumerate() {
+            let (errors, gained) = (&answer["userErrors"], &answer["xpGained"]);
+            if nth == 0 {
+                assert_eq!(errors[0]["code"], "INVALID_INPUT");
+                assert_eq!(errors[0]["field"], json!(["input", "attributes"]));
+            } else {
+                assert_eq!((errors, gained), (&json!([]), &json!(8)), "caller {nth}");
+            }
+        }
+        // In one request the guilty row harms its neighbours no more, before it or behind.
+        let rows = [(0, 5), (1, 8), (0, 3), (0, 2), (0, 1), (2, 8)];
+        let rows =
+            rows.iter().enumerate().map(|(at, (nth, amount))| windfall(format!("r{at}"), *nth, *amount));
+        let answer = w.service().record_all(&rows.collect::<Vec<_>>()).await;
+        let refused =
+            answer["results"].as_array().unwrap().iter().map(|result| result["userErrors"] != json!([]));
+        assert_eq!(refused.collect::<Vec<_>>(), [false, false, true, false, true, false]);
+        assert_eq!(w.database.number("SELECT max(xp) FROM totals").await, 2_147_483_647);
+        assert_eq!(w.database.number("SELECT count(*) FROM events").await, 2_148 + 63 + 4);
+        w.finish().await;
+    }
 }
 
 /// Everything was earned once, by somebody, and told once.

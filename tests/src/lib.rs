@@ -11,6 +11,7 @@
 
 mod client;
 mod database;
+mod packs;
 mod process;
 mod socket;
 
@@ -28,6 +29,7 @@ use uuid::Uuid;
 
 pub use client::{Answer, Client};
 pub use database::{Backend, Database};
+pub use packs::Packs;
 pub use process::{Process, SECRET};
 pub use socket::{Closed, Frame, Socket};
 

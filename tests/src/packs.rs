@@ -1,0 +1,40 @@
+//! Packs a test writes itself: a folder that goes away, as the setting `catalogs` names it.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+/// A folder of pack files.
+pub struct Packs {
+    folder: PathBuf,
+}
+
+impl Packs {
+    /// A folder with one pack in it.
+    pub fn of(pack: &Value) -> Self {
+        let folder = std::env::temp_dir().join(format!("plaudit_packs_{}", Uuid::new_v4().simple()));
+        std::fs::create_dir_all(&folder).expect("a folder for the packs");
+        let packs = Self { folder };
+        packs.write(pack);
+        packs
+    }
+
+    /// Writes the pack into its file, in place of what it said before.
+    pub fn write(&self, pack: &Value) {
+        let key = pack["pack"].as_str().expect("a pack has a key");
+        std::fs::write(self.folder.join(format!("{key}.json")), pack.to_string())
+            .expect("the pack is written");
+    }
+
+    /// What the setting says.
+    pub fn setting(&self) -> String {
+        self.folder.display().to_string()
+    }
+}
+
+impl Drop for Packs {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
