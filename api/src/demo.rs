@@ -15,6 +15,7 @@ use crate::auth::{Actor, Claims, Role, policy};
 use crate::config::DEMO_SECRET;
 use crate::pipeline::{self, Incoming, Submission};
 use crate::refusal::{Code, Failure, Refusal};
+use crate::registry::audit::Author;
 use crate::registry::people::{self, Change};
 use crate::store;
 
@@ -96,6 +97,7 @@ async fn move_in(app: &App) -> Result<bool, Failure> {
         return Ok(false);
     }
     let actor = Actor::Person { id: head.id, role: Role::SuperAdmin };
+    let author = Author { actor, request_id: "demo".into() };
     for member in everyone {
         let change = Change {
             display_name: member.name.clone(),
@@ -104,7 +106,7 @@ async fn move_in(app: &App) -> Result<bool, Failure> {
             referred_by: member.referred_by.map(Some),
             ..Change::default()
         };
-        people::upsert(app, &actor, member.id, change).await?;
+        people::upsert(app, &author, member.id, change).await?;
     }
     let recorder = policy::recorder(&Actor::Service { source: school.service.as_str().into() });
     for events in past(app, &school).chunks(CHUNK) {

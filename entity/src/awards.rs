@@ -27,8 +27,14 @@ pub struct Model {
     pub event_id: Option<Uuid>,
     /// A rule gave it and would no longer: something late or voided took its ground.
     pub flagged: bool,
+    /// Who gave it, if a person did.
+    pub awarded_by: Option<Uuid>,
+    /// What that person wrote to it.
+    pub notes: Option<String>,
     /// When it was taken back.
     pub revoked_at: Option<DateTimeUtc>,
+    /// Who took it back.
+    pub revoked_by: Option<Uuid>,
     /// Why.
     pub revocation_reason: Option<String>,
 }

@@ -2,11 +2,19 @@
 
 pub mod achievements;
 pub mod active_days;
+pub mod acts;
 pub mod awards;
 pub mod capped_days;
+pub mod certificates;
+pub mod comments;
+pub mod completions;
+pub mod courses;
+pub mod enrollments;
 pub mod events;
 pub mod feed;
 pub mod feed_counter;
+pub mod guardians;
+pub mod lessons;
 pub mod metric_members;
 pub mod metrics;
 pub mod outbox;

@@ -1,6 +1,8 @@
 //! The history of the tables. A step, once released, is never edited; it imports nothing of ours.
 
 mod m0001_main_flow;
+mod m0002_people_act;
+mod spelling;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -11,6 +13,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_main_flow::Migration)]
+        vec![Box::new(m0001_main_flow::Migration), Box::new(m0002_people_act::Migration)]
     }
 }

@@ -1,8 +1,9 @@
 //! Step 1: people, events and all that follows from them.
-//! The SQL is one text for both databases but for a few type words.
 
-use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, DbErr};
+use sea_orm_migration::sea_orm::DbErr;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};
+
+use crate::spelling::run;
 
 /// The first step.
 pub(crate) struct Migration;
@@ -16,23 +17,8 @@ impl MigrationName for Migration {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let db = manager.get_connection();
-        let backend = db.get_database_backend();
-        for statement in STATEMENTS {
-            db.execute_unprepared(&spell(backend, statement)).await?;
-        }
-        Ok(())
+        run(manager, STATEMENTS).await
     }
-}
-
-/// Fills in the words the two databases spell differently. SQLite keeps a UUID as 16 bytes and a
-/// time as RFC 3339 text, which sorts as time does.
-fn spell(backend: DbBackend, statement: &str) -> String {
-    let words = match backend {
-        DbBackend::Sqlite => [("{uuid}", "blob"), ("{time}", "text"), ("{date}", "text"), ("{json}", "text")],
-        _ => [("{uuid}", "uuid"), ("{time}", "timestamptz"), ("{date}", "date"), ("{json}", "jsonb")],
-    };
-    words.into_iter().fold(statement.to_owned(), |text, (word, spelling)| text.replace(word, spelling))
 }
 
 const STATEMENTS: &[&str] = &[

@@ -1,11 +1,178 @@
-//! Who may do what to whom: the one place that decides, and the proof it hands out.
+//! Who may do what to whom: one table, and the proofs it hands out.
+//! A role that may not do something at all is FORBIDDEN; a person out of reach reads like a missing one.
 
 use uuid::Uuid;
 
 use super::{Actor, Role};
 use crate::refusal::{Code, Refusal};
 
-/// Proof that the record of this person may be read by whoever asks. Only this module makes one.
+/// What can be done to somebody's record, or in the school.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Read what somebody has earned and is on the way to.
+    SeeRecord,
+    /// Record events about somebody.
+    RecordEvents,
+    /// Create and change people.
+    KeepPeople,
+    /// Link a guardian to a child, or end it.
+    LinkGuardian,
+    /// Create and change a course that somebody teaches.
+    KeepCourse,
+    /// Enrol somebody in a course, or end it.
+    Enroll,
+    /// Complete a lesson for somebody.
+    CompleteLesson,
+    /// Write a comment as somebody.
+    WriteComment,
+    /// Create, change and retire badges.
+    KeepBadges,
+    /// Give somebody a badge.
+    AwardBadge,
+    /// Take an award back from somebody.
+    RevokeAward,
+    /// Issue somebody a certificate.
+    CreateCertificate,
+    /// Change or delete somebody's certificate.
+    ChangeCertificate,
+    /// Read who did what on whose record.
+    ReadAudit,
+    /// Take out everything that is held on somebody.
+    ExportPerson,
+    /// Remove what identifies somebody.
+    ErasePerson,
+}
+
+/// How somebody stands to the one who asks, now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Relation {
+    /// It is they.
+    Themselves,
+    /// A child they are linked to.
+    Child,
+    /// A student enrolled in a course they teach.
+    Student,
+}
+
+/// To whom a role may do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whom {
+    /// To nobody.
+    Nobody,
+    /// To everybody.
+    Everybody,
+    /// To those who stand to them in one of these relations.
+    Only(&'static [Relation]),
+}
+
+impl Action {
+    /// All of them, in the order of the printed table.
+    pub const ALL: [Self; 16] = [
+        Self::SeeRecord,
+        Self::RecordEvents,
+        Self::KeepPeople,
+        Self::LinkGuardian,
+        Self::KeepCourse,
+        Self::Enroll,
+        Self::CompleteLesson,
+        Self::WriteComment,
+        Self::KeepBadges,
+        Self::AwardBadge,
+        Self::RevokeAward,
+        Self::CreateCertificate,
+        Self::ChangeCertificate,
+        Self::ReadAudit,
+        Self::ExportPerson,
+        Self::ErasePerson,
+    ];
+
+    /// The action in words: "Your role may not …".
+    fn words(self) -> &'static str {
+        match self {
+            Self::SeeRecord => "read records",
+            Self::RecordEvents => "record events",
+            Self::KeepPeople => "keep the register of people",
+            Self::LinkGuardian => "link guardians and children",
+            Self::KeepCourse => "create or change courses",
+            Self::Enroll => "enrol people in courses",
+            Self::CompleteLesson => "complete lessons",
+            Self::WriteComment => "write comments",
+            Self::KeepBadges => "create, change or retire badges",
+            Self::AwardBadge => "award badges",
+            Self::RevokeAward => "revoke awards",
+            Self::CreateCertificate => "issue certificates",
+            Self::ChangeCertificate => "change or delete certificates",
+            Self::ReadAudit => "read the audit log",
+            Self::ExportPerson => "export what is held on people",
+            Self::ErasePerson => "erase people",
+        }
+    }
+}
+
+/// The table: to whom this role may do this.
+#[must_use]
+pub fn whom(action: Action, role: Role) -> Whom {
+    use Action as A;
+    use Relation::{Child, Student, Themselves};
+    use Role as R;
+    use Whom::{Everybody, Nobody, Only};
+    match (action, role) {
+        (A::ErasePerson, R::SuperAdmin) => Everybody,
+        (A::ErasePerson, _) => Nobody,
+        (A::WriteComment, R::Service) => Nobody,
+        (A::WriteComment, _) => Only(&[Themselves]),
+
+        (_, R::SuperAdmin | R::Admin) => Everybody,
+
+        (A::SeeRecord, R::Teacher) => Only(&[Themselves, Student, Child]),
+        (A::SeeRecord, R::Parent) => Only(&[Themselves, Child]),
+        (A::SeeRecord, R::Student) => Only(&[Themselves]),
+
+        (A::RecordEvents | A::ExportPerson, R::Teacher | R::Student | R::Parent) => Only(&[Themselves]),
+
+        (A::KeepCourse, R::Teacher) => Only(&[Themselves]),
+        (A::Enroll | A::CompleteLesson, R::Teacher) => Only(&[Student]),
+        (A::Enroll | A::CompleteLesson, R::Student) => Only(&[Themselves]),
+        (A::AwardBadge | A::RevokeAward | A::CreateCertificate, R::Teacher) => Only(&[Student]),
+
+        (
+            A::SeeRecord | A::RecordEvents | A::KeepPeople | A::LinkGuardian | A::Enroll | A::CompleteLesson,
+            R::Service,
+        ) => Everybody,
+
+        _ => Nobody,
+    }
+}
+
+/// To whom one actor may do one thing. The store turns it into SQL and hands out [`Seen`] for what it finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach {
+    whom: Whom,
+    me: Option<Uuid>,
+}
+
+impl Reach {
+    /// Whether it is everybody.
+    #[must_use]
+    pub fn is_everybody(&self) -> bool {
+        self.whom == Whom::Everybody
+    }
+
+    /// The actor, where relations to them decide, and which do.
+    pub(crate) fn relations(&self) -> Option<(Uuid, &'static [Relation])> {
+        match (self.whom, self.me) {
+            (Whom::Only(relations), Some(me)) => Some((me, relations)),
+            _ => None,
+        }
+    }
+
+    /// The proof for a person whom a statement found within this reach. For `store` alone.
+    pub(crate) fn found(&self, person: Uuid) -> Seen {
+        Seen { person }
+    }
+}
+
+/// Proof that this person lies within the reach of whoever asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Seen {
     person: Uuid,
@@ -19,7 +186,29 @@ impl Seen {
     }
 }
 
-/// Proof that the actor may record events; `person` is set if only that person's own.
+/// To whom the actor may do this.
+///
+/// # Errors
+/// FORBIDDEN where the role may do it to nobody.
+pub fn reach(actor: &Actor, action: Action) -> Result<Reach, Refusal> {
+    match whom(action, actor.role()) {
+        Whom::Nobody => {
+            let able: Vec<_> = Role::ALL.iter().filter(|role| whom(action, **role) != Whom::Nobody).collect();
+            let able: Vec<_> = able.into_iter().map(|role| role.as_str().to_uppercase()).collect();
+            let message = format!("Your role may not {}; {} may.", action.words(), able.join(", "));
+            Err(Refusal::new(Code::Forbidden, message))
+        }
+        whom => Ok(Reach { whom, me: actor.person() }),
+    }
+}
+
+/// Whose records the actor may read.
+#[must_use]
+pub fn sight(actor: &Actor) -> Reach {
+    Reach { whom: whom(Action::SeeRecord, actor.role()), me: actor.person() }
+}
+
+/// Proof that the actor may record events; `own` is set if only that person's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorder {
     source: String,
@@ -45,39 +234,11 @@ impl Recorder {
     }
 }
 
-/// Whose records an actor may read: everyone's, or their own.
-#[must_use]
-pub fn sees_everyone(actor: &Actor) -> bool {
-    matches!(actor.role(), Role::SuperAdmin | Role::Admin | Role::Service)
-}
-
-/// The right to read a person's record; out of scope it answers like a missing person.
-#[must_use]
-pub fn see(actor: &Actor, person: Uuid) -> Option<Seen> {
-    (sees_everyone(actor) || actor.person() == Some(person)).then_some(Seen { person })
-}
-
 /// The right to record events.
 #[must_use]
 pub fn recorder(actor: &Actor) -> Recorder {
-    let own = match actor.role() {
-        Role::SuperAdmin | Role::Admin | Role::Service => None,
-        Role::Teacher | Role::Student | Role::Parent => actor.person(),
-    };
-    Recorder { source: actor.source(), own }
-}
-
-/// Whether the actor may create and change people.
-///
-/// # Errors
-/// FORBIDDEN for a role that may not.
-pub fn keep_people(actor: &Actor) -> Result<(), Refusal> {
-    match actor.role() {
-        Role::SuperAdmin | Role::Admin | Role::Service => Ok(()),
-        Role::Teacher | Role::Student | Role::Parent => {
-            Err(forbidden("keep the register of people", "an admin or a service"))
-        }
-    }
+    let everybody = whom(Action::RecordEvents, actor.role()) == Whom::Everybody;
+    Recorder { source: actor.source(), own: actor.person().filter(|_| !everybody) }
 }
 
 /// Whether the actor may give `person`, who has the role `now` if they exist, the role `wanted`.
@@ -89,8 +250,8 @@ pub fn give_role(actor: &Actor, person: Uuid, now: Option<Role>, wanted: Role) -
         return Ok(());
     }
     if actor.person() == Some(person) {
-        return Err(Refusal::new(Code::Forbidden, "Nobody changes their own role: ask another admin.")
-            .because("OWN_ROLE"));
+        let message = "Nobody changes their own role: ask another admin.";
+        return Err(Refusal::new(Code::Forbidden, message).because("OWN_ROLE"));
     }
     let may = match actor.role() {
         Role::SuperAdmin => wanted != Role::Service,
@@ -98,21 +259,14 @@ pub fn give_role(actor: &Actor, person: Uuid, now: Option<Role>, wanted: Role) -
         Role::Service => now.is_none() && matches!(wanted, Role::Student | Role::Parent | Role::Teacher),
         Role::Teacher | Role::Student | Role::Parent => false,
     };
+    if may {
+        return Ok(());
+    }
     let gives = match actor.role() {
         Role::SuperAdmin => "a super admin gives any role of a person",
         Role::Admin => "an admin gives ADMIN, TEACHER, STUDENT and PARENT",
         _ => "a service creates STUDENT, PARENT and TEACHER and changes no role",
     };
-    if may {
-        Ok(())
-    } else {
-        Err(Refusal::new(Code::Forbidden, format!("This role is not yours to give: {gives}."))
-            .because("ROLE_NOT_YOURS_TO_GIVE"))
-    }
-}
-
-/// A right the role does not have at all.
-#[must_use]
-pub fn forbidden(what: &str, who: &str) -> Refusal {
-    Refusal::new(Code::Forbidden, format!("Your role may not {what}; {who} may."))
+    let message = format!("This role is not yours to give: {gives}.");
+    Err(Refusal::new(Code::Forbidden, message).because("ROLE_NOT_YOURS_TO_GIVE"))
 }

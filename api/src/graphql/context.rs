@@ -1,5 +1,7 @@
 //! What resolvers find beside their arguments: the application, who asks, the loaders.
 
+use std::sync::Arc;
+
 use async_graphql::Context;
 use async_graphql::dataloader::DataLoader;
 
@@ -8,12 +10,15 @@ use super::loaders::Loaders;
 use crate::app::App;
 use crate::auth::Actor;
 use crate::refusal::{Code, Refusal};
+use crate::registry::audit::Author;
 
 /// The caller of one request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     /// Who it is; without a token nobody, and then only `__typename` and introspection answer.
     pub(crate) actor: Option<Actor>,
+    /// The id of the request: the answer, the log and the audit have it.
+    pub(crate) request_id: Arc<str>,
 }
 
 /// The application.
@@ -25,6 +30,12 @@ pub(crate) fn app<'a>(context: &Context<'a>) -> Answer<&'a App> {
 pub(crate) fn actor<'a>(context: &Context<'a>) -> Answer<&'a Actor> {
     let caller: &Caller = context.data_opt().ok_or_else(unprepared)?;
     caller.actor.as_ref().ok_or_else(Fault::unauthenticated)
+}
+
+/// Who asks, as an act is signed.
+pub(crate) fn author(context: &Context<'_>) -> Answer<Author> {
+    let caller: &Caller = context.data_opt().ok_or_else(unprepared)?;
+    Ok(Author { actor: actor(context)?.clone(), request_id: Arc::clone(&caller.request_id) })
 }
 
 /// The loaders of this request.

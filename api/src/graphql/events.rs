@@ -99,13 +99,12 @@ pub(crate) async fn record_one(ctx: &Context<'_>, input: RecordEventInput) -> An
     match outcomes.pop() {
         Some(Ok(recorded)) => {
             let person = recorded.person;
-            let user = policy::see(actor(ctx)?, person).is_some();
             Ok(RecordEventPayload {
                 event_id: Some(recorded.event.into()),
                 duplicate: Some(recorded.duplicate),
                 xp_gained: Some(recorded.xp_gained),
                 awards: Some(recorded.awards.into_iter().map(Award).collect()),
-                user: if user { Some(User::of(ctx, person).await?) } else { None },
+                user: User::visible(ctx, person).await?,
                 user_errors: Vec::new(),
             })
         }

@@ -1,7 +1,7 @@
 //! `achievementEarned`: awards as they happen, and everything missed before. Live and resumed are
 //! the same code: read behind the cursor, wait for a hint, repeat.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use async_graphql::connection::CursorType;
@@ -17,10 +17,11 @@ use super::fault::{Answer, Fault};
 use super::page::{Position, place};
 use super::scalars::uuid;
 use crate::app::App;
-use crate::auth::{Actor, policy};
+use crate::auth::Actor;
+use crate::auth::policy::{self, Relation, Seen};
 use crate::refusal::{Code, Refusal};
 use crate::store::feed::Entry;
-use crate::store::{feed, people};
+use crate::store::{self, feed, people};
 
 /// Somebody has earned something.
 #[derive(SimpleObject)]
@@ -39,7 +40,8 @@ pub(crate) struct Subscriptions;
 /// What is told as it happens.
 #[Subscription(name = "Subscription")]
 impl Subscriptions {
-    /// Awards as they happen: the caller's own, or everyone's for admins and services. With `after`, the last
+    /// Awards as they happen: the caller's own, a linked child's, a teacher's students', everyone's for admins and
+    /// services. With `after`, the last
     /// cursor seen, everything missed comes first, in order, once. A cursor that is not ours, or ahead of the
     /// feed, is INVALID_INPUT.
     async fn achievement_earned(
@@ -50,12 +52,7 @@ impl Subscriptions {
     ) -> Result<impl Stream<Item = Answer<AchievementEarned>>, Fault> {
         let app = app(ctx)?.clone();
         let actor = actor(ctx)?.clone();
-        let person = scope(&actor, user_id.as_ref())?;
-        if let (Some(person), Some(_)) = (person, &user_id)
-            && people::by_id(&app.db, person).await?.is_none()
-        {
-            return Err(missing());
-        }
+        let (person, chosen) = scope(&app, &actor, user_id.as_ref()).await?;
         let hints = app.hub.listen();
         let head = feed::head(&app.db).await?;
         let position = match after {
@@ -66,21 +63,35 @@ impl Subscriptions {
             let message = "`after` lies ahead of the feed: send a cursor as it was answered.";
             return Err(Fault::argument("after", message));
         }
-        let follower =
-            Follower { app, actor, person, position, head, hints, waiting: VecDeque::new(), over: false };
+        let follower = Follower {
+            app,
+            actor,
+            person,
+            chosen,
+            position,
+            head,
+            hints,
+            waiting: VecDeque::new(),
+            over: false,
+        };
         Ok(unfold(follower, Follower::next))
     }
 }
 
-/// Whose awards are told: one person's, or everyone's.
-fn scope(actor: &Actor, user_id: Option<&ID>) -> Answer<Option<Uuid>> {
+/// The one person whose entries have to be read, if it is one; and whether the caller named them.
+async fn scope(app: &App, actor: &Actor, user_id: Option<&ID>) -> Answer<(Option<Uuid>, bool)> {
+    let sight = policy::sight(actor);
     match user_id {
         Some(id) => {
             let person = uuid("userId", id)?;
-            policy::see(actor, person).map(|seen| Some(seen.person())).ok_or_else(missing)
+            let seen = store::scope::see(&app.db, &sight, person).await?.ok_or_else(missing)?;
+            Ok((Some(seen.person()), true))
         }
-        None if policy::sees_everyone(actor) => Ok(None),
-        None => Ok(actor.person()),
+        // Whoever can see nobody but themselves need not look through everyone's.
+        None => match sight.relations() {
+            Some((me, [Relation::Themselves])) => Ok((Some(me), false)),
+            _ => Ok((None, false)),
+        },
     }
 }
 
@@ -94,6 +105,8 @@ struct Follower {
     app: App,
     actor: Actor,
     person: Option<Uuid>,
+    /// The caller named that person.
+    chosen: bool,
     position: i64,
     /// The head of the feed when the subscription began.
     head: i64,
@@ -123,11 +136,13 @@ impl Follower {
         }
     }
 
-    /// The next entry, whenever it comes; rights are judged anew for each stretch that is read.
+    /// The next entry, whenever it comes; rights are judged anew for each.
     async fn wait(&mut self) -> Answer<Arc<Entry>> {
         loop {
-            if let Some(entry) = self.waiting.pop_front() {
-                return Ok(entry);
+            while let Some(entry) = self.waiting.pop_front() {
+                if self.may_tell(&entry).await? {
+                    return Ok(entry);
+                }
             }
             // Seen before reading, so that a hint during the read is not missed.
             self.hints.borrow_and_update();
@@ -135,16 +150,42 @@ impl Follower {
             if self.position < stretch.reached {
                 self.position = stretch.reached;
                 if !stretch.entries.is_empty() {
-                    self.check_rights().await?;
+                    // One statement passes over what is none of the caller's business; what is left is
+                    // judged once more, each when it is told.
+                    let seen = self.within_sight(&stretch.entries).await?;
+                    let told =
+                        stretch.entries.into_iter().filter(|entry| seen.contains_key(&entry.award.person_id));
+                    self.waiting.extend(told);
                 }
-                self.waiting.extend(stretch.entries);
             } else if self.hints.changed().await.is_err() {
                 return Err(crate::store::Error::Stopping.into());
             }
         }
     }
 
-    async fn check_rights(&self) -> Answer<()> {
+    /// Whom of these the caller may see now. If the person they asked for is no longer among them, the
+    /// subscription ends as one of a missing person does.
+    async fn within_sight(&self, entries: &[Arc<Entry>]) -> Answer<HashMap<Uuid, Seen>> {
+        let people: BTreeSet<Uuid> = entries.iter().map(|entry| entry.award.person_id).collect();
+        let seen = store::scope::seen(&self.app.db, &policy::sight(&self.actor), people).await?;
+        if self.chosen && seen.is_empty() {
+            return Err(missing());
+        }
+        Ok(seen)
+    }
+
+    /// Whether the caller may see this now. Rights may have changed since it was read.
+    async fn may_tell(&self, entry: &Entry) -> Answer<bool> {
+        self.check_role().await?;
+        let sight = policy::sight(&self.actor);
+        if sight.is_everybody() || self.actor.person() == Some(entry.award.person_id) {
+            return Ok(true);
+        }
+        let seen = store::scope::see(&self.app.db, &sight, entry.award.person_id).await?;
+        if self.chosen && seen.is_none() { Err(missing()) } else { Ok(seen.is_some()) }
+    }
+
+    async fn check_role(&self) -> Answer<()> {
         let Some(id) = self.actor.person() else { return Ok(()) };
         let row = people::by_id(&self.app.db, id).await?;
         if row.is_some_and(|row| row.role == self.actor.role().as_str()) {

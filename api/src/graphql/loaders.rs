@@ -13,17 +13,23 @@ use uuid::Uuid;
 
 use super::fault::Fault;
 use crate::app::App;
-use crate::auth::policy::Seen;
-use crate::store::{awards, metrics, people, totals};
+use crate::auth::Actor;
+use crate::auth::policy::{self, Reach, Seen};
+use crate::store::{awards, metrics, people, scope, totals};
 
 /// What the loaders read with.
 pub(crate) struct Loaders {
     app: App,
+    /// Whose records the caller may see; nobody's without a caller.
+    sight: Option<Reach>,
 }
 
 /// A person, as everybody may see them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PersonOf(pub(crate) Uuid);
+/// The proof that the caller may see a person's record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct SightOf(pub(crate) Uuid);
 /// A person's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TotalsOf(pub(crate) Seen);
@@ -44,8 +50,9 @@ pub(crate) struct CountOf(pub(crate) Seen, pub(crate) Arc<awards::Slice>);
 pub(crate) struct HoldersOf(pub(crate) Uuid);
 
 /// Gives a request loaders of its own.
-pub(crate) fn attach(app: &App, request: Request) -> Request {
-    let loaders = DataLoader::new(Loaders { app: app.clone() }, TokioSpawner::current(), Yielding);
+pub(crate) fn attach(app: &App, actor: Option<&Actor>, request: Request) -> Request {
+    let loaders = Loaders { app: app.clone(), sight: actor.map(policy::sight) };
+    let loaders = DataLoader::new(loaders, TokioSpawner::current(), Yielding);
     request.data(loaders.delay(Duration::ZERO))
 }
 
@@ -69,6 +76,17 @@ impl Loader<PersonOf> for Loaders {
     async fn load(&self, keys: &[PersonOf]) -> Result<HashMap<PersonOf, people::Row>, Fault> {
         let rows = people::by_ids(&self.app.db, keys.iter().map(|key| key.0)).await?;
         Ok(rows.into_iter().map(|row| (PersonOf(row.id), row)).collect())
+    }
+}
+
+impl Loader<SightOf> for Loaders {
+    type Value = Seen;
+    type Error = Fault;
+
+    async fn load(&self, keys: &[SightOf]) -> Result<HashMap<SightOf, Seen>, Fault> {
+        let Some(sight) = &self.sight else { return Ok(HashMap::new()) };
+        let seen = scope::seen(&self.app.db, sight, keys.iter().map(|key| key.0)).await?;
+        Ok(seen.into_iter().map(|(id, seen)| (SightOf(id), seen)).collect())
     }
 }
 

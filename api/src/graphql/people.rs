@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use super::achievements::{Achievement, Progress, Summary};
 use super::awards::{AwardPage, page as award_page};
-use super::context::{actor, app, loaders};
+use super::context::{actor, app, author, loaders};
 use super::fault::{Answer, Fault, UserError, user_error};
-use super::loaders::{HeldBy, MetricsOf, PersonOf, TotalsOf};
+use super::loaders::{HeldBy, MetricsOf, PersonOf, SightOf, TotalsOf};
 use super::page;
 use super::scalars::{Date, parse_uuid};
 use crate::auth;
-use crate::auth::policy::{self, Seen};
+use crate::auth::policy::{self, Action, Seen};
 use crate::catalogue::Published;
 use crate::refusal::Refusal;
 use crate::registry::people::Change;
@@ -63,18 +63,16 @@ impl From<auth::Role> for Role {
     }
 }
 
-/// A person. What is null here although it says otherwise lies outside what you may see.
+/// A person. What lies outside what you may see is null.
 #[derive(Clone)]
 pub(crate) struct User {
     row: people::Row,
-    seen: Option<Seen>,
 }
 
 impl User {
-    /// This person, with what the caller may see of them.
-    pub(crate) fn new(ctx: &Context<'_>, row: people::Row) -> Answer<Self> {
-        let seen = policy::see(actor(ctx)?, row.id);
-        Ok(Self { row, seen })
+    /// This person.
+    pub(crate) fn new(row: people::Row) -> Self {
+        Self { row }
     }
 
     /// The person with this id, who is known to exist.
@@ -83,19 +81,21 @@ impl User {
         let gone = || {
             Fault::from(crate::store::Error::Impossible(format!("person {id} is referred to and missing")))
         };
-        Self::new(ctx, row.ok_or_else(gone)?)
+        Ok(Self { row: row.ok_or_else(gone)? })
     }
 
     /// The person with this id, if they exist and the caller may see their record.
     pub(crate) async fn visible(ctx: &Context<'_>, id: Uuid) -> Answer<Option<Self>> {
-        let Some(seen) = policy::see(actor(ctx)?, id) else { return Ok(None) };
-        let row = loaders(ctx)?.load_one(PersonOf(id)).await?;
-        Ok(row.map(|row| Self { row, seen: Some(seen) }))
+        actor(ctx)?;
+        if loaders(ctx)?.load_one(SightOf(id)).await?.is_none() {
+            return Ok(None);
+        }
+        Self::of(ctx, id).await.map(Some)
     }
 
-    /// The proof that the caller may see the record.
-    pub(crate) fn seen(&self) -> Option<Seen> {
-        self.seen
+    /// The proof that the caller may see the record; none if they may not.
+    pub(crate) async fn seen(&self, ctx: &Context<'_>) -> Answer<Option<Seen>> {
+        Ok(loaders(ctx)?.load_one(SightOf(self.row.id)).await?)
     }
 
     fn today(&self, ctx: &Context<'_>) -> Answer<NaiveDate> {
@@ -104,7 +104,7 @@ impl User {
     }
 
     async fn totals(&self, ctx: &Context<'_>) -> Answer<Option<totals::Row>> {
-        let Some(seen) = self.seen else { return Ok(None) };
+        let Some(seen) = self.seen(ctx).await? else { return Ok(None) };
         let row = loaders(ctx)?.load_one(TotalsOf(seen)).await?;
         Ok(Some(row.unwrap_or_else(|| totals::Row {
             person_id: self.row.id,
@@ -119,7 +119,7 @@ impl User {
 
     /// Everything held, as (achievement, bonus).
     async fn held(&self, ctx: &Context<'_>) -> Answer<Option<Arc<[(Uuid, i64)]>>> {
-        let Some(seen) = self.seen else { return Ok(None) };
+        let Some(seen) = self.seen(ctx).await? else { return Ok(None) };
         Ok(Some(loaders(ctx)?.load_one(HeldBy(seen)).await?.unwrap_or_default()))
     }
 
@@ -135,7 +135,7 @@ impl User {
         wanted: impl Fn(&engine::catalog::Achievement) -> bool,
     ) -> Answer<Option<Vec<Progress>>> {
         let (Some(seen), Some(totals), Some(held)) =
-            (self.seen, self.totals(ctx).await?, self.held(ctx).await?)
+            (self.seen(ctx).await?, self.totals(ctx).await?, self.held(ctx).await?)
         else {
             return Ok(None);
         };
@@ -239,7 +239,7 @@ impl User {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Option<Answer<AwardPage>> {
         let page = async {
-            let Some(seen) = self.seen else { return Ok(None) };
+            let Some(seen) = self.seen(ctx).await? else { return Ok(None) };
             let cut = page::cut(first, after.as_deref(), None, None)?;
             award_page(ctx, seen, category.as_deref(), cut).await.map(Some)
         };
@@ -336,14 +336,14 @@ pub(crate) struct UpsertUserPayload {
 
 /// Creates or changes a person, as the caller may.
 pub(crate) async fn upsert(ctx: &Context<'_>, input: UpsertUserInput) -> Answer<UpsertUserPayload> {
-    let actor = actor(ctx)?;
-    policy::keep_people(actor)?;
+    let author = author(ctx)?;
+    policy::reach(&author.actor, Action::KeepPeople)?;
     let written = match read(input) {
-        Ok((id, change)) => crate::registry::people::upsert(app(ctx)?, actor, id, change).await,
+        Ok((id, change)) => crate::registry::people::upsert(app(ctx)?, &author, id, change).await,
         Err(refusal) => Err(refusal.into()),
     };
     match written {
-        Ok(row) => Ok(UpsertUserPayload { user: Some(User::new(ctx, row)?), user_errors: Vec::new() }),
+        Ok(row) => Ok(UpsertUserPayload { user: Some(User::new(row)), user_errors: Vec::new() }),
         Err(failure) => {
             Ok(UpsertUserPayload { user: None, user_errors: vec![user_error(failure, &["input"])?] })
         }

@@ -119,7 +119,8 @@ impl Query {
         let page = async {
             let cut = page::cut(first, after.as_deref(), last, before.as_deref())?;
             let user = named(ctx, "userId", user_id.as_ref()).await?;
-            let Some(seen) = user.and_then(|user| user.seen()) else { return Ok(None) };
+            let Some(user) = user else { return Ok(None) };
+            let Some(seen) = user.seen(ctx).await? else { return Ok(None) };
             award_page(ctx, seen, category.as_deref(), cut).await.map(Some)
         };
         page.await.transpose()
@@ -218,10 +219,8 @@ async fn node(ctx: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
     if let Some(user) = User::visible(ctx, id).await? {
         return Ok(Some(Node::User(user)));
     }
-    let award = awards::by_id(&app(ctx)?.db, id).await?;
-    Ok(award
-        .filter(|award| policy::see(actor, award.person_id).is_some())
-        .map(|award| Node::Award(Award(award))))
+    let award = awards::by_id(&app(ctx)?.db, &policy::sight(actor), id).await?;
+    Ok(award.map(|award| Node::Award(Award(award))))
 }
 
 /// The achievements that `wanted` lets through and the caller may know of, in the order of the packs;
@@ -235,7 +234,7 @@ pub(crate) async fn visible(ctx: &Context<'_>, wanted: impl Fn(&Known) -> bool) 
         (place.unwrap_or(usize::MAX), known.key.clone())
     };
     let mut found: Vec<_> = published.achievements.values().filter(|known| wanted(known)).cloned().collect();
-    let hidden = |known: &Arc<Known>| known.definition.secret && !policy::sees_everyone(actor);
+    let hidden = |known: &Arc<Known>| known.definition.secret && !policy::sight(actor).is_everybody();
     if found.iter().any(hidden) {
         let held: HashSet<Uuid> = match actor.person() {
             Some(id) => User::of(ctx, id).await?.holds(ctx).await?.into_iter().collect(),

@@ -1,5 +1,6 @@
 //! GraphQL over HTTP: POST with a JSON body, GET for queries, and the way into the socket.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
@@ -71,7 +72,7 @@ async fn execute<E: Executor>(site: &Site<E>, parts: Parts, body: Body, tone: &T
         Params::from_body(&read(site, body).await?)
     };
     let params = params.map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
-    let caller = Caller { actor: identity.actor };
+    let caller = Caller { actor: identity.actor, request_id: Arc::clone(&tone.request_id) };
     let operation = match prepare(&site.app, caller, params) {
         Ok(operation) => operation,
         Err(error) => return Ok(tone.executed(GraphqlResponse::from_errors(vec![error]))),

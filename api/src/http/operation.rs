@@ -33,6 +33,6 @@ pub(super) fn prepare(app: &App, caller: Caller, mut params: Params) -> Result<O
 
 /// What resolvers find in the request beside its arguments.
 fn attach(app: &App, caller: Caller, request: Request) -> Request {
-    let request = crate::graphql::loaders::attach(app, request);
+    let request = crate::graphql::loaders::attach(app, caller.actor.as_ref(), request);
     request.data(caller)
 }

@@ -58,7 +58,10 @@ fn award_row(award: &engine::NewAward, now: DateTime<Utc>) -> awards::Row {
         xp_bonus: award.xp_bonus,
         event_id: Some(award.event),
         flagged: award.flagged,
+        awarded_by: None,
+        notes: None,
         revoked_at: None,
+        revoked_by: None,
         revocation_reason: None,
     }
 }

@@ -187,7 +187,10 @@ fn give(
             xp_bonus: achievement.xp_bonus,
             event_id: Some(event.id),
             flagged: false,
+            awarded_by: None,
+            notes: None,
             revoked_at: None,
+            revoked_by: None,
             revocation_reason: None,
         };
         let entry = (achievement.xp_bonus > 0).then(|| ledger::Row {

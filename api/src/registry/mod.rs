@@ -1,6 +1,7 @@
 //! The records people keep: each act is decided, then written in one transaction, which may call
 //! the pipeline inside it.
 
+pub(crate) mod audit;
 pub(crate) mod people;
 pub(crate) mod publication;
 

@@ -1,14 +1,15 @@
 //! People: created on first sight or by `upsertUser`, changed by those who keep the register.
 
 use chrono::{DateTime, Utc};
-use engine::Act;
+
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 use uuid::Uuid;
 
+use super::audit::{self, Act, Author};
 use super::{Attempts, Interrupted};
 use crate::app::App;
-use crate::auth::policy::{self, Recorder};
+use crate::auth::policy::{self, Action, Recorder};
 use crate::auth::{Actor, Claims, Role};
 use crate::pipeline::{self, Incoming, Submission};
 use crate::refusal::{Code, Failure, Refusal};
@@ -59,11 +60,11 @@ pub(crate) async fn sign_in(app: &App, claims: Claims) -> Result<Actor, Failure>
 /// What is wrong with which field, or what the actor may not do; or when the database fails.
 pub(crate) async fn upsert(
     app: &App,
-    actor: &Actor,
+    author: &Author,
     id: Uuid,
     change: Change,
 ) -> Result<people::Row, Failure> {
-    policy::keep_people(actor)?;
+    policy::reach(&author.actor, Action::KeepPeople)?;
     if id.is_nil() {
         return Err(
             Refusal::invalid(["id"], "The nil UUID is nobody: give the person an id of their own.").into()
@@ -73,7 +74,7 @@ pub(crate) async fn upsert(
     let mut attempts = Attempts::new(app);
     loop {
         let txn = attempts.begin().await?;
-        match upsert_within(app, &txn, actor, id, &change).await {
+        match upsert_within(app, &txn, author, id, &change).await {
             Ok((row, head)) => return attempts.commit(txn, head).await.map(|()| row),
             Err(interrupted) => attempts.again(txn, interrupted).await?,
         }
@@ -83,7 +84,7 @@ pub(crate) async fn upsert(
 async fn upsert_within(
     app: &App,
     txn: &Txn,
-    actor: &Actor,
+    author: &Author,
     id: Uuid,
     change: &Change,
 ) -> Result<(people::Row, Option<i64>), Interrupted> {
@@ -91,7 +92,7 @@ async fn upsert_within(
     let locked = people::lock(txn, &[id].into_iter().chain(referrer).collect()).await?;
     let before = locked.iter().find(|row| row.id == id);
     let now_role = before.map(stored_role).transpose()?;
-    policy::give_role(actor, id, now_role, change.role.or(now_role).unwrap_or(Role::Student))
+    policy::give_role(&author.actor, id, now_role, change.role.or(now_role).unwrap_or(Role::Student))
         .map_err(|refusal| refusal.at(["role"]))?;
     if let Some(referrer) = referrer {
         check_referrer(id, referrer, before, locked.iter().any(|row| row.id == referrer))?;
@@ -117,6 +118,7 @@ async fn upsert_within(
     if referrer.is_some() && before.is_some_and(|row| row.referred_by.is_none()) {
         head = pipeline::settle_referral(app, txn, &row).await?.or(head);
     }
+    audit::note(txn, author, Act::UpsertUser, [(Some(id), None)], app.clock.now()).await?;
     Ok((row, head))
 }
 
@@ -220,7 +222,7 @@ fn stand_in_name(id: Uuid, role: Role) -> String {
 /// Tells the pipeline that a person has appeared, where a loaded pack listens.
 async fn joined(app: &App, txn: &Txn, person: Uuid) -> Result<Option<i64>, Interrupted> {
     let published = app.catalogue.current();
-    let events = published.catalog.activities_on(Act::Joined).map(|activity| Incoming {
+    let events = published.catalog.activities_on(engine::Act::Joined).map(|activity| Incoming {
         id: Some(format!("joined:{person}")),
         person,
         activity: activity.key.to_string(),

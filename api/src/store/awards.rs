@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::connect::{Reads, Txn};
 use super::error::Error;
-use crate::auth::policy::Seen;
+use crate::auth::policy::{Reach, Seen};
 
 /// A row of `awards`.
 pub(crate) type Row = entity::awards::Model;
@@ -103,9 +103,10 @@ pub(crate) async fn of_events(
     Ok(query.all(db.connection()).await?)
 }
 
-/// The award with this id.
-pub(crate) async fn by_id(db: &impl Reads, id: Uuid) -> Result<Option<Row>, Error> {
-    Ok(Entity::find_by_id(id).one(db.connection()).await?)
+/// The award with this id, if it is of somebody within the reach.
+pub(crate) async fn by_id(db: &impl Reads, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
+    let query = Entity::find_by_id(id).filter(super::scope::within(reach, Column::PersonId));
+    Ok(query.one(db.connection()).await?)
 }
 
 /// How many people hold each of these achievements.

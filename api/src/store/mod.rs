@@ -1,6 +1,7 @@
 //! Every query. The only module that names `sea_orm`; the rest of the house sees rows and proofs.
 //! Functions that write take an open [`Txn`]; those that read someone's record take `policy`'s proof.
 
+pub(crate) mod acts;
 pub(crate) mod awards;
 pub(crate) mod catalogue;
 mod connect;
@@ -8,11 +9,13 @@ pub(crate) mod dialect;
 mod error;
 pub(crate) mod events;
 pub(crate) mod feed;
+pub(crate) mod guardians;
 pub(crate) mod leaderboard;
 pub(crate) mod ledger;
 pub(crate) mod metrics;
 pub(crate) mod outbox;
 pub(crate) mod people;
+pub(crate) mod scope;
 pub(crate) mod tables;
 pub(crate) mod totals;
 

@@ -1,6 +1,7 @@
 //! What a socket knows about its client, and how each message changes it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Executor, ServerError};
@@ -169,7 +170,8 @@ impl<E: Executor> Talk<E> {
             return self.refuse(id, server_error(&Refusal::new(Code::RateLimited, message))).await;
         }
         self.check_token()?;
-        let caller = Caller { actor: client.identity.actor.clone() };
+        let caller =
+            Caller { actor: client.identity.actor.clone(), request_id: Arc::clone(&self.tone.request_id) };
         match prepare(&self.site.app, caller, params) {
             Ok(operation) => {
                 let patience = Duration::from_secs(self.site.limits.request_seconds);

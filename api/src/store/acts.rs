@@ -1,0 +1,52 @@
+//! The audit log: every act of a person on another person's record.
+
+use chrono::{DateTime, Utc};
+use entity::acts::{Column, Entity};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::connect::{Reads, Txn};
+use super::error::Error;
+
+/// A row of `acts`.
+pub(crate) type Row = entity::acts::Model;
+
+/// Adds acts.
+pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
+    super::insert_all(txn, rows, None).await
+}
+
+/// At most `limit` acts before `from`, newest first; on one person, or on all.
+pub(crate) async fn page_of(
+    db: &impl Reads,
+    person: Option<Uuid>,
+    from: Option<(DateTime<Utc>, Uuid)>,
+    limit: u64,
+) -> Result<Vec<Row>, Error> {
+    let mut query = Entity::find();
+    if let Some(person) = person {
+        query = query.filter(Column::PersonId.eq(person));
+    }
+    if let Some((at, id)) = from {
+        let here = Expr::tuple([Expr::col(Column::At), Expr::col(Column::Id)]);
+        query = query.filter(here.lt(Expr::tuple([Expr::value(at), Expr::value(id)])));
+    }
+    let query = query.order_by(Column::At, Order::Desc).order_by(Column::Id, Order::Desc).limit(limit);
+    Ok(query.all(db.connection()).await?)
+}
+
+/// How many acts there are, on one person or on all.
+pub(crate) async fn count(db: &impl Reads, person: Option<Uuid>) -> Result<u64, Error> {
+    let mut query = Entity::find();
+    if let Some(person) = person {
+        query = query.filter(Column::PersonId.eq(person));
+    }
+    Ok(query.count(db.connection()).await?)
+}
+
+/// Every act on a person, oldest first.
+pub(crate) async fn on_person(txn: &Txn, person: Uuid) -> Result<Vec<Row>, Error> {
+    let query = Entity::find().filter(Column::PersonId.eq(person)).order_by(Column::Id, Order::Asc);
+    Ok(query.all(txn.connection()).await?)
+}

@@ -1,0 +1,48 @@
+//! Who is linked to whose child.
+
+use chrono::{DateTime, Utc};
+use entity::guardians::{ActiveModel, Column, Entity, Model};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use uuid::Uuid;
+
+use super::connect::{Reads, Txn};
+use super::error::Error;
+use crate::auth::policy::Seen;
+
+/// Links a guardian to a child, from now on.
+pub(crate) async fn link(txn: &Txn, guardian: Seen, child: Seen, now: DateTime<Utc>) -> Result<(), Error> {
+    let row =
+        Model { guardian_id: guardian.person(), child_id: child.person(), linked_at: now, ended_at: None };
+    let row: ActiveModel = super::every_column(row.into_active_model());
+    let mut again = OnConflict::columns([Column::GuardianId, Column::ChildId]);
+    again.update_column(Column::EndedAt);
+    Entity::insert(row).on_conflict(again).exec_without_returning(txn.connection()).await?;
+    Ok(())
+}
+
+/// Ends the link, if there is one.
+pub(crate) async fn end(txn: &Txn, guardian: Seen, child: Seen, now: DateTime<Utc>) -> Result<(), Error> {
+    let update = Entity::update_many()
+        .col_expr(Column::EndedAt, Expr::value(now))
+        .filter(Column::GuardianId.eq(guardian.person()))
+        .filter(Column::ChildId.eq(child.person()))
+        .filter(Column::EndedAt.is_null());
+    update.exec(txn.connection()).await?;
+    Ok(())
+}
+
+/// The links of these guardians that hold now: (guardian, child).
+pub(crate) async fn children_of(db: &impl Reads, guardians: &[Seen]) -> Result<Vec<(Uuid, Uuid)>, Error> {
+    let query = Entity::find()
+        .filter(Column::GuardianId.is_in(guardians.iter().map(Seen::person)))
+        .filter(Column::EndedAt.is_null());
+    let rows = query.all(db.connection()).await?;
+    Ok(rows.into_iter().map(|row| (row.guardian_id, row.child_id)).collect())
+}
+
+/// Whether this guardian is linked to this child now.
+pub(crate) async fn are_linked(db: &impl Reads, guardian: Uuid, child: Uuid) -> Result<bool, Error> {
+    let link = Entity::find_by_id((guardian, child)).one(db.connection()).await?;
+    Ok(link.is_some_and(|link| link.ended_at.is_none()))
+}

@@ -1,0 +1,24 @@
+//! The parts of a course, in order.
+
+use sea_orm::entity::prelude::*;
+
+/// A row of `lessons`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "lessons")]
+pub struct Model {
+    /// Our id, UUIDv7.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// The course.
+    pub course_id: Uuid,
+    /// What it is called.
+    pub title: String,
+    /// 1 is the first; unique in the course.
+    pub position: i32,
+}
+
+/// Joins are written where they are needed, in `store`.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
