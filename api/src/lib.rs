@@ -10,6 +10,7 @@ pub mod id;
 mod packs;
 mod progress;
 pub mod refusal;
+mod text;
 
 pub mod auth;
 mod delivery;

@@ -1,9 +1,6 @@
 //! People: created on first sight or by `upsertUser`, changed by those who keep the register.
 
 use chrono::{DateTime, Utc};
-
-use unicode_normalization::UnicodeNormalization;
-use unicode_segmentation::UnicodeSegmentation;
 use uuid::Uuid;
 
 use super::audit::{self, Act, Author};
@@ -14,6 +11,10 @@ use crate::auth::{Actor, Claims, Role};
 use crate::pipeline::{self, Incoming, Submission};
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{self, Txn, people};
+use crate::text;
+
+/// The most letters of a name.
+const NAME: usize = 100;
 
 /// What to write of a person; `None` keeps what is there, `Some(None)` clears it.
 #[derive(Debug, Clone, Default)]
@@ -177,7 +178,7 @@ fn check_referrer(
 
 /// Creates the bearer of a token that is seen for the first time.
 async fn welcome(app: &App, id: Uuid, claims: &Claims) -> Result<people::Row, Failure> {
-    let name = match claims.name.as_deref().map(check_name) {
+    let name = match claims.name.as_deref().map(|name| text::line("name", name, NAME)) {
         Some(Ok(name)) => name,
         _ => stand_in_name(id, claims.role),
     };
@@ -248,8 +249,7 @@ fn unauthenticated(message: &str) -> Refusal {
 }
 
 fn check(mut change: Change) -> Result<Change, Refusal> {
-    change.display_name =
-        check_name(&change.display_name).map_err(|message| Refusal::invalid(["displayName"], message))?;
+    change.display_name = text::line("displayName", &change.display_name, NAME)?;
     if let Some(Some(email)) = &change.email {
         check_email(email)?;
     }
@@ -265,16 +265,6 @@ fn check(mut change: Change) -> Result<Change, Refusal> {
         return Err(Refusal::invalid(["role"], "A service is no person: leave it out of the register."));
     }
     Ok(change)
-}
-
-/// A name in NFC, without white space around it.
-fn check_name(name: &str) -> Result<String, String> {
-    let name: String = name.trim().nfc().collect();
-    let letters = name.graphemes(true).count();
-    if letters == 0 || letters > 100 || name.len() > 1_000 || name.chars().any(char::is_control) {
-        return Err("A name has 1 to 100 letters and no control characters or line breaks.".to_owned());
-    }
-    Ok(name)
 }
 
 fn check_email(email: &str) -> Result<(), Refusal> {

@@ -1,0 +1,167 @@
+//! Text that people send: how long it may be, what it may hold, and the one form it is kept in.
+//! A letter is what a person counts as one, so an emoji or an accented letter is one however it is written.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_segmentation::UnicodeSegmentation;
+use url::Url;
+
+use crate::refusal::Refusal;
+
+/// The most letters of a title, or of who stands behind something.
+pub(crate) const TITLE: usize = 200;
+/// The most letters of a description, a note or a comment.
+pub(crate) const BODY: usize = 2_000;
+/// The most letters of a reason.
+pub(crate) const REASON: usize = 500;
+/// The most bytes of a URL.
+const URL_BYTES: usize = 2_048;
+/// The most bytes a letter takes on average: what bounds a letter with a thousand accents.
+const BYTES_A_LETTER: usize = 10;
+
+/// One line of 1 to `most` letters, in NFC and without white space around it.
+///
+/// # Errors
+/// `INVALID_INPUT` at `field` for an empty or longer text, a line break or a control character.
+pub(crate) fn line(field: &str, text: &str, most: usize) -> Result<String, Refusal> {
+    let breaks = |letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}');
+    kept(text, most, breaks).ok_or_else(|| {
+        let bytes = most * BYTES_A_LETTER;
+        let message = format!(
+            "Write one line of 1 to {most} letters (at most {bytes} bytes), without control characters."
+        );
+        Refusal::invalid([field], message)
+    })
+}
+
+/// Text of 1 to `most` letters that may have line breaks, in NFC and without white space around it.
+///
+/// # Errors
+/// `INVALID_INPUT` at `field` for an empty or longer text, or any other control character.
+pub(crate) fn prose(field: &str, text: &str, most: usize) -> Result<String, Refusal> {
+    let strange = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\r');
+    kept(text, most, strange).ok_or_else(|| {
+        let bytes = most * BYTES_A_LETTER;
+        let message = format!(
+            "Write 1 to {most} letters (at most {bytes} bytes); line breaks may be among them, no other control \
+             characters."
+        );
+        Refusal::invalid([field], message)
+    })
+}
+
+/// Text that may be left out: what is blank, as an empty box of a form is, counts as left out.
+///
+/// # Errors
+/// As [`prose`].
+pub(crate) fn optional_prose(
+    field: &str,
+    text: Option<&str>,
+    most: usize,
+) -> Result<Option<String>, Refusal> {
+    let text = text.filter(|text| !text.trim().is_empty());
+    text.map(|text| prose(field, text, most)).transpose()
+}
+
+/// An absolute http or https URL without credentials, as a browser would write it.
+///
+/// # Errors
+/// `INVALID_INPUT` at `field` for anything else, or for more than 2,048 bytes.
+pub(crate) fn web_url(field: &str, text: &str) -> Result<String, Refusal> {
+    let url = (text.len() <= URL_BYTES).then(|| Url::parse(text).ok()).flatten();
+    let good = url.filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.as_str().len() <= URL_BYTES
+    });
+    // The parser forgives what a person would call two lines.
+    let good = good.filter(|_| !text.chars().any(char::is_control));
+    good.map(String::from).ok_or_else(|| {
+        let message = format!(
+            "Not a web address: send an absolute http or https URL without user name and password, at most \
+             {URL_BYTES} bytes, such as https://cdn.school.example/file.pdf."
+        );
+        Refusal::invalid([field], message)
+    })
+}
+
+fn kept(text: &str, most: usize, refused: impl Fn(char) -> bool) -> Option<String> {
+    let bytes = most * BYTES_A_LETTER;
+    // Measured before the work, so that a text of megabytes costs nothing.
+    if text.len() > bytes.saturating_mul(4) {
+        return None;
+    }
+    let text: String = text.trim().nfc().collect();
+    let fits = !text.is_empty() && text.len() <= bytes && text.graphemes(true).count() <= most;
+    (fits && !text.chars().any(refused)).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAMILY: &str = "👩‍👩‍👧‍👦";
+
+    #[test]
+    fn text_is_kept_in_nfc_and_without_white_space_around_it() {
+        assert_eq!(line("name", " \u{a0}Zoe\u{308} \n", 10), Ok("Zoë".to_owned()));
+        assert_eq!(prose("notes", "\r\nשלום\r\nعليكم ", 20), Ok("שלום\r\nعليكم".to_owned()));
+    }
+
+    #[test]
+    fn letters_are_counted_as_people_count_them() {
+        assert_eq!(line("name", &"e\u{301}".repeat(5), 5), Ok("é".repeat(5)));
+        assert_eq!(line("name", FAMILY, 3), Ok(FAMILY.to_owned()));
+        assert!(line("name", &"é".repeat(6), 5).is_err());
+        assert!(line("name", &format!("{FAMILY}{FAMILY}"), 4).is_err(), "50 bytes where 40 are let through");
+        assert!(
+            line("name", &format!("a{}", "\u{316}".repeat(50)), 5).is_err(),
+            "one letter, too many accents"
+        );
+        assert!(line("name", "  ", 5).is_err());
+    }
+
+    #[test]
+    fn a_line_has_no_breaks_and_no_text_has_control_characters() {
+        for bad in ["a\nb", "a\rb", "a\u{2028}b", "a\0b", "a\u{1b}b", "a\tb", "a\u{85}b"] {
+            let refused = line("title", bad, 10).unwrap_err();
+            assert_eq!(refused.field, ["title"], "{bad:?}");
+        }
+        assert_eq!(prose("notes", "a\nb\r\nc", 10), Ok("a\nb\r\nc".to_owned()));
+        for bad in ["a\0b", "a\u{7f}b", "a\u{8}b"] {
+            assert!(prose("notes", bad, 10).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn blank_text_that_may_be_left_out_is_left_out() {
+        assert_eq!(optional_prose("notes", Some(" \n"), 10), Ok(None));
+        assert_eq!(optional_prose("notes", None, 10), Ok(None));
+        assert_eq!(optional_prose("notes", Some(" a "), 10), Ok(Some("a".to_owned())));
+    }
+
+    #[test]
+    fn a_url_is_absolute_of_the_web_and_without_credentials() {
+        for good in ["https://cdn.school.com/certs/abc.pdf", "http://127.0.0.1:8080/a?b=c#d"] {
+            assert_eq!(web_url("documentUrl", good), Ok(good.to_owned()));
+        }
+        assert_eq!(web_url("u", "HTTPS://School.Example"), Ok("https://school.example/".to_owned()));
+        for bad in [
+            "",
+            "abc.pdf",
+            "//school.example/a",
+            "javascript:alert(1)",
+            "data:text/html,hi",
+            "ftp://school.example/a",
+            "https://",
+            "https://ada@school.example/",
+            "https://ada:secret@school.example/",
+            "https://school.example/a\nb",
+            &format!("https://school.example/{}", "a".repeat(2_048)),
+            &format!("https://school.example/{}", "ä".repeat(500)),
+        ] {
+            assert!(web_url("u", bad).is_err(), "{bad}");
+        }
+    }
+}
