@@ -190,15 +190,7 @@ fn check_person(catalog: &Catalog, stored: &Stored<'_>, report: &mut Report) {
         stored.capped.iter().map(|row| ((row.activity.clone(), row.day), row.amount)).collect();
     compare.maps("capped day", capped.iter(), &rebuilt.day_totals);
 
-    let zero = totals::Row {
-        person_id: stored.person.id,
-        xp: 0,
-        xp_reached_at: stored.person.created_at,
-        awards: 0,
-        streak_run: 0,
-        streak_longest: 0,
-        last_active_on: None,
-    };
+    let zero = totals::none(stored.person.id, stored.person.created_at);
     let totals = stored.totals.unwrap_or(&zero);
     let streak = (totals.last_active_on, totals.streak_run, totals.streak_longest);
     let of_days = (rebuilt.streak.last_active_on, rebuilt.streak.run, rebuilt.streak.longest);
@@ -240,6 +232,15 @@ fn check_ledger(stored: &Stored<'_>, totals: &totals::Row, base_xp: i64, compare
     let promised =
         stored.awards.iter().filter(|award| award.xp_bonus > 0).map(|award| (award.id, award.xp_bonus));
     compare.maps("bonus of award", bonuses.iter(), &promised.collect());
+    let reversals: BTreeMap<Uuid, i64> = stored
+        .ledger
+        .iter()
+        .filter(|entry| entry.kind == ledger::REVERSAL)
+        .filter_map(|entry| Some((entry.award_id?, entry.amount)))
+        .collect();
+    let revoked = stored.awards.iter().filter(|award| award.revoked_at.is_some() && award.xp_bonus > 0);
+    let owed = revoked.map(|award| (award.id, -award.xp_bonus));
+    compare.maps("reversal of award", reversals.iter(), &owed.collect());
     let held = stored.awards.iter().filter(|award| award.revoked_at.is_none()).count();
     compare.of(|| "number of awards".to_owned(), totals.awards, i64::try_from(held).unwrap_or(i64::MAX));
 }

@@ -106,15 +106,7 @@ impl User {
     async fn totals(&self, ctx: &Context<'_>) -> Answer<Option<totals::Row>> {
         let Some(seen) = self.seen(ctx).await? else { return Ok(None) };
         let row = loaders(ctx)?.load_one(TotalsOf(seen)).await?;
-        Ok(Some(row.unwrap_or_else(|| totals::Row {
-            person_id: self.row.id,
-            xp: 0,
-            xp_reached_at: self.row.created_at,
-            awards: 0,
-            streak_run: 0,
-            streak_longest: 0,
-            last_active_on: None,
-        })))
+        Ok(Some(row.unwrap_or_else(|| totals::none(self.row.id, self.row.created_at))))
     }
 
     /// Everything held, as (achievement, bonus).

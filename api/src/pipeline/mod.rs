@@ -4,6 +4,7 @@
 mod advance;
 mod award;
 mod batcher;
+pub(crate) mod give;
 mod ingest;
 mod outbox;
 pub(crate) mod replay;
@@ -166,6 +167,12 @@ pub(crate) async fn settle_referral(
     let (outcomes, head) = record_within(app, txn, submission).await?;
     outcomes.into_iter().collect::<Result<Vec<_>, _>>().map_err(Within::Refused)?;
     Ok(head)
+}
+
+impl From<store::Error> for Within {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
 }
 
 /// Why `record_within` did not record.

@@ -48,6 +48,18 @@ pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<BTreeSet<Uuid>, 
     Ok(fresh)
 }
 
+/// Writes down that an award was taken back: when, by whom and why.
+pub(crate) async fn revoke(txn: &Txn, row: &Row) -> Result<(), Error> {
+    let update = Entity::update_many()
+        .col_expr(Column::RevokedAt, Expr::value(row.revoked_at))
+        .col_expr(Column::RevokedBy, Expr::value(row.revoked_by))
+        .col_expr(Column::RevocationReason, Expr::value(row.revocation_reason.clone()))
+        .col_expr(Column::Flagged, Expr::value(row.flagged))
+        .filter(Column::Id.eq(row.id));
+    update.exec(txn.connection()).await?;
+    Ok(())
+}
+
 /// Marks these awards as outside what the rules give now, or as back inside.
 pub(crate) async fn flag(txn: &Txn, ids: &BTreeSet<Uuid>, flagged: bool) -> Result<(), Error> {
     if ids.is_empty() {

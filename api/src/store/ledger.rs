@@ -17,6 +17,9 @@ pub(crate) const BASE: &str = "BASE";
 /// The kind of an entry that an award brought.
 pub(crate) const BONUS: &str = "BONUS";
 
+/// The kind of an entry that takes back what a revoked award brought.
+pub(crate) const REVERSAL: &str = "REVERSAL";
+
 /// Adds entries.
 pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
     super::insert_all(txn, rows, None).await

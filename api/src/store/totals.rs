@@ -1,5 +1,6 @@
 //! What people have gathered, as numbers.
 
+use chrono::{DateTime, Utc};
 use entity::totals::{Column, Entity};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -11,6 +12,19 @@ use crate::auth::policy::Seen;
 
 /// A row of `totals`.
 pub(crate) type Row = entity::totals::Model;
+
+/// The numbers of somebody who has none yet.
+pub(crate) fn none(person_id: Uuid, since: DateTime<Utc>) -> Row {
+    Row {
+        person_id,
+        xp: 0,
+        xp_reached_at: since,
+        awards: 0,
+        streak_run: 0,
+        streak_longest: 0,
+        last_active_on: None,
+    }
+}
 
 /// The numbers of those who may be seen; a person without any row has zeros.
 pub(crate) async fn of_seen(db: &impl Reads, people: &[Seen]) -> Result<Vec<Row>, Error> {

@@ -292,7 +292,8 @@ fn is_snake(key: &str) -> bool {
         && key.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
 }
 
-fn kebab_case(name: &str) -> String {
+/// The words of a name, in lower case, joined by hyphens: what keys are made of.
+pub fn kebab_case(name: &str) -> String {
     name.split(|letter: char| !letter.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())
         .map(str::to_ascii_lowercase)
