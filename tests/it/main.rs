@@ -8,5 +8,6 @@
 )]
 
 mod flow;
+mod input;
 mod packs;
 mod race;
