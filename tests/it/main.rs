@@ -9,5 +9,6 @@
 
 mod flow;
 mod input;
+mod order;
 mod packs;
 mod race;
