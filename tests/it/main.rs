@@ -8,5 +8,7 @@
 )]
 
 mod flow;
+mod input;
+mod order;
 mod packs;
 mod race;

@@ -61,6 +61,22 @@ impl Client {
         Ok(Answer { status, headers, body: response.json().await? })
     }
 
+    /// Posts a body as it is, under this content type.
+    pub async fn post(&self, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
+        let mut request = self
+            .http
+            .post(format!("{}/graphql", self.url))
+            .header("accept", "application/graphql-response+json")
+            .header("content-type", content_type)
+            .body(body);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.expect("the server answers");
+        let (status, headers) = (response.status(), response.headers().clone());
+        Answer { status, headers, body: response.json().await.expect("the answer is JSON") }
+    }
+
     /// Records one event and answers the payload with awards by key.
     pub async fn record(&self, input: Value) -> Value {
         let answer = self

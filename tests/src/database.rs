@@ -1,5 +1,6 @@
 //! A database of a test's own: a file in a folder that goes away, or a PostgreSQL database that does.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -64,6 +65,31 @@ impl Database {
         let row = row.expect("the query runs").expect("the query answers a row");
         connection.close().await.expect("the connection closes");
         row.try_get_by_index::<i64>(0).expect("the row begins with a number")
+    }
+
+    /// How many rows each table has, whichever tables there are.
+    pub async fn rows(&self) -> BTreeMap<String, i64> {
+        let tables = match self.backend {
+            Backend::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name",
+            Backend::Postgres => {
+                "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+            }
+        };
+        let connection = self.connect().await;
+        let ask = async |sql: String| {
+            let rows = connection.query_all_raw(Statement::from_string(self.dialect(), sql)).await;
+            rows.expect("the query runs")
+        };
+        let names: Vec<String> =
+            ask(tables.to_owned()).await.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+        let each = names.iter().map(|name| format!("SELECT '{name}', count(*) FROM {name}"));
+        let counts = ask(each.collect::<Vec<_>>().join(" UNION ALL ")).await;
+        let counts = counts
+            .iter()
+            .map(|row| (row.try_get_by_index::<String>(0).unwrap(), row.try_get_by_index::<i64>(1).unwrap()));
+        let counts = counts.collect();
+        connection.close().await.expect("the connection closes");
+        counts
     }
 
     /// Runs a statement.

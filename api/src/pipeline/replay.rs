@@ -175,17 +175,20 @@ fn give(
     let by_id: HashMap<Uuid, &Event> = past.iter().map(|event| (event.id, event)).collect();
     let given = missing.iter().filter_map(|key| {
         let achievement = catalog.achievement(key.0)?;
-        let event = crossings.get(key).and_then(|id| by_id.get(id)).copied().or_else(|| past.last())?;
+        let event = crossings.get(key).and_then(|id| by_id.get(id)).copied().or_else(|| past.last());
+        let earned_at = event.map_or(now, |event| event.occurred_at);
+        let local_date = event.map_or_else(|| engine::local(now, zone(person)).date, |event| event.local_date);
         let award = awards::Row {
             id: id::new(now),
             person_id: person.id,
             achievement_id: key.0,
             occurrence: key.1,
             cause: "RULE".to_owned(),
-            earned_at: event.occurred_at,
+            earned_at,
             recorded_at: now,
             xp_bonus: achievement.xp_bonus,
-            event_id: Some(event.id),
+            // A repeat of the event is answered as the first time, when it did not bring this.
+            event_id: None,
             flagged: false,
             awarded_by: None,
             notes: None,
@@ -198,10 +201,10 @@ fn give(
             person_id: person.id,
             amount: achievement.xp_bonus,
             kind: ledger::BONUS.to_owned(),
-            event_id: Some(event.id),
+            event_id: None,
             award_id: Some(award.id),
-            occurred_at: event.occurred_at,
-            local_date: event.local_date,
+            occurred_at: earned_at,
+            local_date,
             recorded_at: now,
         });
         Some((award, entry))
