@@ -86,6 +86,11 @@ pub(crate) fn web_url(field: &str, text: &str) -> Result<String, Refusal> {
     })
 }
 
+/// Text as it is searched: whatever the case, the same on every database.
+pub(crate) fn folded(text: &str) -> String {
+    text.nfc().collect::<String>().to_lowercase()
+}
+
 fn kept(text: &str, most: usize, refused: impl Fn(char) -> bool) -> Option<String> {
     let bytes = most * BYTES_A_LETTER;
     // Measured before the work, so that a text of megabytes costs nothing.

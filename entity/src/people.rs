@@ -11,6 +11,8 @@ pub struct Model {
     pub id: Uuid,
     /// The name others see, NFC, no control characters.
     pub display_name: String,
+    /// The name as it is searched and sorted by: in lower case.
+    pub search_name: String,
     /// The role that rights are judged by: `super_admin`, `admin`, `teacher`, `student`, `parent`.
     pub role: String,
     /// Where messages go, if the person has an address.

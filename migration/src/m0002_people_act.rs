@@ -22,6 +22,9 @@ impl MigrationTrait for Migration {
 }
 
 const STATEMENTS: &[&str] = &[
+    "ALTER TABLE people ADD COLUMN search_name {letters} NOT NULL DEFAULT ''",
+    "UPDATE people SET search_name = lower(display_name)",
+    "CREATE INDEX people_by_name ON people (search_name, id)",
     "ALTER TABLE awards ADD COLUMN awarded_by {uuid} REFERENCES people (id)",
     "ALTER TABLE awards ADD COLUMN notes text",
     "ALTER TABLE awards ADD COLUMN revoked_by {uuid} REFERENCES people (id)",
@@ -42,6 +45,7 @@ const STATEMENTS: &[&str] = &[
         created_at {time} NOT NULL,
         updated_at {time} NOT NULL
     )",
+    "CREATE INDEX courses_by_age ON courses (created_at, id)",
     "CREATE INDEX courses_of_teacher ON courses (teacher_id)",
     "CREATE TABLE lessons (
         id {uuid} NOT NULL PRIMARY KEY,

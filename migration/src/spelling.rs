@@ -13,11 +13,24 @@ pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Res
     Ok(())
 }
 
-/// SQLite keeps a UUID as 16 bytes and a time as RFC 3339 text, which sorts as time does.
+/// SQLite keeps a UUID as 16 bytes and a time as RFC 3339 text, which sorts as time does. `{letters}` is text
+/// that both sort alike: by its letters' numbers, whatever the server's language.
 fn spell(backend: DbBackend, statement: &str) -> String {
     let words = match backend {
-        DbBackend::Sqlite => [("{uuid}", "blob"), ("{time}", "text"), ("{date}", "text"), ("{json}", "text")],
-        _ => [("{uuid}", "uuid"), ("{time}", "timestamptz"), ("{date}", "date"), ("{json}", "jsonb")],
+        DbBackend::Sqlite => [
+            ("{uuid}", "blob"),
+            ("{time}", "text"),
+            ("{date}", "text"),
+            ("{json}", "text"),
+            ("{letters}", "text"),
+        ],
+        _ => [
+            ("{uuid}", "uuid"),
+            ("{time}", "timestamptz"),
+            ("{date}", "date"),
+            ("{json}", "jsonb"),
+            ("{letters}", "text COLLATE \"C\""),
+        ],
     };
     words.into_iter().fold(statement.to_owned(), |text, (word, spelling)| text.replace(word, spelling))
 }

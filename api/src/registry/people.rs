@@ -139,6 +139,7 @@ fn merge(
     people::Row {
         id,
         display_name: change.display_name.clone(),
+        search_name: text::folded(&change.display_name),
         role: role
             .or_else(|| before.map(|row| row.role.clone()))
             .unwrap_or_else(|| Role::Student.as_str().to_owned()),

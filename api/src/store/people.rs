@@ -2,18 +2,50 @@
 
 use std::collections::BTreeSet;
 
+use entity::enrollments;
 use entity::people::{ActiveModel, Column, Entity};
-use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait, LikeExpr, OnConflict, Query};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Order, QueryFilter, QueryOrder, QueryTrait,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, Order, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
 
 use super::connect::{Reads, Txn};
 use super::error::Error;
+use crate::auth::policy::Reach;
 
 /// A row of `people`.
 pub(crate) type Row = entity::people::Model;
+
+/// Which people are asked for, of those within a reach.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Only of this role, in the word of the database.
+    pub(crate) role: Option<&'static str>,
+    /// Only who takes this course now.
+    pub(crate) course: Option<Uuid>,
+    /// Only with this text in their name, as [`crate::text::folded`] leaves it.
+    pub(crate) search: Option<String>,
+}
+
+/// A place in a list of people, which is sorted by name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    /// The name as it is sorted by.
+    pub(crate) search_name: String,
+    /// Who, among those of that name.
+    pub(crate) id: Uuid,
+}
+
+impl Place {
+    /// "The person stands behind this place."
+    pub(super) fn behind(&self) -> Condition {
+        let here = Expr::tuple([Expr::col(Column::SearchName), Expr::col(Column::Id)]);
+        let there = Expr::tuple([Expr::value(self.search_name.as_str()), Expr::value(self.id)]);
+        Condition::all().add(here.gt(there))
+    }
+}
 
 /// The person with this id.
 pub(crate) async fn by_id(db: &impl Reads, id: Uuid) -> Result<Option<Row>, Error> {
@@ -28,9 +60,51 @@ pub(crate) async fn by_ids(
     Ok(Entity::find().filter(Column::Id.is_in(ids)).all(db.connection()).await?)
 }
 
+/// At most `limit` people within the reach behind `from`, by name.
+pub(crate) async fn page_of(
+    db: &impl Reads,
+    reach: &Reach,
+    wanted: &Wanted,
+    from: Option<&Place>,
+    limit: u64,
+) -> Result<Vec<Row>, Error> {
+    let mut query = Entity::find().filter(are(reach, wanted));
+    if let Some(from) = from {
+        query = query.filter(from.behind());
+    }
+    let query = query.order_by(Column::SearchName, Order::Asc).order_by(Column::Id, Order::Asc).limit(limit);
+    Ok(query.all(db.connection()).await?)
+}
+
+/// How many people within the reach are wanted.
+pub(crate) async fn count(db: &impl Reads, reach: &Reach, wanted: &Wanted) -> Result<u64, Error> {
+    Ok(Entity::find().filter(are(reach, wanted)).count(db.connection()).await?)
+}
+
+fn are(reach: &Reach, wanted: &Wanted) -> Condition {
+    // The reach may be an "any": all that follows has to hold beside it.
+    let mut are = Condition::all().add(super::scope::within(reach, Column::Id));
+    if let Some(role) = wanted.role {
+        are = are.add(Column::Role.eq(role));
+    }
+    if let Some(course) = wanted.course {
+        let students = Query::select()
+            .column(enrollments::Column::StudentId)
+            .from(enrollments::Entity)
+            .and_where(enrollments::Column::CourseId.eq(course))
+            .and_where(enrollments::Column::EndedAt.is_null())
+            .to_owned();
+        are = are.add(Column::Id.in_subquery(students));
+    }
+    if let Some(search) = &wanted.search {
+        let literal = search.replace('|', "||").replace('%', "|%").replace('_', "|_");
+        are = are.add(Column::SearchName.like(LikeExpr::new(format!("%{literal}%")).escape('|')));
+    }
+    are
+}
+
 /// Everybody after `after` by id, at most `limit`: for walks over the whole school.
 pub(crate) async fn walk(db: &impl Reads, after: Option<Uuid>, limit: u64) -> Result<Vec<Row>, Error> {
-    use sea_orm::QuerySelect;
     let after = after.map(|id| Column::Id.gt(id));
     let query = Entity::find().order_by(Column::Id, Order::Asc).limit(limit);
     Ok(query.filter(after.unwrap_or_else(|| Expr::value(true))).all(db.connection()).await?)

@@ -38,6 +38,14 @@ pub struct Activity {
     pub(crate) metrics: Vec<usize>,
 }
 
+impl Activity {
+    /// Whether its events may carry this attribute.
+    #[must_use]
+    pub fn declares(&self, attribute: &str) -> bool {
+        self.attributes.contains_key(attribute)
+    }
+}
+
 /// What is wrong with an event's attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttributeProblem {

@@ -1,0 +1,105 @@
+//! Courses and their lessons: what is taught, by whom, in which order.
+
+use chrono::{DateTime, Utc};
+use entity::{courses, lessons};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, Order, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+};
+use uuid::Uuid;
+
+use super::connect::{Reads, Txn};
+use super::error::Error;
+use crate::auth::policy::{Reach, Relation};
+
+/// A row of `courses`.
+pub(crate) type Row = courses::Model;
+/// A row of `lessons`.
+pub(crate) type Lesson = lessons::Model;
+
+/// The course with this id.
+pub(crate) async fn by_id(db: &impl Reads, id: Uuid) -> Result<Option<Row>, Error> {
+    Ok(courses::Entity::find_by_id(id).one(db.connection()).await?)
+}
+
+/// At most `limit` courses behind `from`, newest first.
+pub(crate) async fn page_of(
+    db: &impl Reads,
+    from: Option<(DateTime<Utc>, Uuid)>,
+    limit: u64,
+) -> Result<Vec<Row>, Error> {
+    use courses::Column;
+    let mut query = courses::Entity::find();
+    if let Some((at, id)) = from {
+        let here = Expr::tuple([Expr::col(Column::CreatedAt), Expr::col(Column::Id)]);
+        query = query.filter(here.lt(Expr::tuple([Expr::value(at), Expr::value(id)])));
+    }
+    let query = query.order_by(Column::CreatedAt, Order::Desc).order_by(Column::Id, Order::Desc).limit(limit);
+    Ok(query.all(db.connection()).await?)
+}
+
+/// How many courses there are.
+pub(crate) async fn count(db: &impl Reads) -> Result<u64, Error> {
+    Ok(courses::Entity::find().count(db.connection()).await?)
+}
+
+/// The course with this id, locked, if it is of a teacher within the reach.
+pub(crate) async fn keep(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
+    let taught = super::scope::within(reach, courses::Column::TeacherId);
+    let mut query = courses::Entity::find_by_id(id).filter(taught);
+    txn.dialect.lock_rows(QueryTrait::query(&mut query));
+    Ok(query.one(txn.connection()).await?)
+}
+
+/// The course with this id, if the reach acts in it: who reaches students through what they teach acts
+/// there alone, everybody else in any.
+pub(crate) async fn open_to(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
+    let mut open = Condition::all();
+    if let Some((me, relations)) = reach.relations()
+        && relations.contains(&Relation::Student)
+    {
+        open = open.add(courses::Column::TeacherId.eq(me));
+    }
+    Ok(courses::Entity::find_by_id(id).filter(open).one(txn.connection()).await?)
+}
+
+/// Adds a course.
+pub(crate) async fn insert(txn: &Txn, row: Row) -> Result<(), Error> {
+    super::insert_all::<_, courses::ActiveModel>(txn, vec![row], None).await
+}
+
+/// Writes the course as it is now.
+pub(crate) async fn update(txn: &Txn, row: Row) -> Result<(), Error> {
+    let row: courses::ActiveModel = super::every_column(row.into_active_model());
+    row.update(txn.connection()).await?;
+    Ok(())
+}
+
+/// Adds lessons.
+pub(crate) async fn add_lessons(txn: &Txn, rows: Vec<Lesson>) -> Result<(), Error> {
+    super::insert_all::<_, lessons::ActiveModel>(txn, rows, None).await
+}
+
+/// The lesson with this id.
+pub(crate) async fn lesson(db: &impl Reads, id: Uuid) -> Result<Option<Lesson>, Error> {
+    Ok(lessons::Entity::find_by_id(id).one(db.connection()).await?)
+}
+
+/// The lessons of these courses, each course's in order.
+pub(crate) async fn lessons_of(
+    db: &impl Reads,
+    courses: impl IntoIterator<Item = Uuid> + Send,
+) -> Result<Vec<Lesson>, Error> {
+    use lessons::Column;
+    let query = lessons::Entity::find()
+        .filter(Column::CourseId.is_in(courses))
+        .order_by(Column::Position, Order::Asc);
+    Ok(query.all(db.connection()).await?)
+}
+
+/// How many lessons the course has.
+pub(crate) async fn count_lessons(txn: &Txn, course: Uuid) -> Result<u64, Error> {
+    let query = lessons::Entity::find().filter(lessons::Column::CourseId.eq(course));
+    Ok(query.count(txn.connection()).await?)
+}

@@ -1,0 +1,163 @@
+//! Who takes which course, which lessons they have completed, and what they wrote about them.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use entity::{comments, completions, enrollments, lessons, people};
+use sea_orm::sea_query::{
+    Alias, Expr, ExprTrait, IntoColumnRef, OnConflict, Query, SelectStatement, WindowStatement,
+};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, Iterable, Order,
+    PaginatorTrait, QueryFilter, QuerySelect, QueryTrait,
+};
+use uuid::Uuid;
+
+use super::connect::{Reads, Txn};
+use super::error::Error;
+use crate::auth::policy::{Reach, Seen};
+
+/// A row of `enrollments`.
+pub(crate) type Row = enrollments::Model;
+/// A row of `comments`.
+pub(crate) type Comment = comments::Model;
+
+/// A student's enrolment in a course, whether it holds or has ended.
+pub(crate) async fn of(db: &impl Reads, student: Seen, course: Uuid) -> Result<Option<Row>, Error> {
+    Ok(enrollments::Entity::find_by_id((course, student.person())).one(db.connection()).await?)
+}
+
+/// Enrols a student, from now on; an enrolment that has ended holds again.
+pub(crate) async fn begin(txn: &Txn, student: Seen, course: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
+    use enrollments::Column;
+    let row = Row { course_id: course, student_id: student.person(), enrolled_at: now, ended_at: None };
+    let mut again = OnConflict::columns([Column::CourseId, Column::StudentId]);
+    again.update_column(Column::EndedAt);
+    super::insert_all::<_, enrollments::ActiveModel>(txn, vec![row], Some(again)).await
+}
+
+/// Ends a student's enrolment.
+pub(crate) async fn end(txn: &Txn, student: Seen, course: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
+    use enrollments::Column;
+    let update = enrollments::Entity::update_many()
+        .col_expr(Column::EndedAt, Expr::value(now))
+        .filter(Column::CourseId.eq(course))
+        .filter(Column::StudentId.eq(student.person()))
+        .filter(Column::EndedAt.is_null());
+    update.exec(txn.connection()).await?;
+    Ok(())
+}
+
+/// Writes down that the student has completed the lesson; says whether it was the first time.
+pub(crate) async fn complete(
+    txn: &Txn,
+    student: Seen,
+    lesson: Uuid,
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
+    use completions::Column;
+    let row = completions::Model { lesson_id: lesson, student_id: student.person(), completed_at: now };
+    let row: completions::ActiveModel = super::every_column(row.into_active_model());
+    let once = OnConflict::columns([Column::LessonId, Column::StudentId]).do_nothing().to_owned();
+    let insert = completions::Entity::insert(row).on_conflict(once);
+    Ok(insert.exec_without_returning(txn.connection()).await? > 0)
+}
+
+/// How many lessons of the course the student has not completed.
+pub(crate) async fn lessons_left(txn: &Txn, student: Seen, course: Uuid) -> Result<u64, Error> {
+    let completed = Query::select()
+        .column(completions::Column::LessonId)
+        .from(completions::Entity)
+        .and_where(completions::Column::StudentId.eq(student.person()))
+        .to_owned();
+    let left = lessons::Entity::find()
+        .filter(lessons::Column::CourseId.eq(course))
+        .filter(lessons::Column::Id.not_in_subquery(completed));
+    Ok(left.count(txn.connection()).await?)
+}
+
+/// Adds a comment.
+pub(crate) async fn add_comment(txn: &Txn, row: Comment) -> Result<(), Error> {
+    super::insert_all::<_, comments::ActiveModel>(txn, vec![row], None).await
+}
+
+/// Who of these people takes the course now.
+pub(crate) async fn enrolled_among(
+    db: &impl Reads,
+    course: Uuid,
+    people: impl IntoIterator<Item = Uuid> + Send,
+) -> Result<HashSet<Uuid>, Error> {
+    use enrollments::Column;
+    let query = enrollments::Entity::find()
+        .select_only()
+        .column(Column::StudentId)
+        .filter(Column::CourseId.eq(course))
+        .filter(Column::EndedAt.is_null())
+        .filter(Column::StudentId.is_in(people));
+    let ids: Vec<Uuid> = query.into_tuple().all(db.connection()).await?;
+    Ok(ids.into_iter().collect())
+}
+
+/// The same page of the students of several courses, by name, as far as they lie within the reach: (course,
+/// student), in one statement.
+pub(crate) async fn students_of(
+    db: &impl Reads,
+    reach: &Reach,
+    courses: &[Uuid],
+    from: Option<&super::people::Place>,
+    limit: u64,
+) -> Result<Vec<(Uuid, people::Model)>, Error> {
+    use people::Column;
+    let mut ranked: SelectStatement = people::Entity::find().filter(taking(reach, courses)).into_query();
+    join(&mut ranked);
+    if let Some(from) = from {
+        ranked.cond_where(from.behind());
+    }
+    ranked.expr_as(Expr::col(enrollments::Column::CourseId), Alias::new("course"));
+    let mut window = WindowStatement::partition_by(enrollments::Column::CourseId);
+    window.order_by(Column::SearchName, Order::Asc).order_by(Column::Id, Order::Asc);
+    ranked.expr_window_as(Expr::cust("ROW_NUMBER()"), window, Alias::new("place"));
+    let mut page = Query::select();
+    page.columns(Column::iter())
+        .column(Alias::new("course"))
+        .from_subquery(ranked, Alias::new("ranked"))
+        .and_where(Expr::col(Alias::new("place")).lte(i64::try_from(limit).unwrap_or(i64::MAX)))
+        .order_by(Alias::new("place"), Order::Asc);
+    let rows = db.connection().query_all(&page).await?;
+    let student = |row| {
+        Ok((sea_orm::QueryResult::try_get(row, "", "course")?, people::Model::from_query_result(row, "")?))
+    };
+    rows.iter().map(student).collect()
+}
+
+/// How many students within the reach each of these courses has.
+pub(crate) async fn count_students(
+    db: &impl Reads,
+    reach: &Reach,
+    courses: &[Uuid],
+) -> Result<HashMap<Uuid, i64>, Error> {
+    use enrollments::Column;
+    let query = enrollments::Entity::find()
+        .select_only()
+        .column(Column::CourseId)
+        .column_as(Column::StudentId.count(), "students")
+        .filter(Column::EndedAt.is_null())
+        .filter(Column::CourseId.is_in(courses.iter().copied()))
+        .filter(super::scope::within(reach, Column::StudentId))
+        .group_by(Column::CourseId);
+    let rows: Vec<(Uuid, i64)> = query.into_tuple().all(db.connection()).await?;
+    Ok(rows.into_iter().collect())
+}
+
+fn taking(reach: &Reach, courses: &[Uuid]) -> Condition {
+    use enrollments::Column;
+    Condition::all()
+        .add(Column::CourseId.is_in(courses.iter().copied()))
+        .add(Column::EndedAt.is_null())
+        .add(super::scope::within(reach, Column::StudentId))
+}
+
+fn join(people: &mut SelectStatement) {
+    let same = Expr::col(enrollments::Column::StudentId.into_column_ref());
+    people.inner_join(enrollments::Entity, same.eq(Expr::col(people::Column::Id.into_column_ref())));
+}
