@@ -21,7 +21,7 @@ use crate::auth::Actor;
 use crate::auth::policy::{self, Relation, Seen};
 use crate::refusal::{Code, Refusal};
 use crate::store::feed::Entry;
-use crate::store::{self, feed, people};
+use crate::store::{self, enrollments, feed, people};
 
 /// Somebody has earned something.
 #[derive(SimpleObject)]
@@ -48,11 +48,13 @@ impl Subscriptions {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only this person's awards.")] user_id: Option<ID>,
+        #[graphql(desc = "Only awards of those who take this course now.")] course_id: Option<ID>,
         #[graphql(desc = "The last cursor seen: everything behind it comes first.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Answer<AchievementEarned>>, Fault> {
         let app = app(ctx)?.clone();
         let actor = actor(ctx)?.clone();
         let (person, chosen) = scope(&app, &actor, user_id.as_ref()).await?;
+        let course = course(&app, course_id.as_ref()).await?;
         let hints = app.hub.listen();
         let head = feed::head(&app.db).await?;
         let position = match after {
@@ -68,6 +70,7 @@ impl Subscriptions {
             actor,
             person,
             chosen,
+            course,
             position,
             head,
             hints,
@@ -95,6 +98,17 @@ async fn scope(app: &App, actor: &Actor, user_id: Option<&ID>) -> Answer<(Option
     }
 }
 
+/// The course whose students alone are followed.
+async fn course(app: &App, course_id: Option<&ID>) -> Answer<Option<Uuid>> {
+    let Some(id) = course_id else { return Ok(None) };
+    let id = uuid("courseId", id)?;
+    if store::courses::by_id(&app.db, id).await?.is_some() {
+        return Ok(Some(id));
+    }
+    let message = "No course has this id: `courses` lists what there is.";
+    Err(Refusal::new(Code::NotFound, message).at(["courseId"]).into())
+}
+
 /// Out of scope reads like missing.
 fn missing() -> Fault {
     Refusal::new(Code::NotFound, "No person with this id is within what you may see.").at(["userId"]).into()
@@ -107,6 +121,8 @@ struct Follower {
     person: Option<Uuid>,
     /// The caller named that person.
     chosen: bool,
+    /// Only the students of this course are followed.
+    course: Option<Uuid>,
     position: i64,
     /// The head of the feed when the subscription began.
     head: i64,
@@ -167,9 +183,14 @@ impl Follower {
     /// subscription ends as one of a missing person does.
     async fn within_sight(&self, entries: &[Arc<Entry>]) -> Answer<HashMap<Uuid, Seen>> {
         let people: BTreeSet<Uuid> = entries.iter().map(|entry| entry.award.person_id).collect();
-        let seen = store::scope::seen(&self.app.db, &policy::sight(&self.actor), people).await?;
+        let mut seen = store::scope::seen(&self.app.db, &policy::sight(&self.actor), people).await?;
         if self.chosen && seen.is_empty() {
             return Err(missing());
+        }
+        if let Some(course) = self.course {
+            let people: Vec<Uuid> = seen.keys().copied().collect();
+            let taking = enrollments::enrolled_among(&self.app.db, course, people).await?;
+            seen.retain(|person, _| taking.contains(person));
         }
         Ok(seen)
     }
@@ -178,10 +199,16 @@ impl Follower {
     async fn may_tell(&self, entry: &Entry) -> Answer<bool> {
         self.check_role().await?;
         let sight = policy::sight(&self.actor);
-        if sight.is_everybody() || self.actor.person() == Some(entry.award.person_id) {
+        let person = entry.award.person_id;
+        if let Some(course) = self.course
+            && enrollments::enrolled_among(&self.app.db, course, [person]).await?.is_empty()
+        {
+            return Ok(false);
+        }
+        if sight.is_everybody() || self.actor.person() == Some(person) {
             return Ok(true);
         }
-        let seen = store::scope::see(&self.app.db, &sight, entry.award.person_id).await?;
+        let seen = store::scope::see(&self.app.db, &sight, person).await?;
         if self.chosen && seen.is_none() { Err(missing()) } else { Ok(seen.is_some()) }
     }
 

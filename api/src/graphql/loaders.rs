@@ -15,7 +15,7 @@ use super::fault::Fault;
 use crate::app::App;
 use crate::auth::Actor;
 use crate::auth::policy::{self, Reach, Seen};
-use crate::store::{awards, metrics, people, scope, totals};
+use crate::store::{awards, courses, enrollments, guardians, metrics, people, scope, totals};
 
 /// What the loaders read with.
 pub(crate) struct Loaders {
@@ -48,6 +48,26 @@ pub(crate) struct CountOf(pub(crate) Seen, pub(crate) Arc<awards::Slice>);
 /// How many people hold an achievement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct HoldersOf(pub(crate) Uuid);
+
+/// The children linked to a person now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ChildrenOf(pub(crate) Seen);
+/// The lessons of a course, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct LessonsOf(pub(crate) Uuid);
+/// A page of the students of a course, as far as the caller sees them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct StudentsOf {
+    /// The course.
+    pub(crate) course: Uuid,
+    /// Begin behind this student.
+    pub(crate) from: Option<people::Place>,
+    /// At most so many.
+    pub(crate) limit: u64,
+}
+/// How many students of a course the caller sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct StudentCountOf(pub(crate) Uuid);
 
 /// Gives a request loaders of its own.
 pub(crate) fn attach(app: &App, actor: Option<&Actor>, request: Request) -> Request {
@@ -168,6 +188,59 @@ impl Loader<HoldersOf> for Loaders {
         let wanted: HashSet<Uuid> = keys.iter().map(|key| key.0).collect();
         let holders = awards::holders(&self.app.db, wanted).await?;
         Ok(keys.iter().map(|key| (*key, holders.get(&key.0).copied().unwrap_or(0))).collect())
+    }
+}
+
+impl Loader<ChildrenOf> for Loaders {
+    type Value = Arc<[Uuid]>;
+    type Error = Fault;
+
+    async fn load(&self, keys: &[ChildrenOf]) -> Result<HashMap<ChildrenOf, Self::Value>, Fault> {
+        let people: Vec<Seen> = keys.iter().map(|key| key.0).collect();
+        let mut of = grouped(guardians::children_of(&self.app.db, &people).await?.into_iter());
+        Ok(keys.iter().map(|key| (*key, of.remove(&key.0.person()).unwrap_or_default().into())).collect())
+    }
+}
+
+impl Loader<LessonsOf> for Loaders {
+    type Value = Arc<[courses::Lesson]>;
+    type Error = Fault;
+
+    async fn load(&self, keys: &[LessonsOf]) -> Result<HashMap<LessonsOf, Self::Value>, Fault> {
+        let rows = courses::lessons_of(&self.app.db, keys.iter().map(|key| key.0)).await?;
+        let of = grouped(rows.into_iter().map(|row| (row.course_id, row)));
+        Ok(of.into_iter().map(|(course, lessons)| (LessonsOf(course), lessons.into())).collect())
+    }
+}
+
+impl Loader<StudentsOf> for Loaders {
+    type Value = Arc<[people::Row]>;
+    type Error = Fault;
+
+    async fn load(&self, keys: &[StudentsOf]) -> Result<HashMap<StudentsOf, Self::Value>, Fault> {
+        let Some(sight) = &self.sight else { return Ok(HashMap::new()) };
+        let mut loaded = HashMap::new();
+        for ((from, limit), courses) in
+            grouped(keys.iter().map(|key| ((key.from.clone(), key.limit), key.course)))
+        {
+            let rows = enrollments::students_of(&self.app.db, sight, &courses, from.as_ref(), limit).await?;
+            loaded.extend(grouped(rows.into_iter()).into_iter().map(|(course, students)| {
+                (StudentsOf { course, from: from.clone(), limit }, students.into())
+            }));
+        }
+        Ok(loaded)
+    }
+}
+
+impl Loader<StudentCountOf> for Loaders {
+    type Value = i64;
+    type Error = Fault;
+
+    async fn load(&self, keys: &[StudentCountOf]) -> Result<HashMap<StudentCountOf, i64>, Fault> {
+        let Some(sight) = &self.sight else { return Ok(HashMap::new()) };
+        let courses: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let counts = enrollments::count_students(&self.app.db, sight, &courses).await?;
+        Ok(counts.into_iter().map(|(course, students)| (StudentCountOf(course), students)).collect())
     }
 }
 

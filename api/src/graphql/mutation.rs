@@ -2,10 +2,16 @@
 
 use async_graphql::{Context, Object};
 
+use super::courses::{self, CreateCourseInput, CreateCoursePayload, UpdateCourseInput, UpdateCoursePayload};
 use super::events::{
     RecordEventInput, RecordEventPayload, RecordEventsInput, RecordEventsPayload, record_many, record_one,
 };
 use super::fault::Answer;
+use super::guardians::{self, LinkGuardianInput, LinkGuardianPayload};
+use super::lessons::{
+    self, CompleteLessonInput, CompleteLessonPayload, EnrollInput, EnrollPayload, WriteCommentInput,
+    WriteCommentPayload,
+};
 use super::people::{UpsertUserInput, UpsertUserPayload, upsert};
 
 /// What can be changed. What a person can mend comes back as `userErrors`.
@@ -40,5 +46,61 @@ impl Mutation {
         #[graphql(desc = "The person.")] input: UpsertUserInput,
     ) -> Answer<UpsertUserPayload> {
         upsert(ctx, input).await
+    }
+
+    /// Links a guardian to a child, or ends the link: ADMIN, SUPER_ADMIN, SERVICE.
+    async fn link_guardian(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who, and to whose child.")] input: LinkGuardianInput,
+    ) -> Answer<LinkGuardianPayload> {
+        guardians::link(ctx, input).await
+    }
+
+    /// Makes a course: ADMIN, SUPER_ADMIN; a TEACHER one of their own.
+    async fn create_course(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The course.")] input: CreateCourseInput,
+    ) -> Answer<CreateCoursePayload> {
+        courses::create(ctx, input).await
+    }
+
+    /// Changes a course: ADMIN, SUPER_ADMIN; a TEACHER one that they teach.
+    async fn update_course(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: UpdateCourseInput,
+    ) -> Answer<UpdateCoursePayload> {
+        courses::update(ctx, input).await
+    }
+
+    /// Enrols a student in a course, or ends it: STUDENT for themselves; a TEACHER in a course they teach, and only
+    /// somebody who is their student already; ADMIN, SUPER_ADMIN and SERVICE anybody.
+    async fn enroll(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who, and in which course.")] input: EnrollInput,
+    ) -> Answer<EnrollPayload> {
+        lessons::enroll(ctx, input).await
+    }
+
+    /// Completes a lesson of a course that the student takes now: STUDENT for themselves; a TEACHER in a course they
+    /// teach; ADMIN, SUPER_ADMIN and SERVICE for anybody. Completed twice it counts once.
+    async fn complete_lesson(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which lesson.")] input: CompleteLessonInput,
+    ) -> Answer<CompleteLessonPayload> {
+        lessons::complete(ctx, input).await
+    }
+
+    /// Writes a comment on a lesson of a course that the caller takes now.
+    async fn write_comment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The comment.")] input: WriteCommentInput,
+    ) -> Answer<WriteCommentPayload> {
+        lessons::comment(ctx, input).await
     }
 }

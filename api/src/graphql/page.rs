@@ -91,6 +91,27 @@ impl CursorType for Moment {
     }
 }
 
+/// A name and an id: a place in a list of people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Name(pub(crate) String, pub(crate) Uuid);
+
+impl CursorType for Name {
+    type Error = &'static str;
+
+    fn decode_cursor(text: &str) -> Result<Self, Self::Error> {
+        let [id, name] = parts("name", text)?;
+        let name = URL_SAFE_NO_PAD.decode(name).ok().and_then(|name| String::from_utf8(name).ok());
+        // No name has a control character, and a database may refuse one.
+        let name = name.filter(|name| !name.chars().any(char::is_control));
+        name.zip(id.parse().ok()).map(|(name, id)| Self(name, id)).ok_or("malformed")
+    }
+
+    fn encode_cursor(&self) -> String {
+        // A name has spaces, which part the words of a cursor.
+        sealed("name", &[&self.1, &URL_SAFE_NO_PAD.encode(&self.0)])
+    }
+}
+
 /// A score, the moment it was reached, and a person: a place on a board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rung(pub(crate) i64, pub(crate) DateTime<Utc>, pub(crate) Uuid);
@@ -152,6 +173,8 @@ mod tests {
         let id = Uuid::from_u128(7);
         assert_eq!(Moment::decode_cursor(&Moment(at, id).encode_cursor()), Ok(Moment(at, id)));
         assert_eq!(Rung::decode_cursor(&Rung(5, at, id).encode_cursor()), Ok(Rung(5, at, id)));
+        let name = Name("zoë o'neil".to_owned(), id);
+        assert_eq!(Name::decode_cursor(&name.encode_cursor()), Ok(name));
         assert_eq!(Position::decode_cursor(&Position(9).encode_cursor()), Ok(Position(9)));
     }
 
@@ -160,6 +183,10 @@ mod tests {
         assert_eq!(
             Position::decode_cursor(&Rung(5, DateTime::UNIX_EPOCH, Uuid::nil()).encode_cursor()),
             Err("another kind of cursor")
+        );
+        assert_eq!(
+            Name::decode_cursor(&Name("a\0".to_owned(), Uuid::nil()).encode_cursor()),
+            Err("malformed")
         );
         assert_eq!(Position::decode_cursor("!"), Err("not base64"));
         assert_eq!(Position::decode_cursor(&sealed("feed", &[&-1])), Err("malformed"));

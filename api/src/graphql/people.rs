@@ -11,8 +11,8 @@ use super::awards::{AwardPage, page as award_page};
 use super::context::{actor, app, author, loaders};
 use super::fault::{Answer, Fault, UserError, user_error};
 use super::loaders::{HeldBy, MetricsOf, PersonOf, SightOf, TotalsOf};
-use super::page;
 use super::scalars::{Date, parse_uuid};
+use super::{page, roster};
 use crate::auth;
 use crate::auth::policy::{self, Action, Seen};
 use crate::catalogue::Published;
@@ -96,6 +96,11 @@ impl User {
     /// The proof that the caller may see the record; none if they may not.
     pub(crate) async fn seen(&self, ctx: &Context<'_>) -> Answer<Option<Seen>> {
         Ok(loaders(ctx)?.load_one(SightOf(self.row.id)).await?)
+    }
+
+    /// Where the person stands in a list of people, which is sorted by name.
+    pub(crate) fn place(&self) -> (String, Uuid) {
+        (self.row.search_name.clone(), self.row.id)
     }
 
     fn today(&self, ctx: &Context<'_>) -> Answer<NaiveDate> {
@@ -252,6 +257,12 @@ impl User {
     /// What they have earned, in numbers.
     async fn summary(&self, ctx: &Context<'_>) -> Option<Answer<Summary>> {
         self.summarize(ctx, None).await.transpose()
+    }
+
+    /// The children they are linked to, by name.
+    #[graphql(complexity = "5 * (child_complexity + 1)")]
+    async fn children(&self, ctx: &Context<'_>) -> Option<Answer<Vec<Self>>> {
+        roster::children(ctx, self).await.transpose()
     }
 }
 

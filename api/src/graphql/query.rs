@@ -10,15 +10,17 @@ use uuid::Uuid;
 use super::achievements::{Achievement, AwardCause, Catalog, Category, Progress, Summary};
 use super::awards::{Award, AwardPage, page as award_page};
 use super::context::{actor, app};
+use super::courses::{self, Course, CoursePage, Lesson};
 use super::fault::{Answer, Fault};
 use super::leaderboard::{self, Leaderboard};
 use super::page::{self, Position};
-use super::people::{User, in_progress, published};
+use super::people::{Role, User, in_progress, published};
+use super::roster::{self, UserPage};
 use super::scalars::uuid;
 use crate::auth::policy;
 use crate::catalogue::Known;
 use crate::refusal::{Code, Refusal};
-use crate::store::{awards, feed};
+use crate::store::{self, awards, feed};
 
 /// Something that has an id of its own.
 #[derive(Interface)]
@@ -30,6 +32,10 @@ pub(crate) enum Node {
     Achievement(Achievement),
     /// The fact that somebody earned something.
     Award(Award),
+    /// What is taught, in lessons.
+    Course(Course),
+    /// A part of a course.
+    Lesson(Lesson),
 }
 
 /// What can be read.
@@ -62,6 +68,33 @@ impl Query {
         #[graphql(desc = "The person's id.")] id: ID,
     ) -> Option<Answer<User>> {
         named(ctx, "id", Some(&id)).await.transpose()
+    }
+
+    /// The people in the caller's sight, by name: everybody for admins and services, a teacher's students, a
+    /// parent's children, and always the caller.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the schema")]
+    async fn people(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only of this role.")] role: Option<Role>,
+        #[graphql(desc = "Only who takes this course now.")] course_id: Option<ID>,
+        #[graphql(desc = "Only with this text in their name, whatever the case.")] search: Option<String>,
+        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Answer<UserPage> {
+        roster::in_sight(ctx, role, course_id.as_ref(), search.as_deref(), first, after.as_deref()).await
+    }
+
+    /// All courses, newest first.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn courses(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Answer<CoursePage> {
+        courses::page(ctx, first, after.as_deref()).await
     }
 
     /// What can be earned, by category: active achievements, secret ones only once the caller has earned them.
@@ -219,8 +252,15 @@ async fn node(ctx: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
     if let Some(user) = User::visible(ctx, id).await? {
         return Ok(Some(Node::User(user)));
     }
-    let award = awards::by_id(&app(ctx)?.db, &policy::sight(actor), id).await?;
-    Ok(award.map(|award| Node::Award(Award(award))))
+    let db = &app(ctx)?.db;
+    if let Some(award) = awards::by_id(db, &policy::sight(actor), id).await? {
+        return Ok(Some(Node::Award(Award(award))));
+    }
+    if let Some(course) = store::courses::by_id(db, id).await? {
+        return Ok(Some(Node::Course(Course(course))));
+    }
+    let lesson = store::courses::lesson(db, id).await?;
+    Ok(lesson.map(|lesson| Node::Lesson(Lesson(lesson))))
 }
 
 /// The achievements that `wanted` lets through and the caller may know of, in the order of the packs;

@@ -4,6 +4,7 @@
 mod advance;
 mod award;
 mod batcher;
+mod deed;
 pub(crate) mod give;
 mod ingest;
 mod outbox;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 pub(crate) use advance::to_metric;
 pub(crate) use batcher::Batcher;
+pub(crate) use deed::{Deed, first_awards, record_deed};
 pub(crate) use ingest::to_event;
 
 use crate::app::App;

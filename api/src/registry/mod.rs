@@ -2,6 +2,9 @@
 //! the pipeline inside it.
 
 pub(crate) mod audit;
+pub(crate) mod courses;
+pub(crate) mod guardians;
+pub(crate) mod lessons;
 pub(crate) mod people;
 pub(crate) mod publication;
 

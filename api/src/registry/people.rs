@@ -6,9 +6,9 @@ use uuid::Uuid;
 use super::audit::{self, Act, Author};
 use super::{Attempts, Interrupted};
 use crate::app::App;
-use crate::auth::policy::{self, Action, Recorder};
+use crate::auth::policy::{self, Action};
 use crate::auth::{Actor, Claims, Role};
-use crate::pipeline::{self, Incoming, Submission};
+use crate::pipeline::{self, Deed};
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{self, Txn, people};
 use crate::text;
@@ -223,25 +223,26 @@ fn stand_in_name(id: Uuid, role: Role) -> String {
 
 /// Tells the pipeline that a person has appeared, where a loaded pack listens.
 async fn joined(app: &App, txn: &Txn, person: Uuid) -> Result<Option<i64>, Interrupted> {
-    let published = app.catalogue.current();
-    let events = published.catalog.activities_on(engine::Act::Joined).map(|activity| Incoming {
-        id: Some(format!("joined:{person}")),
-        person,
-        activity: activity.key.to_string(),
-        occurred_at: None,
-        attributes: None,
-    });
-    let events: Vec<_> = events.take(1).collect();
-    if events.is_empty() {
-        return Ok(None);
-    }
-    let submission = Submission { recorder: Recorder::ourselves(), events: events.into() };
-    let (outcomes, head) = pipeline::record_within(app, txn, submission).await?;
-    outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let deed = Deed { act: engine::Act::Joined, id: format!("joined:{person}"), person, facts: &[] };
+    let (_, head) = pipeline::record_deed(app, txn, deed).await?;
     Ok(head)
 }
 
-fn stored_role(row: &people::Row) -> Result<Role, store::Error> {
+/// Locks a person whose record is about to change, together with who referred them, as the pipeline will; none
+/// if nobody has this id.
+pub(super) async fn lock(txn: &Txn, id: Uuid) -> Result<Option<people::Row>, Interrupted> {
+    let Some(before) = people::by_id(txn, id).await? else { return Ok(None) };
+    let both = [id].into_iter().chain(before.referred_by).collect();
+    let row = people::lock(txn, &both).await?.into_iter().find(|row| row.id == id);
+    match row {
+        // Their referrer became known between the two reads; that lock could be out of order.
+        Some(row) if row.referred_by != before.referred_by => Err(Interrupted::Again),
+        row => Ok(row),
+    }
+}
+
+/// The role that the database holds.
+pub(super) fn stored_role(row: &people::Row) -> Result<Role, store::Error> {
     Role::parse(&row.role).ok_or_else(|| store::Error::Impossible(format!("person {} has no role", row.id)))
 }
 

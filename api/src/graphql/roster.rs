@@ -1,0 +1,109 @@
+//! Lists of people, by name: those in the caller's sight, and the students of a course.
+
+use async_graphql::connection::{Connection, Edge};
+use async_graphql::{Context, ID, Object};
+use uuid::Uuid;
+
+use super::context::{actor, app, loaders};
+use super::fault::Answer;
+use super::loaders::{ChildrenOf, SightOf, StudentCountOf, StudentsOf};
+use super::page::{self, Name};
+use super::people::{Role, User};
+use super::scalars::uuid;
+use crate::auth;
+use crate::auth::policy;
+use crate::store::people::{self, Place, Row, Wanted};
+use crate::text;
+
+/// The most letters that are searched for.
+const SEARCH: usize = 100;
+
+/// What a page of people says beside its rows.
+pub(crate) enum UserCount {
+    /// Of those in the caller's sight, who is wanted.
+    InSight(Wanted),
+    /// Of those in the caller's sight, who takes this course.
+    Students(Uuid),
+}
+
+#[Object]
+impl UserCount {
+    /// How many people there are on all pages.
+    async fn total_count(&self, ctx: &Context<'_>) -> Answer<i64> {
+        match self {
+            Self::InSight(wanted) => {
+                let count = people::count(&app(ctx)?.db, &policy::sight(actor(ctx)?), wanted).await?;
+                Ok(i64::try_from(count).unwrap_or(i64::MAX))
+            }
+            Self::Students(course) => Ok(loaders(ctx)?.load_one(StudentCountOf(*course)).await?.unwrap_or(0)),
+        }
+    }
+}
+
+/// A page of people, by name.
+pub(crate) type UserPage = Connection<Name, User, UserCount>;
+
+/// The people in the caller's sight.
+pub(crate) async fn in_sight(
+    ctx: &Context<'_>,
+    role: Option<Role>,
+    course: Option<&ID>,
+    search: Option<&str>,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> Answer<UserPage> {
+    let sight = policy::sight(actor(ctx)?);
+    let rows = page::first(first)?;
+    let from = place(after)?;
+    // An empty box of a form searches for nothing.
+    let search = search.filter(|search| !search.trim().is_empty());
+    let search = search.map(|search| text::line("search", search, SEARCH)).transpose()?;
+    let wanted = Wanted {
+        role: role.map(|role| auth::Role::from(role).as_str()),
+        course: course.map(|course| uuid("courseId", course)).transpose()?,
+        search: search.map(|search| text::folded(&search)),
+    };
+    let found = people::page_of(&app(ctx)?.db, &sight, &wanted, from.as_ref(), rows + 1).await?;
+    Ok(cut(found, rows, from.is_some(), UserCount::InSight(wanted)))
+}
+
+/// The students of a course, as far as they are in the caller's sight.
+pub(crate) async fn students(
+    ctx: &Context<'_>,
+    course: Uuid,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> Answer<UserPage> {
+    let rows = page::first(first)?;
+    let from = place(after)?;
+    let goes_on = from.is_some();
+    let students = StudentsOf { course, from, limit: rows + 1 };
+    let found = loaders(ctx)?.load_one(students).await?.unwrap_or_default();
+    Ok(cut(found.to_vec(), rows, goes_on, UserCount::Students(course)))
+}
+
+/// The children linked to a person, as far as they are in the caller's sight, by name; none if the person is not.
+pub(crate) async fn children(ctx: &Context<'_>, guardian: &User) -> Answer<Option<Vec<User>>> {
+    let Some(seen) = guardian.seen(ctx).await? else { return Ok(None) };
+    let linked = loaders(ctx)?.load_one(ChildrenOf(seen)).await?.unwrap_or_default();
+    let sight = loaders(ctx)?.load_many(linked.iter().map(|child| SightOf(*child))).await?;
+    let children = sight.keys().map(|SightOf(child)| User::of(ctx, *child));
+    let mut children = futures_util::future::try_join_all(children).await?;
+    children.sort_by_cached_key(User::place);
+    Ok(Some(children))
+}
+
+fn place(after: Option<&str>) -> Answer<Option<Place>> {
+    let name: Option<Name> = after.map(|text| page::place("after", text)).transpose()?;
+    Ok(name.map(|Name(search_name, id)| Place { search_name, id }))
+}
+
+fn cut(found: Vec<Row>, rows: u64, goes_on: bool, count: UserCount) -> UserPage {
+    let asked = usize::try_from(rows).unwrap_or(usize::MAX);
+    let mut page = Connection::with_additional_fields(goes_on, found.len() > asked, count);
+    page.edges.extend(found.into_iter().take(asked).map(|row| {
+        let cursor = Name(row.search_name.clone(), row.id);
+        Edge::new(cursor, User::new(row))
+    }));
+    page
+}

@@ -1,0 +1,74 @@
+//! What people do in the product itself (join, enrol, complete a lesson, comment) as events, where a loaded
+//! pack listens.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{Incoming, OWN_SOURCE, Submission, Within, record_within};
+use crate::app::App;
+use crate::auth::policy::Recorder;
+use crate::store::{self, Txn, awards, events};
+
+/// Something that somebody has just done.
+#[derive(Debug)]
+pub(crate) struct Deed<'a> {
+    /// What kind of thing.
+    pub(crate) act: engine::Act,
+    /// The event's id: the same deed counts once.
+    pub(crate) id: String,
+    /// Who did it.
+    pub(crate) person: Uuid,
+    /// What it was done to; the activity takes those that it declares as attributes.
+    pub(crate) facts: &'a [(&'static str, Uuid)],
+}
+
+/// Records the deed in the transaction that keeps it; answers the person's awards, and the feed's head if it
+/// moved.
+///
+/// # Errors
+/// When the domain refuses it, the catalogue has changed, or the database fails; the caller rolls back.
+pub(crate) async fn record_deed(
+    app: &App,
+    txn: &Txn,
+    deed: Deed<'_>,
+) -> Result<(Vec<awards::Row>, Option<i64>), Within> {
+    let published = app.catalogue.current();
+    // An event's id is the deed's, so one activity listens: the first of the loaded packs.
+    let Some(activity) = published.catalog.activities_on(deed.act).next() else {
+        return Ok((Vec::new(), None));
+    };
+    let declared = deed.facts.iter().filter(|(name, _)| activity.declares(name));
+    let attributes: Map<String, Value> =
+        declared.map(|(name, id)| ((*name).to_owned(), id.to_string().into())).collect();
+    let event = Incoming {
+        id: Some(deed.id),
+        person: deed.person,
+        activity: activity.key.clone(),
+        occurred_at: None,
+        attributes: Some(Value::Object(attributes)),
+    };
+    let submission = Submission { recorder: Recorder::ourselves(), events: [event].into() };
+    let (outcomes, head) = record_within(app, txn, submission).await?;
+    let recorded = outcomes.into_iter().collect::<Result<Vec<_>, _>>().map_err(Within::Refused)?;
+    Ok((recorded.into_iter().flat_map(|recorded| recorded.awards).collect(), head))
+}
+
+/// The awards that a deed brought the person when it was new.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn first_awards(
+    txn: &Txn,
+    id: String,
+    person: Uuid,
+) -> Result<Vec<awards::Row>, store::Error> {
+    let key = [(OWN_SOURCE.to_owned(), id)].into();
+    let known: Vec<Uuid> =
+        events::by_external_ids(txn, &key).await?.into_iter().map(|event| event.id).collect();
+    if known.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut awards = awards::of_events(txn, known).await?;
+    awards.retain(|award| award.person_id == person);
+    Ok(awards)
+}

@@ -1,0 +1,196 @@
+//! Courses: made and changed by admins and by who teaches them.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::audit::{self, Act, Author};
+use super::{Attempts, Interrupted, people as register};
+use crate::app::App;
+use crate::auth::Role;
+use crate::auth::policy::{self, Action, Reach};
+use crate::id;
+use crate::refusal::{Code, Failure, Refusal};
+use crate::store::{Txn, courses, people, scope};
+use crate::text;
+
+/// The most lessons a course has.
+const LESSONS: usize = 500;
+
+/// What a new course is to be.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    /// What it is called.
+    pub(crate) title: String,
+    /// Who teaches it; the author, if they are a teacher and name nobody.
+    pub(crate) teacher: Option<Uuid>,
+    /// The titles of its lessons, in order.
+    pub(crate) lessons: Vec<String>,
+    /// The title of the certificate that completing every lesson issues.
+    pub(crate) certificate_title: Option<String>,
+}
+
+/// What to change of a course; `None` keeps what is there, `Some(None)` clears it.
+#[derive(Debug)]
+pub(crate) struct Change {
+    /// What it is called.
+    pub(crate) title: Option<String>,
+    /// Who teaches it.
+    pub(crate) teacher: Option<Option<Uuid>>,
+    /// Titles of lessons to add behind those that are there.
+    pub(crate) add_lessons: Vec<String>,
+    /// The title of the certificate that completing every lesson issues.
+    pub(crate) certificate_title: Option<Option<String>>,
+}
+
+/// Makes a course.
+///
+/// # Errors
+/// FORBIDDEN by role; what is wrong with which field; or when the database fails.
+pub(crate) async fn create(app: &App, author: &Author, draft: Draft) -> Result<courses::Row, Failure> {
+    let reach = policy::reach(&author.actor, Action::KeepCourse)?;
+    let title = text::line("title", &draft.title, text::TITLE)?;
+    let certificate_title = check_certificate(draft.certificate_title.as_deref())?;
+    let lessons = check_lessons("lessons", &draft.lessons)?;
+    let own = author.actor.person().filter(|_| author.actor.role() == Role::Teacher);
+    let teacher_id = draft.teacher.or(own);
+    let now = app.clock.now();
+    let course = id::new(now);
+    let row =
+        courses::Row { id: course, title, teacher_id, certificate_title, created_at: now, updated_at: now };
+    let mut attempts = Attempts::new(app);
+    loop {
+        let txn = attempts.begin().await?;
+        match create_within(&txn, author, &reach, &row, &lessons).await {
+            Ok(()) => return attempts.commit(txn, None).await.map(|()| row),
+            Err(interrupted) => attempts.again(txn, interrupted).await?,
+        }
+    }
+}
+
+async fn create_within(
+    txn: &Txn,
+    author: &Author,
+    reach: &Reach,
+    row: &courses::Row,
+    lessons: &[String],
+) -> Result<(), Interrupted> {
+    if let Some(teacher) = row.teacher_id {
+        check_teacher(txn, reach, teacher).await?;
+    }
+    courses::insert(txn, row.clone()).await?;
+    courses::add_lessons(txn, lesson_rows(row, 0, lessons)).await?;
+    audit::note(txn, author, Act::CreateCourse, [(row.teacher_id, Some(row.id))], row.updated_at).await?;
+    Ok(())
+}
+
+/// Changes a course.
+///
+/// # Errors
+/// FORBIDDEN by role; `NOT_FOUND` at `id` for a course that is not the author's to change; what is wrong with
+/// which field; or when the database fails.
+pub(crate) async fn update(
+    app: &App,
+    author: &Author,
+    id: Uuid,
+    change: Change,
+) -> Result<courses::Row, Failure> {
+    let reach = policy::reach(&author.actor, Action::KeepCourse)?;
+    let title = change.title.map(|title| text::line("title", &title, text::TITLE)).transpose()?;
+    let certificate_title =
+        change.certificate_title.map(|title| check_certificate(title.as_deref())).transpose()?;
+    let add_lessons = check_lessons("addLessons", &change.add_lessons)?;
+    let change = Change { title, certificate_title, add_lessons, ..change };
+    let mut attempts = Attempts::new(app);
+    loop {
+        let txn = attempts.begin().await?;
+        match update_within(app, &txn, author, &reach, id, &change).await {
+            Ok(row) => return attempts.commit(txn, None).await.map(|()| row),
+            Err(interrupted) => attempts.again(txn, interrupted).await?,
+        }
+    }
+}
+
+async fn update_within(
+    app: &App,
+    txn: &Txn,
+    author: &Author,
+    reach: &Reach,
+    id: Uuid,
+    change: &Change,
+) -> Result<courses::Row, Interrupted> {
+    let message = "No course that you may change has this id: send the id of one.";
+    let missing = || Refusal::new(Code::NotFound, message).at(["id"]);
+    let before = courses::keep(txn, reach, id).await?.ok_or_else(missing)?;
+    if let Some(Some(teacher)) = change.teacher
+        && before.teacher_id != Some(teacher)
+    {
+        check_teacher(txn, reach, teacher).await?;
+    }
+    let there = usize::try_from(courses::count_lessons(txn, id).await?).unwrap_or(usize::MAX);
+    if !change.add_lessons.is_empty() && there.saturating_add(change.add_lessons.len()) > LESSONS {
+        return Err(too_many_lessons("addLessons").into());
+    }
+    let now = app.clock.now();
+    let row = courses::Row {
+        title: change.title.clone().unwrap_or_else(|| before.title.clone()),
+        teacher_id: change.teacher.unwrap_or(before.teacher_id),
+        certificate_title: change
+            .certificate_title
+            .clone()
+            .unwrap_or_else(|| before.certificate_title.clone()),
+        updated_at: now,
+        ..before
+    };
+    courses::update(txn, row.clone()).await?;
+    courses::add_lessons(txn, lesson_rows(&row, there, &change.add_lessons)).await?;
+    // Who loses the course and who gets it are both concerned.
+    let concerned: BTreeSet<_> = [before.teacher_id, row.teacher_id].into();
+    let on = concerned.into_iter().map(|teacher| (teacher, Some(id)));
+    audit::note(txn, author, Act::UpdateCourse, on, now).await?;
+    Ok(row)
+}
+
+fn lesson_rows(course: &courses::Row, there: usize, titles: &[String]) -> Vec<courses::Lesson> {
+    let rows = (there + 1..).zip(titles).map(|(position, title)| courses::Lesson {
+        id: id::new(course.updated_at),
+        course_id: course.id,
+        title: title.clone(),
+        position: i32::try_from(position).unwrap_or(i32::MAX),
+    });
+    rows.collect()
+}
+
+async fn check_teacher(txn: &Txn, reach: &Reach, teacher: Uuid) -> Result<(), Interrupted> {
+    let message =
+        "No person whom you may let teach has this id: a teacher names themselves, an admin anybody.";
+    let missing = || Refusal::new(Code::NotFound, message).at(["teacherId"]);
+    let seen = scope::see(txn, reach, teacher).await?.ok_or_else(missing)?;
+    let row = people::by_id(txn, seen.person()).await?.ok_or_else(missing)?;
+    match register::stored_role(&row)? {
+        Role::SuperAdmin | Role::Admin | Role::Teacher => Ok(()),
+        Role::Student | Role::Parent | Role::Service => {
+            let message = "Who teaches is a TEACHER, an ADMIN or a SUPER_ADMIN: name one.";
+            Err(Refusal::invalid(["teacherId"], message).into())
+        }
+    }
+}
+
+fn check_lessons(field: &str, titles: &[String]) -> Result<Vec<String>, Refusal> {
+    if titles.len() > LESSONS {
+        return Err(too_many_lessons(field));
+    }
+    let check = |(at, title): (usize, &String)| {
+        text::line(field, title, text::TITLE).map_err(|refusal| refusal.at([field, &at.to_string()]))
+    };
+    titles.iter().enumerate().map(check).collect()
+}
+
+fn too_many_lessons(field: &str) -> Refusal {
+    let message = format!("A course has at most {LESSONS} lessons: send fewer, or make another course.");
+    Refusal::invalid([field], message)
+}
+
+fn check_certificate(title: Option<&str>) -> Result<Option<String>, Refusal> {
+    title.map(|title| text::line("certificateTitle", title, text::TITLE)).transpose()
+}

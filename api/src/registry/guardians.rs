@@ -1,0 +1,97 @@
+//! Links guardians to children, and ends the links. What a guardian sees follows from the links that hold.
+
+use uuid::Uuid;
+
+use super::audit::{self, Act, Author};
+use super::{Attempts, Interrupted, people as register};
+use crate::app::App;
+use crate::auth::Role;
+use crate::auth::policy::{self, Action, Reach, Seen};
+use crate::refusal::{Code, Failure, Refusal};
+use crate::store::{Txn, guardians, people, scope};
+
+/// A guardian and a child as they are now.
+#[derive(Debug)]
+pub(crate) struct Linked {
+    /// Who may see.
+    pub(crate) guardian: people::Row,
+    /// Whose record.
+    pub(crate) child: people::Row,
+}
+
+/// Links a guardian to a child, or ends the link. Saying what is so already changes nothing.
+///
+/// # Errors
+/// FORBIDDEN by role; `NOT_FOUND` and `INVALID_INPUT` at `parentId` and `studentId`; or when the database fails.
+pub(crate) async fn link(
+    app: &App,
+    author: &Author,
+    guardian: Uuid,
+    child: Uuid,
+    linked: bool,
+) -> Result<Linked, Failure> {
+    let reach = policy::reach(&author.actor, Action::LinkGuardian)?;
+    let mut attempts = Attempts::new(app);
+    loop {
+        let txn = attempts.begin().await?;
+        match link_within(app, &txn, author, &reach, (guardian, child), linked).await {
+            Ok(pair) => return attempts.commit(txn, None).await.map(|()| pair),
+            Err(interrupted) => attempts.again(txn, interrupted).await?,
+        }
+    }
+}
+
+async fn link_within(
+    app: &App,
+    txn: &Txn,
+    author: &Author,
+    reach: &Reach,
+    (guardian, child): (Uuid, Uuid),
+    linked: bool,
+) -> Result<Linked, Interrupted> {
+    // Locked, so that neither becomes something else meanwhile.
+    let mut rows = people::lock(txn, &[guardian, child].into()).await?;
+    let seen = scope::seen(txn, reach, [guardian, child]).await?;
+    let mut find = |id: Uuid, field: &str| -> Result<(Seen, people::Row), Refusal> {
+        let row = rows.iter().position(|row| row.id == id).map(|at| rows.swap_remove(at));
+        seen.get(&id).copied().zip(row).ok_or_else(|| missing(field))
+    };
+    let (guardian_seen, guardian_row) = find(guardian, "parentId")?;
+    if guardian == child {
+        let message = "Nobody is their own guardian: name the child as studentId.";
+        return Err(Refusal::invalid(["studentId"], message).into());
+    }
+    let (child_seen, child_row) = find(child, "studentId")?;
+    if linked {
+        check_roles(&guardian_row, &child_row)?;
+    }
+    if guardians::are_linked(txn, guardian, child).await? != linked {
+        let now = app.clock.now();
+        let act = if linked {
+            guardians::link(txn, guardian_seen, child_seen, now).await?;
+            Act::LinkGuardian
+        } else {
+            guardians::end(txn, guardian_seen, child_seen, now).await?;
+            Act::UnlinkGuardian
+        };
+        audit::note(txn, author, act, [(Some(child), Some(guardian))], now).await?;
+    }
+    Ok(Linked { guardian: guardian_row, child: child_row })
+}
+
+fn check_roles(guardian: &people::Row, child: &people::Row) -> Result<(), Interrupted> {
+    if register::stored_role(guardian)? == Role::Student {
+        let message = "A student is nobody's guardian: name a parent, or staff who are parents too.";
+        return Err(Refusal::invalid(["parentId"], message).into());
+    }
+    if register::stored_role(child)? != Role::Student {
+        let message = "Only students have guardians: name somebody whose role is STUDENT.";
+        return Err(Refusal::invalid(["studentId"], message).into());
+    }
+    Ok(())
+}
+
+fn missing(field: &str) -> Refusal {
+    let message = "No person has this id: create them with upsertUser, or send the id they sign in with.";
+    Refusal::new(Code::NotFound, message).at([field])
+}

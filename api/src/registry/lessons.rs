@@ -1,0 +1,241 @@
+//! What students do in courses: enrol, complete lessons, write about them. Each becomes an event in the
+//! transaction that keeps it.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::audit::{self, Act, Author};
+use super::{Attempts, Interrupted, people as register};
+use crate::app::App;
+use crate::auth::Role;
+use crate::auth::policy::{self, Action, Reach, Seen};
+use crate::id;
+use crate::pipeline::{Deed, first_awards, record_deed};
+use crate::refusal::{Code, Failure, Refusal};
+use crate::store::{Txn, awards, courses, enrollments, people, scope};
+use crate::text;
+
+/// A course and a student as they are now.
+#[derive(Debug)]
+pub(crate) struct Enrolled {
+    /// What they take, or took.
+    pub(crate) course: courses::Row,
+    /// Who.
+    pub(crate) student: people::Row,
+}
+
+/// A lesson and what completing it brought the student.
+#[derive(Debug)]
+pub(crate) struct Completed {
+    /// The lesson.
+    pub(crate) lesson: courses::Lesson,
+    /// The student's awards; a repeat answers those of the first time.
+    pub(crate) awards: Vec<awards::Row>,
+}
+
+/// Enrols a student (the author, if nobody is named), or ends it. Saying what is so already changes nothing.
+///
+/// # Errors
+/// FORBIDDEN by role; `NOT_FOUND` at `courseId` and `studentId`; `INVALID_INPUT` for somebody who is no student; or
+/// when the database fails.
+pub(crate) async fn enroll(
+    app: &App,
+    author: &Author,
+    course: Uuid,
+    student: Option<Uuid>,
+    enrolled: bool,
+) -> Result<Enrolled, Failure> {
+    let reach = policy::reach(&author.actor, Action::Enroll)?;
+    let student = named(author, student)?;
+    let mut attempts = Attempts::new(app);
+    loop {
+        let txn = attempts.begin().await?;
+        match enroll_within(app, &txn, author, &reach, (course, student), enrolled).await {
+            Ok((pair, head)) => return attempts.commit(txn, head).await.map(|()| pair),
+            Err(interrupted) => attempts.again(txn, interrupted).await?,
+        }
+    }
+}
+
+async fn enroll_within(
+    app: &App,
+    txn: &Txn,
+    author: &Author,
+    reach: &Reach,
+    (course, student): (Uuid, Uuid),
+    enrolled: bool,
+) -> Result<(Enrolled, Option<i64>), Interrupted> {
+    let course = courses::open_to(txn, reach, course).await?.ok_or_else(|| {
+        let message = "No course that you may enrol in has this id: `courses` lists what there is.";
+        Refusal::new(Code::NotFound, message).at(["courseId"])
+    })?;
+    let (seen, student) = find_student(txn, reach, student).await?;
+    if enrolled && register::stored_role(&student)? != Role::Student {
+        let message = "Only students enrol: name somebody whose role is STUDENT.";
+        return Err(Refusal::invalid(["studentId"], message).into());
+    }
+    let (now, mut head) = (app.clock.now(), None);
+    let before = enrollments::of(txn, seen, course.id).await?;
+    let holds = before.as_ref().is_some_and(|row| row.ended_at.is_none());
+    if holds != enrolled {
+        let act = if enrolled {
+            enrollments::begin(txn, seen, course.id, now).await?;
+            if before.is_none() {
+                let id = format!("enroll:{}:{}", student.id, course.id);
+                let facts = [("course", course.id)];
+                let deed = Deed { act: engine::Act::Enroll, id, person: student.id, facts: &facts };
+                head = record_deed(app, txn, deed).await.map_err(|within| at(within.into(), "courseId"))?.1;
+            }
+            Act::Enroll
+        } else {
+            enrollments::end(txn, seen, course.id, now).await?;
+            Act::Unenroll
+        };
+        audit::note(txn, author, act, [(Some(student.id), Some(course.id))], now).await?;
+    }
+    Ok((Enrolled { course, student }, head))
+}
+
+/// Completes a lesson for a student, the author if nobody is named. Once is enough: a repeat counts nothing.
+///
+/// # Errors
+/// FORBIDDEN by role; `NOT_FOUND` at `lessonId`, also where the student is not enrolled, and at `studentId`; or
+/// when the database fails.
+pub(crate) async fn complete(
+    app: &App,
+    author: &Author,
+    lesson: Uuid,
+    student: Option<Uuid>,
+) -> Result<Completed, Failure> {
+    let reach = policy::reach(&author.actor, Action::CompleteLesson)?;
+    let student = named(author, student)?;
+    let mut attempts = Attempts::new(app);
+    loop {
+        let txn = attempts.begin().await?;
+        match complete_within(app, &txn, author, &reach, lesson, student).await {
+            Ok((completed, head)) => return attempts.commit(txn, head).await.map(|()| completed),
+            Err(interrupted) => attempts.again(txn, interrupted).await?,
+        }
+    }
+}
+
+async fn complete_within(
+    app: &App,
+    txn: &Txn,
+    author: &Author,
+    reach: &Reach,
+    lesson: Uuid,
+    student: Uuid,
+) -> Result<(Completed, Option<i64>), Interrupted> {
+    let (lesson, course) = find_lesson(txn, reach, lesson).await?;
+    let (seen, student) = find_student(txn, reach, student).await?;
+    check_enrolled(txn, seen, &course).await?;
+    let now = app.clock.now();
+    let id = format!("lesson:{}:{}", student.id, lesson.id);
+    if !enrollments::complete(txn, seen, lesson.id, now).await? {
+        let awards = first_awards(txn, id, student.id).await?;
+        return Ok((Completed { lesson, awards }, None));
+    }
+    let facts = [("lesson", lesson.id), ("course", course.id)];
+    let deed = Deed { act: engine::Act::Lesson, id, person: student.id, facts: &facts };
+    let (awards, head) = record_deed(app, txn, deed).await.map_err(|within| at(within.into(), "lessonId"))?;
+    audit::note(txn, author, Act::CompleteLesson, [(Some(student.id), Some(lesson.id))], now).await?;
+    Ok((Completed { lesson, awards }, head))
+}
+
+/// Writes a comment as the author; answers the awards it brought.
+///
+/// # Errors
+/// FORBIDDEN for a service; `INVALID_INPUT` at `body`; `NOT_FOUND` at `lessonId`, also for who is not enrolled; or
+/// when the database fails.
+pub(crate) async fn comment(
+    app: &App,
+    author: &Author,
+    lesson: Uuid,
+    body: &str,
+) -> Result<Vec<awards::Row>, Failure> {
+    let reach = policy::reach(&author.actor, Action::WriteComment)?;
+    let me = named(author, None)?;
+    let body = text::prose("body", body, text::BODY)?;
+    let mut attempts = Attempts::new(app);
+    loop {
+        let txn = attempts.begin().await?;
+        match comment_within(app, &txn, &reach, me, lesson, &body).await {
+            Ok((awards, head)) => return attempts.commit(txn, head).await.map(|()| awards),
+            Err(interrupted) => attempts.again(txn, interrupted).await?,
+        }
+    }
+}
+
+async fn comment_within(
+    app: &App,
+    txn: &Txn,
+    reach: &Reach,
+    me: Uuid,
+    lesson: Uuid,
+    body: &str,
+) -> Result<(Vec<awards::Row>, Option<i64>), Interrupted> {
+    let (lesson, course) = find_lesson(txn, reach, lesson).await?;
+    let (seen, me) = find_student(txn, reach, me).await?;
+    check_enrolled(txn, seen, &course).await?;
+    let now: DateTime<Utc> = app.clock.now();
+    let id = id::new(now);
+    let row = enrollments::Comment {
+        id,
+        lesson_id: lesson.id,
+        author_id: me.id,
+        body: body.to_owned(),
+        written_at: now,
+    };
+    enrollments::add_comment(txn, row).await?;
+    let facts = [("lesson", lesson.id), ("course", course.id)];
+    let deed = Deed { act: engine::Act::Comment, id: format!("comment:{id}"), person: me.id, facts: &facts };
+    record_deed(app, txn, deed).await.map_err(|within| at(within.into(), "lessonId"))
+}
+
+fn named(author: &Author, student: Option<Uuid>) -> Result<Uuid, Refusal> {
+    student
+        .or(author.actor.person())
+        .ok_or_else(|| Refusal::invalid(["studentId"], "A service takes no course itself: name the student."))
+}
+
+async fn find_lesson(
+    txn: &Txn,
+    reach: &Reach,
+    id: Uuid,
+) -> Result<(courses::Lesson, courses::Row), Interrupted> {
+    let lesson = courses::lesson(txn, id).await?.ok_or_else(no_lesson)?;
+    let course = courses::open_to(txn, reach, lesson.course_id).await?.ok_or_else(no_lesson)?;
+    Ok((lesson, course))
+}
+
+async fn check_enrolled(txn: &Txn, student: Seen, course: &courses::Row) -> Result<(), Interrupted> {
+    let enrolled = enrollments::of(txn, student, course.id).await?;
+    match enrolled {
+        Some(row) if row.ended_at.is_none() => Ok(()),
+        _ => Err(no_lesson().into()),
+    }
+}
+
+/// Missing, in somebody else's course, and without being enrolled: the answer is the same.
+fn no_lesson() -> Refusal {
+    let message = "No lesson with this id is in a course that is taken now: enrol first, or send another id.";
+    Refusal::new(Code::NotFound, message).at(["lessonId"])
+}
+
+/// The student, locked, so that what they do is judged one after another.
+async fn find_student(txn: &Txn, reach: &Reach, id: Uuid) -> Result<(Seen, people::Row), Interrupted> {
+    let message = "No student of yours has this id: send the id they sign in with.";
+    let missing = || Refusal::new(Code::NotFound, message).at(["studentId"]);
+    let row = register::lock(txn, id).await?.ok_or_else(missing)?;
+    let seen = scope::see(txn, reach, id).await?.ok_or_else(missing)?;
+    Ok((seen, row))
+}
+
+/// What the pipeline refuses is about what was done, whichever field of the event it names.
+fn at(interrupted: Interrupted, field: &str) -> Interrupted {
+    match interrupted {
+        Interrupted::Failed(Failure::Refused(refusal)) => refusal.at([field]).into(),
+        other => other,
+    }
+}
