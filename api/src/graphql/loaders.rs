@@ -15,13 +15,16 @@ use super::fault::Fault;
 use crate::app::App;
 use crate::auth::Actor;
 use crate::auth::policy::{self, Reach, Seen};
-use crate::store::{awards, courses, enrollments, guardians, metrics, people, scope, totals};
+use crate::registry::certificates::shows_deleted;
+use crate::store::{awards, certificates, courses, enrollments, guardians, metrics, people, scope, totals};
 
 /// What the loaders read with.
 pub(crate) struct Loaders {
     app: App,
     /// Whose records the caller may see; nobody's without a caller.
     sight: Option<Reach>,
+    /// Whether deleted certificates are there for the caller.
+    deleted: bool,
 }
 
 /// A person, as everybody may see them.
@@ -45,6 +48,12 @@ pub(crate) struct SliceOf(pub(crate) Seen, pub(crate) Arc<awards::Slice>);
 /// How many awards a slice is cut from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct CountOf(pub(crate) Seen, pub(crate) Arc<awards::Slice>);
+/// All a person's certificates, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct CertificatesOf(pub(crate) Seen);
+/// All badges that people gave a person, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct BadgesOf(pub(crate) Seen);
 /// How many people hold an achievement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct HoldersOf(pub(crate) Uuid);
@@ -71,7 +80,8 @@ pub(crate) struct StudentCountOf(pub(crate) Uuid);
 
 /// Gives a request loaders of its own.
 pub(crate) fn attach(app: &App, actor: Option<&Actor>, request: Request) -> Request {
-    let loaders = Loaders { app: app.clone(), sight: actor.map(policy::sight) };
+    let deleted = actor.is_some_and(shows_deleted);
+    let loaders = Loaders { app: app.clone(), sight: actor.map(policy::sight), deleted };
     let loaders = DataLoader::new(loaders, TokioSpawner::current(), Yielding);
     request.data(loaders.delay(Duration::ZERO))
 }
@@ -177,6 +187,30 @@ impl Loader<CountOf> for Loaders {
             }));
         }
         Ok(loaded)
+    }
+}
+
+impl Loader<CertificatesOf> for Loaders {
+    type Value = Arc<[certificates::Row]>;
+    type Error = Fault;
+
+    async fn load(&self, keys: &[CertificatesOf]) -> Result<HashMap<CertificatesOf, Self::Value>, Fault> {
+        let people: Vec<Seen> = keys.iter().map(|key| key.0).collect();
+        let rows = certificates::of_seen(&self.app.db, &people, self.deleted).await?;
+        let mut of = grouped(rows.into_iter().map(|row| (row.student_id, row)));
+        Ok(keys.iter().map(|key| (*key, of.remove(&key.0.person()).unwrap_or_default().into())).collect())
+    }
+}
+
+impl Loader<BadgesOf> for Loaders {
+    type Value = Arc<[awards::Row]>;
+    type Error = Fault;
+
+    async fn load(&self, keys: &[BadgesOf]) -> Result<HashMap<BadgesOf, Self::Value>, Fault> {
+        let people: Vec<Seen> = keys.iter().map(|key| key.0).collect();
+        let rows = awards::given_to(&self.app.db, &people).await?;
+        let mut of = grouped(rows.into_iter().map(|row| (row.person_id, row)));
+        Ok(keys.iter().map(|key| (*key, of.remove(&key.0.person()).unwrap_or_default().into())).collect())
     }
 }
 

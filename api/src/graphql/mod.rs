@@ -2,6 +2,7 @@
 
 pub(crate) mod achievements;
 pub(crate) mod awards;
+pub(crate) mod certificates;
 pub(crate) mod context;
 pub(crate) mod courses;
 pub(crate) mod events;
@@ -13,9 +14,11 @@ pub(crate) mod leaderboard;
 pub(crate) mod lessons;
 pub(crate) mod loaders;
 pub(crate) mod mutation;
+pub(crate) mod node;
 pub(crate) mod page;
 pub(crate) mod people;
 pub(crate) mod query;
+pub(crate) mod register;
 pub(crate) mod roster;
 pub(crate) mod scalars;
 mod scan;

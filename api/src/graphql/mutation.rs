@@ -2,6 +2,10 @@
 
 use async_graphql::{Context, Object};
 
+use super::certificates::{
+    self, CreateCertificateInput, CreateCertificatePayload, DeleteCertificateInput, DeleteCertificatePayload,
+    UpdateCertificateInput, UpdateCertificatePayload,
+};
 use super::courses::{self, CreateCourseInput, CreateCoursePayload, UpdateCourseInput, UpdateCoursePayload};
 use super::events::{
     RecordEventInput, RecordEventPayload, RecordEventsInput, RecordEventsPayload, record_many, record_one,
@@ -12,7 +16,7 @@ use super::lessons::{
     self, CompleteLessonInput, CompleteLessonPayload, EnrollInput, EnrollPayload, WriteCommentInput,
     WriteCommentPayload,
 };
-use super::people::{UpsertUserInput, UpsertUserPayload, upsert};
+use super::register::{UpsertUserInput, UpsertUserPayload, upsert};
 
 /// What can be changed. What a person can mend comes back as `userErrors`.
 pub(crate) struct Mutation;
@@ -46,6 +50,33 @@ impl Mutation {
         #[graphql(desc = "The person.")] input: UpsertUserInput,
     ) -> Answer<UpsertUserPayload> {
         upsert(ctx, input).await
+    }
+
+    /// Issues a certificate: ADMIN, SUPER_ADMIN to every student; a TEACHER to students of theirs.
+    async fn create_certificate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The certificate.")] input: CreateCertificateInput,
+    ) -> Answer<CreateCertificatePayload> {
+        certificates::issue(ctx, input).await
+    }
+
+    /// Changes a certificate: ADMIN, SUPER_ADMIN. Its number and its student stay.
+    async fn update_certificate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: UpdateCertificateInput,
+    ) -> Answer<UpdateCertificatePayload> {
+        certificates::change(ctx, input).await
+    }
+
+    /// Deletes a certificate for everyone but admins: ADMIN, SUPER_ADMIN. A deleted one stays as it is.
+    async fn delete_certificate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The certificate.")] input: DeleteCertificateInput,
+    ) -> Answer<DeleteCertificatePayload> {
+        certificates::remove(ctx, input).await
     }
 
     /// Links a guardian to a child, or ends the link: ADMIN, SUPER_ADMIN, SERVICE.

@@ -4,15 +4,17 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_graphql::connection::CursorType;
-use async_graphql::{Context, ID, Interface, Object};
+use async_graphql::{Context, ID, Object};
 use uuid::Uuid;
 
 use super::achievements::{Achievement, AwardCause, Catalog, Category, Progress, Summary};
-use super::awards::{Award, AwardPage, page as award_page};
+use super::awards::{AwardPage, page as award_page};
+use super::certificates::{self, Certificate, CertificatePage, StudentAchievements};
 use super::context::{actor, app};
-use super::courses::{self, Course, CoursePage, Lesson};
+use super::courses::{self, CoursePage};
 use super::fault::{Answer, Fault};
 use super::leaderboard::{self, Leaderboard};
+use super::node::{self, Node};
 use super::page::{self, Position};
 use super::people::{Role, User, in_progress, published};
 use super::roster::{self, UserPage};
@@ -20,23 +22,7 @@ use super::scalars::uuid;
 use crate::auth::policy;
 use crate::catalogue::Known;
 use crate::refusal::{Code, Refusal};
-use crate::store::{self, awards, feed};
-
-/// Something that has an id of its own.
-#[derive(Interface)]
-#[graphql(field(name = "id", ty = "ID", desc = "Its id."))]
-pub(crate) enum Node {
-    /// A person.
-    User(User),
-    /// Something that can be earned.
-    Achievement(Achievement),
-    /// The fact that somebody earned something.
-    Award(Award),
-    /// What is taught, in lessons.
-    Course(Course),
-    /// A part of a course.
-    Lesson(Lesson),
-}
+use crate::store::feed;
 
 /// What can be read.
 pub(crate) struct Query;
@@ -58,7 +44,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "The id, as this API answered it.")] id: ID,
     ) -> Option<Answer<Node>> {
-        node(ctx, &id).await.transpose()
+        node::find(ctx, &id).await.transpose()
     }
 
     /// A person within the caller's scope; null for all others.
@@ -73,7 +59,6 @@ impl Query {
     /// The people in the caller's sight, by name: everybody for admins and services, a teacher's students, a
     /// parent's children, and always the caller.
     #[graphql(complexity = "page::cost(first, None, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "each is an argument of the schema")]
     async fn people(
         &self,
         ctx: &Context<'_>,
@@ -219,6 +204,40 @@ impl Query {
         leaderboard::open(ctx, &metric, achievement.as_deref()).await.transpose()
     }
 
+    /// The certificates within the caller's scope, newest first; null for a student who is not.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn certificates(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only this student's.")] student_id: Option<ID>,
+        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Option<Answer<CertificatePage>> {
+        certificates::page(ctx, student_id.as_ref(), first, after.as_deref()).await.transpose()
+    }
+
+    /// A certificate within the caller's scope; null for all others.
+    async fn certificate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The certificate's id.")] id: ID,
+    ) -> Option<Answer<Certificate>> {
+        let certificate = async {
+            actor(ctx)?;
+            certificates::by_id(ctx, uuid("id", &id)?).await
+        };
+        certificate.await.transpose()
+    }
+
+    /// All certificates and badges that people have given a student; null for one out of scope.
+    async fn student_achievements(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose.")] student_id: ID,
+    ) -> Option<Answer<StudentAchievements>> {
+        StudentAchievements::of(ctx, &student_id).await.transpose()
+    }
+
     /// Where the feed stands now: pass it as `after`, and nothing between page and stream is lost.
     async fn feed_cursor(&self, ctx: &Context<'_>) -> Answer<String> {
         actor(ctx)?;
@@ -241,26 +260,6 @@ async fn named(ctx: &Context<'_>, argument: &str, id: Option<&ID>) -> Answer<Opt
             )),
         },
     }
-}
-
-async fn node(ctx: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
-    let actor = actor(ctx)?;
-    let id = uuid("id", id)?;
-    if let Some(known) = visible(ctx, |known| known.id == id).await?.pop() {
-        return Ok(Some(Node::Achievement(Achievement(known))));
-    }
-    if let Some(user) = User::visible(ctx, id).await? {
-        return Ok(Some(Node::User(user)));
-    }
-    let db = &app(ctx)?.db;
-    if let Some(award) = awards::by_id(db, &policy::sight(actor), id).await? {
-        return Ok(Some(Node::Award(Award(award))));
-    }
-    if let Some(course) = store::courses::by_id(db, id).await? {
-        return Ok(Some(Node::Course(Course(course))));
-    }
-    let lesson = store::courses::lesson(db, id).await?;
-    Ok(lesson.map(|lesson| Node::Lesson(Lesson(lesson))))
 }
 
 /// The achievements that `wanted` lets through and the caller may know of, in the order of the packs;

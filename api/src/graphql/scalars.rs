@@ -1,14 +1,16 @@
 //! The scalars of the schema, printed in one way only.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
 use async_graphql::registry::Registry;
 use async_graphql::{ID, InputType, InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::{NaiveDate, SecondsFormat, Utc};
+use chrono::{Datelike, NaiveDate, SecondsFormat, Utc};
 use uuid::Uuid;
 
 use super::fault::{Answer, Fault};
 use crate::refusal::Refusal;
+use crate::text;
 
 /// A moment, as RFC 3339. Taken with any offset; answered in UTC with three decimals and Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,40 +30,76 @@ impl ScalarType for DateTime {
     }
 }
 
-/// A `DateTime` in an input, not yet believed: what is no moment is refused in its own field, where the
-/// scalar itself would fail the whole request and every other row with it.
+/// A scalar in an input, not yet believed: what is none is refused in its own field, where the scalar itself
+/// would fail the whole request and every other row with it.
 #[derive(Debug, Clone)]
-pub(crate) struct GivenDateTime(Value);
+pub(crate) struct Given<S> {
+    value: Value,
+    scalar: PhantomData<S>,
+}
 
-impl GivenDateTime {
+/// A `DateTime` in an input.
+pub(crate) type GivenDateTime = Given<DateTime>;
+/// A `Date` in an input.
+pub(crate) type GivenDate = Given<Date>;
+/// A `URL` in an input.
+pub(crate) type GivenUrl = Given<Url>;
+
+impl Given<DateTime> {
     /// The moment.
     ///
     /// # Errors
     /// `INVALID_INPUT` for what is none.
     pub(crate) fn read(self, field: &str) -> Result<chrono::DateTime<Utc>, Refusal> {
         let message = "Not a moment: send RFC 3339, such as 2026-01-31T09:30:00Z.";
-        let moment = <DateTime as ScalarType>::parse(self.0);
+        let moment = <DateTime as ScalarType>::parse(self.value);
         moment.map(|moment| moment.0).map_err(|_| Refusal::invalid([field], message))
     }
 }
 
-impl InputType for GivenDateTime {
+impl Given<Date> {
+    /// The day.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` for what is none.
+    pub(crate) fn read(self, field: &str) -> Result<NaiveDate, Refusal> {
+        let message = "Not a day: send YYYY-MM-DD, such as 2026-01-31.";
+        let day = <Date as ScalarType>::parse(self.value);
+        day.map(|day| day.0).map_err(|_| Refusal::invalid([field], message))
+    }
+}
+
+impl Given<Url> {
+    /// The URL, absolute, of the web and without credentials.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` for what is none.
+    pub(crate) fn read(self, field: &str) -> Result<String, Refusal> {
+        match &self.value {
+            Value::String(url) => text::web_url(field, url),
+            // Anything but text is no URL either.
+            _ => text::web_url(field, ""),
+        }
+    }
+}
+
+impl<S: ScalarType + InputType + Send + Sync> InputType for Given<S> {
     type RawValueType = Self;
 
     fn type_name() -> Cow<'static, str> {
-        <DateTime as InputType>::type_name()
+        <S as InputType>::type_name()
     }
 
     fn create_type_info(registry: &mut Registry) -> String {
-        <DateTime as InputType>::create_type_info(registry)
+        <S as InputType>::create_type_info(registry)
     }
 
     fn parse(value: Option<Value>) -> InputValueResult<Self> {
-        Ok(Self(value.unwrap_or_default()))
+        Ok(Self { value: value.unwrap_or_default(), scalar: PhantomData })
     }
 
     fn to_value(&self) -> Value {
-        self.0.clone()
+        self.value.clone()
     }
 
     fn as_raw_value(&self) -> Option<&Self> {
@@ -77,7 +115,10 @@ pub(crate) struct Date(pub(crate) NaiveDate);
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
-        text.parse().map(Self).map_err(|_| InputValueError::custom("not a day: send YYYY-MM-DD"))
+        // The parser forgives "2026-1-31" and years that only one of the two databases keeps.
+        let day = text.parse::<NaiveDate>().ok();
+        let day = day.filter(|day| (1..=9_999).contains(&day.year()) && day.to_string() == *text);
+        day.map(Self).ok_or_else(|| InputValueError::custom("not a day: send YYYY-MM-DD"))
     }
 
     fn to_value(&self) -> Value {

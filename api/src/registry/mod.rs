@@ -2,6 +2,7 @@
 //! the pipeline inside it.
 
 pub(crate) mod audit;
+pub(crate) mod certificates;
 pub(crate) mod courses;
 pub(crate) mod guardians;
 pub(crate) mod lessons;

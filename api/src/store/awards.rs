@@ -174,6 +174,17 @@ pub(crate) async fn counts_of(
     Ok(rows.into_iter().collect())
 }
 
+/// Every unrevoked award that people gave these people, newest first.
+pub(crate) async fn given_to(db: &impl Reads, people: &[Seen]) -> Result<Vec<Row>, Error> {
+    let query = Entity::find()
+        .filter(Column::PersonId.is_in(people.iter().map(Seen::person)))
+        .filter(Column::Cause.eq("PERSON"))
+        .filter(Column::RevokedAt.is_null())
+        .order_by(Column::EarnedAt, Order::Desc)
+        .order_by(Column::Id, Order::Desc);
+    Ok(query.all(db.connection()).await?)
+}
+
 /// Every unrevoked award of these people, in few columns: (person, achievement, bonus).
 pub(crate) async fn held_by(db: &impl Reads, people: &[Seen]) -> Result<Vec<(Uuid, Uuid, i64)>, Error> {
     let query = Entity::find()

@@ -4,6 +4,7 @@
 pub(crate) mod acts;
 pub(crate) mod awards;
 pub(crate) mod catalogue;
+pub(crate) mod certificates;
 mod connect;
 pub(crate) mod courses;
 pub(crate) mod dialect;

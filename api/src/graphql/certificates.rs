@@ -1,0 +1,350 @@
+//! Certificates: their type, their page, and the three mutations; and all that people have given a student.
+
+use async_graphql::connection::{Connection, Edge};
+use async_graphql::{Context, ID, InputObject, Json, MaybeUndefined, Object, SimpleObject};
+use uuid::Uuid;
+
+use super::awards::Award;
+use super::context::{actor, app, author, loaders};
+use super::fault::{Answer, UserError, user_error};
+use super::loaders::{BadgesOf, CertificatesOf};
+use super::page::{self, Moment};
+use super::people::User;
+use super::scalars::{Date, DateTime, GivenDate, GivenUrl, parse_uuid, uuid};
+use crate::auth::policy::{self, Action, Seen};
+use crate::refusal::{Failure, Refusal};
+use crate::registry::certificates::{Change, Wording, create, delete, shows_deleted, update};
+use crate::store::certificates::{self, Row, Wanted};
+
+/// A numbered document that a student was issued.
+#[derive(Clone)]
+pub(crate) struct Certificate(pub(crate) Row);
+
+/// A numbered document that a student was issued.
+#[Object]
+impl Certificate {
+    /// Its id.
+    pub(crate) async fn id(&self) -> ID {
+        self.0.id.into()
+    }
+
+    /// What is printed on it: unique and hard to guess, such as CERT-2026-7QK3-0XWM-R2D9-HT4B.
+    async fn number(&self) -> &str {
+        &self.0.number
+    }
+
+    /// Whose it is.
+    async fn student(&self, ctx: &Context<'_>) -> Answer<User> {
+        User::of(ctx, self.0.student_id).await
+    }
+
+    /// What it is for.
+    async fn title(&self) -> &str {
+        &self.0.title
+    }
+
+    /// Who stands behind it.
+    async fn issued_by(&self) -> &str {
+        &self.0.issued_by
+    }
+
+    /// The day on it, in no zone.
+    async fn issued_date(&self) -> Date {
+        Date(self.0.issued_date)
+    }
+
+    /// More about it.
+    async fn description(&self) -> Option<&str> {
+        self.0.description.as_deref()
+    }
+
+    /// Where the document lies.
+    async fn document_url(&self) -> Option<Answer<super::scalars::Url>> {
+        let url = self.0.document_url.as_deref()?;
+        let broken = |_| crate::store::Error::Impossible(format!("certificate {} has no URL", self.0.id));
+        Some(url::Url::parse(url).map(super::scalars::Url).map_err(|error| broken(error).into()))
+    }
+
+    /// What else the issuer wanted kept, as a JSON object.
+    async fn additional_metadata(&self) -> Option<Json<&serde_json::Value>> {
+        self.0.metadata.as_ref().map(Json)
+    }
+
+    /// When it was made.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
+    }
+
+    /// Last change.
+    async fn updated_at(&self) -> DateTime {
+        DateTime(self.0.updated_at)
+    }
+
+    /// Since when it is gone for everyone but admins.
+    async fn deleted_at(&self) -> Option<DateTime> {
+        self.0.deleted_at.map(DateTime)
+    }
+}
+
+/// What a page of certificates says beside its rows.
+pub(crate) struct CertificateCount {
+    wanted: Wanted,
+}
+
+#[Object]
+impl CertificateCount {
+    /// How many certificates there are on all pages.
+    async fn total_count(&self, ctx: &Context<'_>) -> Answer<i64> {
+        let sight = policy::sight(actor(ctx)?);
+        let count = certificates::count(&app(ctx)?.db, &sight, self.wanted).await?;
+        Ok(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+}
+
+/// A page of certificates, newest first.
+pub(crate) type CertificatePage = Connection<Moment, Certificate, CertificateCount>;
+
+/// Cuts a page out of the certificates within the caller's sight; none for a student who is not.
+pub(crate) async fn page(
+    ctx: &Context<'_>,
+    student: Option<&ID>,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> Answer<Option<CertificatePage>> {
+    let actor = actor(ctx)?;
+    let cut = page::cut(first, after, None, None)?;
+    let student = match student {
+        Some(id) => {
+            let Some(user) = User::visible(ctx, uuid("studentId", id)?).await? else { return Ok(None) };
+            user.seen(ctx).await?.map(|seen| seen.person())
+        }
+        None => None,
+    };
+    let wanted = Wanted { student, deleted: shows_deleted(actor) };
+    let from = cut.from.map(|Moment(at, id)| (at, id));
+    let sight = policy::sight(actor);
+    let rows = certificates::page_of(&app(ctx)?.db, &sight, wanted, from, cut.rows + 1).await?;
+    let asked = usize::try_from(cut.rows).unwrap_or(usize::MAX);
+    let more = rows.len() > asked;
+    let mut page = Connection::with_additional_fields(cut.from.is_some(), more, CertificateCount { wanted });
+    let edge = |row: Row| Edge::new(Moment(row.created_at, row.id), Certificate(row));
+    page.edges.extend(rows.into_iter().take(asked).map(edge));
+    Ok(Some(page))
+}
+
+/// The certificate with this id, if the caller may see it.
+pub(crate) async fn by_id(ctx: &Context<'_>, id: Uuid) -> Answer<Option<Certificate>> {
+    let actor = actor(ctx)?;
+    let row = certificates::by_id(&app(ctx)?.db, &policy::sight(actor), id, shows_deleted(actor)).await?;
+    Ok(row.map(Certificate))
+}
+
+/// What people have given a student.
+pub(crate) struct StudentAchievements {
+    seen: Seen,
+}
+
+impl StudentAchievements {
+    /// Of this person, if the caller may see their record.
+    pub(crate) async fn of(ctx: &Context<'_>, student: &ID) -> Answer<Option<Self>> {
+        let Some(user) = User::visible(ctx, uuid("studentId", student)?).await? else { return Ok(None) };
+        Ok(user.seen(ctx).await?.map(|seen| Self { seen }))
+    }
+}
+
+/// What people have given a student.
+#[Object]
+impl StudentAchievements {
+    /// All their certificates, newest first.
+    #[graphql(complexity = "100 * (child_complexity + 1)")]
+    async fn certificates(&self, ctx: &Context<'_>) -> Answer<Vec<Certificate>> {
+        let rows = loaders(ctx)?.load_one(CertificatesOf(self.seen)).await?.unwrap_or_default();
+        Ok(rows.iter().cloned().map(Certificate).collect())
+    }
+
+    /// All badges that people gave them and did not revoke, newest first.
+    #[graphql(complexity = "100 * (child_complexity + 1)")]
+    async fn badges(&self, ctx: &Context<'_>) -> Answer<Vec<Award>> {
+        let rows = loaders(ctx)?.load_one(BadgesOf(self.seen)).await?.unwrap_or_default();
+        Ok(rows.iter().cloned().map(Award).collect())
+    }
+}
+
+/// A certificate to issue.
+#[derive(InputObject)]
+pub(crate) struct CreateCertificateInput {
+    /// Whose it will be: for a teacher, a student of theirs.
+    student_id: ID,
+    /// What it is for: one line of 1 to 200 letters.
+    title: String,
+    /// Who stands behind it: one line of 1 to 200 letters.
+    issued_by: String,
+    /// The day on it, in no zone.
+    issued_date: GivenDate,
+    /// More about it: at most 2,000 letters.
+    description: Option<String>,
+    /// Where the document lies: at most 2,048 bytes, without credentials.
+    document_url: Option<GivenUrl>,
+    /// What else to keep: a JSON object of at most 16 KiB.
+    additional_metadata: Option<Json<serde_json::Value>>,
+}
+
+/// What became of `createCertificate`.
+#[derive(SimpleObject)]
+pub(crate) struct CreateCertificatePayload {
+    /// The certificate; null if something was wrong.
+    certificate: Option<Certificate>,
+    /// What was wrong.
+    #[graphql(complexity = "5 * (child_complexity + 1)")]
+    user_errors: Vec<UserError>,
+}
+
+/// What to change of a certificate. Omitted keeps, null clears; null where a value is required is INVALID_INPUT.
+#[derive(InputObject)]
+pub(crate) struct UpdateCertificateInput {
+    /// Which one.
+    id: ID,
+    /// What it is for: one line of 1 to 200 letters.
+    title: MaybeUndefined<String>,
+    /// Who stands behind it: one line of 1 to 200 letters.
+    issued_by: MaybeUndefined<String>,
+    /// The day on it, in no zone.
+    issued_date: MaybeUndefined<GivenDate>,
+    /// More about it: at most 2,000 letters.
+    description: MaybeUndefined<String>,
+    /// Where the document lies: at most 2,048 bytes, without credentials.
+    document_url: MaybeUndefined<GivenUrl>,
+    /// What else to keep: a JSON object of at most 16 KiB. It replaces all that was kept.
+    additional_metadata: MaybeUndefined<Json<serde_json::Value>>,
+}
+
+/// What became of `updateCertificate`.
+#[derive(SimpleObject)]
+pub(crate) struct UpdateCertificatePayload {
+    /// The certificate as it is now; null if something was wrong.
+    certificate: Option<Certificate>,
+    /// What was wrong.
+    #[graphql(complexity = "5 * (child_complexity + 1)")]
+    user_errors: Vec<UserError>,
+}
+
+/// A certificate to delete.
+#[derive(InputObject)]
+pub(crate) struct DeleteCertificateInput {
+    /// Which one.
+    id: ID,
+}
+
+/// What became of `deleteCertificate`.
+#[derive(SimpleObject)]
+pub(crate) struct DeleteCertificatePayload {
+    /// The certificate, which only admins see from now on; null if something was wrong.
+    certificate: Option<Certificate>,
+    /// What was wrong.
+    #[graphql(complexity = "5 * (child_complexity + 1)")]
+    user_errors: Vec<UserError>,
+}
+
+/// Issues a certificate, as the caller may.
+pub(crate) async fn issue(
+    ctx: &Context<'_>,
+    input: CreateCertificateInput,
+) -> Answer<CreateCertificatePayload> {
+    let author = author(ctx)?;
+    policy::reach(&author.actor, Action::CreateCertificate)?;
+    let written = match read_new(input) {
+        Ok((student, wording)) => create(app(ctx)?, &author, student, wording).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    let (certificate, user_errors) = answer(written)?;
+    Ok(CreateCertificatePayload { certificate, user_errors })
+}
+
+/// Changes a certificate, as the caller may.
+pub(crate) async fn change(
+    ctx: &Context<'_>,
+    input: UpdateCertificateInput,
+) -> Answer<UpdateCertificatePayload> {
+    let author = author(ctx)?;
+    policy::reach(&author.actor, Action::ChangeCertificate)?;
+    let written = match read_change(input) {
+        Ok((id, change)) => update(app(ctx)?, &author, id, change).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    let (certificate, user_errors) = answer(written)?;
+    Ok(UpdateCertificatePayload { certificate, user_errors })
+}
+
+/// Deletes a certificate, as the caller may.
+pub(crate) async fn remove(
+    ctx: &Context<'_>,
+    input: DeleteCertificateInput,
+) -> Answer<DeleteCertificatePayload> {
+    let author = author(ctx)?;
+    policy::reach(&author.actor, Action::ChangeCertificate)?;
+    let written = match read_id("id", &input.id) {
+        Ok(id) => delete(app(ctx)?, &author, id).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    let (certificate, user_errors) = answer(written)?;
+    Ok(DeleteCertificatePayload { certificate, user_errors })
+}
+
+fn answer(written: Result<Row, Failure>) -> Answer<(Option<Certificate>, Vec<UserError>)> {
+    match written {
+        Ok(row) => Ok((Some(Certificate(row)), Vec::new())),
+        Err(failure) => Ok((None, vec![user_error(failure, &["input"])?])),
+    }
+}
+
+fn read_new(input: CreateCertificateInput) -> Result<(Uuid, Wording), Refusal> {
+    let student = read_id("studentId", &input.student_id)?;
+    let wording = Wording {
+        title: input.title,
+        issued_by: input.issued_by,
+        issued_date: input.issued_date.read("issuedDate")?,
+        description: input.description,
+        document_url: input.document_url.map(|url| url.read("documentUrl")).transpose()?,
+        metadata: input.additional_metadata.map(|Json(metadata)| metadata),
+    };
+    Ok((student, wording))
+}
+
+fn read_change(input: UpdateCertificateInput) -> Result<(Uuid, Change), Refusal> {
+    let id = read_id("id", &input.id)?;
+    let url = |given: Option<GivenUrl>| given.map(|url| url.read("documentUrl")).transpose();
+    let day = required("issuedDate", input.issued_date)?;
+    let change = Change {
+        title: required("title", input.title)?,
+        issued_by: required("issuedBy", input.issued_by)?,
+        issued_date: day.map(|day| day.read("issuedDate")).transpose()?,
+        description: given(input.description),
+        document_url: given(input.document_url).map(url).transpose()?,
+        metadata: given(input.additional_metadata).map(|given| given.map(|Json(metadata)| metadata)),
+    };
+    Ok((id, change))
+}
+
+fn read_id(field: &str, id: &ID) -> Result<Uuid, Refusal> {
+    let message = "Not a UUID: send an id as this API answers it.";
+    parse_uuid(id).ok_or_else(|| Refusal::invalid([field], message))
+}
+
+fn given<T>(value: MaybeUndefined<T>) -> Option<Option<T>> {
+    match value {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(None),
+        MaybeUndefined::Value(value) => Some(Some(value)),
+    }
+}
+
+fn required<T>(field: &str, value: MaybeUndefined<T>) -> Result<Option<T>, Refusal> {
+    match value {
+        MaybeUndefined::Undefined => Ok(None),
+        MaybeUndefined::Null => Err(Refusal::invalid(
+            [field],
+            "A certificate has this: send a value, or leave it out to keep it.",
+        )),
+        MaybeUndefined::Value(value) => Ok(Some(value)),
+    }
+}

@@ -1,0 +1,367 @@
+//! Certificates: issued to a student, changed and deleted by admins; what is deleted is kept for them.
+
+use chrono::{Datelike, NaiveDate};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::audit::{self, Act, Author};
+use super::{Attempts, Interrupted};
+use crate::app::App;
+use crate::auth::policy::{self, Action, Seen};
+use crate::auth::{Actor, Role};
+use crate::id;
+use crate::refusal::{Code, Failure, Refusal};
+use crate::store::{Txn, certificates, people, scope};
+use crate::text;
+
+/// The most bytes of a certificate's metadata, as JSON.
+const METADATA: usize = 16 * 1_024;
+
+/// A certificate as it is worded; nothing has been checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Wording {
+    /// What it is for.
+    pub(crate) title: String,
+    /// Who stands behind it.
+    pub(crate) issued_by: String,
+    /// The day on it.
+    pub(crate) issued_date: NaiveDate,
+    /// More about it.
+    pub(crate) description: Option<String>,
+    /// Where the document lies.
+    pub(crate) document_url: Option<String>,
+    /// What else the issuer wants kept.
+    pub(crate) metadata: Option<Value>,
+}
+
+/// What to change of a certificate; `None` keeps what is there, `Some(None)` clears it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Change {
+    /// What it is for.
+    pub(crate) title: Option<String>,
+    /// Who stands behind it.
+    pub(crate) issued_by: Option<String>,
+    /// The day on it.
+    pub(crate) issued_date: Option<NaiveDate>,
+    /// More about it.
+    pub(crate) description: Option<Option<String>>,
+    /// Where the document lies.
+    pub(crate) document_url: Option<Option<String>>,
+    /// What else the issuer wants kept.
+    pub(crate) metadata: Option<Option<Value>>,
+}
+
+/// Whether deleted certificates are there for this actor: for those who may delete them.
+pub(crate) fn shows_deleted(actor: &Actor) -> bool {
+    policy::reach(actor, Action::ChangeCertificate).is_ok()
+}
+
+/// Issues a student a certificate.
+///
+/// # Errors
+/// FORBIDDEN by role, what is wrong with which field, `NOT_FOUND` for a student out of reach; or when the
+/// database fails.
+pub(crate) async fn create(
+    app: &App,
+    author: &Author,
+    student: Uuid,
+    wording: Wording,
+) -> Result<certificates::Row, Failure> {
+    policy::reach(&author.actor, Action::CreateCertificate)?;
+    let wording = check(wording)?;
+    let mut attempts = Attempts::new(app);
+    loop {
+        let txn = attempts.begin().await?;
+        match create_within(app, &txn, author, student, &wording).await {
+            Ok(row) => return attempts.commit(txn, None).await.map(|()| row),
+            Err(interrupted) => attempts.again(txn, interrupted).await?,
+        }
+    }
+}
+
+async fn create_within(
+    app: &App,
+    txn: &Txn,
+    author: &Author,
+    student: Uuid,
+    wording: &Wording,
+) -> Result<certificates::Row, Interrupted> {
+    let reach = policy::reach(&author.actor, Action::CreateCertificate)?;
+    let seen = scope::see(txn, &reach, student).await?.ok_or_else(no_student)?;
+    let person = people::by_id(txn, student).await?.ok_or_else(no_student)?;
+    if person.role != Role::Student.as_str() {
+        return Err(no_student().into());
+    }
+    let row = new(app, seen, wording.clone(), None);
+    if !certificates::insert(txn, seen, row.clone()).await? {
+        // Another certificate has drawn this number: draw again.
+        return Err(Interrupted::Again);
+    }
+    audit::note(txn, author, Act::CreateCertificate, [(Some(student), Some(row.id))], app.clock.now())
+        .await?;
+    Ok(row)
+}
+
+/// Issues what completing a course brings, once a student and course; says whether this was the first time.
+///
+/// # Errors
+/// When the database fails; the caller rolls back.
+pub(crate) async fn issue_for_course(
+    app: &App,
+    txn: &Txn,
+    student: Seen,
+    course: Uuid,
+    title: &str,
+    issued_by: &str,
+) -> Result<bool, crate::store::Error> {
+    let wording = Wording {
+        title: title.to_owned(),
+        issued_by: issued_by.to_owned(),
+        issued_date: app.clock.now().with_timezone(&app.config.timezone).date_naive(),
+        description: None,
+        document_url: None,
+        metadata: None,
+    };
+    certificates::insert(txn, student, new(app, student, wording, Some(course))).await
+}
+
+/// Changes a certificate.
+///
+/// # Errors
+/// FORBIDDEN by role, what is wrong with which field, `NOT_FOUND`, CONFLICT for a deleted one; or when the
+/// database fails.
+pub(crate) async fn update(
+    app: &App,
+    author: &Author,
+    id: Uuid,
+    change: Change,
+) -> Result<certificates::Row, Failure> {
+    policy::reach(&author.actor, Action::ChangeCertificate)?;
+    let change = check_change(change)?;
+    let mut attempts = Attempts::new(app);
+    loop {
+        let txn = attempts.begin().await?;
+        match update_within(app, &txn, author, id, &change).await {
+            Ok(row) => return attempts.commit(txn, None).await.map(|()| row),
+            Err(interrupted) => attempts.again(txn, interrupted).await?,
+        }
+    }
+}
+
+async fn update_within(
+    app: &App,
+    txn: &Txn,
+    author: &Author,
+    id: Uuid,
+    change: &Change,
+) -> Result<certificates::Row, Interrupted> {
+    let reach = policy::reach(&author.actor, Action::ChangeCertificate)?;
+    let before = certificates::lock(txn, &reach, id).await?.ok_or_else(no_certificate)?;
+    if before.deleted_at.is_some() {
+        let message = "This certificate is deleted and stays as it was: issue a new one.";
+        let refusal = Refusal::new(Code::Conflict, message).at(["id"]).because("CERTIFICATE_DELETED");
+        return Err(refusal.into());
+    }
+    let change = change.clone();
+    let row = certificates::Row {
+        title: change.title.unwrap_or(before.title),
+        issued_by: change.issued_by.unwrap_or(before.issued_by),
+        issued_date: change.issued_date.unwrap_or(before.issued_date),
+        description: change.description.unwrap_or(before.description),
+        document_url: change.document_url.unwrap_or(before.document_url),
+        metadata: change.metadata.unwrap_or(before.metadata),
+        updated_at: app.clock.now(),
+        ..before
+    };
+    write(app, txn, author, Act::UpdateCertificate, row).await
+}
+
+/// Deletes a certificate for everyone but admins; a deleted one stays as it is.
+///
+/// # Errors
+/// FORBIDDEN by role, `NOT_FOUND`; or when the database fails.
+pub(crate) async fn delete(app: &App, author: &Author, id: Uuid) -> Result<certificates::Row, Failure> {
+    policy::reach(&author.actor, Action::ChangeCertificate)?;
+    let mut attempts = Attempts::new(app);
+    loop {
+        let txn = attempts.begin().await?;
+        match delete_within(app, &txn, author, id).await {
+            Ok(row) => return attempts.commit(txn, None).await.map(|()| row),
+            Err(interrupted) => attempts.again(txn, interrupted).await?,
+        }
+    }
+}
+
+async fn delete_within(
+    app: &App,
+    txn: &Txn,
+    author: &Author,
+    id: Uuid,
+) -> Result<certificates::Row, Interrupted> {
+    let reach = policy::reach(&author.actor, Action::ChangeCertificate)?;
+    let before = certificates::lock(txn, &reach, id).await?.ok_or_else(no_certificate)?;
+    if before.deleted_at.is_some() {
+        return Ok(before);
+    }
+    let now = app.clock.now();
+    let row = certificates::Row { updated_at: now, deleted_at: Some(now), ..before };
+    write(app, txn, author, Act::DeleteCertificate, row).await
+}
+
+async fn write(
+    app: &App,
+    txn: &Txn,
+    author: &Author,
+    act: Act,
+    row: certificates::Row,
+) -> Result<certificates::Row, Interrupted> {
+    certificates::update(txn, row.clone()).await?;
+    audit::note(txn, author, act, [(Some(row.student_id), Some(row.id))], app.clock.now()).await?;
+    Ok(row)
+}
+
+fn new(app: &App, student: Seen, wording: Wording, course_id: Option<Uuid>) -> certificates::Row {
+    let now = app.clock.now();
+    certificates::Row {
+        id: id::new(now),
+        number: number(wording.issued_date),
+        student_id: student.person(),
+        title: wording.title,
+        issued_by: wording.issued_by,
+        issued_date: wording.issued_date,
+        description: wording.description,
+        document_url: wording.document_url,
+        metadata: wording.metadata,
+        course_id,
+        created_at: now,
+        updated_at: now,
+        deleted_at: None,
+    }
+}
+
+/// "CERT-2026-7QK3-…": 80 random bits that nobody guesses, in letters that nobody misreads.
+fn number(issued: NaiveDate) -> String {
+    let random = Uuid::new_v4().as_u128();
+    // The version and the variant of a UUID stand in its middle; both ends are random.
+    let random = ((random >> 88) << 40) | (random & ((1 << 40) - 1));
+    let letters = (0..16_u32).rev().map(|place| letter(random >> (place * 5)));
+    letters.enumerate().fold(format!("CERT-{:04}", issued.year()), |mut number, (place, letter)| {
+        if place % 4 == 0 {
+            number.push('-');
+        }
+        number.push(letter);
+        number
+    })
+}
+
+/// The last five bits, as Crockford writes them: without I, L, O and U.
+fn letter(bits: u128) -> char {
+    const LETTERS: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let place = usize::try_from(bits & 31).unwrap_or_default();
+    LETTERS.chars().nth(place).unwrap_or('0')
+}
+
+fn check(wording: Wording) -> Result<Wording, Refusal> {
+    Ok(Wording {
+        title: text::line("title", &wording.title, text::TITLE)?,
+        issued_by: text::line("issuedBy", &wording.issued_by, text::TITLE)?,
+        issued_date: wording.issued_date,
+        description: text::optional_prose("description", wording.description.as_deref(), text::BODY)?,
+        document_url: wording.document_url.map(|url| text::web_url("documentUrl", &url)).transpose()?,
+        metadata: wording.metadata.map(check_metadata).transpose()?,
+    })
+}
+
+fn check_change(change: Change) -> Result<Change, Refusal> {
+    let description =
+        |given: Option<String>| text::optional_prose("description", given.as_deref(), text::BODY);
+    let url = |given: Option<String>| given.map(|url| text::web_url("documentUrl", &url)).transpose();
+    Ok(Change {
+        title: change.title.map(|title| text::line("title", &title, text::TITLE)).transpose()?,
+        issued_by: change.issued_by.map(|by| text::line("issuedBy", &by, text::TITLE)).transpose()?,
+        issued_date: change.issued_date,
+        description: change.description.map(description).transpose()?,
+        document_url: change.document_url.map(url).transpose()?,
+        metadata: change.metadata.map(|given| given.map(check_metadata).transpose()).transpose()?,
+    })
+}
+
+fn check_metadata(metadata: Value) -> Result<Value, Refusal> {
+    let wrong = |message: &str| Refusal::invalid(["additionalMetadata"], message);
+    if !metadata.is_object() {
+        return Err(wrong("Metadata is a JSON object, such as {\"grade\": \"A\"}."));
+    }
+    let json = metadata.to_string();
+    if json.len() > METADATA {
+        return Err(wrong("Metadata takes at most 16 KiB as JSON: keep less, or link to it by documentUrl."));
+    }
+    // PostgreSQL keeps no NUL, so neither database does.
+    if holds_nul(&metadata) {
+        return Err(wrong("Metadata must not have the character U+0000 in it: leave it out."));
+    }
+    Ok(metadata)
+}
+
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(holds_nul),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn no_student() -> Refusal {
+    let message = "No student with this id is within what you may see.";
+    Refusal::new(Code::NotFound, message).at(["studentId"]).because("STUDENT_NOT_FOUND")
+}
+
+fn no_certificate() -> Refusal {
+    let message = "No certificate with this id is within what you may see.";
+    Refusal::new(Code::NotFound, message).at(["id"]).because("CERTIFICATE_NOT_FOUND")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_the_year_and_sixteen_letters_nobody_misreads() {
+        let day = NaiveDate::from_ymd_opt(2026, 1, 15).unwrap();
+        let numbers: std::collections::BTreeSet<String> = (0..200).map(|_| number(day)).collect();
+        assert_eq!(numbers.len(), 200);
+        for number in &numbers {
+            let parts: Vec<&str> = number.split('-').collect();
+            assert_eq!(parts[..2], ["CERT", "2026"]);
+            assert_eq!(parts[2..].iter().map(|part| part.len()).collect::<Vec<_>>(), [4, 4, 4, 4]);
+            let letters = parts[2..].concat();
+            assert!(letters.chars().all(|it| it.is_ascii_digit() || it.is_ascii_uppercase()), "{number}");
+            assert!(!letters.contains(['I', 'L', 'O', 'U']), "{number}");
+        }
+        // Every place takes many letters: none of it stands still.
+        for place in 0..19 {
+            let seen =
+                numbers.iter().map(|it| it.as_bytes()[10 + place]).collect::<std::collections::BTreeSet<_>>();
+            assert!(seen.len() > 16 || seen == [b'-'].into(), "{place}: {seen:?}");
+        }
+    }
+
+    #[test]
+    fn metadata_is_an_object_of_at_most_16_kib_without_nul() {
+        use serde_json::json;
+        let full = json!({"a": "x".repeat(METADATA - 8)});
+        assert_eq!(full.to_string().len(), METADATA);
+        assert_eq!(check_metadata(full.clone()), Ok(full));
+        assert_eq!(check_metadata(json!({})), Ok(json!({})));
+        for bad in [
+            json!([]),
+            json!("a"),
+            json!(null),
+            json!({"a": "x".repeat(METADATA - 7)}),
+            json!({"a": [{"b": "\0"}]}),
+            json!({"a\0": 1}),
+        ] {
+            assert_eq!(check_metadata(bad.clone()).unwrap_err().field, ["additionalMetadata"], "{bad}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Certificates: written once each, changed and deleted softly, read within a reach.
+
+use chrono::{DateTime, Utc};
+use entity::certificates::{ActiveModel, Column, Entity};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, Order, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+};
+use uuid::Uuid;
+
+use super::connect::{Reads, Txn};
+use super::error::Error;
+use crate::auth::policy::{Reach, Seen};
+
+/// A row of `certificates`.
+pub(crate) type Row = entity::certificates::Model;
+
+/// Which certificates are asked for, of those of people within a reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Only this student's.
+    pub(crate) student: Option<Uuid>,
+    /// Deleted ones too.
+    pub(crate) deleted: bool,
+}
+
+/// Adds the certificate to its student's; says whether it was new: its number, and what completing a course
+/// issues, exist once.
+pub(crate) async fn insert(txn: &Txn, student: Seen, row: Row) -> Result<bool, Error> {
+    let row = Row { student_id: student.person(), ..row };
+    let row: ActiveModel = super::every_column(row.into_active_model());
+    let nothing = OnConflict::new().do_nothing().to_owned();
+    Ok(Entity::insert(row).on_conflict(nothing).exec_without_returning(txn.connection()).await? > 0)
+}
+
+/// Writes the certificate as it is now.
+pub(crate) async fn update(txn: &Txn, row: Row) -> Result<(), Error> {
+    let row: ActiveModel = super::every_column(row.into_active_model());
+    row.update(txn.connection()).await?;
+    Ok(())
+}
+
+/// The certificate with this id, deleted or not, locked, if it is of somebody within the reach.
+pub(crate) async fn lock(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
+    let mut query = Entity::find_by_id(id).filter(super::scope::within(reach, Column::StudentId));
+    txn.dialect.lock_rows(QueryTrait::query(&mut query));
+    Ok(query.one(txn.connection()).await?)
+}
+
+/// The certificate with this id, if it is of somebody within the reach; a deleted one only if `deleted`.
+pub(crate) async fn by_id(
+    db: &impl Reads,
+    reach: &Reach,
+    id: Uuid,
+    deleted: bool,
+) -> Result<Option<Row>, Error> {
+    let wanted = Wanted { student: None, deleted };
+    Ok(Entity::find_by_id(id).filter(are(reach, wanted)).one(db.connection()).await?)
+}
+
+/// At most `limit` certificates behind `from`, newest first.
+pub(crate) async fn page_of(
+    db: &impl Reads,
+    reach: &Reach,
+    wanted: Wanted,
+    from: Option<(DateTime<Utc>, Uuid)>,
+    limit: u64,
+) -> Result<Vec<Row>, Error> {
+    let mut query = Entity::find().filter(are(reach, wanted));
+    if let Some((at, id)) = from {
+        let here = Expr::tuple([Expr::col(Column::CreatedAt), Expr::col(Column::Id)]);
+        query = query.filter(here.lt(Expr::tuple([Expr::value(at), Expr::value(id)])));
+    }
+    let query = query.order_by(Column::CreatedAt, Order::Desc).order_by(Column::Id, Order::Desc).limit(limit);
+    Ok(query.all(db.connection()).await?)
+}
+
+/// How many certificates are wanted.
+pub(crate) async fn count(db: &impl Reads, reach: &Reach, wanted: Wanted) -> Result<u64, Error> {
+    Ok(Entity::find().filter(are(reach, wanted)).count(db.connection()).await?)
+}
+
+/// All certificates of these people, newest first; deleted ones only if `deleted`.
+pub(crate) async fn of_seen(db: &impl Reads, people: &[Seen], deleted: bool) -> Result<Vec<Row>, Error> {
+    let query = Entity::find()
+        .filter(Column::StudentId.is_in(people.iter().map(Seen::person)))
+        .filter(standing(deleted))
+        .order_by(Column::CreatedAt, Order::Desc)
+        .order_by(Column::Id, Order::Desc);
+    Ok(query.all(db.connection()).await?)
+}
+
+/// Empties every certificate of this person of all that was written on it, and deletes it.
+pub(crate) async fn blank(txn: &Txn, student: Seen, now: DateTime<Utc>, word: &str) -> Result<(), Error> {
+    let update = Entity::update_many()
+        .col_expr(Column::Title, Expr::value(word))
+        .col_expr(Column::IssuedBy, Expr::value(word))
+        .col_expr(Column::Description, Expr::value(None::<String>))
+        .col_expr(Column::DocumentUrl, Expr::value(None::<String>))
+        .col_expr(Column::Metadata, Expr::value(None::<sea_orm::JsonValue>))
+        .col_expr(Column::UpdatedAt, Expr::value(now))
+        .col_expr(Column::DeletedAt, Expr::col(Column::DeletedAt).if_null(Expr::value(now)))
+        .filter(Column::StudentId.eq(student.person()));
+    update.exec(txn.connection()).await?;
+    Ok(())
+}
+
+fn are(reach: &Reach, wanted: Wanted) -> Condition {
+    // The reach may be an "any": all that follows has to hold beside it.
+    let are =
+        Condition::all().add(super::scope::within(reach, Column::StudentId)).add(standing(wanted.deleted));
+    match wanted.student {
+        Some(student) => are.add(Column::StudentId.eq(student)),
+        None => are,
+    }
+}
+
+fn standing(deleted: bool) -> Condition {
+    if deleted { Condition::all() } else { Condition::all().add(Column::DeletedAt.is_null()) }
+}
