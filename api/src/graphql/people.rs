@@ -2,22 +2,20 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::achievements::{Achievement, Progress, Summary};
 use super::awards::{AwardPage, page as award_page};
-use super::context::{actor, app, author, loaders};
-use super::fault::{Answer, Fault, UserError, user_error};
+use super::context::{actor, app, loaders};
+use super::fault::{Answer, Fault};
 use super::loaders::{HeldBy, MetricsOf, PersonOf, SightOf, TotalsOf};
-use super::scalars::{Date, parse_uuid};
+use super::scalars::Date;
 use super::{page, roster};
 use crate::auth;
-use crate::auth::policy::{self, Action, Seen};
+use crate::auth::policy::Seen;
 use crate::catalogue::Published;
-use crate::refusal::Refusal;
-use crate::registry::people::Change;
 use crate::store::{people, totals};
 
 /// What somebody is in the school.
@@ -95,7 +93,7 @@ impl User {
 
     /// The proof that the caller may see the record; none if they may not.
     pub(crate) async fn seen(&self, ctx: &Context<'_>) -> Answer<Option<Seen>> {
-        Ok(loaders(ctx)?.load_one(SightOf(self.row.id)).await?)
+        loaders(ctx)?.load_one(SightOf(self.row.id)).await
     }
 
     /// Where the person stands in a list of people, which is sorted by name.
@@ -306,81 +304,6 @@ pub(crate) struct Streak {
     last_active_on: Option<Date>,
     /// Whether today is one.
     active_today: bool,
-}
-
-/// A person to create or to change. Omitted keeps, null clears; null where a value is required is INVALID_INPUT.
-#[derive(InputObject)]
-pub(crate) struct UpsertUserInput {
-    /// The id they sign in with: a UUID.
-    id: ID,
-    /// The name others see: 1 to 100 letters.
-    display_name: String,
-    /// Where messages go.
-    email: MaybeUndefined<String>,
-    /// What they are; STUDENT if never given.
-    role: MaybeUndefined<Role>,
-    /// An IANA zone such as Europe/Berlin; the school's if never given.
-    timezone: MaybeUndefined<String>,
-    /// A language tag such as pt-BR.
-    locale: MaybeUndefined<String>,
-    /// Who brought them here; set once.
-    referred_by: MaybeUndefined<ID>,
-}
-
-/// What became of `upsertUser`.
-#[derive(SimpleObject)]
-pub(crate) struct UpsertUserPayload {
-    /// The person as they are now; null if something was wrong.
-    user: Option<User>,
-    /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
-    user_errors: Vec<UserError>,
-}
-
-/// Creates or changes a person, as the caller may.
-pub(crate) async fn upsert(ctx: &Context<'_>, input: UpsertUserInput) -> Answer<UpsertUserPayload> {
-    let author = author(ctx)?;
-    policy::reach(&author.actor, Action::KeepPeople)?;
-    let written = match read(input) {
-        Ok((id, change)) => crate::registry::people::upsert(app(ctx)?, &author, id, change).await,
-        Err(refusal) => Err(refusal.into()),
-    };
-    match written {
-        Ok(row) => Ok(UpsertUserPayload { user: Some(User::new(row)), user_errors: Vec::new() }),
-        Err(failure) => {
-            Ok(UpsertUserPayload { user: None, user_errors: vec![user_error(failure, &["input"])?] })
-        }
-    }
-}
-
-fn read(input: UpsertUserInput) -> Result<(Uuid, Change), Refusal> {
-    let no_uuid =
-        |field: &str| Refusal::invalid([field], "Not a UUID: send the id the person signs in with.");
-    let id = parse_uuid(&input.id).ok_or_else(|| no_uuid("id"))?;
-    let role = match input.role {
-        MaybeUndefined::Null => {
-            return Err(Refusal::invalid(
-                ["role"],
-                "A person has a role: name one, or leave it out to keep it.",
-            ));
-        }
-        MaybeUndefined::Undefined => None,
-        MaybeUndefined::Value(role) => Some(role.into()),
-    };
-    let referred_by = match input.referred_by {
-        MaybeUndefined::Undefined => None,
-        MaybeUndefined::Null => Some(None),
-        MaybeUndefined::Value(id) => Some(Some(parse_uuid(&id).ok_or_else(|| no_uuid("referredBy"))?)),
-    };
-    let change = Change {
-        display_name: input.display_name,
-        email: input.email.as_opt_ref().map(|email| email.cloned()),
-        role,
-        timezone: input.timezone.as_opt_ref().map(|zone| zone.cloned()),
-        locale: input.locale.as_opt_ref().map(|locale| locale.cloned()),
-        referred_by,
-    };
-    Ok((id, change))
 }
 
 impl From<crate::progress::Summed> for Summary {
