@@ -5,14 +5,14 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::audit::{self, Act, Author};
-use super::{Attempts, Interrupted, people as register};
+use super::{Attempts, Interrupted, certificates, people as register};
 use crate::app::App;
 use crate::auth::Role;
 use crate::auth::policy::{self, Action, Reach, Seen};
 use crate::id;
 use crate::pipeline::{Deed, first_awards, record_deed};
 use crate::refusal::{Code, Failure, Refusal};
-use crate::store::{Txn, awards, courses, enrollments, people, scope};
+use crate::store::{self, Txn, awards, courses, enrollments, people, scope};
 use crate::text;
 
 /// A course and a student as they are now.
@@ -132,7 +132,9 @@ async fn complete_within(
     check_enrolled(txn, seen, &course).await?;
     let now = app.clock.now();
     let id = format!("lesson:{}:{}", student.id, lesson.id);
-    if !enrollments::complete(txn, seen, lesson.id, now).await? {
+    let first = enrollments::complete(txn, seen, lesson.id, now).await?;
+    certify(app, txn, seen, &course).await?;
+    if !first {
         let awards = first_awards(txn, id, student.id).await?;
         return Ok((Completed { lesson, awards }, None));
     }
@@ -141,6 +143,21 @@ async fn complete_within(
     let (awards, head) = record_deed(app, txn, deed).await.map_err(|within| at(within.into(), "lessonId"))?;
     audit::note(txn, author, Act::CompleteLesson, [(Some(student.id), Some(lesson.id))], now).await?;
     Ok((Completed { lesson, awards }, head))
+}
+
+/// Issues the certificate of a course that the student has completed, if it has one and they do not.
+async fn certify(app: &App, txn: &Txn, student: Seen, course: &courses::Row) -> Result<(), store::Error> {
+    let Some(title) = &course.certificate_title else { return Ok(()) };
+    if enrollments::lessons_left(txn, student, course.id).await? > 0 {
+        return Ok(());
+    }
+    let teacher = match course.teacher_id {
+        Some(teacher) => people::by_id(txn, teacher).await?,
+        None => None,
+    };
+    let issued_by = teacher.map_or_else(|| course.title.clone(), |teacher| teacher.display_name);
+    certificates::issue_for_course(app, txn, student, course.id, title, &issued_by).await?;
+    Ok(())
 }
 
 /// Writes a comment as the author; answers the awards it brought.
