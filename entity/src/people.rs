@@ -27,6 +27,8 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     /// Last change of this row.
     pub updated_at: DateTimeUtc,
+    /// Since when nothing here says who it was; they are found no more, and sign in no more.
+    pub erased_at: Option<DateTimeUtc>,
 }
 
 /// Joins are written where they are needed, in `store`.

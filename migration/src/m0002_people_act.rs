@@ -24,6 +24,7 @@ impl MigrationTrait for Migration {
 const STATEMENTS: &[&str] = &[
     "ALTER TABLE people ADD COLUMN search_name {letters} NOT NULL DEFAULT ''",
     "UPDATE people SET search_name = lower(display_name)",
+    "ALTER TABLE people ADD COLUMN erased_at {time}",
     "CREATE INDEX people_by_name ON people (search_name, id)",
     "ALTER TABLE awards ADD COLUMN awarded_by {uuid} REFERENCES people (id)",
     "ALTER TABLE awards ADD COLUMN notes text",

@@ -1,10 +1,12 @@
 //! The transport's GraphQL half: arguments in, types out; no query, no decision.
 
 pub(crate) mod achievements;
+pub(crate) mod audit;
 pub(crate) mod awards;
 pub(crate) mod certificates;
 pub(crate) mod context;
 pub(crate) mod courses;
+pub(crate) mod erasure;
 pub(crate) mod events;
 pub(crate) mod fault;
 pub(crate) mod feed;

@@ -7,6 +7,7 @@ use super::certificates::{
     UpdateCertificateInput, UpdateCertificatePayload,
 };
 use super::courses::{self, CreateCourseInput, CreateCoursePayload, UpdateCourseInput, UpdateCoursePayload};
+use super::erasure::{self, ErasePersonInput, ErasePersonPayload, ExportPersonInput, ExportPersonPayload};
 use super::events::{
     RecordEventInput, RecordEventPayload, RecordEventsInput, RecordEventsPayload, record_many, record_one,
 };
@@ -77,6 +78,25 @@ impl Mutation {
         #[graphql(desc = "The certificate.")] input: DeleteCertificateInput,
     ) -> Answer<DeleteCertificatePayload> {
         certificates::remove(ctx, input).await
+    }
+
+    /// Takes out everything that is held on somebody: ADMIN, SUPER_ADMIN on everybody, a person on themselves.
+    async fn export_person(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "On whom.")] input: ExportPersonInput,
+    ) -> Answer<ExportPersonPayload> {
+        erasure::export(ctx, input).await
+    }
+
+    /// Removes what identifies somebody, for good: SUPER_ADMIN. What they earned stays as numbers, so that others'
+    /// numbers stay right; they sign in no more, and for everyone they are as if missing.
+    async fn erase_person(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whom.")] input: ErasePersonInput,
+    ) -> Answer<ErasePersonPayload> {
+        erasure::erase(ctx, input).await
     }
 
     /// Links a guardian to a child, or ends the link: ADMIN, SUPER_ADMIN, SERVICE.

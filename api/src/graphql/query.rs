@@ -8,6 +8,7 @@ use async_graphql::{Context, ID, Object};
 use uuid::Uuid;
 
 use super::achievements::{Achievement, AwardCause, Catalog, Category, Progress, Summary};
+use super::audit::{self, AuditPage};
 use super::awards::{AwardPage, page as award_page};
 use super::certificates::{self, Certificate, CertificatePage, StudentAchievements};
 use super::context::{actor, app};
@@ -236,6 +237,18 @@ impl Query {
         #[graphql(desc = "Whose.")] student_id: ID,
     ) -> Option<Answer<StudentAchievements>> {
         StudentAchievements::of(ctx, &student_id).await.transpose()
+    }
+
+    /// Who did what on whose record, newest first: ADMIN, SUPER_ADMIN. Null for a person who is missing.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn audit_log(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only acts on this person's record.")] user_id: Option<ID>,
+        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Option<Answer<AuditPage>> {
+        audit::page(ctx, user_id.as_ref(), first, after.as_deref()).await.transpose()
     }
 
     /// Where the feed stands now: pass it as `after`, and nothing between page and stream is lost.

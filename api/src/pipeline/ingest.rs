@@ -224,7 +224,8 @@ pub(super) async fn append(
 
 async fn zones(txn: &Txn, wanted: BTreeSet<Uuid>) -> Result<HashMap<Uuid, Tz>, store::Error> {
     let rows = people::by_ids(txn, wanted).await?;
-    Ok(rows.into_iter().map(|row| (row.id, zone(&row))).collect())
+    let there = rows.into_iter().filter(|row| row.erased_at.is_none());
+    Ok(there.map(|row| (row.id, zone(&row))).collect())
 }
 
 /// A person's zone; one that this build no longer knows counts as UTC.

@@ -3,6 +3,8 @@
 
 pub(crate) mod audit;
 pub(crate) mod certificates;
+pub(crate) mod erasure;
+pub(crate) mod export;
 pub(crate) mod courses;
 pub(crate) mod guardians;
 pub(crate) mod lessons;
@@ -12,6 +14,7 @@ pub(crate) mod publication;
 use crate::app::App;
 use crate::pipeline::{self, Within};
 use crate::refusal::{Code, Failure, Refusal};
+use crate::store::dialect::{Agreement, take};
 use crate::store::{self, Txn};
 
 /// How often an act is tried again when something changes beneath it.
@@ -65,6 +68,13 @@ impl<'a> Attempts<'a> {
     async fn begin(&self) -> Result<Txn, Failure> {
         let txn = self.app.db.begin().await?;
         pipeline::join_catalogue(&txn).await?;
+        Ok(txn)
+    }
+
+    /// Begins an attempt that no batch runs beside: who has read a person before writes them before.
+    async fn begin_alone(&self) -> Result<Txn, Failure> {
+        let txn = self.app.db.begin().await?;
+        take(&txn, Agreement::Catalogue).await?;
         Ok(txn)
     }
 

@@ -47,6 +47,11 @@ pub(crate) async fn sign_in(app: &App, claims: Claims) -> Result<Actor, Failure>
         Some(row) => row,
         None => welcome(app, id, &claims).await?,
     };
+    if row.erased_at.is_some() {
+        return Err(
+            unauthenticated("The person of this token has been erased: nobody signs in as them.").into()
+        );
+    }
     let role = stored_role(&row)?;
     if role != claims.role {
         let message = "The token names another role than the one this person has: ask for a new token.";
@@ -92,11 +97,20 @@ async fn upsert_within(
     let referrer = change.referred_by.flatten();
     let locked = people::lock(txn, &[id].into_iter().chain(referrer).collect()).await?;
     let before = locked.iter().find(|row| row.id == id);
+    if before.is_some_and(|row| row.erased_at.is_some()) {
+        let message = "This person has been erased and stays so: give whoever comes now an id of their own.";
+        return Err(Refusal::new(Code::Conflict, message).at(["id"]).because("PERSON_ERASED").into());
+    }
     let now_role = before.map(stored_role).transpose()?;
     policy::give_role(&author.actor, id, now_role, change.role.or(now_role).unwrap_or(Role::Student))
         .map_err(|refusal| refusal.at(["role"]))?;
     if let Some(referrer) = referrer {
-        check_referrer(id, referrer, before, locked.iter().any(|row| row.id == referrer))?;
+        check_referrer(
+            id,
+            referrer,
+            before,
+            locked.iter().any(|row| row.id == referrer && row.erased_at.is_none()),
+        )?;
     }
     if change.referred_by == Some(None) && before.is_some_and(|row| row.referred_by.is_some()) {
         return Err(Refusal::invalid(
@@ -149,6 +163,7 @@ fn merge(
         referred_by: change.referred_by.flatten().or_else(|| before.and_then(|row| row.referred_by)),
         created_at: before.map_or(now, |row| row.created_at),
         updated_at: now,
+        erased_at: None,
     }
 }
 

@@ -44,9 +44,3 @@ pub(crate) async fn count(db: &impl Reads, person: Option<Uuid>) -> Result<u64, 
     }
     Ok(query.count(db.connection()).await?)
 }
-
-/// Every act on a person, oldest first.
-pub(crate) async fn on_person(txn: &Txn, person: Uuid) -> Result<Vec<Row>, Error> {
-    let query = Entity::find().filter(Column::PersonId.eq(person)).order_by(Column::Id, Order::Asc);
-    Ok(query.all(txn.connection()).await?)
-}

@@ -91,21 +91,6 @@ pub(crate) async fn of_seen(db: &impl Reads, people: &[Seen], deleted: bool) -> 
     Ok(query.all(db.connection()).await?)
 }
 
-/// Empties every certificate of this person of all that was written on it, and deletes it.
-pub(crate) async fn blank(txn: &Txn, student: Seen, now: DateTime<Utc>, word: &str) -> Result<(), Error> {
-    let update = Entity::update_many()
-        .col_expr(Column::Title, Expr::value(word))
-        .col_expr(Column::IssuedBy, Expr::value(word))
-        .col_expr(Column::Description, Expr::value(None::<String>))
-        .col_expr(Column::DocumentUrl, Expr::value(None::<String>))
-        .col_expr(Column::Metadata, Expr::value(None::<sea_orm::JsonValue>))
-        .col_expr(Column::UpdatedAt, Expr::value(now))
-        .col_expr(Column::DeletedAt, Expr::col(Column::DeletedAt).if_null(Expr::value(now)))
-        .filter(Column::StudentId.eq(student.person()));
-    update.exec(txn.connection()).await?;
-    Ok(())
-}
-
 fn are(reach: &Reach, wanted: Wanted) -> Condition {
     // The reach may be an "any": all that follows has to hold beside it.
     let are =

@@ -13,6 +13,7 @@ mod error;
 pub(crate) mod events;
 pub(crate) mod feed;
 pub(crate) mod guardians;
+pub(crate) mod holdings;
 pub(crate) mod leaderboard;
 pub(crate) mod ledger;
 pub(crate) mod metrics;

@@ -83,7 +83,8 @@ pub(crate) async fn count(db: &impl Reads, reach: &Reach, wanted: &Wanted) -> Re
 
 fn are(reach: &Reach, wanted: &Wanted) -> Condition {
     // The reach may be an "any": all that follows has to hold beside it.
-    let mut are = Condition::all().add(super::scope::within(reach, Column::Id));
+    let mut are =
+        Condition::all().add(super::scope::within(reach, Column::Id)).add(Column::ErasedAt.is_null());
     if let Some(role) = wanted.role {
         are = are.add(Column::Role.eq(role));
     }

@@ -21,6 +21,8 @@ pub(crate) async fn seen(
         .select_only()
         .column(people::Column::Id)
         .filter(people::Column::Id.is_in(ids))
+        // Nobody has anything to do with who has been erased.
+        .filter(people::Column::ErasedAt.is_null())
         .filter(within(reach, people::Column::Id));
     let found: Vec<Uuid> = query.into_tuple().all(db.connection()).await?;
     Ok(found.into_iter().map(|id| (id, reach.found(id))).collect())

@@ -1,0 +1,117 @@
+//! The audit log: who did what on whose record.
+
+use async_graphql::connection::{Connection, Edge};
+use async_graphql::{Context, ID, Object};
+use uuid::Uuid;
+
+use super::context::{actor, app, loaders};
+use super::fault::Answer;
+use super::loaders::PersonOf;
+use super::page::{self, Moment};
+use super::people::{Role, User};
+use super::scalars::{DateTime, uuid};
+use crate::auth;
+use crate::auth::policy::{self, Action};
+use crate::store::acts::{self, Row};
+use crate::store::people;
+
+/// An act of somebody on another person's record.
+pub(crate) struct AuditEntry(Row);
+
+/// An act of somebody on another person's record, or on what the school has in common.
+#[Object]
+impl AuditEntry {
+    /// Its own id.
+    async fn id(&self) -> ID {
+        self.0.id.into()
+    }
+
+    /// Who: a person's id, or the name of a service.
+    async fn actor(&self) -> &str {
+        &self.0.actor
+    }
+
+    /// The person who acted; null for a service.
+    async fn actor_user(&self, ctx: &Context<'_>) -> Option<Answer<User>> {
+        let row = async {
+            let Ok(id) = self.0.actor.parse::<Uuid>() else { return Ok(None) };
+            Ok(loaders(ctx)?.load_one(PersonOf(id)).await?.map(User::new))
+        };
+        row.await.transpose()
+    }
+
+    /// In which role.
+    async fn role(&self) -> Answer<Role> {
+        let unknown = || crate::store::Error::Impossible(format!("act {} has no role", self.0.id));
+        Ok(auth::Role::parse(&self.0.role).ok_or_else(unknown)?.into())
+    }
+
+    /// What: award_badge, link_guardian, create_certificate, …
+    async fn act(&self) -> &str {
+        &self.0.act
+    }
+
+    /// On whose record; null for what the school has in common, such as a course or a badge.
+    async fn user(&self, ctx: &Context<'_>) -> Option<Answer<User>> {
+        Some(User::of(ctx, self.0.person_id?).await)
+    }
+
+    /// Which award, certificate, course, lesson or badge it was about.
+    async fn object_id(&self) -> Option<ID> {
+        self.0.object_id.map(Into::into)
+    }
+
+    /// When.
+    async fn at(&self) -> DateTime {
+        DateTime(self.0.at)
+    }
+
+    /// The id of the request, as its answer and the log have it.
+    async fn request_id(&self) -> &str {
+        &self.0.request_id
+    }
+}
+
+/// What a page of the audit log says beside its rows.
+pub(crate) struct AuditCount {
+    person: Option<Uuid>,
+}
+
+#[Object]
+impl AuditCount {
+    /// How many acts there are on all pages.
+    async fn total_count(&self, ctx: &Context<'_>) -> Answer<i64> {
+        let count = acts::count(&app(ctx)?.db, self.person).await?;
+        Ok(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+}
+
+/// A page of the audit log, newest first.
+pub(crate) type AuditPage = Connection<Moment, AuditEntry, AuditCount>;
+
+/// Cuts a page out of the audit log, for those who may read it; none for a person who is missing. Acts on
+/// somebody who has been erased are there still: they name nobody.
+pub(crate) async fn page(
+    ctx: &Context<'_>,
+    person: Option<&ID>,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> Answer<Option<AuditPage>> {
+    policy::reach(actor(ctx)?, Action::ReadAudit)?;
+    let cut = page::cut(first, after, None, None)?;
+    let person = person.map(|id| uuid("userId", id)).transpose()?;
+    let db = &app(ctx)?.db;
+    if let Some(id) = person
+        && people::by_id(db, id).await?.is_none()
+    {
+        return Ok(None);
+    }
+    let from = cut.from.map(|Moment(at, id)| (at, id));
+    let rows = acts::page_of(db, person, from, cut.rows + 1).await?;
+    let asked = usize::try_from(cut.rows).unwrap_or(usize::MAX);
+    let more = rows.len() > asked;
+    let mut page = Connection::with_additional_fields(cut.from.is_some(), more, AuditCount { person });
+    let edge = |row: Row| Edge::new(Moment(row.at, row.id), AuditEntry(row));
+    page.edges.extend(rows.into_iter().take(asked).map(edge));
+    Ok(Some(page))
+}
