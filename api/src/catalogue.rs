@@ -112,6 +112,9 @@ pub(crate) struct Definition {
     pub(crate) xp_bonus: i64,
     /// Whether people alone give it.
     pub(crate) by_people: bool,
+    /// Where its picture lies, if the school has one of its own.
+    #[serde(default)]
+    pub(crate) icon_url: Option<String>,
     /// Not shown until earned.
     pub(crate) secret: bool,
     /// Whether it can be earned now.
@@ -121,6 +124,34 @@ pub(crate) struct Definition {
 }
 
 impl Definition {
+    /// A badge of which nothing has been said yet.
+    pub(crate) fn badge() -> Self {
+        Self {
+            name: String::new(),
+            description: String::new(),
+            requirement: String::new(),
+            category: "special".to_owned(),
+            track: None,
+            tier: None,
+            rarity: Rarity::Common,
+            xp_bonus: 0,
+            by_people: true,
+            icon_url: None,
+            secret: false,
+            active: true,
+            rule: serde_json::json!({"kind": "person"}),
+        }
+    }
+
+    /// The definition in a row.
+    ///
+    /// # Errors
+    /// When the row holds none.
+    pub(crate) fn read(row: &catalogue::Achievement) -> Result<Self, store::Error> {
+        serde_json::from_value(row.definition.clone())
+            .map_err(|_| store::Error::Impossible(format!("achievement {} cannot be read", row.key)))
+    }
+
     /// What a compiled achievement says.
     pub(crate) fn of(achievement: &Achievement) -> Self {
         Self {
@@ -133,6 +164,7 @@ impl Definition {
             rarity: achievement.rarity,
             xp_bonus: achievement.xp_bonus,
             by_people: achievement.awarded_by == Cause::Person,
+            icon_url: None,
             secret: achievement.secret,
             active: achievement.is_active(),
             rule: achievement.rule_json.clone(),

@@ -2,7 +2,11 @@
 
 use entity::{achievements, publications};
 use sea_orm::sea_query::{ExprTrait, OnConflict};
-use sea_orm::{ColumnTrait, EntityTrait, Order, QueryOrder, QuerySelect};
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Order, QueryOrder, QuerySelect, QueryTrait,
+};
+use uuid::Uuid;
 
 use super::connect::{Reads, Txn};
 use super::error::Error;
@@ -43,4 +47,41 @@ pub(crate) async fn publish(
     let mut replace = OnConflict::column(Column::Id);
     replace.update_columns([Column::Pack, Column::Definition, Column::UpdatedAt]);
     super::insert_all(txn, achievements, Some(replace)).await
+}
+
+/// The achievement with this id.
+pub(crate) async fn achievement(db: &impl Reads, id: Uuid) -> Result<Option<Achievement>, Error> {
+    Ok(achievements::Entity::find_by_id(id).one(db.connection()).await?)
+}
+
+/// The achievement with this id, locked.
+pub(crate) async fn lock_achievement(txn: &Txn, id: Uuid) -> Result<Option<Achievement>, Error> {
+    let mut query = achievements::Entity::find_by_id(id);
+    txn.dialect.lock_rows(QueryTrait::query(&mut query));
+    Ok(query.one(txn.connection()).await?)
+}
+
+/// Adds a badge unless its key is taken; says whether it was new.
+pub(crate) async fn insert_badge(txn: &Txn, row: Achievement) -> Result<bool, Error> {
+    let row: achievements::ActiveModel = super::every_column(row.into_active_model());
+    let nothing = OnConflict::new().do_nothing().to_owned();
+    let insert = achievements::Entity::insert(row).on_conflict(nothing);
+    Ok(insert.exec_without_returning(txn.connection()).await? > 0)
+}
+
+/// Writes a badge as it is now.
+pub(crate) async fn update_badge(txn: &Txn, row: Achievement) -> Result<(), Error> {
+    let row: achievements::ActiveModel = super::every_column(row.into_active_model());
+    row.update(txn.connection()).await?;
+    Ok(())
+}
+
+/// When an achievement was last changed, and how many there are: a badge is kept without a publication.
+pub(crate) async fn changed(db: &impl Reads) -> Result<(i64, Option<DateTime<Utc>>), Error> {
+    use achievements::Column;
+    let query = achievements::Entity::find()
+        .select_only()
+        .column_as(Column::Id.count(), "known")
+        .column_as(Column::UpdatedAt.into_expr().max(), "changed_at");
+    Ok(query.into_tuple().one(db.connection()).await?.unwrap_or((0, None)))
 }

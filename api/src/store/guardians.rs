@@ -1,5 +1,7 @@
 //! Who is linked to whose child.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use entity::guardians::{ActiveModel, Column, Entity, Model};
 use sea_orm::sea_query::{Expr, OnConflict};
@@ -41,8 +43,11 @@ pub(crate) async fn children_of(db: &impl Reads, guardians: &[Seen]) -> Result<V
     Ok(rows.into_iter().map(|row| (row.guardian_id, row.child_id)).collect())
 }
 
-/// Whether this guardian is linked to this child now.
-pub(crate) async fn are_linked(db: &impl Reads, guardian: Uuid, child: Uuid) -> Result<bool, Error> {
-    let link = Entity::find_by_id((guardian, child)).one(db.connection()).await?;
-    Ok(link.is_some_and(|link| link.ended_at.is_none()))
+/// Those of these children that this guardian is linked to now.
+pub(crate) async fn linked_among(db: &impl Reads, guardian: Uuid, children: &[Seen]) -> Result<BTreeSet<Uuid>, Error> {
+    let query = Entity::find()
+        .filter(Column::GuardianId.eq(guardian))
+        .filter(Column::ChildId.is_in(children.iter().map(Seen::person)))
+        .filter(Column::EndedAt.is_null());
+    Ok(query.all(db.connection()).await?.into_iter().map(|row| row.child_id).collect())
 }

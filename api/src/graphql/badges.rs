@@ -1,0 +1,322 @@
+//! Badges and the awards people give: made, given, taken back.
+
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, SimpleObject};
+use uuid::Uuid;
+
+use super::achievements::{Achievement, Rarity};
+use super::awards::Award;
+use super::context::{app, author};
+use super::fault::{Answer, UserError, user_error};
+use super::scalars::{DateTime, parse_uuid};
+use crate::pipeline::give::Given;
+use crate::refusal::{Failure, Refusal};
+use crate::registry::awards::Row;
+use crate::registry::badges::Wording;
+use crate::registry::{awards, badges};
+
+/// The most rows one call awards.
+const MOST_ROWS: usize = 500;
+
+/// A badge to make. Its key is school/ and the name in kebab case; a key that is taken is a CONFLICT.
+#[derive(InputObject)]
+pub(crate) struct CreateBadgeInput {
+    /// What it is called: 1 to 100 letters.
+    name: String,
+    /// What it stands for; nothing if omitted.
+    description: Option<String>,
+    /// Where its picture lies: an absolute http or https URL.
+    icon_url: String,
+    /// A category's key; special if omitted.
+    category: Option<String>,
+    /// What it is given for, in words; answered as requirement.
+    criteria: Option<String>,
+    /// XP that being given it brings, 0 to 1,000,000.
+    #[graphql(default = 0)]
+    xp_bonus: Option<i64>,
+    /// How rare it is meant to be.
+    #[graphql(default_with = "Some(Rarity::Common)")]
+    rarity: Option<Rarity>,
+}
+
+/// What to change of a badge. Omitted keeps; null clears where that makes sense, and is refused elsewhere.
+#[derive(InputObject)]
+pub(crate) struct UpdateBadgeInput {
+    /// Which badge.
+    id: ID,
+    /// What it is called; its key stays.
+    name: MaybeUndefined<String>,
+    /// What it stands for.
+    description: MaybeUndefined<String>,
+    /// Where its picture lies.
+    icon_url: MaybeUndefined<String>,
+    /// A category's key.
+    category: MaybeUndefined<String>,
+    /// What it is given for, in words.
+    criteria: MaybeUndefined<String>,
+    /// How rare it is meant to be.
+    rarity: MaybeUndefined<Rarity>,
+}
+
+/// A badge to retire.
+#[derive(InputObject)]
+pub(crate) struct RetireBadgeInput {
+    /// Which badge.
+    id: ID,
+}
+
+/// What became of `createBadge`.
+#[derive(SimpleObject)]
+pub(crate) struct CreateBadgePayload {
+    /// The badge as it is now; null if something was wrong.
+    achievement: Option<Achievement>,
+    /// What was wrong.
+    #[graphql(complexity = "5 * (child_complexity + 1)")]
+    user_errors: Vec<UserError>,
+}
+
+/// What became of `updateBadge`.
+#[derive(SimpleObject)]
+pub(crate) struct UpdateBadgePayload {
+    /// The badge as it is now; null if something was wrong.
+    achievement: Option<Achievement>,
+    /// What was wrong.
+    #[graphql(complexity = "5 * (child_complexity + 1)")]
+    user_errors: Vec<UserError>,
+}
+
+/// What became of `retireBadge`.
+#[derive(SimpleObject)]
+pub(crate) struct RetireBadgePayload {
+    /// The badge as it is now; null if something was wrong.
+    achievement: Option<Achievement>,
+    /// What was wrong.
+    #[graphql(complexity = "5 * (child_complexity + 1)")]
+    user_errors: Vec<UserError>,
+}
+
+/// A badge to give. Who awards is the caller, never an argument.
+#[derive(InputObject)]
+pub(crate) struct AwardBadgeInput {
+    /// Who gets it.
+    student_id: ID,
+    /// Which badge.
+    badge_id: ID,
+    /// When it was earned, from 2000 on and not in the future; now if omitted.
+    awarded_at: Option<DateTime>,
+    /// What you write to it, at most 2,000 letters.
+    notes: Option<String>,
+}
+
+/// A badge to give to many.
+#[derive(InputObject)]
+pub(crate) struct AwardBadgesInput {
+    /// Which badge.
+    badge_id: ID,
+    /// Who gets it: up to 500.
+    rows: Vec<AwardRow>,
+}
+
+/// One of many who get a badge.
+#[derive(InputObject)]
+pub(crate) struct AwardRow {
+    /// Who gets it.
+    student_id: ID,
+    /// What you write to it, at most 2,000 letters.
+    notes: Option<String>,
+}
+
+/// What became of `awardBadge`.
+#[derive(SimpleObject)]
+pub(crate) struct AwardBadgePayload {
+    /// The award: this one, or the one that was there before it.
+    award: Option<Award>,
+    /// The student had the badge already.
+    duplicate: Option<bool>,
+    /// What was wrong.
+    #[graphql(complexity = "5 * (child_complexity + 1)")]
+    user_errors: Vec<UserError>,
+}
+
+/// What became of `awardBadges`.
+#[derive(SimpleObject)]
+pub(crate) struct AwardBadgesPayload {
+    /// One row a student, in the order in which they were sent.
+    #[graphql(complexity = "100 * (child_complexity + 1)")]
+    results: Vec<AwardResult>,
+    /// What was wrong with the whole; then nothing is given.
+    #[graphql(complexity = "5 * (child_complexity + 1)")]
+    user_errors: Vec<UserError>,
+}
+
+/// What became of one of many.
+#[derive(SimpleObject)]
+pub(crate) struct AwardResult {
+    /// Its place in the array that was sent, from 0.
+    index: i64,
+    /// The award: this one, or the one that was there before it.
+    award: Option<Award>,
+    /// The student had the badge already.
+    duplicate: bool,
+    /// What was wrong.
+    #[graphql(complexity = "2 * (child_complexity + 1)")]
+    user_errors: Vec<UserError>,
+}
+
+/// An award to take back.
+#[derive(InputObject)]
+pub(crate) struct RevokeAwardInput {
+    /// Which award.
+    award_id: ID,
+    /// Why: 1 to 500 letters, shown with the award.
+    reason: String,
+}
+
+/// What became of `revokeAward`.
+#[derive(SimpleObject)]
+pub(crate) struct RevokeAwardPayload {
+    /// The award as it is now.
+    award: Option<Award>,
+    /// What was wrong.
+    #[graphql(complexity = "5 * (child_complexity + 1)")]
+    user_errors: Vec<UserError>,
+}
+
+/// Makes a badge.
+pub(crate) async fn create(ctx: &Context<'_>, input: CreateBadgeInput) -> Answer<CreateBadgePayload> {
+    let wording = Wording {
+        name: Some(input.name),
+        description: Some(input.description),
+        icon_url: Some(input.icon_url),
+        category: Some(input.category),
+        criteria: Some(input.criteria),
+        rarity: input.rarity.map(Into::into),
+    };
+    let made = badges::create(app(ctx)?, &author(ctx)?, wording, input.xp_bonus.unwrap_or(0)).await;
+    let (achievement, user_errors) = badge(ctx, made)?;
+    Ok(CreateBadgePayload { achievement, user_errors })
+}
+
+/// Changes a badge.
+pub(crate) async fn update(ctx: &Context<'_>, input: UpdateBadgeInput) -> Answer<UpdateBadgePayload> {
+    let (author, app) = (author(ctx)?, app(ctx)?);
+    let changed = async {
+        // The right is asked before anything is said about the input.
+        crate::auth::policy::reach(&author.actor, crate::auth::policy::Action::KeepBadges)?;
+        let id = parse_uuid(&input.id).ok_or_else(|| no_uuid("id"))?;
+        let wording = Wording {
+            name: required("name", input.name)?,
+            description: input.description.as_opt_ref().map(|text| text.cloned()),
+            icon_url: required("iconUrl", input.icon_url)?,
+            category: input.category.as_opt_ref().map(|text| text.cloned()),
+            criteria: input.criteria.as_opt_ref().map(|text| text.cloned()),
+            rarity: required("rarity", input.rarity)?.map(Into::into),
+        };
+        badges::update(app, &author, id, wording).await.map(|()| id)
+    };
+    let (achievement, user_errors) = badge(ctx, changed.await)?;
+    Ok(UpdateBadgePayload { achievement, user_errors })
+}
+
+/// Retires a badge.
+pub(crate) async fn retire(ctx: &Context<'_>, input: RetireBadgeInput) -> Answer<RetireBadgePayload> {
+    let (author, app) = (author(ctx)?, app(ctx)?);
+    let id = parse_uuid(&input.id).unwrap_or_default();
+    let retired = badges::retire(app, &author, id).await.map(|()| id);
+    let (achievement, user_errors) = badge(ctx, retired)?;
+    Ok(RetireBadgePayload { achievement, user_errors })
+}
+
+fn badge(ctx: &Context<'_>, kept: Result<Uuid, Failure>) -> Answer<(Option<Achievement>, Vec<UserError>)> {
+    match kept {
+        Ok(id) => {
+            let known = app(ctx)?.catalogue.current().achievements.get(&id).cloned();
+            Ok((known.map(Achievement), Vec::new()))
+        }
+        Err(failure) => Ok((None, vec![user_error(failure, &["input"])?])),
+    }
+}
+
+/// Gives a badge.
+pub(crate) async fn award(ctx: &Context<'_>, input: AwardBadgeInput) -> Answer<AwardBadgePayload> {
+    let row = Row {
+        student: parse_uuid(&input.student_id).unwrap_or_default(),
+        at: input.awarded_at.map(|at| at.0),
+        notes: input.notes,
+    };
+    let badge = parse_uuid(&input.badge_id).unwrap_or_default();
+    let given = awards::award(app(ctx)?, &author(ctx)?, badge, &[row]).await;
+    let given = given.and_then(|mut rows| rows.pop().unwrap_or_else(|| Err(no_uuid("studentId"))).map_err(Failure::from));
+    Ok(match given {
+        Ok(Given { award, duplicate }) => {
+            AwardBadgePayload { award: Some(Award(award)), duplicate: Some(duplicate), user_errors: Vec::new() }
+        }
+        Err(failure) => {
+            let user_errors = vec![user_error(failure, &["input"])?];
+            AwardBadgePayload { award: None, duplicate: None, user_errors }
+        }
+    })
+}
+
+/// Gives a badge to many; each row answers for itself.
+pub(crate) async fn award_many(ctx: &Context<'_>, input: AwardBadgesInput) -> Answer<AwardBadgesPayload> {
+    let (author, app) = (author(ctx)?, app(ctx)?);
+    let refused = |failure: Failure| -> Answer<AwardBadgesPayload> {
+        Ok(AwardBadgesPayload { results: Vec::new(), user_errors: vec![user_error(failure, &["input"])?] })
+    };
+    crate::auth::policy::reach(&author.actor, crate::auth::policy::Action::AwardBadge)?;
+    if input.rows.is_empty() || input.rows.len() > MOST_ROWS {
+        let message = format!("A call awards 1 to {MOST_ROWS} and this one {}: split it.", input.rows.len());
+        return refused(Refusal::invalid(["rows"], message).into());
+    }
+    let badge = parse_uuid(&input.badge_id).unwrap_or_default();
+    let rows: Vec<Row> = input
+        .rows
+        .into_iter()
+        .map(|row| Row { student: parse_uuid(&row.student_id).unwrap_or_default(), at: None, notes: row.notes })
+        .collect();
+    let rows = match awards::award(app, &author, badge, &rows).await {
+        Ok(rows) => rows,
+        Err(failure) => return refused(failure),
+    };
+    let results = rows.into_iter().enumerate().map(|(place, row)| result(place, row)).collect();
+    Ok(AwardBadgesPayload { results, user_errors: Vec::new() })
+}
+
+fn result(place: usize, row: Result<Given, Refusal>) -> AwardResult {
+    let index = i64::try_from(place).unwrap_or(i64::MAX);
+    match row {
+        Ok(Given { award, duplicate }) => {
+            AwardResult { index, award: Some(Award(award)), duplicate, user_errors: Vec::new() }
+        }
+        Err(refusal) => {
+            let refusal = refusal.below(["input".to_owned(), "rows".to_owned(), place.to_string()]);
+            AwardResult { index, award: None, duplicate: false, user_errors: vec![refusal.into()] }
+        }
+    }
+}
+
+/// Takes an award back.
+pub(crate) async fn revoke(ctx: &Context<'_>, input: RevokeAwardInput) -> Answer<RevokeAwardPayload> {
+    let id = parse_uuid(&input.award_id).unwrap_or_default();
+    match awards::revoke(app(ctx)?, &author(ctx)?, id, &input.reason).await {
+        Ok(row) => Ok(RevokeAwardPayload { award: Some(Award(row)), user_errors: Vec::new() }),
+        Err(failure) => {
+            Ok(RevokeAwardPayload { award: None, user_errors: vec![user_error(failure, &["input"])?] })
+        }
+    }
+}
+
+/// A value that can be changed and not cleared.
+fn required<T>(field: &str, value: MaybeUndefined<T>) -> Result<Option<T>, Refusal> {
+    match value {
+        MaybeUndefined::Undefined => Ok(None),
+        MaybeUndefined::Value(value) => Ok(Some(value)),
+        MaybeUndefined::Null => {
+            Err(Refusal::invalid([field], "This cannot be empty: send a value, or leave it out to keep it."))
+        }
+    }
+}
+
+fn no_uuid(field: &str) -> Refusal {
+    Refusal::invalid([field], "Not a UUID: send an id as this API answers it.")
+}

@@ -1,0 +1,177 @@
+//! People's awards: badges given to students, and awards taken back. Who awards is the caller.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::audit::{self, Act, Author};
+use super::{Attempts, Interrupted};
+use crate::app::App;
+use crate::auth::Role;
+use crate::auth::policy::{self, Action, Reach, Seen};
+use crate::catalogue::Definition;
+use crate::pipeline::give::{self, Gift, Given};
+use crate::refusal::{Code, Failure, Refusal};
+use crate::store::{Txn, awards, catalogue, guardians, scope};
+use crate::text;
+
+/// One student to be given a badge.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    /// Who.
+    pub(crate) student: Uuid,
+    /// When it was earned; now if omitted.
+    pub(crate) at: Option<DateTime<Utc>>,
+    /// What the giver writes to it.
+    pub(crate) notes: Option<String>,
+}
+
+/// Gives these students a badge; each row answers for itself.
+///
+/// # Errors
+/// FORBIDDEN by role, `NOT_FOUND` for the badge; or when the database fails.
+pub(crate) async fn award(
+    app: &App,
+    author: &Author,
+    badge: Uuid,
+    rows: &[Row],
+) -> Result<Vec<Result<Given, Refusal>>, Failure> {
+    let reach = policy::reach(&author.actor, Action::AwardBadge)?;
+    let now = app.clock.now();
+    let checked: Vec<Result<Row, Refusal>> = rows.iter().map(|row| check(row, now)).collect();
+    let mut attempts = Attempts::new(app);
+    loop {
+        let txn = attempts.begin().await?;
+        match award_within(app, &txn, author, &reach, badge, &checked).await {
+            Ok((answers, head)) => return attempts.commit(txn, head).await.map(|()| answers),
+            Err(interrupted) => attempts.again(txn, interrupted).await?,
+        }
+    }
+}
+
+async fn award_within(
+    app: &App,
+    txn: &Txn,
+    author: &Author,
+    reach: &Reach,
+    badge: Uuid,
+    rows: &[Result<Row, Refusal>],
+) -> Result<(Vec<Result<Given, Refusal>>, Option<i64>), Interrupted> {
+    let (xp_bonus, by) = (find_badge(txn, badge).await?.xp_bonus, author.actor.person());
+    let wanted: BTreeSet<Uuid> = rows.iter().flatten().map(|row| row.student).collect();
+    let seen = scope::seen(txn, reach, wanted.iter().copied()).await?;
+    let children = match by {
+        Some(by) => guardians::linked_among(txn, by, &seen.values().copied().collect::<Vec<_>>()).await?,
+        None => BTreeSet::new(),
+    };
+    let judged: Vec<Result<Gift, Refusal>> = rows
+        .iter()
+        .map(|row| {
+            let row = row.clone()?;
+            let person = judge(by, &children, &seen, row.student)?;
+            let at = row.at.unwrap_or_else(|| app.clock.now());
+            Ok(Gift { person, achievement: badge, xp_bonus, by, notes: row.notes, at })
+        })
+        .collect();
+    let gifts: Vec<Gift> = judged.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();
+    let (given, head) = give::give(app, txn, &gifts).await?;
+    let noted = given.iter().flatten().filter(|given| !given.duplicate);
+    let noted: Vec<_> = noted.map(|given| (Some(given.award.person_id), Some(given.award.id))).collect();
+    audit::note(txn, author, Act::AwardBadge, noted, app.clock.now()).await?;
+    let mut given = given.into_iter();
+    let answers = judged.into_iter().map(|row| match row {
+        Ok(_) => given.next().unwrap_or_else(|| Err(no_student())),
+        Err(refusal) => Err(refusal),
+    });
+    Ok((answers.collect(), head))
+}
+
+/// Whether this student may be given something by the one who asks.
+fn judge(
+    by: Option<Uuid>,
+    children: &BTreeSet<Uuid>,
+    seen: &HashMap<Uuid, Seen>,
+    student: Uuid,
+) -> Result<Seen, Refusal> {
+    let forbidden = |message: &str| Refusal::new(Code::Forbidden, message).at(["studentId"]);
+    if by == Some(student) {
+        return Err(forbidden("Nobody awards themselves: ask somebody else to.").because("SELF_AWARD"));
+    }
+    if children.contains(&student) {
+        let message = "Nobody awards a child they are linked to: ask somebody else to.";
+        return Err(forbidden(message).because("OWN_CHILD"));
+    }
+    seen.get(&student).copied().ok_or_else(no_student)
+}
+
+async fn find_badge(txn: &Txn, id: Uuid) -> Result<Definition, Interrupted> {
+    let row = catalogue::achievement(txn, id).await?;
+    let missing = || Refusal::new(Code::NotFound, "No badge has this id.").at(["badgeId"]);
+    let definition = Definition::read(&row.ok_or_else(missing)?)?;
+    if !definition.by_people {
+        let message = "Events earn this achievement: send the id of a badge that people award.";
+        return Err(Refusal::invalid(["badgeId"], message).because("NOT_A_BADGE").into());
+    }
+    if !definition.active {
+        let message = "This badge is retired and given to nobody any more: choose another.";
+        return Err(Refusal::new(Code::Conflict, message).at(["badgeId"]).because("RETIRED").into());
+    }
+    Ok(definition)
+}
+
+fn check(row: &Row, now: DateTime<Utc>) -> Result<Row, Refusal> {
+    let millennium = DateTime::from_timestamp(946_684_800, 0).unwrap_or_default();
+    let at = row.at.map(|at| DateTime::from_timestamp_millis(at.timestamp_millis()).unwrap_or(at));
+    if at.is_some_and(|at| at > now || at < millennium) {
+        let message = "The time lies in the future or before 2000: send when it was earned, or none for now.";
+        return Err(Refusal::invalid(["awardedAt"], message));
+    }
+    let notes = text::optional_prose("notes", row.notes.as_deref(), 2_000)?;
+    Ok(Row { student: row.student, at, notes })
+}
+
+fn no_student() -> Refusal {
+    Refusal::new(Code::NotFound, "No student with this id is within what you may do.").at(["studentId"])
+}
+
+/// Takes an award back, with a reason.
+///
+/// # Errors
+/// FORBIDDEN by role, `NOT_FOUND` for what is not theirs to take back; or when the database fails.
+pub(crate) async fn revoke(app: &App, author: &Author, id: Uuid, reason: &str) -> Result<awards::Row, Failure> {
+    let reach = policy::reach(&author.actor, Action::RevokeAward)?;
+    let reason = text::prose("reason", reason, 500)?;
+    let mut attempts = Attempts::new(app);
+    loop {
+        let txn = attempts.begin().await?;
+        match revoke_within(app, &txn, author, &reach, id, &reason).await {
+            Ok(row) => return attempts.commit(txn, None).await.map(|()| row),
+            Err(interrupted) => attempts.again(txn, interrupted).await?,
+        }
+    }
+}
+
+async fn revoke_within(
+    app: &App,
+    txn: &Txn,
+    author: &Author,
+    reach: &Reach,
+    id: Uuid,
+    reason: &str,
+) -> Result<awards::Row, Interrupted> {
+    let missing = || Refusal::new(Code::NotFound, "No award with this id is yours to revoke.").at(["awardId"]);
+    let award = awards::by_id(txn, reach, id).await?.ok_or_else(missing)?;
+    let by = author.actor.person();
+    // A teacher takes back what they gave, and only that.
+    if author.actor.role() == Role::Teacher && award.awarded_by != by {
+        return Err(missing().into());
+    }
+    let before = award.revoked_at;
+    let row = give::take_back(app, txn, &award, by, reason).await?;
+    if before.is_none() {
+        let on = [(Some(row.person_id), Some(row.id))];
+        audit::note(txn, author, Act::RevokeAward, on, app.clock.now()).await?;
+    }
+    Ok(row)
+}
