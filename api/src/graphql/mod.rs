@@ -10,6 +10,7 @@ pub(crate) mod guard;
 pub(crate) mod leaderboard;
 pub(crate) mod loaders;
 pub(crate) mod mutation;
+pub(crate) mod omitted;
 pub(crate) mod page;
 pub(crate) mod people;
 pub(crate) mod query;

@@ -8,6 +8,7 @@ use super::params::Params;
 use crate::app::App;
 use crate::graphql::context::Caller;
 use crate::graphql::guard::{Rejection, admit};
+use crate::graphql::omitted;
 
 /// An operation within its limits, ready to run.
 pub(super) struct Operation {
@@ -19,12 +20,13 @@ pub(super) struct Operation {
 
 /// Checks what is asked and attaches who asks; the error is what to answer where it is not admitted.
 pub(super) fn prepare(app: &App, caller: Caller, mut params: Params) -> Result<Operation, ServerError> {
-    let variables = params.take_variables();
+    let mut variables = params.take_variables();
     let admitted = admit(&params.query, params.operation_name.as_deref(), &variables, &app.config.limits)
         .map_err(|rejection| match rejection {
             Rejection::Refused(refusal) => server_error(&refusal),
             Rejection::Unparsed(error) => error,
         })?;
+    omitted::fill(&admitted.document, &mut variables);
     let mut request = Request::new(params.query).variables(variables);
     request.operation_name = params.operation_name;
     request.set_parsed_query(admitted.document);
