@@ -8,6 +8,7 @@
 )]
 
 mod flow;
+mod graphql;
 mod input;
 mod order;
 mod packs;
