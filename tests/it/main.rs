@@ -7,9 +7,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod crash;
 mod flow;
 mod graphql;
 mod input;
 mod order;
 mod packs;
 mod race;
+mod resume;
