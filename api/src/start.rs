@@ -204,9 +204,10 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
     let mut tasks = JoinSet::new();
     tasks.spawn(queue.run(app.clone(), stop.subscribe()));
     let hub = Arc::clone(&app.hub);
-    let (following, stopped) = (app.clone(), stop.subscribe());
+    let apart = App { db: app.db.apart(), ..app.clone() };
+    let (following, stopped) = (apart.clone(), stop.subscribe());
     tasks.spawn(async move { hub.follow(following, stopped).await });
-    tasks.spawn(rounds(app.clone(), stop.subscribe()));
+    tasks.spawn(rounds(apart, stop.subscribe()));
 
     let shut = watch::Sender::new(false);
     let mut told = shut.subscribe();

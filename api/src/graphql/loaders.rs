@@ -3,14 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_graphql::Request;
 use async_graphql::dataloader::{DataLoader, Loader};
-use async_graphql::runtime::{Timer, TokioSpawner};
-use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
+use super::errands::{AtOnce, Errands};
 use super::fault::Fault;
 use crate::app::App;
 use crate::auth::policy::Seen;
@@ -43,23 +41,9 @@ pub(crate) struct CountOf(pub(crate) Seen, pub(crate) Arc<awards::Slice>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct HoldersOf(pub(crate) Uuid);
 
-/// Gives a request loaders of its own.
-pub(crate) fn attach(app: &App, request: Request) -> Request {
-    let loaders = DataLoader::new(Loaders { app: app.clone() }, TokioSpawner::current(), Yielding);
-    request.data(loaders.delay(Duration::ZERO))
-}
-
-/// Lets everything that can run now ask first, instead of waiting for a clock.
-struct Yielding;
-
-impl Timer for Yielding {
-    fn delay(&self, _: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(async {
-            for _ in 0..2 {
-                tokio::task::yield_now().await;
-            }
-        })
-    }
+/// Gives a request loaders of its own, which send their loads through `errands`.
+pub(crate) fn attach(app: &App, errands: Errands, request: Request) -> Request {
+    request.data(DataLoader::new(Loaders { app: app.clone() }, errands, AtOnce))
 }
 
 impl Loader<PersonOf> for Loaders {

@@ -3,6 +3,7 @@
 pub(crate) mod achievements;
 pub(crate) mod awards;
 pub(crate) mod context;
+pub(crate) mod errands;
 pub(crate) mod events;
 pub(crate) mod fault;
 pub(crate) mod feed;
