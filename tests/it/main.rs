@@ -11,6 +11,7 @@ mod crash;
 mod flow;
 mod graphql;
 mod input;
+mod n_plus_one;
 mod order;
 mod packs;
 mod race;
