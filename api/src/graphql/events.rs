@@ -75,8 +75,8 @@ pub(crate) struct RecordEventResult {
     event_id: Option<ID>,
     /// It was there already; the rest is what it brought the first time.
     duplicate: bool,
-    /// All XP it brought this person, bonuses included.
-    xp_gained: Option<i64>,
+    /// All XP it brought this person, bonuses included; 0 if it was refused.
+    xp_gained: i64,
     /// The awards it brought this person.
     #[graphql(complexity = "2 * (child_complexity + 1)")]
     awards: Vec<Award>,
@@ -138,7 +138,7 @@ fn result(index: usize, outcome: Result<Recorded, Refusal>) -> RecordEventResult
             index: place,
             event_id: Some(recorded.event.into()),
             duplicate: recorded.duplicate,
-            xp_gained: Some(recorded.xp_gained),
+            xp_gained: recorded.xp_gained,
             awards: recorded.awards.into_iter().map(Award).collect(),
             user_errors: Vec::new(),
         },
@@ -146,7 +146,7 @@ fn result(index: usize, outcome: Result<Recorded, Refusal>) -> RecordEventResult
             index: place,
             event_id: None,
             duplicate: false,
-            xp_gained: None,
+            xp_gained: 0,
             awards: Vec::new(),
             user_errors: vec![
                 refusal.below(["input".to_owned(), "events".to_owned(), index.to_string()]).into(),
