@@ -174,10 +174,12 @@ impl Catalogue {
     /// Reads the latest publication, if this process does not have it yet.
     pub(crate) async fn refresh(&self, db: &Database) -> Result<(), store::Error> {
         if catalogue::version(db).await? != self.current.load().version
-            && let Some(published) = latest(db).await?
+            && let Some(published) = latest(db).await?.map(Arc::new)
         {
             tracing::info!(version = published.version, "changed over to the published catalogue");
-            self.current.store(Arc::new(published));
+            self.current.rcu(|current| {
+                if current.version < published.version { Arc::clone(&published) } else { Arc::clone(current) }
+            });
         }
         Ok(())
     }

@@ -269,7 +269,8 @@ impl Catalog {
 
     /// The activities that are emitted for whoever referred a person, by key.
     pub fn derived_activities(&self) -> impl Iterator<Item = &str> {
-        let emitted = self.derivations.iter().filter_map(|derivation| self.activities.get(derivation.activity));
+        let emitted =
+            self.derivations.iter().filter_map(|derivation| self.activities.get(derivation.activity));
         emitted.map(|activity| activity.key.as_str())
     }
 

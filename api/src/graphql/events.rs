@@ -157,6 +157,13 @@ fn result(index: usize, outcome: Result<Recorded, Refusal>) -> RecordEventResult
 
 async fn record(ctx: &Context<'_>, inputs: Vec<RecordEventInput>) -> Answer<pipeline::Outcomes> {
     let recorder = policy::recorder(actor(ctx)?);
+    let published = app(ctx)?.catalogue.current();
+    let mut rights =
+        published.catalog.activities().iter().map(|one| recorder.may_record(one.self_reportable));
+    if !rights.any(|right| right.is_ok()) {
+        // Nothing this role could send would be taken: that concerns the request, not a row of it.
+        recorder.may_record(false)?;
+    }
     // Rows whose userId is no UUID never reach the pipeline; their answers wait at their places.
     let read: Vec<Result<Incoming, Refusal>> = inputs.into_iter().map(incoming).collect();
     let events: Vec<Incoming> = read.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();

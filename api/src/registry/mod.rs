@@ -56,11 +56,18 @@ impl<'a> Attempts<'a> {
         Self { app, made: 0 }
     }
 
-    /// Begins an attempt; the catalogue will not change beneath it.
+    /// Begins an attempt; the catalogue in force is the published one and will not change beneath it.
     async fn begin(&self) -> Result<Txn, Failure> {
-        let txn = self.app.db.begin().await?;
-        pipeline::join_catalogue(&txn).await?;
-        Ok(txn)
+        for _ in 0..ATTEMPTS {
+            let txn = self.app.db.begin().await?;
+            pipeline::join_catalogue(&txn).await?;
+            if store::catalogue::version(&txn).await? == self.app.catalogue.current().version {
+                return Ok(txn);
+            }
+            txn.rollback().await?;
+            self.app.catalogue.refresh(&self.app.db).await?;
+        }
+        Err(store::Error::Busy.into())
     }
 
     /// Ends the act well, and hints at what it added to the feed.
