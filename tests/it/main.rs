@@ -8,6 +8,7 @@
 )]
 
 mod crash;
+mod contract;
 mod flow;
 mod graphql;
 mod input;
