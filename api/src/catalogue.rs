@@ -69,6 +69,8 @@ pub(crate) struct Published {
     pub(crate) catalog: Catalog,
     /// What it was compiled from.
     pub(crate) bundle: Bundle,
+    /// How many achievements there are, and when one was last changed: badges change without a publication.
+    pub(crate) changed: (i64, Option<DateTime<Utc>>),
     /// Every achievement ever published, as last published: awards may point at any.
     pub(crate) achievements: HashMap<Uuid, Arc<Known>>,
 }
@@ -194,7 +196,8 @@ impl Catalogue {
     pub(crate) fn empty() -> Self {
         let bundle = Bundle { packs: Vec::new(), settings: Vec::new() };
         let catalog = bundle.compile().unwrap();
-        let published = Published { version: 0, catalog, bundle, achievements: HashMap::new() };
+        let published =
+            Published { version: 0, catalog, bundle, changed: (0, None), achievements: HashMap::new() };
         Self { current: ArcSwap::from_pointee(published) }
     }
 
@@ -203,13 +206,23 @@ impl Catalogue {
         self.current.load_full()
     }
 
-    /// Reads the latest publication, if this process does not have it yet.
+    /// Reads the latest publication and its badges, if this process does not have them yet.
     pub(crate) async fn refresh(&self, db: &Database) -> Result<(), store::Error> {
-        if catalogue::version(db).await? != self.current.load().version
-            && let Some(published) = latest(db).await?
-        {
+        let current = self.current();
+        let is_current = catalogue::version(db).await? == current.version
+            && catalogue::changed(db).await? == current.changed;
+        if is_current { Ok(()) } else { self.reload(db).await }
+    }
+
+    /// Reads the latest publication and its badges.
+    pub(crate) async fn reload(&self, db: &Database) -> Result<(), store::Error> {
+        let Some(published) = latest(db).await?.map(Arc::new) else { return Ok(()) };
+        let before = self.current.rcu(|current| {
+            let is_newer = (current.version, current.changed) <= (published.version, published.changed);
+            if is_newer { Arc::clone(&published) } else { Arc::clone(current) }
+        });
+        if before.version < published.version {
             tracing::info!(version = published.version, "changed over to the published catalogue");
-            self.current.store(Arc::new(published));
         }
         Ok(())
     }
@@ -224,15 +237,15 @@ async fn latest(db: &impl Reads) -> Result<Option<Published>, store::Error> {
         let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
         store::Error::Impossible(format!("publication {}: {}", publication.version, problems.join("; ")))
     })?;
+    let changed = catalogue::changed(db).await?;
     let achievements = catalogue::achievements(db).await?;
     let achievements = achievements.into_iter().map(|row| Ok((row.id, Arc::new(known(row)?))));
     let achievements = achievements.collect::<Result<_, store::Error>>()?;
-    Ok(Some(Published { version: publication.version, catalog, bundle, achievements }))
+    Ok(Some(Published { version: publication.version, catalog, bundle, changed, achievements }))
 }
 
 fn known(row: catalogue::Achievement) -> Result<Known, store::Error> {
-    let definition = serde_json::from_value(row.definition)
-        .map_err(|_| store::Error::Impossible(format!("achievement {} cannot be read", row.key)))?;
+    let definition = Definition::read(&row)?;
     let catalogue::Achievement { id, key, pack, created_at, updated_at, .. } = row;
     Ok(Known { id, key, pack, definition, created_at, updated_at })
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::pipeline::replay;
-use crate::start::{Refused, open};
+use crate::start::{Refused, open_existing};
 use crate::store::{self, Txn, awards, events, feed, ledger, metrics, outbox, people, totals};
 
 /// People that are looked at together.
@@ -61,7 +61,7 @@ impl fmt::Display for Difference {
 /// # Errors
 /// When it cannot be read, or no catalogue is published.
 pub async fn run(config: &Config) -> Result<Report, Refused> {
-    let db = open(config).await?;
+    let db = open_existing(config).await?;
     let missing = store::pending(&db).await?;
     if !missing.is_empty() {
         return Err(Refused::Outdated(missing));
@@ -90,6 +90,8 @@ struct Stored<'a> {
     metrics: Vec<metrics::Row>,
     members: Vec<metrics::Member>,
     days: BTreeSet<chrono::NaiveDate>,
+    /// The days of the events that make a day active.
+    active: BTreeSet<chrono::NaiveDate>,
     capped: Vec<metrics::CappedDay>,
     ledger: Vec<ledger::Row>,
     events: Vec<Event>,
@@ -112,6 +114,7 @@ async fn check_page(
         held.entry(row.person_id).or_default().push(row);
     }
     check_announced(txn, held.values().flatten(), report).await?;
+    check_derived(txn, catalog, page, report).await?;
     for person in page {
         let rows = events::of_person(txn, person.id).await?;
         let stored = Stored {
@@ -123,6 +126,7 @@ async fn check_page(
             days: metrics::days(txn, &[person.id].into()).await?.into_iter().map(|(_, day)| day).collect(),
             capped: metrics::capped_of(txn, person.id).await?,
             ledger: ledger::of_person(txn, person.id).await?,
+            active: rows.iter().filter(|row| row.makes_active).map(|row| row.local_date).collect(),
             same_version: rows.iter().all(|row| row.catalogue_version == version),
             events: rows.iter().map(crate::pipeline::to_event).collect::<Result<_, _>>()?,
         };
@@ -185,28 +189,35 @@ fn check_person(catalog: &Catalog, stored: &Stored<'_>, report: &mut Report) {
     let members: BTreeSet<_> = stored.members.iter().map(|row| (row.metric_id, row.member.clone())).collect();
     let members = members.into_iter().filter(|(metric, _)| known.contains(metric)).collect();
     compare.of(|| "members of distinct metrics".to_owned(), &members, &rebuilt.members);
-    compare.of(|| "active days".to_owned(), &stored.days, &rebuilt.active_days);
-    let capped: BTreeMap<_, _> =
-        stored.capped.iter().map(|row| ((row.activity.clone(), row.day), row.amount)).collect();
+    compare.of(|| "active days".to_owned(), &stored.days, &stored.active);
+    let is_capped = |key: &str| catalog.activity(key).is_some_and(|activity| activity.daily_cap.is_some());
+    let capped: BTreeMap<_, _> = stored
+        .capped
+        .iter()
+        .filter(|row| is_capped(&row.activity))
+        .map(|row| ((row.activity.clone(), row.day), row.amount))
+        .collect();
     compare.maps("capped day", capped.iter(), &rebuilt.day_totals);
 
     let zero = totals::none(stored.person.id, stored.person.created_at);
     let totals = stored.totals.unwrap_or(&zero);
     let streak = (totals.last_active_on, totals.streak_run, totals.streak_longest);
-    let of_days = (rebuilt.streak.last_active_on, rebuilt.streak.run, rebuilt.streak.longest);
+    let of_days = engine::Streak::of(&stored.active);
+    let of_days = (of_days.last_active_on, of_days.run, of_days.longest);
     compare.of(|| "streak (last active on, run, longest)".to_owned(), &streak, &of_days);
     check_ledger(stored, totals, rebuilt.base_xp, &mut compare);
 
     let mut state = replay::whole(stored.person, totals, stored.awards);
     state.metrics = kept;
     let entitled = engine::entitlement(catalog, &state);
-    check_awards(stored, &entitled.awards, &engine::misjudged(catalog, &state), &mut compare);
+    let due = due(catalog, &entitled.awards, totals);
+    check_awards(stored, &due, &engine::misjudged(catalog, &state), &mut compare);
 
     let person = (
         stored.person.id,
         &rebuilt.metrics,
         &rebuilt.members,
-        &rebuilt.active_days,
+        &stored.active,
         &rebuilt.day_totals,
         of_days,
         &entitled.awards,
@@ -243,6 +254,31 @@ fn check_ledger(stored: &Stored<'_>, totals: &totals::Row, base_xp: i64, compare
     compare.maps("reversal of award", reversals.iter(), &owed.collect());
     let held = stored.awards.iter().filter(|award| award.revoked_at.is_none()).count();
     compare.of(|| "number of awards".to_owned(), totals.awards, i64::try_from(held).unwrap_or(i64::MAX));
+}
+
+/// What is entitled and fits: an award that would take a person past the most XP there can be is left out.
+fn due(catalog: &Catalog, entitled: &BTreeSet<(Uuid, i64)>, totals: &totals::Row) -> BTreeSet<(Uuid, i64)> {
+    let bonus = |id: &Uuid| catalog.achievement(*id).map_or(0, |achievement| achievement.xp_bonus);
+    entitled.iter().filter(|(id, _)| totals.xp + bonus(id) <= engine::MAX_XP).copied().collect()
+}
+
+/// What people's deeds owe whoever referred them has been sent.
+async fn check_derived(
+    txn: &Txn,
+    catalog: &Catalog,
+    page: &[people::Row],
+    report: &mut Report,
+) -> Result<(), store::Error> {
+    let owed = replay::owed(txn, catalog, page, chrono::DateTime::UNIX_EPOCH).await?;
+    let keys = owed.iter().map(|event| (event.source.to_string(), event.external_id.to_string()));
+    let sent = events::by_external_ids(txn, &keys.collect()).await?;
+    let sent: BTreeSet<String> = sent.into_iter().map(|row| row.external_id).collect();
+    for event in owed {
+        let mut compare = Compare { person: Some(event.person), report };
+        let is_sent = sent.contains(&*event.external_id);
+        compare.of(|| format!("derived event {}", event.external_id), is_sent, true);
+    }
+    Ok(())
 }
 
 fn check_awards(

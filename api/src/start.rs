@@ -41,6 +41,8 @@ pub enum Refused {
     Listen(SocketAddr, std::io::Error),
     /// The database does not answer, or not as it should.
     Database(store::Error),
+    /// There is no database to look at.
+    Missing,
     /// The folder of the database file cannot be made.
     Folder(std::io::Error),
 }
@@ -66,11 +68,16 @@ impl fmt::Display for Refused {
                     "cannot listen on {address} ({error}): set PLAUDIT_LISTEN to a free address, such as 127.0.0.1:8001"
                 )
             }
-            Self::Database(error) => {
+            Self::Database(error @ store::Error::Unavailable(_)) => {
+                let cause = error.chain();
                 write!(
                     f,
-                    "{error}: check PLAUDIT_DATABASE_URL, and that the server runs and the database exists"
+                    "{cause}: check PLAUDIT_DATABASE_URL, and that the server runs and the database exists"
                 )
+            }
+            Self::Database(error) => write!(f, "{}", error.chain()),
+            Self::Missing => {
+                write!(f, "there is no database file at PLAUDIT_DATABASE_URL yet: `plaudit serve` makes one")
             }
             Self::Folder(error) => write!(
                 f,
@@ -85,7 +92,9 @@ impl std::error::Error for Refused {
         match self {
             Self::Database(error) => Some(error),
             Self::Listen(_, error) | Self::Folder(error) => Some(error),
-            Self::Catalogue(_) | Self::Keys(_) | Self::Outdated(_) | Self::Unpublished => None,
+            Self::Catalogue(_) | Self::Keys(_) | Self::Outdated(_) | Self::Unpublished | Self::Missing => {
+                None
+            }
         }
     }
 }
@@ -109,9 +118,13 @@ pub struct Running {
 }
 
 impl Running {
-    /// Ends when the server does by itself, which only a broken listener makes it do.
+    /// Ends when a part of the server does by itself, which only a defect makes it do: better to be
+    /// started again than to answer and do nothing.
     pub async fn ended(&mut self) {
-        let _ = (&mut self.door).await;
+        tokio::select! {
+            _ = &mut self.door => {}
+            _ = self.tasks.join_next() => {}
+        }
     }
 
     /// Stops: no new connection, sockets closed with 1012, what is under way committed and answered.
@@ -204,9 +217,10 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
     let mut tasks = JoinSet::new();
     tasks.spawn(queue.run(app.clone(), stop.subscribe()));
     let hub = Arc::clone(&app.hub);
-    let (following, stopped) = (app.clone(), stop.subscribe());
+    let apart = App { db: app.db.apart(), ..app.clone() };
+    let (following, stopped) = (apart.clone(), stop.subscribe());
     tasks.spawn(async move { hub.follow(following, stopped).await });
-    tasks.spawn(rounds(app.clone(), stop.subscribe()));
+    tasks.spawn(rounds(apart, stop.subscribe()));
 
     let shut = watch::Sender::new(false);
     let mut told = shut.subscribe();
@@ -221,10 +235,10 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
 async fn rounds(app: App, mut stop: watch::Receiver<bool>) {
     loop {
         if let Err(error) = app.catalogue.refresh(&app.db).await {
-            tracing::warn!(%error, "the published catalogue cannot be read; trying again");
+            tracing::warn!(error = error.chain(), "the published catalogue cannot be read; trying again");
         }
         if let Err(error) = relay::deliver_due(&app).await {
-            tracing::warn!(%error, "the outbox cannot be read; trying again");
+            tracing::warn!(error = error.chain(), "the outbox cannot be read; trying again");
         }
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
@@ -233,13 +247,30 @@ async fn rounds(app: App, mut stop: watch::Receiver<bool>) {
     }
 }
 
-pub(crate) async fn open(config: &Config) -> Result<Database, Refused> {
-    if let Some(path) = config.database_url.strip_prefix("sqlite://") {
-        let file = Path::new(path.split('?').next().unwrap_or(path));
-        if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(Refused::Folder)?;
-        }
+/// Opens the database of the settings; on SQLite its folder and file are made where they are missing.
+async fn open(config: &Config) -> Result<Database, Refused> {
+    if let Some(folder) = file(config).and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder).map_err(Refused::Folder)?;
     }
+    connect(config).await
+}
+
+/// Opens the database of the settings if it is there.
+pub(crate) async fn open_existing(config: &Config) -> Result<Database, Refused> {
+    if file(config).is_some_and(|file| !file.exists()) {
+        return Err(Refused::Missing);
+    }
+    connect(config).await
+}
+
+/// The database file, if it is one.
+fn file(config: &Config) -> Option<&Path> {
+    let path = config.database_url.strip_prefix("sqlite://")?;
+    Some(Path::new(path.split('?').next().unwrap_or(path)))
+}
+
+async fn connect(config: &Config) -> Result<Database, Refused> {
     let wait = |seconds: u64| Duration::from_secs(seconds);
     let pool = store::Pool {
         connections: config.database_connections,

@@ -54,6 +54,7 @@ const STATEMENTS: &[&str] = &[
         occurred_at {time} NOT NULL,
         local_date {date} NOT NULL,
         local_hour smallint NOT NULL CHECK (local_hour BETWEEN 0 AND 23),
+        makes_active boolean NOT NULL,
         attributes {json} NOT NULL,
         recorded_at {time} NOT NULL,
         catalogue_version bigint NOT NULL,

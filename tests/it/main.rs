@@ -7,8 +7,14 @@
     reason = "a test fails by panicking"
 )]
 
+mod contract;
+mod courses;
+mod crash;
 mod flow;
+mod graphql;
 mod input;
+mod n_plus_one;
 mod order;
 mod packs;
 mod race;
+mod resume;

@@ -3,9 +3,15 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use plaudit::config::Config;
+use chrono::TimeDelta;
+use plaudit::auth::Role;
+use plaudit::auth::token::Keys;
+use plaudit::clock::Clock;
+use plaudit::config::{AuthConfig, Config};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+
+use crate::client::Client;
 
 /// A running `plaudit serve`.
 pub struct Process {
@@ -24,6 +30,7 @@ impl Process {
             .env("PLAUDIT_AUTH_SECRET", SECRET)
             .env("PLAUDIT_LISTEN", "127.0.0.1:0")
             .env("PLAUDIT_DATABASE_URL", &config.database_url)
+            .env("PLAUDIT_CATALOGS", config.catalogs.join(","))
             .env("PLAUDIT_LOG_FORMAT", "json")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -44,6 +51,14 @@ impl Process {
             seen.push(line);
         }
         panic!("the server ended before it listened: {seen:#?}");
+    }
+
+    /// A client of it, by a token that is good for an hour.
+    pub fn client(&self, subject: &str, role: Role) -> Client {
+        let keys = Keys::load(&AuthConfig { secret: Some(SECRET.to_owned()), ..AuthConfig::demo() });
+        let hour = TimeDelta::hours(1);
+        let token = keys.expect("the key is good").mint(subject, role, None, hour, Clock::System.now());
+        Client::new(self.url.clone(), Some(token.expect("a token is minted")))
     }
 
     /// Ends it as a power cut does.

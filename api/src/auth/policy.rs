@@ -227,10 +227,22 @@ impl Recorder {
         &self.source
     }
 
-    /// Whether an event of this person, in an activity that is self-reportable or not, may be recorded.
-    #[must_use]
-    pub fn may_record(&self, person: Uuid, self_reportable: bool) -> bool {
-        self.own.is_none_or(|own| own == person && self_reportable)
+    /// Whether events of an activity, self-reportable or not, may be recorded.
+    ///
+    /// # Errors
+    /// FORBIDDEN where others have to record them.
+    pub(crate) fn may_record(&self, self_reportable: bool) -> Result<(), Refusal> {
+        if self.own.is_none() || self_reportable {
+            return Ok(());
+        }
+        let message =
+            "Your role may record only what is self-reportable; an admin or a service records the rest.";
+        Err(Refusal::new(Code::Forbidden, message))
+    }
+
+    /// Whether events of this person may be recorded.
+    pub(crate) fn may_record_of(&self, person: Uuid) -> bool {
+        self.own.is_none_or(|own| own == person)
     }
 }
 
@@ -241,11 +253,27 @@ pub fn recorder(actor: &Actor) -> Recorder {
     Recorder { source: actor.source(), own: actor.person().filter(|_| !everybody) }
 }
 
+/// Whether the actor may change someone who has this role: nobody changes those above them.
+fn keep(actor: &Actor, now: Option<Role>) -> Result<(), Refusal> {
+    let above = match actor.role() {
+        Role::Admin => now == Some(Role::SuperAdmin),
+        Role::Service => matches!(now, Some(Role::SuperAdmin | Role::Admin)),
+        _ => false,
+    };
+    if !above {
+        return Ok(());
+    }
+    let message =
+        "This person stands above you: an admin changes all but super admins, a service neither of them.";
+    Err(Refusal::new(Code::Forbidden, message).because("ABOVE_YOU"))
+}
+
 /// Whether the actor may give `person`, who has the role `now` if they exist, the role `wanted`.
 ///
 /// # Errors
 /// FORBIDDEN with what the actor may give.
 pub fn give_role(actor: &Actor, person: Uuid, now: Option<Role>, wanted: Role) -> Result<(), Refusal> {
+    keep(actor, now)?;
     if now == Some(wanted) {
         return Ok(());
     }

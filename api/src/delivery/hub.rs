@@ -91,7 +91,7 @@ impl Hub {
         let mut hints = app.bus.listen();
         loop {
             if let Err(error) = self.catch_up(&app).await {
-                tracing::warn!(%error, "the feed cannot be read; trying again");
+                tracing::warn!(error = error.chain(), "the feed cannot be read; trying again");
             }
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,

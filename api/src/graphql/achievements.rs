@@ -34,6 +34,17 @@ impl From<engine::catalog::Rarity> for Rarity {
     }
 }
 
+impl From<Rarity> for engine::catalog::Rarity {
+    fn from(rarity: Rarity) -> Self {
+        match rarity {
+            Rarity::Common => Self::Common,
+            Rarity::Rare => Self::Rare,
+            Rarity::Epic => Self::Epic,
+            Rarity::Legendary => Self::Legendary,
+        }
+    }
+}
+
 /// Who or what gives an award.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum AwardCause {
@@ -110,6 +121,9 @@ impl Achievement {
 
     /// A picture of it, as SVG.
     async fn badge_url(&self, ctx: &Context<'_>) -> Answer<Url> {
+        if let Some(url) = self.0.definition.icon_url.as_ref().and_then(|url| url::Url::parse(url).ok()) {
+            return Ok(Url(url));
+        }
         let path = format!("badges/{}.svg", self.0.key);
         let url = app(ctx)?.config.public_url.join(&path);
         url.map(Url).map_err(|_| Fault::argument("badgeUrl", "This achievement's key makes no address."))

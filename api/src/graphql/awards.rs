@@ -60,6 +60,29 @@ impl Award {
         AwardCause::of(&self.0.cause)
     }
 
+    /// Who gave it, where a person did.
+    async fn awarded_by(&self, ctx: &Context<'_>) -> Option<Answer<User>> {
+        match self.0.awarded_by {
+            Some(by) => Some(User::of(ctx, by).await),
+            None => None,
+        }
+    }
+
+    /// What that person wrote to it.
+    async fn notes(&self) -> Option<&str> {
+        self.0.notes.as_deref()
+    }
+
+    /// When it was taken back; null while it holds.
+    async fn revoked_at(&self) -> Option<DateTime> {
+        self.0.revoked_at.map(DateTime)
+    }
+
+    /// Why it was taken back.
+    async fn revocation_reason(&self) -> Option<&str> {
+        self.0.revocation_reason.as_deref()
+    }
+
     /// 1 for the first time; higher only for achievements that can be earned again.
     async fn occurrence(&self) -> i64 {
         self.0.occurrence

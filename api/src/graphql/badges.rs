@@ -31,7 +31,7 @@ pub(crate) struct CreateBadgeInput {
     /// What it is given for, in words; answered as requirement.
     criteria: Option<String>,
     /// XP that being given it brings, 0 to 1,000,000.
-    #[graphql(default = 0)]
+    #[graphql(default_with = "Some(0)")]
     xp_bonus: Option<i64>,
     /// How rare it is meant to be.
     #[graphql(default_with = "Some(Rarity::Common)")]
@@ -245,11 +245,14 @@ pub(crate) async fn award(ctx: &Context<'_>, input: AwardBadgeInput) -> Answer<A
     };
     let badge = parse_uuid(&input.badge_id).unwrap_or_default();
     let given = awards::award(app(ctx)?, &author(ctx)?, badge, &[row]).await;
-    let given = given.and_then(|mut rows| rows.pop().unwrap_or_else(|| Err(no_uuid("studentId"))).map_err(Failure::from));
+    let given = given
+        .and_then(|mut rows| rows.pop().unwrap_or_else(|| Err(no_uuid("studentId"))).map_err(Failure::from));
     Ok(match given {
-        Ok(Given { award, duplicate }) => {
-            AwardBadgePayload { award: Some(Award(award)), duplicate: Some(duplicate), user_errors: Vec::new() }
-        }
+        Ok(Given { award, duplicate }) => AwardBadgePayload {
+            award: Some(Award(award)),
+            duplicate: Some(duplicate),
+            user_errors: Vec::new(),
+        },
         Err(failure) => {
             let user_errors = vec![user_error(failure, &["input"])?];
             AwardBadgePayload { award: None, duplicate: None, user_errors }
@@ -272,7 +275,11 @@ pub(crate) async fn award_many(ctx: &Context<'_>, input: AwardBadgesInput) -> An
     let rows: Vec<Row> = input
         .rows
         .into_iter()
-        .map(|row| Row { student: parse_uuid(&row.student_id).unwrap_or_default(), at: None, notes: row.notes })
+        .map(|row| Row {
+            student: parse_uuid(&row.student_id).unwrap_or_default(),
+            at: None,
+            notes: row.notes,
+        })
         .collect();
     let rows = match awards::award(app, &author, badge, &rows).await {
         Ok(rows) => rows,

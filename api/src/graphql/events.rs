@@ -75,8 +75,8 @@ pub(crate) struct RecordEventResult {
     event_id: Option<ID>,
     /// It was there already; the rest is what it brought the first time.
     duplicate: bool,
-    /// All XP it brought this person, bonuses included.
-    xp_gained: Option<i64>,
+    /// All XP it brought this person, bonuses included; 0 if it was refused.
+    xp_gained: i64,
     /// The awards it brought this person.
     #[graphql(complexity = "2 * (child_complexity + 1)")]
     awards: Vec<Award>,
@@ -137,7 +137,7 @@ fn result(index: usize, outcome: Result<Recorded, Refusal>) -> RecordEventResult
             index: place,
             event_id: Some(recorded.event.into()),
             duplicate: recorded.duplicate,
-            xp_gained: Some(recorded.xp_gained),
+            xp_gained: recorded.xp_gained,
             awards: recorded.awards.into_iter().map(Award).collect(),
             user_errors: Vec::new(),
         },
@@ -145,7 +145,7 @@ fn result(index: usize, outcome: Result<Recorded, Refusal>) -> RecordEventResult
             index: place,
             event_id: None,
             duplicate: false,
-            xp_gained: None,
+            xp_gained: 0,
             awards: Vec::new(),
             user_errors: vec![
                 refusal.below(["input".to_owned(), "events".to_owned(), index.to_string()]).into(),
@@ -156,6 +156,13 @@ fn result(index: usize, outcome: Result<Recorded, Refusal>) -> RecordEventResult
 
 async fn record(ctx: &Context<'_>, inputs: Vec<RecordEventInput>) -> Answer<pipeline::Outcomes> {
     let recorder = policy::recorder(actor(ctx)?);
+    let published = app(ctx)?.catalogue.current();
+    let mut rights =
+        published.catalog.activities().iter().map(|one| recorder.may_record(one.self_reportable));
+    if !rights.any(|right| right.is_ok()) {
+        // Nothing this role could send would be taken: that concerns the request, not a row of it.
+        recorder.may_record(false)?;
+    }
     // Rows whose userId is no UUID never reach the pipeline; their answers wait at their places.
     let read: Vec<Result<Incoming, Refusal>> = inputs.into_iter().map(incoming).collect();
     let events: Vec<Incoming> = read.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();

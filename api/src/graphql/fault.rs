@@ -38,17 +38,16 @@ impl From<Refusal> for Fault {
 impl From<store::Error> for Fault {
     /// The cause goes to the log, once; the client learns only whether to try again.
     fn from(error: store::Error) -> Self {
-        let source = std::error::Error::source(&error).map(ToString::to_string);
         let refusal = match error {
             store::Error::Collision(_)
             | store::Error::Unavailable(_)
             | store::Error::Busy
             | store::Error::Stopping => {
-                tracing::warn!(%error, source, "a request could not be served now");
+                tracing::warn!(error = error.chain(), "a request could not be served now");
                 Refusal::new(Code::Unavailable, "Not available at this moment: send the same request again.")
             }
             store::Error::Impossible(_) | store::Error::Broken(_) => {
-                tracing::error!(%error, source, "a request failed");
+                tracing::error!(error = error.chain(), "a request failed");
                 Refusal::new(
                     Code::Internal,
                     "Something went wrong on our side; the log has it under this request's id.",

@@ -37,7 +37,7 @@ impl StandingCount {
 }
 
 /// A page of a board, best first.
-type StandingPage = Connection<Rung, Standing, StandingCount>;
+pub(crate) type StandingPage = Connection<Rung, Standing, StandingCount>;
 
 /// Where somebody stands.
 #[derive(SimpleObject)]

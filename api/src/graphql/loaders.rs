@@ -3,14 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_graphql::Request;
 use async_graphql::dataloader::{DataLoader, Loader};
-use async_graphql::runtime::{Timer, TokioSpawner};
-use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
+use super::errands::{AtOnce, Errands};
 use super::fault::Fault;
 use crate::app::App;
 use crate::auth::Actor;
@@ -78,25 +76,11 @@ pub(crate) struct StudentsOf {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct StudentCountOf(pub(crate) Uuid);
 
-/// Gives a request loaders of its own.
-pub(crate) fn attach(app: &App, actor: Option<&Actor>, request: Request) -> Request {
+/// Gives a request loaders of its own, which send their loads through `errands` and see what `actor` may.
+pub(crate) fn attach(app: &App, actor: Option<&Actor>, errands: Errands, request: Request) -> Request {
     let deleted = actor.is_some_and(shows_deleted);
     let loaders = Loaders { app: app.clone(), sight: actor.map(policy::sight), deleted };
-    let loaders = DataLoader::new(loaders, TokioSpawner::current(), Yielding);
-    request.data(loaders.delay(Duration::ZERO))
-}
-
-/// Lets everything that can run now ask first, instead of waiting for a clock.
-struct Yielding;
-
-impl Timer for Yielding {
-    fn delay(&self, _: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(async {
-            for _ in 0..2 {
-                tokio::task::yield_now().await;
-            }
-        })
-    }
+    request.data(DataLoader::new(loaders, errands, AtOnce))
 }
 
 impl Loader<PersonOf> for Loaders {

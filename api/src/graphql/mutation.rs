@@ -2,6 +2,11 @@
 
 use async_graphql::{Context, Object};
 
+use super::badges::{
+    self, AwardBadgeInput, AwardBadgePayload, AwardBadgesInput, AwardBadgesPayload, CreateBadgeInput,
+    CreateBadgePayload, RetireBadgeInput, RetireBadgePayload, RevokeAwardInput, RevokeAwardPayload,
+    UpdateBadgeInput, UpdateBadgePayload,
+};
 use super::certificates::{
     self, CreateCertificateInput, CreateCertificatePayload, DeleteCertificateInput, DeleteCertificatePayload,
     UpdateCertificateInput, UpdateCertificatePayload,
@@ -153,5 +158,60 @@ impl Mutation {
         #[graphql(desc = "The comment.")] input: WriteCommentInput,
     ) -> Answer<WriteCommentPayload> {
         lessons::comment(ctx, input).await
+    }
+
+    /// Makes a badge: ADMIN, SUPER_ADMIN.
+    async fn create_badge(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The badge.")] input: CreateBadgeInput,
+    ) -> Answer<CreateBadgePayload> {
+        badges::create(ctx, input).await
+    }
+
+    /// Changes a badge: ADMIN, SUPER_ADMIN.
+    async fn update_badge(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: UpdateBadgeInput,
+    ) -> Answer<UpdateBadgePayload> {
+        badges::update(ctx, input).await
+    }
+
+    /// Retires a badge: ADMIN, SUPER_ADMIN. It stays with those who have it.
+    async fn retire_badge(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which badge.")] input: RetireBadgeInput,
+    ) -> Answer<RetireBadgePayload> {
+        badges::retire(ctx, input).await
+    }
+
+    /// Gives a student a badge: ADMIN, SUPER_ADMIN anybody; a TEACHER a student of theirs. Given again it answers the
+    /// first award, duplicate: true.
+    async fn award_badge(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who gets which badge.")] input: AwardBadgeInput,
+    ) -> Answer<AwardBadgePayload> {
+        badges::award(ctx, input).await
+    }
+
+    /// Gives up to 500 students a badge; each row answers for itself.
+    async fn award_badges(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who get which badge.")] input: AwardBadgesInput,
+    ) -> Answer<AwardBadgesPayload> {
+        badges::award_many(ctx, input).await
+    }
+
+    /// Takes an award back, with a reason: ADMIN, SUPER_ADMIN any; a TEACHER what they gave, while the student is theirs.
+    async fn revoke_award(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which award, and why.")] input: RevokeAwardInput,
+    ) -> Answer<RevokeAwardPayload> {
+        badges::revoke(ctx, input).await
     }
 }

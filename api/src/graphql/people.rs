@@ -199,10 +199,11 @@ impl User {
         let level = async {
             let Some(totals) = self.totals(ctx).await? else { return Ok(None) };
             let level = app(ctx)?.catalogue.current().catalog.level(totals.xp);
+            let next_begins_at = totals.xp - level.xp_into_level + level.xp_for_next;
             Ok(Some(Level {
                 number: level.number,
                 xp_into_level: level.xp_into_level,
-                xp_for_next: level.xp_for_next,
+                xp_for_next: (next_begins_at <= engine::MAX_XP).then_some(level.xp_for_next),
             }))
         };
         level.await.transpose()
@@ -289,8 +290,8 @@ pub(crate) struct Level {
     number: i64,
     /// XP gathered since the level began.
     xp_into_level: i64,
-    /// The whole width of this level.
-    xp_for_next: i64,
+    /// The whole width of this level; null for the last that can be reached.
+    xp_for_next: Option<i64>,
 }
 
 /// Active days in a row, in the person's own calendar.

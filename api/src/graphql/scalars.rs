@@ -16,6 +16,7 @@ use crate::text;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DateTime(pub(crate) chrono::DateTime<Utc>);
 
+/// A moment, as RFC 3339. Taken with any offset; answered in UTC with three decimals and Z.
 #[Scalar(name = "DateTime", specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -111,6 +112,7 @@ impl<S: ScalarType + InputType + Send + Sync> InputType for Given<S> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Date(pub(crate) NaiveDate);
 
+/// A calendar day, as YYYY-MM-DD, in no zone.
 #[Scalar(name = "Date")]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -130,6 +132,7 @@ impl ScalarType for Date {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Url(pub(crate) url::Url);
 
+/// An absolute http or https URL.
 #[Scalar(name = "URL")]
 impl ScalarType for Url {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -1,8 +1,10 @@
 //! The schema: its three roots, its limits, its text.
 
-use async_graphql::SDLExportOptions;
+use async_graphql::{ID, SDLExportOptions, SchemaBuilder};
 
+use super::awards::AwardPage;
 use super::feed::Subscriptions;
+use super::leaderboard::StandingPage;
 use super::mutation::Mutation;
 use super::query::Query;
 use crate::app::App;
@@ -13,7 +15,7 @@ pub(crate) type Schema = async_graphql::Schema<Query, Mutation, Subscriptions>;
 /// The schema as this server executes it.
 pub(crate) fn build(app: &App) -> Schema {
     let limits = &app.config.limits;
-    let mut schema = Schema::build(Query, Mutation, Subscriptions)
+    let mut schema = described()
         .limit_depth(limits.depth)
         .limit_complexity(limits.complexity)
         .limit_recursive_depth(limits.nesting)
@@ -28,5 +30,13 @@ pub(crate) fn build(app: &App) -> Schema {
 /// The schema's text, sorted.
 pub(crate) fn sdl() -> String {
     let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
-    Schema::build(Query, Mutation, Subscriptions).finish().sdl_with_options(options)
+    described().finish().sdl_with_options(options)
+}
+
+/// The three roots, and what the library's own types leave unsaid.
+fn described() -> SchemaBuilder<Query, Mutation, Subscriptions> {
+    Schema::build(Query, Mutation, Subscriptions)
+        .override_output_type_description::<AwardPage>("A page of awards, newest first.")
+        .override_output_type_description::<StandingPage>("A page of a board, best first.")
+        .override_output_type_description::<ID>("A UUID in its usual form.")
 }

@@ -89,7 +89,8 @@ async fn execute<E: Executor>(site: &Site<E>, parts: Parts, body: Body, tone: &T
             Err((StatusCode::BAD_REQUEST, Refusal::new(Code::InvalidInput, message)))
         }
         OperationType::Query | OperationType::Mutation => {
-            Ok(tone.executed(site.schema.execute(operation.request).await))
+            let answer = operation.errands.run(site.schema.execute(operation.request));
+            Ok(tone.executed(answer.await))
         }
     }
 }

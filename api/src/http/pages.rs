@@ -29,7 +29,7 @@ pub(super) async fn ready<E: Executor>(State(site): State<Site<E>>) -> Response 
     match crate::store::ping(&site.app.db).await {
         Ok(()) => Json(json!({ "status": "ready" })).into_response(),
         Err(error) => {
-            tracing::warn!(%error, "the database does not answer");
+            tracing::warn!(error = error.chain(), "the database does not answer");
             (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "unavailable" }))).into_response()
         }
     }

@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use engine::{
-    EventKey, Held, History, Late, MetricState, Needs, PersonState, RunCursor, State, Step, Streak,
+    Catalog, EventKey, Held, History, Late, MetricState, Needs, PersonState, RunCursor, State, Step, Streak,
 };
 use uuid::Uuid;
 
 use super::Stop;
 use super::ingest::{Fresh, to_event, zone};
 use crate::app::App;
-use crate::catalogue::Published;
 use crate::refusal::{Code, Refusal};
 use crate::store::{self, Txn, awards, events, metrics, people, totals};
 
@@ -31,20 +30,29 @@ impl Decision {
     }
 }
 
-/// Folds the fresh events into the state of those they concern and saves metrics, days and totals.
+/// Folds the fresh events into the state of those they concern and saves metrics, days and totals. `before` has
+/// those they are about as they were read without a lock.
 pub(super) async fn advance(
     txn: &Txn,
-    published: &Published,
+    (version, catalog): (i64, &Catalog),
     fresh: &Fresh,
+    before: &HashMap<Uuid, people::Row>,
     now: DateTime<Utc>,
 ) -> Result<Decision, Stop> {
-    let catalog = &published.catalog;
     if fresh.events.is_empty() {
         return Ok(Decision { step: Step::default(), held: HashMap::new(), totals: HashMap::new() });
     }
-    let (locked, referrers) = lock(txn, fresh).await?;
-    let derived = derived(txn, catalog, &referrers).await?;
+    let referrers = referrers(fresh, before.values());
     let needs = engine::needs(catalog, &fresh.events, &referrers);
+    let wanted: BTreeSet<Uuid> = needs.people.keys().copied().collect();
+    let locked = people::lock(txn, &wanted).await?;
+    if self::referrers(fresh, locked.iter()) != referrers {
+        // A referrer became known between the two reads; taking their lock now could be out of order.
+        return Err(Stop::Moved);
+    }
+    // Only those whose referrer is needed can derive anything.
+    let referrers = referrers.into_iter().filter(|(_, referrer)| wanted.contains(referrer)).collect();
+    let derived = derived(txn, catalog, &referrers).await?;
     let mut loaded = load(txn, &locked, &needs).await?;
     for (person, activity) in derived {
         if let Some(state) = loaded.state.people.get_mut(&person) {
@@ -60,33 +68,23 @@ pub(super) async fn advance(
         Stop::Guilty(spot, Refusal::new(Code::InvalidInput, overflow.message).at(["attributes"]))
     })?;
     let decision = Decision { step, held: loaded.held, totals: loaded.totals };
-    save(txn, published.version, &decision, now).await?;
+    save(txn, version, &decision, now).await?;
     Ok(decision)
 }
 
-/// Locks the batch's people and those who referred them, in the order of their ids.
-async fn lock(txn: &Txn, fresh: &Fresh) -> Result<(Vec<people::Row>, BTreeMap<Uuid, Uuid>), Stop> {
+/// Who referred whom, of those the fresh events are about.
+fn referrers<'a>(fresh: &Fresh, people: impl Iterator<Item = &'a people::Row>) -> BTreeMap<Uuid, Uuid> {
     let batch: BTreeSet<Uuid> = fresh.events.iter().map(|event| event.person).collect();
-    let before = people::by_ids(txn, batch.iter().copied()).await?;
-    let mut everyone = batch.clone();
-    everyone.extend(before.iter().filter_map(|person| person.referred_by));
-    let locked = people::lock(txn, &everyone).await?;
-    let referrers: BTreeMap<Uuid, Uuid> = locked
-        .iter()
+    people
         .filter(|person| batch.contains(&person.id))
         .filter_map(|person| Some((person.id, person.referred_by?)))
-        .collect();
-    if referrers.values().any(|referrer| !everyone.contains(referrer)) {
-        // Somebody's referrer became known between the two reads; taking their lock now could be out of order.
-        return Err(Stop::Stale);
-    }
-    Ok((locked, referrers))
+        .collect()
 }
 
 /// What the deeds of those with a referrer have sent them already: (person, activity).
 async fn derived(
     txn: &Txn,
-    catalog: &engine::Catalog,
+    catalog: &Catalog,
     referrers: &BTreeMap<Uuid, Uuid>,
 ) -> Result<Vec<(Uuid, String)>, store::Error> {
     let ids: HashMap<String, (Uuid, String)> = referrers
@@ -289,7 +287,8 @@ async fn save(txn: &Txn, version: i64, decision: &Decision, now: DateTime<Utc>) 
     totals::put(txn, new_totals(decision, now)).await
 }
 
-fn derived_row(event: &engine::Event, version: i64, now: DateTime<Utc>) -> events::Row {
+/// A derived event as the table keeps it.
+pub(super) fn derived_row(event: &engine::Event, version: i64, now: DateTime<Utc>) -> events::Row {
     events::Row {
         id: event.id,
         source: event.source.to_string(),
@@ -299,6 +298,7 @@ fn derived_row(event: &engine::Event, version: i64, now: DateTime<Utc>) -> event
         occurred_at: event.occurred_at,
         local_date: event.local_date,
         local_hour: i16::from(event.local_hour),
+        makes_active: false,
         attributes: serde_json::to_value(&event.attributes).unwrap_or_default(),
         recorded_at: now,
         catalogue_version: version,
@@ -333,17 +333,9 @@ pub(super) async fn owed(
     txn: &Txn,
     person: &people::Row,
 ) -> Result<Vec<super::Incoming>, store::Error> {
-    let Some(referrer) = person.referred_by else { return Ok(Vec::new()) };
     let published = app.catalogue.current();
-    let pairs =
-        published.catalog.derivation_metrics().into_iter().map(|metric| (person.id, metric)).collect();
-    let mut state = State { people: BTreeMap::from([(person.id, blank(person, &BTreeSet::new()))]) };
-    for row in metrics::of_pairs(txn, &pairs).await? {
-        put_metric(&mut state, row);
-    }
-    let state = state.people.remove(&person.id).unwrap_or_default();
-    let zone = people::by_id(txn, referrer).await?.map_or(chrono_tz::Tz::UTC, |row| zone(&row));
-    let events = engine::owed(&published.catalog, person.id, &state, (referrer, zone), app.clock.now());
+    let person = std::slice::from_ref(person);
+    let events = super::replay::owed(txn, &published.catalog, person, app.clock.now()).await?;
     let incoming = events.into_iter().map(|event| super::Incoming {
         id: Some(event.external_id.to_string()),
         person: event.person,

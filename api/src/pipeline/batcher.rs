@@ -1,9 +1,12 @@
 //! Coalesces callers that arrive together: one transaction, and each is answered after its commit.
 //! While a commit is under way others queue up; the next one takes them all.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, mpsc, oneshot};
+use futures_util::FutureExt;
+
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::{Outcomes, Submission, commit};
@@ -14,11 +17,14 @@ use crate::store::{self, Dialect};
 const EVENTS_A_TRANSACTION: usize = 1_000;
 /// Callers that may wait before the next one has to wait for a place.
 const WAITING: usize = 1_024;
+/// Events that all who wait may bring together, so that what waits fits into memory.
+const EVENTS_WAITING: usize = 50_000;
 
 /// The entrance to the pipeline. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Batcher {
     entrance: mpsc::Sender<Waiting>,
+    places: Arc<Semaphore>,
 }
 
 /// The other end: what has been submitted and waits for a transaction.
@@ -29,21 +35,25 @@ pub(crate) struct Queue {
 struct Waiting {
     submission: Submission,
     reply: oneshot::Sender<Result<Outcomes, store::Error>>,
+    /// Its places among the events that may wait; free once it is answered.
+    places: OwnedSemaphorePermit,
 }
 
 impl Batcher {
     /// An entrance and its queue; [`Queue::run`] serves it.
     pub(crate) fn new() -> (Self, Queue) {
         let (entrance, exit) = mpsc::channel(WAITING);
-        (Self { entrance }, Queue { exit })
+        (Self { entrance, places: Arc::new(Semaphore::new(EVENTS_WAITING)) }, Queue { exit })
     }
 
     /// Submits, and waits for the commit.
     pub(super) async fn submit(&self, submission: Submission) -> Result<Outcomes, store::Error> {
         let (reply, answer) = oneshot::channel();
-        let stopped = || store::Error::Stopping;
-        self.entrance.send(Waiting { submission, reply }).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+        let events = u32::try_from(submission.events.len().min(EVENTS_WAITING)).unwrap_or(u32::MAX);
+        let places = Arc::clone(&self.places).acquire_many_owned(events).await;
+        let waiting = Waiting { submission, reply, places: places.map_err(|_| store::Error::Stopping)? };
+        self.entrance.send(waiting).await.map_err(|_| store::Error::Stopping)?;
+        answer.await.map_err(|_| store::Error::Busy)?
     }
 }
 
@@ -105,11 +115,18 @@ fn fill(exit: &mut mpsc::Receiver<Waiting>, batch: &mut Vec<Waiting>) {
     }
 }
 
+/// Commits a batch. A panic costs those who wait in it their answer, not everybody after them the pipeline.
 async fn settle(app: &App, batch: Vec<Waiting>) {
+    if AssertUnwindSafe(write(app, batch)).catch_unwind().await.is_err() {
+        tracing::error!("a transaction of the pipeline panicked and was rolled back");
+    }
+}
+
+async fn write(app: &App, batch: Vec<Waiting>) {
     let (submissions, replies): (Vec<_>, Vec<_>) =
-        batch.into_iter().map(|waiting| (waiting.submission, waiting.reply)).unzip();
+        batch.into_iter().map(|waiting| (waiting.submission, (waiting.reply, waiting.places))).unzip();
     let answers = commit(app, &submissions).await;
-    for (reply, answer) in replies.into_iter().zip(answers) {
+    for ((reply, _), answer) in replies.into_iter().zip(answers) {
         // A caller who has gone away misses the answer, not the event.
         let _ = reply.send(answer);
     }

@@ -106,7 +106,11 @@ pub(crate) async fn take_back(
 async fn current(app: &App, txn: &Txn) -> Result<std::sync::Arc<Published>, Within> {
     super::join_catalogue(txn).await?;
     let published = app.catalogue.current();
-    if store::catalogue::version(txn).await? == published.version { Ok(published) } else { Err(Within::Stale) }
+    if store::catalogue::version(txn).await? == published.version {
+        Ok(published)
+    } else {
+        Err(Within::Stale)
+    }
 }
 
 fn missing(id: Uuid) -> Within {
@@ -132,7 +136,8 @@ impl Holder {
         if let Some(award) = same.clone().find(|row| row.revoked_at.is_none()) {
             return Ok(Given { award: award.clone(), duplicate: true });
         }
-        let before = (self.totals.clone(), self.held.len(), self.new.len(), self.entries.len(), self.flags.clone());
+        let before =
+            (self.totals.clone(), self.held.len(), self.new.len(), self.entries.len(), self.flags.clone());
         let award = awards::Row {
             cause: "PERSON".to_owned(),
             earned_at: gift.at,
@@ -149,7 +154,8 @@ impl Holder {
             self.new.truncate(new);
             self.entries.truncate(entries);
             self.flags = flags;
-            let message = format!("This would take the person past {MAX_XP} XP: give a badge that brings less.");
+            let message =
+                format!("This would take the person past {MAX_XP} XP: give a badge that brings less.");
             return Err(Refusal::invalid(["studentId"], message));
         }
         Ok(Given { award, duplicate: false })
@@ -186,14 +192,24 @@ impl Holder {
 
     fn state(&self) -> PersonState {
         PersonState {
-            awards: self.held.iter().map(|row| ((row.achievement_id, row.occurrence), to_held(row))).collect(),
+            awards: self
+                .held
+                .iter()
+                .map(|row| ((row.achievement_id, row.occurrence), to_held(row)))
+                .collect(),
             metrics: self.metrics.iter().map(|row| (row.metric_id, to_metric(row))).collect(),
             ..replay::whole(&self.person, &self.totals, &self.held)
         }
     }
 }
 
-fn blank(person_id: Uuid, achievement_id: Uuid, occurrence: i64, xp_bonus: i64, now: DateTime<Utc>) -> awards::Row {
+fn blank(
+    person_id: Uuid,
+    achievement_id: Uuid,
+    occurrence: i64,
+    xp_bonus: i64,
+    now: DateTime<Utc>,
+) -> awards::Row {
     awards::Row {
         id: id::new(now),
         person_id,
@@ -235,7 +251,11 @@ fn entry(
 }
 
 /// Locks these people in the order of their ids and loads all they have, in as many statements for one as for many.
-async fn load(txn: &Txn, ids: BTreeSet<Uuid>, now: DateTime<Utc>) -> Result<BTreeMap<Uuid, Holder>, store::Error> {
+async fn load(
+    txn: &Txn,
+    ids: BTreeSet<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<BTreeMap<Uuid, Holder>, store::Error> {
     let locked = people::lock(txn, &ids).await?;
     let totals = totals::of_people(txn, ids.iter().copied()).await?;
     let mut totals: HashMap<Uuid, totals::Row> = totals.into_iter().map(|row| (row.person_id, row)).collect();

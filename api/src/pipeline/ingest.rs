@@ -26,6 +26,7 @@ struct Parsed {
     id: Uuid,
     person: Uuid,
     activity: Arc<str>,
+    makes_active: bool,
     occurred_at: Option<DateTime<Utc>>,
     attributes: Attributes,
 }
@@ -47,6 +48,8 @@ pub(super) struct Fresh {
 pub(super) struct Ingested {
     /// The new ones.
     pub(super) fresh: Fresh,
+    /// Those the rows are about, as they were read before anything was locked.
+    pub(super) people: HashMap<Uuid, people::Row>,
     rows: Vec<Vec<Row>>,
 }
 
@@ -92,10 +95,9 @@ fn parse(
     if event.person.is_nil() {
         return Err(Refusal::invalid(["userId"], "The nil UUID is nobody: send the person's own id."));
     }
-    if !submission.recorder.may_record(event.person, activity.self_reportable) {
-        let message = "You may record only your own events, and only of self-reportable activities; \
-                       an admin or a service records all others.";
-        return Err(Refusal::new(Code::Forbidden, message).at(["activity"]));
+    submission.recorder.may_record(activity.self_reportable).map_err(|refusal| refusal.at(["activity"]))?;
+    if !submission.recorder.may_record_of(event.person) {
+        return Err(unknown_person());
     }
     let id = id::new(now);
     let external_id = match &event.id {
@@ -104,13 +106,13 @@ fn parse(
     };
     let occurred_at = event.occurred_at.map(|at| check_time(at, now)).transpose()?;
     let attributes = check_attributes(app, catalog, activity, event.attributes.as_ref())?;
-    let activity = Arc::from(event.activity.as_str());
     Ok(Parsed {
         source: Arc::clone(source),
         external_id,
         id,
         person: event.person,
-        activity,
+        activity: Arc::from(event.activity.as_str()),
+        makes_active: activity.counts_for_streak,
         occurred_at,
         attributes,
     })
@@ -180,27 +182,30 @@ pub(super) async fn append(
     now: DateTime<Utc>,
 ) -> Result<Ingested, Stop> {
     let wanted: BTreeSet<Uuid> = accepted.rows.iter().flatten().flatten().map(|row| row.person).collect();
-    let zones = zones(txn, wanted).await?;
+    let people = people::by_ids(txn, wanted).await?;
+    let people: HashMap<Uuid, people::Row> =
+        people.into_iter().filter(|row| row.erased_at.is_none()).map(|row| (row.id, row)).collect();
     // The first row with a key is the event; later ones of the same batch repeat it.
     let mut first: HashMap<(Arc<str>, Arc<str>), events::Row> = HashMap::new();
     for row in accepted.rows.iter().flatten().flatten() {
-        if let Some(zone) = zones.get(&row.person) {
+        if let Some(person) = people.get(&row.person) {
             first
                 .entry((Arc::clone(&row.source), Arc::clone(&row.external_id)))
-                .or_insert_with(|| event_row(row, *zone, published.version, now));
+                .or_insert_with(|| event_row(row, zone(person), published.version, now));
         }
     }
     let fresh_ids = events::append(txn, first.values().cloned().collect()).await?;
     let known = known(txn, first, &fresh_ids).await?;
 
-    let mut ingested = Ingested { fresh: Fresh { events: Vec::new(), spots: Vec::new() }, rows: Vec::new() };
+    let fresh = Fresh { events: Vec::new(), spots: Vec::new() };
+    let mut ingested = Ingested { fresh, people, rows: Vec::new() };
     let mut answers = Answers::load(txn, known.values().filter(|row| !fresh_ids.contains(&row.id))).await?;
     for (at, rows) in accepted.rows.into_iter().enumerate() {
         let mut sorted = Vec::with_capacity(rows.len());
         for (index, row) in rows.into_iter().enumerate() {
             sorted.push(match row {
                 Err(refusal) => Row::Refused(refusal),
-                Ok(row) if !zones.contains_key(&row.person) => Row::Refused(unknown_person()),
+                Ok(row) if !ingested.people.contains_key(&row.person) => Row::Refused(unknown_person()),
                 Ok(row) => match known.get(&(Arc::clone(&row.source), Arc::clone(&row.external_id))) {
                     Some(event) if event.id == row.id => {
                         ingested.fresh.events.push(to_event(event)?);
@@ -222,12 +227,6 @@ pub(super) async fn append(
     Ok(ingested)
 }
 
-async fn zones(txn: &Txn, wanted: BTreeSet<Uuid>) -> Result<HashMap<Uuid, Tz>, store::Error> {
-    let rows = people::by_ids(txn, wanted).await?;
-    let there = rows.into_iter().filter(|row| row.erased_at.is_none());
-    Ok(there.map(|row| (row.id, zone(&row))).collect())
-}
-
 /// A person's zone; one that this build no longer knows counts as UTC.
 pub(super) fn zone(row: &people::Row) -> Tz {
     row.timezone.parse().unwrap_or(Tz::UTC)
@@ -245,6 +244,7 @@ fn event_row(row: &Parsed, zone: Tz, version: i64, now: DateTime<Utc>) -> events
         occurred_at,
         local_date: local.date,
         local_hour: i16::from(local.hour),
+        makes_active: row.makes_active,
         attributes: serde_json::to_value(&row.attributes).unwrap_or_default(),
         recorded_at: now,
         catalogue_version: version,

@@ -88,6 +88,8 @@ pub(crate) async fn record(app: &App, submission: Submission) -> Result<Outcomes
 enum Stop {
     /// The catalogue has been published anew since the attempt began.
     Stale,
+    /// Somebody's referrer became known in between: look again.
+    Moved,
     /// This row (submission, event) cannot be kept beside the others.
     Guilty((usize, usize), Refusal),
     /// The database failed.
@@ -121,7 +123,14 @@ async fn write(
     let now = app.clock.now();
     let accepted = ingest::accept(app, published, submissions, guilty, now);
     let ingested = ingest::append(txn, published, accepted, now).await?;
-    let decision = advance::advance(txn, published, &ingested.fresh, now).await?;
+    let decision = advance::advance(
+        txn,
+        (published.version, &published.catalog),
+        &ingested.fresh,
+        &ingested.people,
+        now,
+    )
+    .await?;
     let awarded = award::write(txn, &ingested.fresh, &decision, now).await?;
     outbox::write(txn, &awarded, None, now).await?;
     let head = award::announce(txn, &awarded).await?;
@@ -145,7 +154,7 @@ pub(crate) async fn record_within(
         Ok(mut written) => Ok((written.outcomes.pop().unwrap_or_default(), written.head)),
         Err(Stop::Store(error)) => Err(Within::Store(error)),
         Err(Stop::Guilty(_, refusal)) => Err(Within::Refused(refusal)),
-        Err(Stop::Stale) => Err(Within::Stale),
+        Err(Stop::Stale | Stop::Moved) => Err(Within::Stale),
     }
 }
 
@@ -188,6 +197,23 @@ pub(crate) enum Within {
     Store(store::Error),
 }
 
+/// Brings everybody's state to a catalogue that is being published; see [`replay::backfill`].
+///
+/// # Errors
+/// When the database fails; then nothing of the publication is kept.
+pub(crate) async fn backfill(
+    txn: &Txn,
+    before: Option<&engine::Catalog>,
+    after: (i64, &engine::Catalog),
+    now: DateTime<Utc>,
+) -> Result<usize, store::Error> {
+    replay::backfill(txn, before, after, now).await.map_err(|stop| match stop {
+        Stop::Store(error) => error,
+        Stop::Guilty(_, refusal) => store::Error::Impossible(refusal.message),
+        Stop::Stale | Stop::Moved => store::Error::Busy,
+    })
+}
+
 /// How often a transaction that collided, or worked by an old catalogue, is made again.
 const ATTEMPTS: u32 = 8;
 
@@ -199,10 +225,19 @@ async fn commit(app: &App, submissions: &[Submission]) -> Vec<Result<Outcomes, s
         Err(error) if submissions.len() == 1 => vec![Err(error)],
         // Nobody is guilty of a database that does not answer, and asking it once more each only makes them wait.
         Err(error @ store::Error::Unavailable(_)) => {
-            tracing::warn!(%error, callers = submissions.len(), "a transaction could not be made");
+            tracing::warn!(
+                error = error.chain(),
+                callers = submissions.len(),
+                "a transaction could not be made"
+            );
             submissions.iter().map(|_| Err(store::Error::Busy)).collect()
         }
-        Err(_) => {
+        Err(error) => {
+            tracing::warn!(
+                error = error.chain(),
+                callers = submissions.len(),
+                "a joint transaction failed; trying each caller alone"
+            );
             let mut answers = Vec::with_capacity(submissions.len());
             for submission in submissions {
                 let alone = attempt(app, std::slice::from_ref(submission)).await;
@@ -232,14 +267,16 @@ async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>,
                 stop
             }
         };
-        attempts += 1;
+        if !matches!(stop, Stop::Guilty(..)) {
+            attempts += 1;
+        }
         match stop {
             Stop::Guilty(row, refusal) => refuse(&mut guilty, submissions, row, refusal),
             Stop::Stale if attempts < ATTEMPTS => app.catalogue.refresh(&app.db).await?,
-            Stop::Store(store::Error::Collision(_)) if attempts < ATTEMPTS => {
+            Stop::Moved | Stop::Store(store::Error::Collision(_)) if attempts < ATTEMPTS => {
                 tokio::time::sleep(jitter(attempts)).await;
             }
-            Stop::Stale => return Err(store::Error::Impossible("the catalogue changes all the time".into())),
+            Stop::Stale | Stop::Moved => return Err(store::Error::Busy),
             Stop::Store(error) => return Err(error),
         }
     }

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use engine::{Catalog, Event, PersonState, State, Streak};
+use engine::{Catalog, Event, MAX_XP, PersonState, State, Streak};
 use uuid::Uuid;
 
-use super::advance::{to_held, to_metric, to_row};
-use super::ingest::{to_event, zone};
+use super::advance::{self, derived_row, to_held, to_metric, to_row};
+use super::ingest::{Fresh, to_event, zone};
+use super::{Stop, award};
 use crate::id;
 use crate::store::{self, Txn, awards, events, feed, ledger, metrics, people, totals};
 
@@ -22,12 +23,12 @@ const SILENT: &str = "earned before it was published";
 ///
 /// # Errors
 /// When the database fails.
-pub(crate) async fn backfill(
+pub(super) async fn backfill(
     txn: &Txn,
     before: Option<&Catalog>,
-    after: &Catalog,
+    (version, after): (i64, &Catalog),
     now: DateTime<Utc>,
-) -> Result<usize, store::Error> {
+) -> Result<usize, Stop> {
     let known: BTreeSet<Uuid> =
         before.into_iter().flat_map(Catalog::metrics).map(engine::metric::Metric::id).collect();
     let new: BTreeSet<Uuid> =
@@ -38,7 +39,7 @@ pub(crate) async fn backfill(
     let (mut done, mut awarded) = (0, 0);
     loop {
         let page = people::walk(txn, last, PAGE).await?;
-        let Some(person) = page.last() else { return Ok(awarded) };
+        let Some(person) = page.last() else { break };
         last = Some(person.id);
         let mut held: HashMap<Uuid, Vec<awards::Row>> = HashMap::new();
         let ids: Vec<Uuid> = page.iter().map(|person| person.id).collect();
@@ -56,6 +57,57 @@ pub(crate) async fn backfill(
         done += page.len();
         tracing::info!(people = done, awarded, "bringing everybody up to the new catalogue");
     }
+    Ok(awarded + derive(txn, (version, after), now).await?)
+}
+
+/// Sends referrers what those they referred have earned them by the new catalogue, silently: a metric
+/// that has been folded anew, or a target that has been lowered, is crossed without an event.
+async fn derive(txn: &Txn, (version, catalog): (i64, &Catalog), now: DateTime<Utc>) -> Result<usize, Stop> {
+    let (mut last, mut awarded) = (None, 0);
+    loop {
+        let page = people::walk(txn, last, PAGE).await?;
+        let Some(person) = page.last() else { return Ok(awarded) };
+        last = Some(person.id);
+        let owed = owed(txn, catalog, &page, now).await?;
+        let fresh =
+            events::append(txn, owed.iter().map(|event| derived_row(event, version, now)).collect()).await?;
+        let events: Vec<Event> = owed.into_iter().filter(|event| fresh.contains(&event.id)).collect();
+        if events.is_empty() {
+            continue;
+        }
+        let referrers = people::by_ids(txn, events.iter().map(|event| event.person)).await?;
+        let referrers = referrers.into_iter().map(|row| (row.id, row)).collect();
+        let fresh = Fresh { spots: vec![(0, 0); events.len()], events };
+        let decision = advance::advance(txn, (version, catalog), &fresh, &referrers, now).await?;
+        let rows = award::write(txn, &fresh, &decision, now).await?;
+        super::outbox::write(txn, &rows, Some(SILENT), now).await?;
+        award::announce(txn, &rows).await?;
+        awarded += rows.len();
+    }
+}
+
+/// What these people's deeds owe whoever referred them, sent or not.
+pub(crate) async fn owed(
+    txn: &Txn,
+    catalog: &Catalog,
+    page: &[people::Row],
+    at: DateTime<Utc>,
+) -> Result<Vec<Event>, store::Error> {
+    let referred: HashMap<Uuid, Uuid> =
+        page.iter().filter_map(|person| Some((person.id, person.referred_by?))).collect();
+    let deciding = catalog.derivation_metrics();
+    let pairs = referred.keys().flat_map(|person| deciding.iter().map(|metric| (*person, *metric))).collect();
+    let mut states: HashMap<Uuid, PersonState> = HashMap::new();
+    for row in metrics::of_pairs(txn, &pairs).await? {
+        states.entry(row.person_id).or_default().metrics.insert(row.metric_id, to_metric(&row));
+    }
+    let referrers = people::by_ids(txn, referred.values().copied()).await?;
+    let zones: HashMap<Uuid, chrono_tz::Tz> = referrers.iter().map(|row| (row.id, zone(row))).collect();
+    let events = states.into_iter().filter_map(|(person, state)| {
+        let referrer = *referred.get(&person)?;
+        Some(engine::owed(catalog, person, &state, (referrer, *zones.get(&referrer)?), at))
+    });
+    Ok(events.flatten().collect())
 }
 
 /// Brings one person up; `totals` and `held` are theirs.
@@ -177,7 +229,8 @@ fn give(
         let achievement = catalog.achievement(key.0)?;
         let event = crossings.get(key).and_then(|id| by_id.get(id)).copied().or_else(|| past.last());
         let earned_at = event.map_or(now, |event| event.occurred_at);
-        let local_date = event.map_or_else(|| engine::local(now, zone(person)).date, |event| event.local_date);
+        let local_date =
+            event.map_or_else(|| engine::local(now, zone(person)).date, |event| event.local_date);
         let award = awards::Row {
             id: id::new(now),
             person_id: person.id,
@@ -219,6 +272,19 @@ async fn write(
     now: DateTime<Utc>,
 ) -> Result<usize, store::Error> {
     given.sort_by_key(|(award, _)| (award.earned_at, award.id));
+    let mut room = MAX_XP - totals.xp;
+    given.retain(|(award, _)| {
+        let fits = award.xp_bonus <= room;
+        if fits {
+            room -= award.xp_bonus;
+        } else {
+            tracing::warn!(person = %award.person_id, achievement = %award.achievement_id, "no more XP fits: left out");
+        }
+        fits
+    });
+    if given.is_empty() {
+        return Ok(0);
+    }
     let (rows, entries): (Vec<_>, Vec<_>) = given.into_iter().unzip();
     awards::insert(txn, rows.clone()).await?;
     let entries: Vec<ledger::Row> = entries.into_iter().flatten().collect();

@@ -139,9 +139,14 @@ fn no_student() -> Refusal {
 ///
 /// # Errors
 /// FORBIDDEN by role, `NOT_FOUND` for what is not theirs to take back; or when the database fails.
-pub(crate) async fn revoke(app: &App, author: &Author, id: Uuid, reason: &str) -> Result<awards::Row, Failure> {
+pub(crate) async fn revoke(
+    app: &App,
+    author: &Author,
+    id: Uuid,
+    reason: &str,
+) -> Result<awards::Row, Failure> {
     let reach = policy::reach(&author.actor, Action::RevokeAward)?;
-    let reason = text::prose("reason", reason, 500)?;
+    let reason = text::prose("reason", reason, text::REASON)?;
     let mut attempts = Attempts::new(app);
     loop {
         let txn = attempts.begin().await?;
@@ -160,7 +165,8 @@ async fn revoke_within(
     id: Uuid,
     reason: &str,
 ) -> Result<awards::Row, Interrupted> {
-    let missing = || Refusal::new(Code::NotFound, "No award with this id is yours to revoke.").at(["awardId"]);
+    let missing =
+        || Refusal::new(Code::NotFound, "No award with this id is yours to revoke.").at(["awardId"]);
     let award = awards::by_id(txn, reach, id).await?.ok_or_else(missing)?;
     let by = author.actor.person();
     // A teacher takes back what they gave, and only that.

@@ -38,7 +38,12 @@ pub(crate) struct Wording {
 ///
 /// # Errors
 /// FORBIDDEN by role, what is wrong with which field, CONFLICT for a name that is taken; or when the database fails.
-pub(crate) async fn create(app: &App, author: &Author, wording: Wording, xp_bonus: i64) -> Result<Uuid, Failure> {
+pub(crate) async fn create(
+    app: &App,
+    author: &Author,
+    wording: Wording,
+    xp_bonus: i64,
+) -> Result<Uuid, Failure> {
     policy::reach(&author.actor, Action::KeepBadges)?;
     if !(0..=MOST_XP).contains(&xp_bonus) {
         return Err(Refusal::invalid(["xpBonus"], format!("A badge brings 0 to {MOST_XP} XP.")).into());
@@ -47,7 +52,11 @@ pub(crate) async fn create(app: &App, author: &Author, wording: Wording, xp_bonu
     let definition = worded(blank, wording)?;
     let key = format!("{SCHOOL}/{}", kebab_case(&definition.name));
     if key == format!("{SCHOOL}/") {
-        return Err(Refusal::invalid(["name"], "A badge's name has a letter from a to z or a digit: its key is made of them.").into());
+        return Err(Refusal::invalid(
+            ["name"],
+            "A badge's name has a letter from a to z or a digit: its key is made of them.",
+        )
+        .into());
     }
     let mut attempts = Attempts::new(app);
     loop {
@@ -101,7 +110,8 @@ pub(crate) async fn update(app: &App, author: &Author, id: Uuid, wording: Wordin
 /// # Errors
 /// FORBIDDEN by role, `NOT_FOUND`; or when the database fails.
 pub(crate) async fn retire(app: &App, author: &Author, id: Uuid) -> Result<(), Failure> {
-    change(app, author, id, Act::RetireBadge, |definition| Ok(Definition { active: false, ..definition })).await
+    change(app, author, id, Act::RetireBadge, |definition| Ok(Definition { active: false, ..definition }))
+        .await
 }
 
 async fn change(
@@ -135,7 +145,8 @@ async fn change_within(
     to: &(impl Fn(Definition) -> Result<Definition, Refusal> + Send + Sync),
 ) -> Result<(), Interrupted> {
     let row = catalogue::lock_achievement(txn, id).await?.filter(|row| row.pack == SCHOOL);
-    let mut row = row.ok_or_else(|| Refusal::new(Code::NotFound, "No badge of the school has this id.").at(["id"]))?;
+    let mut row =
+        row.ok_or_else(|| Refusal::new(Code::NotFound, "No badge of the school has this id.").at(["id"]))?;
     let definition = to(Definition::read(&row)?)?;
     let now = app.clock.now();
     row.definition = serde_json::to_value(definition).unwrap_or_default();
@@ -151,7 +162,8 @@ fn worded(mut definition: Definition, wording: Wording) -> Result<Definition, Re
         definition.name = text::line("name", &name, 100)?;
     }
     if let Some(description) = wording.description {
-        definition.description = text::optional_prose("description", description.as_deref(), 2_000)?.unwrap_or_default();
+        definition.description =
+            text::optional_prose("description", description.as_deref(), 2_000)?.unwrap_or_default();
     }
     if let Some(url) = wording.icon_url {
         definition.icon_url = Some(text::web_url("iconUrl", &url)?);
@@ -163,7 +175,8 @@ fn worded(mut definition: Definition, wording: Wording) -> Result<Definition, Re
         };
     }
     if let Some(criteria) = wording.criteria {
-        definition.requirement = text::optional_prose("criteria", criteria.as_deref(), 2_000)?.unwrap_or_default();
+        definition.requirement =
+            text::optional_prose("criteria", criteria.as_deref(), 2_000)?.unwrap_or_default();
     }
     definition.rarity = wording.rarity.unwrap_or(definition.rarity);
     Ok(definition)

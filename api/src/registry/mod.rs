@@ -2,10 +2,12 @@
 //! the pipeline inside it.
 
 pub(crate) mod audit;
+pub(crate) mod awards;
+pub(crate) mod badges;
 pub(crate) mod certificates;
+pub(crate) mod courses;
 pub(crate) mod erasure;
 pub(crate) mod export;
-pub(crate) mod courses;
 pub(crate) mod guardians;
 pub(crate) mod lessons;
 pub(crate) mod people;
@@ -64,11 +66,18 @@ impl<'a> Attempts<'a> {
         Self { app, made: 0 }
     }
 
-    /// Begins an attempt; the catalogue will not change beneath it.
+    /// Begins an attempt; the catalogue in force is the published one and will not change beneath it.
     async fn begin(&self) -> Result<Txn, Failure> {
-        let txn = self.app.db.begin().await?;
-        pipeline::join_catalogue(&txn).await?;
-        Ok(txn)
+        for _ in 0..ATTEMPTS {
+            let txn = self.app.db.begin().await?;
+            pipeline::join_catalogue(&txn).await?;
+            if store::catalogue::version(&txn).await? == self.app.catalogue.current().version {
+                return Ok(txn);
+            }
+            txn.rollback().await?;
+            self.app.catalogue.refresh(&self.app.db).await?;
+        }
+        Err(store::Error::Busy.into())
     }
 
     /// Begins an attempt that no batch runs beside: who has read a person before writes them before.

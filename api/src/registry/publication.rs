@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::catalogue::{Bundle, Catalogue, Definition};
 use crate::clock::Clock;
-use crate::pipeline::replay;
+use crate::pipeline::backfill;
 use crate::store::dialect::{Agreement, take};
 use crate::store::{self, Database, Txn, catalogue};
 
@@ -55,7 +55,7 @@ pub(crate) async fn publish(db: &Database, clock: &Clock, bundle: &Bundle) -> Re
     let rows = achievements(&txn, &catalog, now).await?;
     catalogue::publish(&txn, publication, rows).await?;
     let awarded =
-        replay::backfill(&txn, before.as_ref().map(|before| &before.catalog), &catalog, now).await?;
+        backfill(&txn, before.as_ref().map(|before| &before.catalog), (version, &catalog), now).await?;
     txn.commit().await?;
     Ok(Outcome::Published(version, awarded))
 }

@@ -1,8 +1,8 @@
 //! The published catalogue: every replica works by the latest publication.
 
+use chrono::{DateTime, Utc};
 use entity::{achievements, publications};
 use sea_orm::sea_query::{ExprTrait, OnConflict};
-use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Order, QueryOrder, QuerySelect, QueryTrait,
 };

@@ -70,10 +70,20 @@ impl Database {
         self.dialect
     }
 
-    /// How many statements have run; lists are tested to cost the same for 1 and for 20 rows.
+    /// How many statements requests have run; lists are tested to cost the same for 1 and for 20 rows.
     #[must_use]
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
+    }
+
+    /// The same database for the tasks that look at it again and again by themselves: what they ask is
+    /// counted apart, so that [`Database::statements`] tells what requests cost.
+    #[must_use]
+    pub(crate) fn apart(&self) -> Self {
+        let mut apart = Self { statements: Arc::new(AtomicU64::new(0)), ..self.clone() };
+        count_statements(&mut apart.reader, &apart.statements);
+        count_statements(&mut apart.writer, &apart.statements);
+        apart
     }
 
     /// Answers if the database does.

@@ -92,8 +92,12 @@ pub(crate) async fn join(txn: &Txn, agreement: Agreement) -> Result<(), Error> {
     advise(txn, "SELECT pg_advisory_xact_lock_shared($1)", agreement).await
 }
 
-/// Takes an agreement alone, waiting for those who share it, until the transaction ends.
+/// Takes an agreement alone, waiting for those who share it, until the transaction ends. What it is
+/// taken for may take its time: no statement of the transaction is timed any more.
 pub(crate) async fn take(txn: &Txn, agreement: Agreement) -> Result<(), Error> {
+    if txn.dialect == Dialect::Postgres {
+        txn.connection().execute_unprepared("SET LOCAL statement_timeout = 0").await?;
+    }
     advise(txn, "SELECT pg_advisory_xact_lock($1)", agreement).await
 }
 

@@ -26,6 +26,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The failure and its cause, for the log and the operator; never for a client.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(source) => format!("{self}: {source}"),
+            None => self.to_string(),
+        }
+    }
+
     /// Sorts a driver's error by the code the database gave it.
     pub(super) fn sort(error: DbErr) -> Self {
         match code(&error).as_deref() {

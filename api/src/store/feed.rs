@@ -73,11 +73,16 @@ pub(crate) async fn positions(
     db: &impl Reads,
     awards: impl IntoIterator<Item = Uuid> + Send,
 ) -> Result<Vec<(Uuid, i64)>, Error> {
-    let query = feed::Entity::find()
-        .select_only()
-        .columns([feed::Column::AwardId, feed::Column::Position])
-        .filter(feed::Column::AwardId.is_in(awards));
-    Ok(query.into_tuple().all(db.connection()).await?)
+    let awards: Vec<Uuid> = awards.into_iter().collect();
+    let mut positions = Vec::with_capacity(awards.len());
+    for some in awards.chunks(super::ROWS_A_STATEMENT) {
+        let query = feed::Entity::find()
+            .select_only()
+            .columns([feed::Column::AwardId, feed::Column::Position])
+            .filter(feed::Column::AwardId.is_in(some.iter().copied()));
+        positions.extend(query.into_tuple::<(Uuid, i64)>().all(db.connection()).await?);
+    }
+    Ok(positions)
 }
 
 /// How many places the feed has, and the last one taken: equal, or there is a gap.

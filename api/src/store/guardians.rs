@@ -44,10 +44,20 @@ pub(crate) async fn children_of(db: &impl Reads, guardians: &[Seen]) -> Result<V
 }
 
 /// Those of these children that this guardian is linked to now.
-pub(crate) async fn linked_among(db: &impl Reads, guardian: Uuid, children: &[Seen]) -> Result<BTreeSet<Uuid>, Error> {
+pub(crate) async fn linked_among(
+    db: &impl Reads,
+    guardian: Uuid,
+    children: &[Seen],
+) -> Result<BTreeSet<Uuid>, Error> {
     let query = Entity::find()
         .filter(Column::GuardianId.eq(guardian))
         .filter(Column::ChildId.is_in(children.iter().map(Seen::person)))
         .filter(Column::EndedAt.is_null());
     Ok(query.all(db.connection()).await?.into_iter().map(|row| row.child_id).collect())
+}
+
+/// Whether this guardian is linked to this child now.
+pub(crate) async fn are_linked(db: &impl Reads, guardian: Uuid, child: Uuid) -> Result<bool, Error> {
+    let link = Entity::find_by_id((guardian, child)).one(db.connection()).await?;
+    Ok(link.is_some_and(|link| link.ended_at.is_none()))
 }

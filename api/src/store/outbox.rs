@@ -19,6 +19,12 @@ pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
     super::insert_all(txn, rows, None).await
 }
 
+/// Whether any message waits to be delivered or buried.
+pub(crate) async fn is_due(db: &impl Reads, now: DateTime<Utc>) -> Result<bool, Error> {
+    let query = Entity::find().filter(unsettled()).filter(Column::AvailableAt.lte(now)).filter(free(now));
+    Ok(query.limit(1).one(db.connection()).await?.is_some())
+}
+
 /// Takes at most `limit` due messages for itself until `until`.
 pub(crate) async fn lease_due(
     txn: &Txn,
@@ -26,11 +32,10 @@ pub(crate) async fn lease_due(
     until: DateTime<Utc>,
     limit: u64,
 ) -> Result<Vec<Row>, Error> {
-    let free = Condition::any().add(Column::LeasedUntil.is_null()).add(Column::LeasedUntil.lte(now));
     let mut query = Entity::find()
         .filter(unsettled())
         .filter(Column::AvailableAt.lte(now))
-        .filter(free)
+        .filter(free(now))
         .order_by(Column::AvailableAt, Order::Asc)
         .order_by(Column::Id, Order::Asc)
         .limit(limit);
@@ -51,6 +56,7 @@ pub(crate) async fn settle(txn: &Txn, ids: &[Uuid], now: DateTime<Utc>) -> Resul
     let update = Entity::update_many()
         .col_expr(Column::SettledAt, Expr::value(now))
         .col_expr(Column::LeasedUntil, Expr::value(None::<DateTime<Utc>>))
+        .filter(unsettled())
         .filter(Column::Id.is_in(ids.iter().copied()));
     update.exec(txn.connection()).await?;
     Ok(())
@@ -67,6 +73,7 @@ pub(crate) async fn bury_older(
         .col_expr(Column::BuriedAt, Expr::value(now))
         .col_expr(Column::BuriedBecause, Expr::value(because))
         .filter(unsettled())
+        .filter(free(now))
         .filter(Column::CreatedAt.lt(before));
     Ok(update.exec(txn.connection()).await?.rows_affected)
 }
@@ -76,14 +83,23 @@ pub(crate) async fn of_awards(
     db: &Txn,
     awards: impl IntoIterator<Item = Uuid> + Send,
 ) -> Result<HashMap<Uuid, i64>, Error> {
-    let query = Entity::find()
-        .select_only()
-        .column(Column::AwardId)
-        .column_as(Column::Id.count(), "messages")
-        .filter(Column::AwardId.is_in(awards))
-        .group_by(Column::AwardId);
-    let rows: Vec<(Uuid, i64)> = query.into_tuple().all(db.connection()).await?;
-    Ok(rows.into_iter().collect())
+    let awards: Vec<Uuid> = awards.into_iter().collect();
+    let mut messages = HashMap::with_capacity(awards.len());
+    for some in awards.chunks(super::ROWS_A_STATEMENT) {
+        let query = Entity::find()
+            .select_only()
+            .column(Column::AwardId)
+            .column_as(Column::Id.count(), "messages")
+            .filter(Column::AwardId.is_in(some.iter().copied()))
+            .group_by(Column::AwardId);
+        messages.extend(query.into_tuple::<(Uuid, i64)>().all(db.connection()).await?);
+    }
+    Ok(messages)
+}
+
+/// Not held by a relay.
+fn free(now: DateTime<Utc>) -> Condition {
+    Condition::any().add(Column::LeasedUntil.is_null()).add(Column::LeasedUntil.lte(now))
 }
 
 fn unsettled() -> Condition {

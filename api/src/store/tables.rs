@@ -3,7 +3,7 @@
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, Statement};
 
-use super::connect::Database;
+use super::connect::{Database, Reads};
 use super::dialect::{Agreement, Dialect, take};
 use super::error::Error;
 
@@ -17,10 +17,10 @@ pub async fn migrate(db: &Database) -> Result<Vec<String>, Error> {
         Dialect::Sqlite => Migrator::up(db.writer(), None).await?,
         Dialect::Postgres => {
             // The migrator takes no lock of its own; two that start together would collide.
-            let guard = db.begin().await?;
-            take(&guard, Agreement::Tables).await?;
-            Migrator::up(db.writer(), None).await?;
-            guard.commit().await?;
+            let txn = db.begin().await?;
+            take(&txn, Agreement::Tables).await?;
+            Migrator::up(txn.connection(), None).await?;
+            txn.commit().await?;
         }
     }
     Ok(pending)

@@ -131,9 +131,14 @@ on_both! {
         assert_eq!(given(&by_root, root, "ADMIN").await, "OWN_ROLE");
         assert_eq!(
             given(&by_admin, root, "STUDENT").await,
-            not_yours,
+            "ABOVE_YOU",
             "an admin does not dismiss a super admin"
         );
+        for (client, above, role) in
+            [(&by_admin, root, "SUPER_ADMIN"), (&w.service(), root, "SUPER_ADMIN"), (&w.service(), admin, "ADMIN")]
+        {
+            assert_eq!(given(client, above, role).await, "ABOVE_YOU", "nor does anybody rename those above them");
+        }
         assert_eq!(given(&by_root, admin, "STUDENT").await, "given");
         let dismissed = by_admin.ask("{ me { id } }", json!({})).await;
         assert_eq!((dismissed.status.as_u16(), dismissed.code()), (401, "UNAUTHENTICATED"));

@@ -68,11 +68,11 @@ impl Operations {
         self.started += 1;
         let number = self.started;
         let id: Arc<str> = id.into();
-        let request = operation.request;
+        let Operation { request, errands, .. } = operation;
         let answers = match operation.kind {
-            OperationType::Subscription => schema.execute_stream(request, None),
+            OperationType::Subscription => errands.follow(schema.execute_stream(request, None)).boxed(),
             OperationType::Query | OperationType::Mutation => once(async move {
-                let answer = timeout(patience, schema.execute(request)).await;
+                let answer = timeout(patience, errands.run(schema.execute(request))).await;
                 answer.unwrap_or_else(|_| Response::from_errors(vec![server_error(&unavailable())]))
             })
             .boxed(),

@@ -1,0 +1,149 @@
+//! A course played to its end: what it earns, when, and only once.
+
+use futures_util::future::join_all;
+use plaudit::auth::Role;
+use serde_json::json;
+use tests::{Client, on_both};
+
+use super::{comment, complete, course, enroll, join, leave, mutate, refused, text};
+
+/// The lesson, or the comment, with which each achievement is earned.
+const BY_LESSONS: [(usize, &str); 5] = [
+    (1, "first-lesson-watched"),
+    (5, "5-lessons-watched"),
+    (10, "10-lessons-watched"),
+    (25, "25-lessons-watched"),
+    (50, "50-lessons-watched"),
+];
+const BY_COMMENTS: [(usize, &str); 5] = [
+    (1, "first-comment-written"),
+    (3, "3-comments-written"),
+    (5, "5-comments-written"),
+    (10, "10-comments-written"),
+    (20, "20-comments-written"),
+];
+
+fn due(of: &[(usize, &str)], nth: usize) -> Vec<String> {
+    of.iter().filter(|(at, _)| *at == nth).map(|(_, key)| (*key).to_owned()).collect()
+}
+
+/// The person's rank and what is missing to the next one.
+async fn rank(client: &Client) -> (String, Option<i64>) {
+    let query = r#"{ summary(pack: "course-portal") { currentRank remainingToNextRank } }"#;
+    let answer = client.ask(query, json!({})).await;
+    let summary = &answer.data()["summary"];
+    (text(&summary["currentRank"]), summary["remainingToNextRank"].as_i64())
+}
+
+on_both! {
+    async fn a_course_earns_every_achievement_with_the_lesson_and_the_comment_it_is_for(w: World) {
+        let (_, teacher) = join(&w, Role::Teacher).await;
+        let (_, ada) = join(&w, Role::Student).await;
+        let rust = course(&teacher, 50).await;
+        enroll(&ada, &rust, None).await;
+        assert_eq!(rank(&ada).await, ("Beginner".to_owned(), Some(4)));
+        let mut earned = 0;
+        let mut ranks = Vec::new();
+        for (nth, lesson) in (1..).zip(&rust.lessons) {
+            let awards = complete(&ada, lesson, None).await;
+            assert_eq!(awards, due(&BY_LESSONS, nth), "lesson {nth}");
+            if !awards.is_empty() {
+                earned += 1;
+                ranks.push((earned, rank(&ada).await));
+            }
+        }
+        for nth in 1..=20 {
+            let awards = comment(&ada, &rust.lessons[nth], "Well said.").await;
+            assert_eq!(awards, due(&BY_COMMENTS, nth), "comment {nth}");
+            if !awards.is_empty() {
+                earned += 1;
+                ranks.push((earned, rank(&ada).await));
+            }
+        }
+        let expected = (1..=10).map(|awards| (awards, match awards {
+            0..4 => ("Beginner".to_owned(), Some(4 - awards)),
+            4..8 => ("Intermediate".to_owned(), Some(8 - awards)),
+            8..10 => ("Advanced".to_owned(), Some(10 - awards)),
+            _ => ("Master".to_owned(), None),
+        }));
+        assert_eq!(ranks, expected.collect::<Vec<_>>());
+        let base = "SELECT CAST(sum(amount) AS bigint) FROM xp_entries WHERE kind = 'BASE'";
+        assert_eq!(w.database.number(base).await, 50 * 10 + 20 * 5);
+        assert_eq!(w.database.number("SELECT count(*) FROM acts WHERE act <> 'create_course'").await, 0);
+        w.finish().await;
+    }
+
+    async fn the_last_lesson_issues_the_certificate_once(w: World) {
+        let (teacher_id, teacher) = join(&w, Role::Teacher).await;
+        w.upsert(teacher_id, json!({"displayName": "Grace Hopper"})).await;
+        let (ada_id, ada) = join(&w, Role::Student).await;
+        let rust = course(&teacher, 3).await;
+        let certified = json!({"id": rust.id, "certificateTitle": "Rustacean 🦀"});
+        let changed = mutate(&teacher, "updateCourse", "course { title certificateTitle }", certified).await;
+        assert_eq!(changed, json!({"course": {"title": "Rust", "certificateTitle": "Rustacean 🦀"}, "userErrors": []}));
+        enroll(&ada, &rust, None).await;
+        let certificates = "query($id: ID!) { certificates(studentId: $id) { nodes { title issuedBy issuedDate } } }";
+        for nth in [2, 0, 0] {
+            complete(&ada, &rust.lessons[nth], None).await;
+            let none = ada.ask(certificates, json!({"id": ada_id})).await;
+            assert_eq!(none.data()["certificates"]["nodes"], json!([]), "after lesson {nth}");
+        }
+        for _ in 0..2 {
+            complete(&teacher, &rust.lessons[1], Some(ada_id)).await;
+            let one = ada.ask(certificates, json!({"id": ada_id})).await;
+            let is = json!([{"title": "Rustacean 🦀", "issuedBy": "Grace Hopper", "issuedDate": "2026-01-15"}]);
+            assert_eq!(one.data()["certificates"]["nodes"], is);
+        }
+        w.finish().await;
+    }
+
+    async fn a_lesson_completed_again_answers_as_the_first_time_and_counts_once(w: World) {
+        let (_, teacher) = join(&w, Role::Teacher).await;
+        let (ada_id, ada) = join(&w, Role::Student).await;
+        let rust = course(&teacher, 2).await;
+        enroll(&ada, &rust, None).await;
+        let lesson = rust.lessons[0].as_str();
+        let all = join_all((0..16).map(|_| complete(&ada, lesson, None))).await;
+        assert_eq!(all, vec![["first-lesson-watched"]; 16]);
+        assert_eq!(complete(&teacher, lesson, Some(ada_id)).await, ["first-lesson-watched"]);
+        assert_eq!(complete(&ada, &rust.lessons[1], None).await, Vec::<String>::new());
+        let counted = [
+            ("SELECT count(*) FROM completions", 2),
+            ("SELECT count(*) FROM events WHERE activity = 'lesson_watched'", 2),
+            ("SELECT CAST(sum(amount) AS bigint) FROM xp_entries WHERE kind = 'BASE'", 20),
+            // The teacher's repeat was no act.
+            ("SELECT count(*) FROM acts WHERE act = 'complete_lesson'", 0),
+        ];
+        for (sql, count) in counted {
+            assert_eq!(w.database.number(sql).await, count, "{sql}");
+        }
+        w.finish().await;
+    }
+
+    async fn who_has_left_a_course_does_nothing_in_it_until_they_are_back(w: World) {
+        let (_, teacher) = join(&w, Role::Teacher).await;
+        let (_, ada) = join(&w, Role::Student).await;
+        let rust = course(&teacher, 1).await;
+        let lesson = json!({"lessonId": rust.lessons[0]});
+        let said = json!({"lessonId": rust.lessons[0], "body": "Hello"});
+        let nowhere = json!({"lessonId": uuid::Uuid::new_v4()});
+        let unknown = refused(&ada, "completeLesson", &nowhere).await;
+        assert_eq!((&unknown["code"], &unknown["field"]), (&json!("NOT_FOUND"), &json!(["input", "lessonId"])));
+        for _ in 0..2 {
+            let rows = w.database.rows().await;
+            assert_eq!(refused(&ada, "completeLesson", &lesson).await, unknown);
+            assert_eq!(refused(&ada, "writeComment", &said).await, unknown);
+            assert_eq!(w.database.rows().await, rows);
+            enroll(&ada, &rust, None).await;
+            enroll(&ada, &rust, None).await;
+            leave(&ada, &rust, None).await;
+            leave(&ada, &rust, None).await;
+        }
+        enroll(&ada, &rust, None).await;
+        assert_eq!(complete(&ada, &rust.lessons[0], None).await, ["first-lesson-watched"]);
+        assert_eq!(comment(&ada, &rust.lessons[0], "Hello").await, ["first-comment-written"]);
+        assert_eq!(w.database.number("SELECT count(*) FROM enrollments WHERE ended_at IS NULL").await, 1);
+        assert_eq!(w.database.number("SELECT count(*) FROM events WHERE activity = 'course_enrolled'").await, 1);
+        w.finish().await;
+    }
+}

@@ -1,0 +1,276 @@
+//! Data protection: who did what on whose record, everything held on a person, and the end of it.
+
+use plaudit::auth::Role;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tests::{Client, World, on_both};
+use uuid::Uuid;
+
+const EXPORT: &str = "mutation($id: ID!) { exportPerson(input: {userId: $id}) {
+    export userErrors { field code message reason } } }";
+const ERASE: &str = "mutation($id: ID!) { erasePerson(input: {userId: $id}) {
+    user { id displayName xp } userErrors { field code message reason } } }";
+const AUDIT: &str =
+    "query($id: ID, $first: Int, $after: String) { auditLog(userId: $id, first: $first, after: $after) {
+    totalCount nodes { actor actorUser { id } role act user { id } objectId at requestId }
+    pageInfo { hasNextPage endCursor } } }";
+const BOARD: &str =
+    "{ leaderboard { totalCount standings { nodes { rank score reachedAt user { id displayName } } } } }";
+const CERTIFY: &str = "mutation($input: CreateCertificateInput!) { createCertificate(input: $input) {
+    certificate { id } userErrors { message } } }";
+const COURSE: &str = "mutation($input: CreateCourseInput!) { createCourse(input: $input) {
+    course { id lessons { id } } userErrors { message } } }";
+const ENROLL: &str =
+    "mutation($course: ID!, $student: ID) { enroll(input: {courseId: $course, studentId: $student}) {
+    enrolled userErrors { field code } } }";
+const COMPLETE: &str = "mutation($lesson: ID!) { completeLesson(input: {lessonId: $lesson}) {
+    lesson { id } userErrors { message } } }";
+const COMMENT: &str =
+    "mutation($lesson: ID!, $body: String!) { writeComment(input: {lessonId: $lesson, body: $body}) {
+    userErrors { message } } }";
+const LINK: &str =
+    "mutation($parent: ID!, $child: ID!) { linkGuardian(input: {parentId: $parent, studentId: $child}) {
+    linked userErrors { message } } }";
+
+/// Somebody of this role, who has signed in once.
+async fn member(w: &World, role: Role) -> (Uuid, Client) {
+    let id = Uuid::new_v4();
+    let client = w.person(id, role);
+    assert_eq!(client.ask("{ me { id } }", json!({})).await.data()["me"]["id"], json!(id));
+    (id, client)
+}
+
+/// A student with a name, an address, a past in every table, and a teacher and a parent.
+struct Ada {
+    id: Uuid,
+    client: Client,
+    teacher: Client,
+    parent: Client,
+    course: Value,
+    lesson: Value,
+    certificate: Value,
+}
+
+impl Ada {
+    async fn with_a_past(w: &World, head: &Client) -> Self {
+        let id = Uuid::new_v4();
+        let fields = json!({"displayName": "Ada Lovelace", "email": "ada@school.example", "timezone": "Europe/London", "locale": "en-GB"});
+        w.upsert(id, fields).await;
+        let client = w.person(id, Role::Student);
+        let (_, teacher) = member(w, Role::Teacher).await;
+        let (guardian, parent) = member(w, Role::Parent).await;
+        let input = json!({"title": "Engines", "lessons": ["One", "Two"]});
+        let answer = teacher.ask(COURSE, json!({"input": input})).await;
+        let course = &answer.data()["createCourse"]["course"];
+        let (course, lesson) = (course["id"].clone(), course["lessons"][0]["id"].clone());
+        assert_eq!(client.ask(ENROLL, json!({"course": course})).await.data()["enroll"]["enrolled"], true);
+        assert_eq!(
+            client.ask(COMPLETE, json!({"lesson": lesson})).await.data()["completeLesson"]["userErrors"],
+            json!([])
+        );
+        let comment = json!({"lesson": lesson, "body": "I am Ada Lovelace."});
+        assert_eq!(client.ask(COMMENT, comment).await.data()["writeComment"]["userErrors"], json!([]));
+        let link = json!({"parent": guardian, "child": id});
+        assert_eq!(head.ask(LINK, link).await.data()["linkGuardian"]["linked"], true);
+        let input = json!({"studentId": id, "title": "For Ada Lovelace", "issuedBy": "The Lovelaces",
+            "issuedDate": "2026-01-14", "description": "Ada's own.", "documentUrl": "https://school.example/ada.pdf",
+            "additionalMetadata": {"name": "Ada Lovelace"}});
+        let answer = teacher.ask(CERTIFY, json!({"input": input})).await;
+        let certificate = answer.data()["createCertificate"]["certificate"]["id"].clone();
+        // Right answers at one moment, whose ids alone say which comes first in the run, and a wrong one among them.
+        for nth in [7, 3, 12, 1, 9, 10] {
+            w.service()
+                .record(json!({
+                    "id": format!("ada@school.example/{nth}"), "userId": id, "activity": "question_answered",
+                    "occurredAt": "2026-01-15T09:00:00Z", "attributes": {"correct": nth != 3},
+                }))
+                .await;
+        }
+        Self { id, client, teacher, parent, course, lesson, certificate }
+    }
+}
+
+on_both! {
+    async fn an_act_on_anothers_record_is_written_down_for_admins(w: World) {
+        let (_, head) = member(&w, Role::SuperAdmin).await;
+        let (admin, as_admin) = member(&w, Role::Admin).await;
+        let ada = w.student("UTC").await;
+        let input = json!({"studentId": ada, "title": "Science", "issuedBy": "Board", "issuedDate": "2026-01-01"});
+        let issued = as_admin.ask(CERTIFY, json!({"input": input})).await;
+        let request = issued.headers["x-request-id"].to_str().unwrap();
+        let log = head.ask(AUDIT, json!({"id": ada})).await;
+        let log = &log.data()["auditLog"];
+        assert_eq!(log["totalCount"], 2);
+        assert_eq!(log["nodes"][0], json!({
+            "actor": admin.to_string(), "actorUser": {"id": admin}, "role": "ADMIN", "act": "create_certificate",
+            "user": {"id": ada}, "objectId": issued.data()["createCertificate"]["certificate"]["id"],
+            "at": "2026-01-15T12:00:00.000Z", "requestId": request,
+        }));
+        let made = &log["nodes"][1];
+        assert_eq!(
+            [&made["actor"], &made["actorUser"], &made["role"], &made["act"], &made["objectId"]],
+            [&json!("school"), &json!(null), &json!("SERVICE"), &json!("upsert_user"), &json!(null)],
+        );
+        // A denial leaves no act, and what somebody does for themselves is nobody's business.
+        let refused = as_admin.ask(ERASE, json!({"id": ada})).await;
+        assert_eq!(refused.code(), "FORBIDDEN");
+        w.person(ada, Role::Student).ask(EXPORT, json!({"id": ada})).await.data();
+        let first = head.ask(AUDIT, json!({"first": 1})).await;
+        let first = &first.data()["auditLog"];
+        assert_eq!((&first["totalCount"], &first["pageInfo"]["hasNextPage"]), (&json!(2), &json!(true)));
+        let rest = head.ask(AUDIT, json!({"first": 5, "after": first["pageInfo"]["endCursor"]})).await;
+        assert_eq!(rest.data()["auditLog"]["nodes"], json!([made]));
+        assert_eq!(head.ask(AUDIT, json!({"id": Uuid::new_v4()})).await.data()["auditLog"], Value::Null);
+        for role in [Role::Teacher, Role::Student, Role::Parent] {
+            let (_, client) = member(&w, role).await;
+            assert_eq!(client.ask(AUDIT, json!({})).await.code(), "FORBIDDEN");
+        }
+        assert_eq!(w.service().ask(AUDIT, json!({})).await.code(), "FORBIDDEN");
+        w.finish().await;
+    }
+
+    async fn an_export_holds_everything_and_is_for_oneself_and_for_admins(w: World) {
+        let (_, head) = member(&w, Role::SuperAdmin).await;
+        let ada = Ada::with_a_past(&w, &head).await;
+        let own = ada.client.ask(EXPORT, json!({"id": ada.id})).await;
+        let own = own.data()["exportPerson"]["export"].clone();
+        assert_eq!(own["person"], json!({
+            "id": ada.id, "displayName": "Ada Lovelace", "role": "student", "email": "ada@school.example",
+            "timezone": "Europe/London", "locale": "en-GB", "referredBy": null,
+            "createdAt": "2026-01-15T12:00:00.000Z", "updatedAt": "2026-01-15T12:00:00.000Z",
+        }));
+        let sent = own["events"].as_array().unwrap().iter().filter(|event| event["source"] == "school").count();
+        assert_eq!(sent, 6);
+        let sum: i64 = own["xpEntries"].as_array().unwrap().iter().map(|entry| entry["amount"].as_i64().unwrap()).sum();
+        assert_eq!(own["totals"]["xp"], json!(sum));
+        let awards: Vec<&str> = own["awards"].as_array().unwrap().iter().map(|award| award["achievement"].as_str().unwrap()).collect();
+        assert!(awards.contains(&"aurora/first-steps"), "{awards:?}");
+        assert_eq!(own["activeDays"], json!(["2026-01-15"]));
+        assert_eq!(own["enrollments"][0]["courseId"], ada.course);
+        assert_eq!(own["completions"][0]["lessonId"], ada.lesson);
+        assert_eq!(own["comments"][0]["body"], "I am Ada Lovelace.");
+        assert_eq!(own["links"].as_array().unwrap().len(), 1);
+        assert_eq!(own["certificates"][0]["additionalMetadata"], json!({"name": "Ada Lovelace"}));
+        assert_eq!(own["messages"].as_array().unwrap().len(), awards.len());
+        let acts: Vec<&str> = own["actsOn"].as_array().unwrap().iter().map(|act| act["act"].as_str().unwrap()).collect();
+        assert_eq!(acts, ["upsert_user", "link_guardian", "create_certificate"]);
+        for list in ["metrics", "cappedDays", "coursesTaught", "awardsGiven", "actsBy"] {
+            assert!(own[list].is_array(), "{list}");
+        }
+        let by_head = head.ask(EXPORT, json!({"id": ada.id})).await;
+        let mut theirs = by_head.data()["exportPerson"]["export"].clone();
+        assert_eq!(theirs, own);
+        let again = head.ask(EXPORT, json!({"id": ada.id})).await;
+        theirs["actsOn"] = again.data()["exportPerson"]["export"]["actsOn"].clone();
+        assert_eq!(theirs["actsOn"][3]["act"], "export_person", "an export is an act itself");
+        for client in [&ada.teacher, &ada.parent] {
+            let (other, missing) = (client.ask(EXPORT, json!({"id": ada.id})).await, client.ask(EXPORT, json!({"id": Uuid::new_v4()})).await);
+            assert_eq!(other.body, missing.body);
+            let error = &other.data()["exportPerson"]["userErrors"][0];
+            assert_eq!((&error["code"], &error["field"]), (&json!("NOT_FOUND"), &json!(["input", "userId"])));
+        }
+        assert_eq!(w.service().ask(EXPORT, json!({"id": ada.id})).await.code(), "FORBIDDEN");
+        let bad = head.ask(EXPORT, json!({"id": "ada"})).await;
+        assert_eq!(bad.data()["exportPerson"]["userErrors"][0]["code"], "INVALID_INPUT");
+        w.finish().await;
+    }
+
+    async fn who_is_erased_is_named_nowhere_and_moves_nobody(w: World) {
+        let (_, head) = member(&w, Role::SuperAdmin).await;
+        let ada = Ada::with_a_past(&w, &head).await;
+        let ben = w.student("UTC").await;
+        w.service().record(json!({"userId": ben, "activity": "question_answered", "attributes": {"correct": true}})).await;
+        let before = head.ask(BOARD, json!({})).await.data().clone();
+        w.tick(chrono::TimeDelta::minutes(1));
+
+        let erased = head.ask(ERASE, json!({"id": ada.id})).await;
+        assert_eq!(erased.data()["erasePerson"], json!({
+            "user": {"id": ada.id, "displayName": "Erased person", "xp": null}, "userErrors": [],
+        }));
+
+        let mut after = head.ask(BOARD, json!({})).await.data().clone();
+        let nodes = after["leaderboard"]["standings"]["nodes"].as_array_mut().unwrap();
+        let hers = nodes.iter_mut().find(|node| node["user"]["id"] == json!(ada.id)).unwrap();
+        assert_eq!(hers["user"]["displayName"], "Erased person");
+        hers["user"]["displayName"] = json!("Ada Lovelace");
+        assert_eq!(after, before, "ranks, scores and times stand as they did");
+
+        for (table, words) in [
+            ("people", "display_name || coalesce(email, '') || search_name || coalesce(locale, '')"),
+            ("events", "external_id"), ("comments", "body"), ("awards", "coalesce(notes, '')"), ("metrics", "coalesce(run_external_id, '')"),
+            ("certificates", "title || issued_by || coalesce(description, '') || coalesce(document_url, '') || coalesce(cast(metadata AS text), '')"),
+        ] {
+            let named = format!("SELECT count(*) FROM {table} WHERE lower({words}) LIKE '%ada%' OR lower({words}) LIKE '%lovelace%'");
+            assert_eq!(w.database.number(&named).await, 0, "{table}");
+        }
+        for relation in ["enrollments", "guardians"] {
+            let holding = format!("SELECT count(*) FROM {relation} WHERE ended_at IS NULL");
+            assert_eq!(w.database.number(&holding).await, 0, "{relation}");
+        }
+        w.finish().await;
+    }
+
+    async fn who_is_erased_reads_like_missing_and_comes_back_by_no_door(w: World) {
+        let (head_id, head) = member(&w, Role::SuperAdmin).await;
+        let ada = Ada::with_a_past(&w, &head).await;
+        let ben = w.student("UTC").await;
+        w.upsert(ben, json!({"referredBy": ada.id})).await;
+        assert_eq!(head.ask(ERASE, json!({"id": ada.id})).await.data()["erasePerson"]["userErrors"], json!([]));
+        let rows = async |table: &str| w.database.number(&format!("SELECT count(*) FROM {table}")).await;
+        let kept = (rows("events").await, rows("certificates").await, rows("people").await, rows("acts").await);
+
+        let refused = ada.client.ask("{ me { id } }", json!({})).await;
+        assert_eq!((refused.status, refused.code()), (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"));
+        for document in [
+            "query($id: ID!) { user(id: $id) { id } }", "query($id: ID!) { node(id: $id) { id } }",
+            "query($id: ID!) { earned(userId: $id) { totalCount } }", "query($id: ID!) { studentAchievements(studentId: $id) { certificates { id } } }",
+        ] {
+            for client in [&head, &ada.teacher, &ada.parent] {
+                let (hers, missing) = (client.ask(document, json!({"id": ada.id})).await, client.ask(document, json!({"id": Uuid::new_v4()})).await);
+                assert_eq!(hers.body, missing.body, "{document}");
+            }
+        }
+        for document in [EXPORT, ERASE] {
+            let (hers, missing) = (head.ask(document, json!({"id": ada.id})).await, head.ask(document, json!({"id": Uuid::new_v4()})).await);
+            assert_eq!(hers.body, missing.body);
+        }
+        for id in 0..2 {
+            let event = json!({"id": format!("ada@school.example/{id}"), "userId": ada.id, "activity": "question_answered", "attributes": {"correct": true}});
+            let answer = w.service().record(event).await;
+            assert_eq!((&answer["userErrors"][0]["code"], &answer["userErrors"][0]["field"]), (&json!("NOT_FOUND"), &json!(["input", "userId"])));
+        }
+        let input = json!({"studentId": ada.id, "title": "Again", "issuedBy": "Board", "issuedDate": "2026-01-01"});
+        assert_eq!(head.ask(CERTIFY, json!({"input": input})).await.data()["createCertificate"]["certificate"], Value::Null);
+        let enrolled = head.ask(ENROLL, json!({"course": ada.course, "student": ada.id})).await;
+        assert_eq!(enrolled.data()["enroll"]["userErrors"][0]["code"], "NOT_FOUND");
+        let upsert = "mutation($input: UpsertUserInput!) { upsertUser(input: $input) { user { id } userErrors { field code reason } } }";
+        let back = head.ask(upsert, json!({"input": {"id": ada.id, "displayName": "Ada"}})).await;
+        assert_eq!(back.data()["upsertUser"], json!({"user": null, "userErrors": [
+            {"field": ["input", "id"], "code": "CONFLICT", "reason": "PERSON_ERASED"}]}));
+        assert_eq!((rows("events").await, rows("certificates").await, rows("people").await, rows("acts").await), kept);
+
+        let kept = head.ask("query($id: ID!) { certificate(id: $id) { title issuedBy description documentUrl additionalMetadata } }", json!({"id": ada.certificate})).await;
+        assert_eq!(kept.data()["certificate"], json!({"title": "Erased", "issuedBy": "Erased", "description": null, "documentUrl": null, "additionalMetadata": null}));
+        let own = head.ask(ERASE, json!({"id": head_id})).await;
+        assert_eq!(own.data()["erasePerson"]["userErrors"][0]["code"], "FORBIDDEN");
+
+        // What those do whom she referred still counts, for them and for her numbers alike.
+        let answers: Vec<Value> = (0..10).map(|_| json!({"userId": ben, "activity": "question_answered", "attributes": {"correct": true}})).collect();
+        let recorded = w.service().record_all(&answers).await;
+        assert!(recorded["results"].as_array().unwrap().iter().all(|row| row["userErrors"] == json!([])));
+        w.finish().await;
+    }
+
+    async fn only_a_super_admin_erases(w: World) {
+        let ada = w.student("UTC").await;
+        for role in [Role::Admin, Role::Teacher, Role::Parent, Role::Student] {
+            let (id, client) = member(&w, role).await;
+            for target in [ada, id, Uuid::new_v4()] {
+                assert_eq!(client.ask(ERASE, json!({"id": target})).await.code(), "FORBIDDEN");
+            }
+        }
+        assert_eq!(w.service().ask(ERASE, json!({"id": ada})).await.code(), "FORBIDDEN");
+        assert_eq!(w.database.number("SELECT count(*) FROM people WHERE erased_at IS NOT NULL").await, 0);
+        w.finish().await;
+    }
+}

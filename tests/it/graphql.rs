@@ -1,0 +1,46 @@
+//! What front ends rely on in every answer: the library's behaviour, our scalars, pages, boards, progress.
+
+mod boards;
+mod library;
+mod pages;
+mod progress;
+mod secrets;
+
+use serde_json::{Value, json};
+use tests::{Client, Packs, World};
+
+/// A pack of one activity, `done`, and these achievements.
+fn pack(achievements: &[Value]) -> Packs {
+    Packs::of(&json!({
+        "pack": "deeds", "name": "Deeds", "description": "Something done.", "version": 1,
+        "categories": [{"key": "odd", "name": "Odd"}, {"key": "even", "name": "Even"}],
+        "activities": [{"key": "done", "description": "Something was done.", "xp": {"amount": 5}}],
+        "achievements": achievements,
+    }))
+}
+
+/// An achievement of that pack, earned by doing something this often.
+fn deed(name: &str, category: &str, target: i64) -> Value {
+    json!({
+        "name": name, "description": "A deed.", "requirement": "Do something", "category": category,
+        "rarity": "common", "rule": {"kind": "count", "activity": "done", "target": target},
+    })
+}
+
+/// The text of an answer, where the order of its fields matters.
+async fn text(w: &World, client: &Client, query: &str, variables: Value) -> String {
+    let request = reqwest::Client::new()
+        .post(format!("{}/graphql", w.url()))
+        .bearer_auth(client.token().unwrap())
+        .json(&json!({"query": query, "variables": variables}));
+    request.send().await.unwrap().text().await.unwrap()
+}
+
+/// Checks that an argument is refused by its name, and that its field alone is null.
+#[track_caller]
+fn assert_argument_refused(answer: &tests::Answer, field: &str, remedy: &str) {
+    assert_eq!((answer.status.as_u16(), answer.code()), (200, "INVALID_INPUT"), "{}", answer.body);
+    let error = &answer.body["errors"][0];
+    assert_eq!(error["extensions"]["field"], json!([field]), "{error}");
+    assert!(error["message"].as_str().unwrap().contains(remedy), "{error}");
+}

@@ -1,0 +1,173 @@
+//! Boards: best first, earlier first among equals, each place once, the same ranks on every page.
+
+use plaudit::auth::Role;
+use serde_json::{Value, json};
+use tests::{World, on_both};
+use uuid::Uuid;
+
+use super::assert_argument_refused;
+
+const STANDINGS: &str = "query($first: Int, $after: String, $around: ID, $of: ID, $achievement: String) {
+    leaderboard(achievement: $achievement) {
+        metric period totalCount standing(userId: $of) { rank score user { id } reachedAt }
+        standings(first: $first, after: $after, around: $around) {
+            totalCount nodes { rank score user { id } }
+            pageInfo { hasNextPage hasPreviousPage endCursor } } } }";
+
+/// Nine people; the points of each, in the order in which they reached them, a minute apart but for
+/// the last two, who do at once.
+const POINTS: [i64; 9] = [30, 50, 30, 90, 10, 50, 70, 20, 20];
+
+/// The people, best first.
+async fn ranked(w: &World) -> Vec<(Uuid, i64)> {
+    let mut people = Vec::new();
+    for points in POINTS {
+        let id = w.student("UTC").await;
+        people.push((id, points));
+        let event = json!({"userId": id, "activity": "test_taken", "attributes": {"points": points}});
+        assert_eq!(w.service().record(event).await["xpGained"], points);
+        if people.len() < POINTS.len() - 1 {
+            w.tick(chrono::TimeDelta::minutes(1));
+        }
+    }
+    people[7..].sort();
+    people.sort_by_key(|(_, points)| -points);
+    people
+}
+
+/// The nodes of a page as (rank, person, points).
+fn rows(answer: &Value) -> Vec<(i64, Uuid, i64)> {
+    let nodes = answer["leaderboard"]["standings"]["nodes"].as_array().unwrap();
+    let row = |node: &Value| {
+        let id = node["user"]["id"].as_str().unwrap().parse().unwrap();
+        (node["rank"].as_i64().unwrap(), id, node["score"].as_i64().unwrap())
+    };
+    nodes.iter().map(row).collect()
+}
+
+on_both! {
+    async fn a_board_is_paged_once_each_with_its_ranks(w: World) {
+        let ranked = ranked(&w).await;
+        w.student("UTC").await;
+        let expected: Vec<_> = (1..).zip(&ranked).map(|(rank, (id, points))| (rank, *id, *points)).collect();
+        for step in [1, 2, 4, 9, 100] {
+            let (mut found, mut after) = (Vec::new(), Value::Null);
+            loop {
+                let answer = w
+                    .service()
+                    .ask(STANDINGS, json!({"first": step, "after": after, "of": ranked[0].0}))
+                    .await;
+                let board = &answer.data()["leaderboard"];
+                assert_eq!((&board["metric"], &board["period"]), (&json!("xp"), &json!("ALL_TIME")));
+                assert_eq!(
+                    (&board["totalCount"], &board["standings"]["totalCount"]),
+                    (&json!(9), &json!(9)),
+                    "whoever has no XP is on no board"
+                );
+                let info = &board["standings"]["pageInfo"];
+                assert_eq!(info["hasPreviousPage"], json!(!found.is_empty()));
+                found.extend(rows(answer.data()));
+                after = info["endCursor"].clone();
+                if info["hasNextPage"] == false {
+                    break;
+                }
+            }
+            assert_eq!(found, expected, "by {step}");
+        }
+        w.finish().await;
+    }
+
+    async fn around_puts_a_person_in_the_middle(w: World) {
+        let ranked = ranked(&w).await;
+        for (place, first, ranks) in [
+            (4, 5, vec![3, 4, 5, 6, 7]),
+            (4, 4, vec![3, 4, 5, 6]),
+            (4, 1, vec![5]),
+            (0, 5, vec![1, 2, 3, 4, 5]),
+            (1, 5, vec![1, 2, 3, 4, 5]),
+            (8, 3, vec![8, 9]),
+        ] {
+            let (around, _) = ranked[place];
+            let answer =
+                w.service().ask(STANDINGS, json!({"first": first, "around": around, "of": around})).await;
+            let rows = rows(answer.data());
+            assert_eq!(
+                rows.iter().map(|row| row.0).collect::<Vec<_>>(),
+                ranks,
+                "{first} around rank {}",
+                place + 1
+            );
+            assert!(rows.iter().all(|(rank, id, _)| ranked[usize::try_from(rank - 1).unwrap()].0 == *id));
+            let info = &answer.data()["leaderboard"]["standings"]["pageInfo"];
+            assert_eq!(info["hasPreviousPage"], json!(ranks[0] > 1));
+            assert_eq!(info["hasNextPage"], json!(*ranks.last().unwrap() < 9));
+        }
+        let absent = w.student("UTC").await;
+        let answer = w.service().ask(STANDINGS, json!({"around": absent, "of": absent})).await;
+        assert_eq!((rows(answer.data()), &answer.data()["leaderboard"]["standing"]), (vec![], &Value::Null));
+        w.finish().await;
+    }
+
+    async fn a_standing_is_ones_own_unless_another_is_named(w: World) {
+        let ranked = ranked(&w).await;
+        let (second, fifth) = (ranked[1], ranked[4]);
+        let client = w.person(fifth.0, Role::Student);
+        let own = client.ask(STANDINGS, json!({})).await;
+        let standing = &own.data()["leaderboard"]["standing"];
+        assert_eq!(
+            (&standing["rank"], &standing["score"], &standing["user"]["id"]),
+            (&json!(5), &json!(30), &json!(fifth.0))
+        );
+        assert_eq!(standing["reachedAt"], "2026-01-15T12:00:00.000Z");
+        let other = client.ask(STANDINGS, json!({"of": second.0})).await;
+        assert_eq!(
+            other.data()["leaderboard"]["standing"]["rank"],
+            2,
+            "boards are open to everyone signed in"
+        );
+        w.finish().await;
+    }
+
+    async fn more_xp_later_moves_a_person_behind_their_equals(w: World) {
+        let ranked = ranked(&w).await;
+        w.tick(chrono::TimeDelta::minutes(1));
+        let (last, _) = ranked[8];
+        w.service()
+            .record(json!({"userId": last, "activity": "test_taken", "attributes": {"points": 40}}))
+            .await;
+        let answer = w.service().ask(STANDINGS, json!({"of": last})).await;
+        let standing = &answer.data()["leaderboard"]["standing"];
+        assert_eq!((&standing["rank"], &standing["score"]), (&json!(5), &json!(50)));
+        assert_eq!(standing["reachedAt"], "2026-01-15T12:08:00.000Z");
+        w.finish().await;
+    }
+
+    async fn an_achievements_board_ranks_who_came_first(w: World) {
+        let mut people = Vec::new();
+        for minute in [30, 10, 20] {
+            let id = w.student("UTC").await;
+            people.push((minute, id));
+            let at = format!("2026-01-15T11:{minute}:00Z");
+            let attributes = json!({"correct": true});
+            let event = json!({"userId": id, "activity": "question_answered", "occurredAt": at, "attributes": attributes});
+            assert_eq!(w.service().record(event).await["userErrors"], json!([]));
+        }
+        people.sort();
+        let answer =
+            w.service().ask(STANDINGS, json!({"achievement": "aurora/first-steps", "of": people[2].1})).await;
+        let board = &answer.data()["leaderboard"];
+        assert_eq!((&board["metric"], &board["totalCount"]), (&json!("aurora/first-steps"), &json!(3)));
+        let expected: Vec<_> = (1..).zip(&people).map(|(rank, (_, id))| (rank, *id, 1)).collect();
+        assert_eq!(rows(answer.data()), expected);
+        let third = json!({"rank": 3, "score": 1, "user": {"id": people[2].1}, "reachedAt": "2026-01-15T11:30:00.000Z"});
+        assert_eq!(board["standing"], third);
+        let missing = w
+            .service()
+            .ask(STANDINGS, json!({"achievement": "aurora/no-such-thing", "of": people[0].1}))
+            .await;
+        assert_eq!(missing.data()["leaderboard"], Value::Null);
+        let unknown = w.service().ask("{ leaderboard(metric: \"height\") { totalCount } }", json!({})).await;
+        assert_argument_refused(&unknown, "metric", "send xp");
+        w.finish().await;
+    }
+}

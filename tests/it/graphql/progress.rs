@@ -1,0 +1,144 @@
+//! Where somebody stands on the way: progress, the next step of every track, the summary.
+
+use plaudit::auth::Role;
+use serde_json::{Value, json};
+use tests::{Backend, World, on_both};
+use uuid::Uuid;
+
+use super::assert_argument_refused;
+
+const ON_THE_WAY: &str = "query($id: ID, $pack: String, $category: String, $first: Int) {
+    inProgress(userId: $id, category: $category, first: $first) { achievement { name } current target percent }
+    nextAchievements(userId: $id, pack: $pack) { achievement { name } current target percent }
+    summary(userId: $id, pack: $pack) {
+        totalEarned totalBonusXp favoriteCategory currentRank nextRank remainingToNextRank } }";
+
+/// A student of the course portal who has watched five lessons and written one comment.
+async fn sample(w: &World) -> Uuid {
+    let ada = w.student("UTC").await;
+    let mut events: Vec<Value> = (1..=5)
+        .map(|number| json!({"userId": ada, "activity": "lesson_watched", "attributes": {"lesson": format!("l{number}")}}))
+        .collect();
+    events.push(json!({"userId": ada, "activity": "comment_written"}));
+    assert_eq!(w.service().record_all(&events).await["userErrors"], json!([]));
+    ada
+}
+
+/// (name, current, target, percent) of each.
+fn lines(progress: &Value) -> Vec<(String, i64, i64, f64)> {
+    let line = |one: &Value| {
+        let name = one["achievement"]["name"].as_str().unwrap().to_owned();
+        let number = |field: &str| one[field].as_i64().unwrap();
+        (name, number("current"), number("target"), one["percent"].as_f64().unwrap())
+    };
+    progress.as_array().unwrap().iter().map(line).collect()
+}
+
+fn line(name: &str, current: i64, target: i64, percent: f64) -> (String, i64, i64, f64) {
+    (name.to_owned(), current, target, percent)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_course_portals_sample_is_answered_as_it_should_be() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let world = World::with(backend, |config| config.catalogs = vec!["course-portal".to_owned()]);
+        let Some(w) = world.await else { continue };
+        let ada = sample(&w).await;
+        let third = 100.0 / 3.0;
+        for client in [w.person(ada, Role::Student), w.service()] {
+            let answer = client.ask(ON_THE_WAY, json!({"id": ada})).await;
+            let nearest_first = [
+                line("10 Lessons Watched", 5, 10, 50.0),
+                line("3 Comments Written", 1, 3, third),
+                line("25 Lessons Watched", 5, 25, 20.0),
+                line("5 Comments Written", 1, 5, 20.0),
+                line("50 Lessons Watched", 5, 50, 10.0),
+                line("10 Comments Written", 1, 10, 10.0),
+                line("20 Comments Written", 1, 20, 5.0),
+            ];
+            assert_eq!(lines(&answer.data()["inProgress"]), nearest_first, "equals as in the catalogue");
+            let next = [line("10 Lessons Watched", 5, 10, 50.0), line("3 Comments Written", 1, 3, third)];
+            assert_eq!(lines(&answer.data()["nextAchievements"]), next, "one of each track");
+            assert_eq!(
+                answer.data()["summary"],
+                json!({
+                    "totalEarned": 3, "totalBonusXp": 0, "favoriteCategory": "lessons",
+                    "currentRank": "Beginner", "nextRank": "Intermediate", "remainingToNextRank": 1,
+                })
+            );
+        }
+        let narrow =
+            w.service().ask(ON_THE_WAY, json!({"id": ada, "category": "comments", "first": 2})).await;
+        let names: Vec<_> = lines(&narrow.data()["inProgress"]).into_iter().map(|line| line.0).collect();
+        assert_eq!(names, ["3 Comments Written", "5 Comments Written"]);
+        w.finish().await;
+    }
+}
+
+on_both! {
+    async fn a_pack_is_looked_at_alone_when_it_is_named(w: World) {
+        let ada = sample(&w).await;
+        let whole = w.service().ask(ON_THE_WAY, json!({"id": ada})).await;
+        let portal = w.service().ask(ON_THE_WAY, json!({"id": ada, "pack": "course-portal"})).await;
+        let names: Vec<_> =
+            lines(&portal.data()["nextAchievements"]).into_iter().map(|line| line.0).collect();
+        assert_eq!(names, ["10 Lessons Watched", "3 Comments Written"]);
+        assert!(lines(&whole.data()["nextAchievements"]).len() > 2, "other packs have tracks, too");
+        for summary in [&whole.data()["summary"], &portal.data()["summary"]] {
+            let ranks = [&summary["currentRank"], &summary["nextRank"], &summary["remainingToNextRank"]];
+            assert_eq!(
+                ranks,
+                [&json!("Beginner"), &json!("Intermediate"), &json!(1)],
+                "the ranks of the first pack that has any"
+            );
+        }
+        let aurora = w.service().ask(ON_THE_WAY, json!({"id": ada, "pack": "aurora"})).await;
+        assert_eq!(
+            aurora.data()["summary"],
+            json!({
+                "totalEarned": 0, "totalBonusXp": 0, "favoriteCategory": null,
+                "currentRank": null, "nextRank": null, "remainingToNextRank": null,
+            })
+        );
+        let unknown = w
+            .service()
+            .ask(
+                "query($id: ID!) { summary(userId: $id, pack: \"music\") { totalEarned } }",
+                json!({"id": ada}),
+            )
+            .await;
+        assert_argument_refused(&unknown, "pack", "send one of aurora, tests, code-lab, course-portal");
+        w.finish().await;
+    }
+
+    async fn what_is_not_started_is_in_progress_at_zero(w: World) {
+        let ada = w.student("UTC").await;
+        let answer = w.person(ada, Role::Student).ask(ON_THE_WAY, json!({"first": 100})).await;
+        let lines = lines(&answer.data()["inProgress"]);
+        assert_eq!(lines.len(), 99, "all there is");
+        assert!(lines.iter().filter(|line| line.1 == 0).all(|line| line.3 == 0.0), "{lines:?}");
+        w.finish().await;
+    }
+
+    async fn a_streak_shows_the_current_one_and_ends_with_a_missed_day(w: World) {
+        let ada = w.student("Asia/Tokyo").await;
+        for day in [12, 13, 14, 15] {
+            let at = format!("2026-01-{day}T12:00:00Z");
+            w.service()
+                .record(json!({"userId": ada, "activity": "lesson_completed", "occurredAt": at}))
+                .await;
+        }
+        let query = "query($id: ID!) { user(id: $id) { streak { current longest lastActiveOn activeToday } }
+            inProgress(userId: $id, category: \"streak\", first: 1) { achievement { name } current target } }";
+        // Noon in London is nine in the evening in Tokyo; the day there ends at three.
+        for (hours, current, today) in [(0, 4, true), (3, 4, false), (23, 4, false), (1, 0, false)] {
+            w.tick(chrono::TimeDelta::hours(hours));
+            let answer = w.service().ask(query, json!({"id": ada})).await;
+            let streak =
+                json!({"current": current, "longest": 4, "lastActiveOn": "2026-01-15", "activeToday": today});
+            assert_eq!(answer.data()["user"]["streak"], streak, "{}", w.clock.now());
+            assert_eq!(answer.data()["inProgress"][0]["current"], if current == 0 { 0 } else { 4 });
+        }
+        w.finish().await;
+    }
+}

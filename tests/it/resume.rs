@@ -1,0 +1,252 @@
+//! A subscriber who comes and goes sees every award once and in order; who may see what, and how a
+//! stream ends.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use plaudit::auth::Role;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+use tests::{Backend, Client, Closed, Frame, Socket, World, on_both};
+use uuid::Uuid;
+
+const FOLLOW: &str =
+    "subscription($after: String, $userId: ID) { achievementEarned(after: $after, userId: $userId) {
+    cursor isReplay award { id achievement { key } user { id } } } }";
+const PEOPLE: usize = 60;
+/// What ten right answers earn a person.
+const AWARDS: usize = 6;
+const WRITERS: usize = 4;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscriber_who_drops_sees_every_award_once_and_in_order_on_sqlite() {
+    let Some(w) = World::on(Backend::Sqlite).await else { return };
+    let urls = vec![w.url()];
+    follow_beside_writers(w, urls).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscriber_who_hops_between_servers_sees_every_award_once_and_in_order() {
+    let Some(w) = World::on(Backend::Postgres).await else { return };
+    let second = w.second_server().await;
+    let urls = vec![w.url(), format!("http://{}", second.address)];
+    follow_beside_writers(w, urls).await;
+    second.stop().await;
+}
+
+/// Writers at every server, and a subscriber who drops after a few awards and comes back to any of them.
+async fn follow_beside_writers(w: World, urls: Vec<String>) {
+    let seed: u64 = rand::random();
+    eprintln!("the subscriber drops by the seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut people = Vec::new();
+    for _ in 0..PEOPLE {
+        people.push(w.student("UTC").await);
+    }
+    let service = w.service();
+    let cursor = feed_cursor(&service).await;
+    let writing: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let client = service.at(urls[writer % urls.len()].clone());
+            tokio::spawn(write(client, writer, people.clone()))
+        })
+        .collect();
+
+    // The first question, 100 XP in two packs, ten in a row, levels 2 and 3.
+    let mut seen: Vec<(String, String)> = Vec::new();
+    let mut last = cursor.clone();
+    while seen.len() < PEOPLE * AWARDS {
+        let url = urls[random.random_range(0..urls.len())].clone();
+        let mut socket = service.at(url).socket().await;
+        socket.subscribe("1", FOLLOW, json!({"after": last})).await;
+        for _ in 0..random.random_range(1..25).min(PEOPLE * AWARDS - seen.len()) {
+            let earned = socket.next("1").await["data"]["achievementEarned"].clone();
+            last = text(&earned["cursor"]);
+            seen.push((last.clone(), text(&earned["award"]["id"])));
+        }
+        socket.cut();
+    }
+    for writer in writing {
+        writer.await.unwrap();
+    }
+
+    let different: BTreeSet<&String> = seen.iter().map(|(_, award)| award).collect();
+    assert_eq!(different.len(), seen.len(), "an award was told twice");
+    assert_eq!(last, feed_cursor(&service).await, "the feed holds more than was told");
+    assert_eq!(w.database.number("SELECT count(*) FROM awards").await, i64::try_from(seen.len()).unwrap());
+    // The same once more, from the start and without a break.
+    let mut socket = service.socket().await;
+    socket.subscribe("1", FOLLOW, json!({"after": cursor})).await;
+    for (cursor, award) in &seen {
+        let earned = socket.next("1").await["data"]["achievementEarned"].clone();
+        assert_eq!((&earned["cursor"], &earned["award"]["id"]), (&json!(cursor), &json!(award)));
+        assert_eq!(earned["isReplay"], true);
+    }
+    socket.cut();
+    w.finish().await;
+}
+
+/// Ten right answers of each person in turn, all writers over the same people.
+async fn write(client: Client, writer: usize, people: Vec<Uuid>) {
+    for nth in (writer..10).step_by(WRITERS) {
+        for some in people.chunks(7) {
+            let events: Vec<Value> =
+                some.iter().map(|person| answered(&format!("{nth}-{person}"), *person)).collect();
+            let answer = client.record_all(&events).await;
+            for result in answer["results"].as_array().unwrap() {
+                assert_eq!(result["userErrors"], json!([]));
+            }
+        }
+    }
+}
+
+on_both! {
+    async fn nothing_is_lost_between_the_page_and_the_stream(w: World) {
+        let ada = w.student("UTC").await;
+        let client = w.person(ada, Role::Student);
+        let cursor = feed_cursor(&client).await;
+        w.service().record(answered("q1", ada)).await;
+        let mut socket = client.socket().await;
+        socket.subscribe("1", FOLLOW, json!({"after": cursor})).await;
+        let missed = socket.next("1").await["data"]["achievementEarned"].clone();
+        assert_eq!((told(&missed), &missed["isReplay"]), (("aurora/first-steps", ada), &json!(true)));
+        w.service().record(json!({"userId": ada, "activity": "comment_written"})).await;
+        let live = socket.next("1").await["data"]["achievementEarned"].clone();
+        assert_eq!((told(&live), &live["isReplay"]), (("course-portal/first-comment-written", ada), &json!(false)));
+        assert_eq!(feed_cursor(&client).await, text(&live["cursor"]));
+        w.finish().await;
+    }
+
+    async fn a_cursor_that_is_not_ours_or_ahead_of_the_feed_is_refused(w: World) {
+        let ada = w.student("UTC").await;
+        w.service().record(answered("q1", ada)).await;
+        let mut socket = w.service().socket().await;
+        let page = "{ earned(userId: $id) { edges { cursor } } }".replace("$id", &format!("\"{ada}\""));
+        let of_an_award = w.service().ask(&page, json!({})).await.data()["earned"]["edges"][0]["cursor"].clone();
+        let ahead = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, "feed 2");
+        let negative = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, "feed -1");
+        let cursors = [json!(""), json!("1"), json!("not ours"), of_an_award, json!(ahead), json!(negative)];
+        for (nth, after) in cursors.iter().enumerate() {
+            let id = nth.to_string();
+            socket.subscribe(&id, FOLLOW, json!({"after": after})).await;
+            let error = refused(&mut socket, &id).await;
+            assert_eq!(error["extensions"]["code"], "INVALID_INPUT", "{after}");
+            assert!(error["message"].as_str().unwrap().contains("`after`"), "{error}");
+        }
+        w.finish().await;
+    }
+
+    async fn each_sees_what_they_may(w: World) {
+        let (ada, ben, admin) = (w.student("UTC").await, w.student("UTC").await, Uuid::new_v4());
+        let cursor = feed_cursor(&w.service()).await;
+        let follow = async |client: Client, of: Option<Uuid>| {
+            let mut socket = client.socket().await;
+            socket.subscribe("1", FOLLOW, json!({"userId": of, "after": cursor})).await;
+            socket
+        };
+        let mut of_ada = follow(w.person(ada, Role::Student), None).await;
+        let mut of_ben = follow(w.person(ben, Role::Student), Some(ben)).await;
+        let mut of_service = follow(w.service(), None).await;
+        let mut of_admin = follow(w.person(admin, Role::Admin), None).await;
+        let mut narrowed = follow(w.person(admin, Role::Admin), Some(ben)).await;
+        for (nth, person) in [ada, ben, ada, ben].into_iter().enumerate() {
+            let activity = if nth < 2 { "comment_written" } else { "session_join" };
+            w.service().record(json!({"userId": person, "activity": activity})).await;
+        }
+        let (comment, join) = ("course-portal/first-comment-written", "code-lab/warm-welcome");
+        for (socket, expected) in [
+            (&mut of_ada, vec![(comment, ada), (join, ada)]),
+            (&mut of_ben, vec![(comment, ben), (join, ben)]),
+            (&mut narrowed, vec![(comment, ben), (join, ben)]),
+            (&mut of_service, vec![(comment, ada), (comment, ben), (join, ada), (join, ben)]),
+            (&mut of_admin, vec![(comment, ada), (comment, ben), (join, ada), (join, ben)]),
+        ] {
+            for expected in expected {
+                let earned = socket.next("1").await["data"]["achievementEarned"].clone();
+                assert_eq!(told(&earned), expected);
+            }
+        }
+        // Somebody else's stream reads as missing, as does nobody's.
+        for of in [ben, Uuid::new_v4()] {
+            let mut socket = w.person(ada, Role::Student).socket().await;
+            socket.subscribe("1", FOLLOW, json!({"userId": of})).await;
+            assert_eq!(refused(&mut socket, "1").await["extensions"]["code"], "NOT_FOUND");
+        }
+        w.finish().await;
+    }
+
+    async fn a_stream_ends_when_the_role_has_changed(w: World) {
+        let ada = w.student("UTC").await;
+        let mut socket = w.person(ada, Role::Student).socket().await;
+        socket.subscribe("1", FOLLOW, json!({"after": feed_cursor(&w.service()).await})).await;
+        let promote = "mutation($input: UpsertUserInput!) { upsertUser(input: $input) { user { role } userErrors { message } } }";
+        let input = json!({"id": ada, "displayName": "Ada", "role": "TEACHER"});
+        let answer = w.person(Uuid::new_v4(), Role::Admin).ask(promote, json!({"input": input})).await;
+        assert_eq!(answer.data()["upsertUser"], json!({"user": {"role": "TEACHER"}, "userErrors": []}));
+        w.service().record(answered("q1", ada)).await;
+        let error = refused(&mut socket, "1").await;
+        assert_eq!(error["extensions"]["code"], "UNAUTHENTICATED");
+        w.finish().await;
+    }
+
+    async fn a_stream_ends_with_its_token(w: World) {
+        let ada = w.student("UTC").await;
+        let mut socket = w.person(ada, Role::Student).socket().await;
+        socket.subscribe("1", FOLLOW, json!({"after": feed_cursor(&w.service()).await})).await;
+        w.tick(TimeDelta::minutes(59));
+        w.service().record(answered("q1", ada)).await;
+        assert_eq!(told(&socket.next("1").await["data"]["achievementEarned"]), ("aurora/first-steps", ada));
+        w.tick(TimeDelta::minutes(1));
+        w.service().record(json!({"userId": ada, "activity": "comment_written"})).await;
+        let reason = "The token has expired; come back with a fresh one.".to_owned();
+        assert_eq!(socket.frame().await, Frame::Closed(Closed { code: 4403, reason }));
+        w.finish().await;
+    }
+
+    async fn a_server_that_stops_says_when_to_come_back(w: World) {
+        let ada = w.student("UTC").await;
+        let mut sockets = Vec::new();
+        for _ in 0..3 {
+            let mut socket = w.person(ada, Role::Student).socket().await;
+            socket.subscribe("1", FOLLOW, json!({})).await;
+            sockets.push(socket);
+        }
+        let (stopping, closing) = (w.server.stop(), async {
+            for mut socket in sockets {
+                let reason = "The server restarts; come back.".to_owned();
+                assert_eq!(socket.frame().await, Frame::Closed(Closed { code: 1012, reason }));
+            }
+        });
+        tokio::join!(stopping, closing);
+        w.database.drop().await;
+    }
+}
+
+async fn feed_cursor(client: &Client) -> String {
+    text(&client.ask("{ feedCursor }", json!({})).await.data()["feedCursor"])
+}
+
+/// The error that ends this operation, which has told nothing before.
+async fn refused(socket: &mut Socket, id: &str) -> Value {
+    match socket.frame().await {
+        Frame::Message(message) if message["type"] == "error" && message["id"] == id => {
+            message["payload"][0].clone()
+        }
+        other => panic!("expected an error of {id}, got {other:?}"),
+    }
+}
+
+/// What was earned, and by whom.
+fn told(earned: &Value) -> (&str, Uuid) {
+    let award = &earned["award"];
+    (award["achievement"]["key"].as_str().unwrap(), award["user"]["id"].as_str().unwrap().parse().unwrap())
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+fn answered(id: &str, person: Uuid) -> Value {
+    json!({"id": id, "userId": person, "activity": "question_answered", "attributes": {"correct": true}})
+}
