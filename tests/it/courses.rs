@@ -13,19 +13,19 @@ use tests::{Client, World};
 use uuid::Uuid;
 
 /// A course as its maker was answered.
-struct Course {
-    id: String,
-    lessons: Vec<String>,
+pub(crate) struct Course {
+    pub(crate) id: String,
+    pub(crate) lessons: Vec<String>,
 }
 
 /// Calls a mutation that takes one input; answers its payload with the user errors.
-async fn mutate(client: &Client, name: &str, select: &str, input: Value) -> Value {
+pub(crate) async fn mutate(client: &Client, name: &str, select: &str, input: Value) -> Value {
     let answer = client.ask(&document(name, select), json!({"input": input})).await;
     answer.data()[name].clone()
 }
 
 /// Calls a mutation that has to be refused in one field; answers that error.
-async fn refused(client: &Client, name: &str, input: &Value) -> Value {
+pub(crate) async fn refused(client: &Client, name: &str, input: &Value) -> Value {
     let payload = mutate(client, name, "", input.clone()).await;
     let [error] = payload["userErrors"].as_array().unwrap().as_slice() else {
         panic!("{name} {input} is refused in one field, not {payload}")
@@ -34,7 +34,7 @@ async fn refused(client: &Client, name: &str, input: &Value) -> Value {
 }
 
 /// Calls a mutation that has to be refused as a whole; answers the code.
-async fn forbidden(client: &Client, name: &str, input: Value) -> String {
+pub(crate) async fn forbidden(client: &Client, name: &str, input: Value) -> String {
     client.ask(&document(name, ""), json!({"input": input})).await.code().to_owned()
 }
 
@@ -47,7 +47,7 @@ fn document(name: &str, select: &str) -> String {
 }
 
 /// Somebody of this role who has signed in.
-async fn join(w: &World, role: Role) -> (Uuid, Client) {
+pub(crate) async fn join(w: &World, role: Role) -> (Uuid, Client) {
     let id = Uuid::new_v4();
     let client = w.person(id, role);
     assert_eq!(client.ask("{ me { id } }", json!({})).await.data()["me"]["id"], json!(id));
@@ -55,7 +55,7 @@ async fn join(w: &World, role: Role) -> (Uuid, Client) {
 }
 
 /// Makes a course with so many lessons.
-async fn course(client: &Client, lessons: usize) -> Course {
+pub(crate) async fn course(client: &Client, lessons: usize) -> Course {
     let titles: Vec<String> = (1..=lessons).map(|nth| format!("Lesson {nth}")).collect();
     let input = json!({"title": "Rust", "lessons": titles});
     let made = mutate(client, "createCourse", "course { id lessons { id position } }", input).await;
@@ -68,14 +68,14 @@ async fn course(client: &Client, lessons: usize) -> Course {
 }
 
 /// Enrols; the caller if nobody is named.
-async fn enroll(client: &Client, course: &Course, student: Option<Uuid>) {
+pub(crate) async fn enroll(client: &Client, course: &Course, student: Option<Uuid>) {
     let input = json!({"courseId": course.id, "studentId": student});
     let payload = mutate(client, "enroll", "enrolled course { id }", input).await;
     assert_eq!(payload, json!({"enrolled": true, "course": {"id": course.id}, "userErrors": []}));
 }
 
 /// Ends an enrolment.
-async fn leave(client: &Client, course: &Course, student: Option<Uuid>) {
+pub(crate) async fn leave(client: &Client, course: &Course, student: Option<Uuid>) {
     let input = json!({"courseId": course.id, "studentId": student, "enrolled": false});
     let payload = mutate(client, "enroll", "enrolled", input).await;
     assert_eq!(payload, json!({"enrolled": false, "userErrors": []}));
@@ -103,6 +103,6 @@ fn keys(awards: &Value) -> Vec<String> {
     keys.filter_map(|key| key.strip_prefix("course-portal/").map(str::to_owned)).collect()
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }

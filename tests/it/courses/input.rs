@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tests::{Client, on_both};
 use uuid::Uuid;
 
-use super::{comment, course, enroll, join, mutate, refused};
+use super::{Course, comment, course, enroll, join, mutate, refused, text};
 
 #[track_caller]
 fn expect(error: &Value, code: &str, field: &[&str], of: &Value) {
@@ -84,19 +84,19 @@ on_both! {
         let (_, ada) = join(&w, Role::Student).await;
         let texts = ["👩‍👩‍👧‍👦 families", "שלום, עולם", "Zoë", "'; DROP TABLE courses; --", "100% _|_"];
         let shown = "course { id title certificateTitle lessons { id title position } }";
-        for (nth, text) in texts.into_iter().enumerate() {
-            let input = json!({"title": text, "certificateTitle": text, "lessons": [text, text]});
+        for (nth, sent) in texts.into_iter().enumerate() {
+            let input = json!({"title": sent, "certificateTitle": sent, "lessons": [sent, sent]});
             let made = mutate(&teacher, "createCourse", shown, input).await;
             assert_eq!(made["userErrors"], json!([]));
             let made = &made["course"];
             let lesson = &made["lessons"][1];
-            assert_eq!((&made["title"], &made["certificateTitle"]), (&json!(text), &json!(text)));
-            assert_eq!((&lesson["title"], &lesson["position"]), (&json!(text), &json!(2)));
-            let course = super::Course { id: super::text(&made["id"]), lessons: vec![super::text(&lesson["id"])] };
+            assert_eq!((&made["title"], &made["certificateTitle"]), (&json!(sent), &json!(sent)));
+            assert_eq!((&lesson["title"], &lesson["position"]), (&json!(sent), &json!(2)));
+            let course = Course { id: text(&made["id"]), lessons: vec![text(&lesson["id"])] };
             enroll(&ada, &course, None).await;
-            comment(&ada, &course.lessons[0], &format!(" {text}\r\n{text}\n")).await;
-            let kept = format!("SELECT count(*) FROM comments WHERE body LIKE '%{}%'", text.replace('\'', "''").replace('%', "_"));
-            assert_eq!(w.database.number(&kept).await, 1, "{text}");
+            comment(&ada, &course.lessons[0], &format!(" {sent}\r\n{sent}\n")).await;
+            let kept = format!("SELECT count(*) FROM comments WHERE body LIKE '%{}%'", sent.replace('\'', "''").replace('%', "_"));
+            assert_eq!(w.database.number(&kept).await, 1, "{sent}");
             let both = "SELECT CAST(count(*) AS bigint) FROM comments";
             assert_eq!(w.database.number(both).await, i64::try_from(nth).unwrap() + 1);
         }

@@ -46,7 +46,7 @@ on_both! {
         w.upsert(parent_id, json!({"displayName": "Paul"})).await;
         let service = w.service();
         let mut people = Vec::new();
-        for name in ["zoe", "Élodie", "Ada", "ada", "Bob 100%", "Bob 1000", "שלום"] {
+        for name in ["zoe", "Élodie", "Ada", "adam", "Bob 100%", "Bob 1000", "שלום"] {
             people.push(student(&w, name).await);
         }
         let cobol = course(&grace, 1).await;
@@ -56,11 +56,9 @@ on_both! {
         let link = json!({"parentId": parent_id, "studentId": people[6]});
         mutate(&service, "linkGuardian", "linked", link).await;
         // By name whatever the case, then as letters are numbered.
-        let all = ["Ada", "ada", "Bob 100%", "Bob 1000", "Grace", "Paul", "zoe", "Élodie", "שלום"];
-        let found = names(&service, PEOPLE, json!({})).await;
-        assert_eq!(found.iter().map(|name| name.to_lowercase()).collect::<Vec<_>>(),
-            all.iter().map(|name| name.to_lowercase()).collect::<Vec<_>>());
+        let all = ["Ada", "adam", "Bob 100%", "Bob 1000", "Grace", "Paul", "zoe", "Élodie", "שלום"];
         for (client, asked, expected) in [
+            (&service, json!({}), all.to_vec()),
             (&service, json!({"role": "TEACHER"}), vec!["Grace"]),
             (&service, json!({"role": "SERVICE"}), vec![]),
             (&service, json!({"search": "BOB 100%"}), vec!["Bob 100%"]),
@@ -68,7 +66,8 @@ on_both! {
             (&service, json!({"search": "E\u{301}lo"}), vec!["Élodie"]),
             (&service, json!({"search": "_"}), vec![]),
             (&service, json!({"search": " "}), all.to_vec()),
-            (&service, json!({"course": cobol.id, "search": "e"}), vec![]),
+            (&service, json!({"course": cobol.id, "search": "bob"}), vec![]),
+            (&service, json!({"course": cobol.id}), vec!["Ada", "adam", "Élodie"]),
             (&service, json!({"course": cobol.id, "search": "od"}), vec!["Élodie"]),
             (&grace, json!({"search": "o"}), vec!["Élodie"]),
             (&grace, json!({"role": "TEACHER"}), vec!["Grace"]),
@@ -77,11 +76,7 @@ on_both! {
             (&parent, json!({"course": cobol.id}), vec![]),
             (&parent, json!({"course": Uuid::new_v4()}), vec![]),
         ] {
-            let found = names(client, PEOPLE, asked.clone()).await;
-            if found.iter().any(|name| name == "ada") {
-                continue;
-            }
-            assert_eq!(found, expected, "{asked}");
+            assert_eq!(names(client, PEOPLE, asked.clone()).await, expected, "{asked}");
         }
         let counted = "{ people(first: 1) { totalCount pageInfo { hasNextPage } } }";
         for (client, total) in [(&service, 9), (&grace, 4), (&parent, 2)] {

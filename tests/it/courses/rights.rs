@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tests::{Client, World, on_both};
 use uuid::Uuid;
 
-use super::{complete, course, enroll, forbidden, join, leave, mutate, refused};
+use super::{Course, complete, course, enroll, forbidden, join, leave, mutate, refused};
 
 /// Refused in `field`, and to the letter as where the id is nobody's; and no row of any table is changed.
 async fn reads_like_missing(w: &World, client: &Client, name: &str, input: Value, field: &str) {
@@ -88,7 +88,7 @@ on_both! {
         let (_, hedy) = join(&w, Role::Teacher).await;
         let (ada_id, ada) = join(&w, Role::Student).await;
         let (cobol, math, radio) = (course(&grace, 1).await, course(&grace, 1).await, course(&hedy, 1).await);
-        let into = |course: &super::Course| json!({"courseId": course.id, "studentId": ada_id});
+        let into = |course: &Course| json!({"courseId": course.id, "studentId": ada_id});
         reads_like_missing(&w, &grace, "enroll", into(&cobol), "studentId").await;
         enroll(&ada, &cobol, None).await;
         enroll(&grace, &math, Some(ada_id)).await;
@@ -115,7 +115,7 @@ on_both! {
         let (cobol, math, radio) = (course(&grace, 1).await, course(&grace, 1).await, course(&hedy, 1).await);
         enroll(&ada, &cobol, None).await;
         enroll(&ada, &radio, None).await;
-        let of = |course: &super::Course, student| json!({"lessonId": course.lessons[0], "studentId": student});
+        let of = |course: &Course, student| json!({"lessonId": course.lessons[0], "studentId": student});
         reads_like_missing(&w, &grace, "completeLesson", of(&radio, ada_id), "lessonId").await;
         reads_like_missing(&w, &grace, "completeLesson", of(&math, ada_id), "lessonId").await;
         reads_like_missing(&w, &grace, "completeLesson", of(&cobol, eve_id), "studentId").await;
