@@ -7,9 +7,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod certificates;
 mod contract;
 mod courses;
 mod crash;
+mod erasure;
 mod flow;
 mod graphql;
 mod input;
