@@ -2,11 +2,15 @@
 
 use async_graphql::{ID, SDLExportOptions, SchemaBuilder};
 
+use super::audit::AuditPage;
 use super::awards::AwardPage;
+use super::certificates::CertificatePage;
+use super::courses::CoursePage;
 use super::feed::Subscriptions;
 use super::leaderboard::StandingPage;
 use super::mutation::Mutation;
 use super::query::Query;
+use super::roster::UserPage;
 use crate::app::App;
 
 /// What the server executes.
@@ -37,6 +41,10 @@ pub(crate) fn sdl() -> String {
 fn described() -> SchemaBuilder<Query, Mutation, Subscriptions> {
     Schema::build(Query, Mutation, Subscriptions)
         .override_output_type_description::<AwardPage>("A page of awards, newest first.")
+        .override_output_type_description::<CertificatePage>("A page of certificates, newest first.")
+        .override_output_type_description::<AuditPage>("A page of the audit log, newest first.")
+        .override_output_type_description::<CoursePage>("A page of courses, newest first.")
+        .override_output_type_description::<UserPage>("A page of people, by name.")
         .override_output_type_description::<StandingPage>("A page of a board, best first.")
         .override_output_type_description::<ID>("A UUID in its usual form.")
 }
