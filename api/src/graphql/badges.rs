@@ -7,7 +7,8 @@ use super::achievements::{Achievement, Rarity};
 use super::awards::Award;
 use super::context::{app, author};
 use super::fault::{Answer, UserError, user_error};
-use super::scalars::{DateTime, parse_uuid};
+use super::scalars::{GivenDateTime, GivenUrl, parse_uuid};
+use crate::auth::policy::{self, Action};
 use crate::pipeline::give::Given;
 use crate::refusal::{Failure, Refusal};
 use crate::registry::awards::Row;
@@ -25,7 +26,7 @@ pub(crate) struct CreateBadgeInput {
     /// What it stands for; nothing if omitted.
     description: Option<String>,
     /// Where its picture lies: an absolute http or https URL.
-    icon_url: String,
+    icon_url: GivenUrl,
     /// A category's key; special if omitted.
     category: Option<String>,
     /// What it is given for, in words; answered as requirement.
@@ -48,7 +49,7 @@ pub(crate) struct UpdateBadgeInput {
     /// What it stands for.
     description: MaybeUndefined<String>,
     /// Where its picture lies.
-    icon_url: MaybeUndefined<String>,
+    icon_url: MaybeUndefined<GivenUrl>,
     /// A category's key.
     category: MaybeUndefined<String>,
     /// What it is given for, in words.
@@ -102,7 +103,7 @@ pub(crate) struct AwardBadgeInput {
     /// Which badge.
     badge_id: ID,
     /// When it was earned, from 2000 on and not in the future; now if omitted.
-    awarded_at: Option<DateTime>,
+    awarded_at: Option<GivenDateTime>,
     /// What you write to it, at most 2,000 letters.
     notes: Option<String>,
 }
@@ -183,16 +184,20 @@ pub(crate) struct RevokeAwardPayload {
 
 /// Makes a badge.
 pub(crate) async fn create(ctx: &Context<'_>, input: CreateBadgeInput) -> Answer<CreateBadgePayload> {
-    let wording = Wording {
-        name: Some(input.name),
-        description: Some(input.description),
-        icon_url: Some(input.icon_url),
-        category: Some(input.category),
-        criteria: Some(input.criteria),
-        rarity: input.rarity.map(Into::into),
+    let (author, app) = (author(ctx)?, app(ctx)?);
+    let made = async {
+        policy::reach(&author.actor, Action::KeepBadges)?;
+        let wording = Wording {
+            name: Some(input.name),
+            description: Some(input.description),
+            icon_url: Some(input.icon_url.read("iconUrl")?),
+            category: Some(input.category),
+            criteria: Some(input.criteria),
+            rarity: input.rarity.map(Into::into),
+        };
+        badges::create(app, &author, wording, input.xp_bonus.unwrap_or(0)).await
     };
-    let made = badges::create(app(ctx)?, &author(ctx)?, wording, input.xp_bonus.unwrap_or(0)).await;
-    let (achievement, user_errors) = badge(ctx, made)?;
+    let (achievement, user_errors) = badge(ctx, made.await)?;
     Ok(CreateBadgePayload { achievement, user_errors })
 }
 
@@ -201,12 +206,12 @@ pub(crate) async fn update(ctx: &Context<'_>, input: UpdateBadgeInput) -> Answer
     let (author, app) = (author(ctx)?, app(ctx)?);
     let changed = async {
         // The right is asked before anything is said about the input.
-        crate::auth::policy::reach(&author.actor, crate::auth::policy::Action::KeepBadges)?;
-        let id = parse_uuid(&input.id).ok_or_else(|| no_uuid("id"))?;
+        policy::reach(&author.actor, Action::KeepBadges)?;
+        let id = given("id", &input.id)?;
         let wording = Wording {
             name: required("name", input.name)?,
             description: input.description.as_opt_ref().map(|text| text.cloned()),
-            icon_url: required("iconUrl", input.icon_url)?,
+            icon_url: required("iconUrl", input.icon_url)?.map(|url| url.read("iconUrl")).transpose()?,
             category: input.category.as_opt_ref().map(|text| text.cloned()),
             criteria: input.criteria.as_opt_ref().map(|text| text.cloned()),
             rarity: required("rarity", input.rarity)?.map(Into::into),
@@ -220,9 +225,12 @@ pub(crate) async fn update(ctx: &Context<'_>, input: UpdateBadgeInput) -> Answer
 /// Retires a badge.
 pub(crate) async fn retire(ctx: &Context<'_>, input: RetireBadgeInput) -> Answer<RetireBadgePayload> {
     let (author, app) = (author(ctx)?, app(ctx)?);
-    let id = parse_uuid(&input.id).unwrap_or_default();
-    let retired = badges::retire(app, &author, id).await.map(|()| id);
-    let (achievement, user_errors) = badge(ctx, retired)?;
+    let retired = async {
+        policy::reach(&author.actor, Action::KeepBadges)?;
+        let id = given("id", &input.id)?;
+        badges::retire(app, &author, id).await.map(|()| id)
+    };
+    let (achievement, user_errors) = badge(ctx, retired.await)?;
     Ok(RetireBadgePayload { achievement, user_errors })
 }
 
@@ -238,15 +246,17 @@ fn badge(ctx: &Context<'_>, kept: Result<Uuid, Failure>) -> Answer<(Option<Achie
 
 /// Gives a badge.
 pub(crate) async fn award(ctx: &Context<'_>, input: AwardBadgeInput) -> Answer<AwardBadgePayload> {
-    let row = Row {
-        student: parse_uuid(&input.student_id).unwrap_or_default(),
-        at: input.awarded_at.map(|at| at.0),
-        notes: input.notes,
+    let (author, app) = (author(ctx)?, app(ctx)?);
+    let given = async {
+        policy::reach(&author.actor, Action::AwardBadge)?;
+        let badge = given("badgeId", &input.badge_id)?;
+        let student = given("studentId", &input.student_id)?;
+        let at = input.awarded_at.map(|at| at.read("awardedAt")).transpose()?;
+        let row = Row { student, at, notes: input.notes };
+        let mut rows = awards::award(app, &author, badge, &[Ok(row)]).await?;
+        Ok(rows.pop().unwrap_or_else(|| Err(no_uuid("studentId")))?)
     };
-    let badge = parse_uuid(&input.badge_id).unwrap_or_default();
-    let given = awards::award(app(ctx)?, &author(ctx)?, badge, &[row]).await;
-    let given = given
-        .and_then(|mut rows| rows.pop().unwrap_or_else(|| Err(no_uuid("studentId"))).map_err(Failure::from));
+    let given: Result<Given, Failure> = given.await;
     Ok(match given {
         Ok(Given { award, duplicate }) => AwardBadgePayload {
             award: Some(Award(award)),
@@ -266,21 +276,19 @@ pub(crate) async fn award_many(ctx: &Context<'_>, input: AwardBadgesInput) -> An
     let refused = |failure: Failure| -> Answer<AwardBadgesPayload> {
         Ok(AwardBadgesPayload { results: Vec::new(), user_errors: vec![user_error(failure, &["input"])?] })
     };
-    crate::auth::policy::reach(&author.actor, crate::auth::policy::Action::AwardBadge)?;
+    policy::reach(&author.actor, Action::AwardBadge)?;
     if input.rows.is_empty() || input.rows.len() > MOST_ROWS {
         let message = format!("A call awards 1 to {MOST_ROWS} and this one {}: split it.", input.rows.len());
         return refused(Refusal::invalid(["rows"], message).into());
     }
-    let badge = parse_uuid(&input.badge_id).unwrap_or_default();
-    let rows: Vec<Row> = input
-        .rows
-        .into_iter()
-        .map(|row| Row {
-            student: parse_uuid(&row.student_id).unwrap_or_default(),
-            at: None,
-            notes: row.notes,
-        })
-        .collect();
+    let badge = match given("badgeId", &input.badge_id) {
+        Ok(badge) => badge,
+        Err(refusal) => return refused(refusal.into()),
+    };
+    let rows = input.rows.into_iter().map(|row| {
+        given("studentId", &row.student_id).map(|student| Row { student, at: None, notes: row.notes })
+    });
+    let rows: Vec<_> = rows.collect();
     let rows = match awards::award(app, &author, badge, &rows).await {
         Ok(rows) => rows,
         Err(failure) => return refused(failure),
@@ -304,8 +312,13 @@ fn result(place: usize, row: Result<Given, Refusal>) -> AwardResult {
 
 /// Takes an award back.
 pub(crate) async fn revoke(ctx: &Context<'_>, input: RevokeAwardInput) -> Answer<RevokeAwardPayload> {
-    let id = parse_uuid(&input.award_id).unwrap_or_default();
-    match awards::revoke(app(ctx)?, &author(ctx)?, id, &input.reason).await {
+    let (author, app) = (author(ctx)?, app(ctx)?);
+    let revoked = async {
+        policy::reach(&author.actor, Action::RevokeAward)?;
+        let id = given("awardId", &input.award_id)?;
+        awards::revoke(app, &author, id, &input.reason).await
+    };
+    match revoked.await {
         Ok(row) => Ok(RevokeAwardPayload { award: Some(Award(row)), user_errors: Vec::new() }),
         Err(failure) => {
             Ok(RevokeAwardPayload { award: None, user_errors: vec![user_error(failure, &["input"])?] })
@@ -322,6 +335,10 @@ fn required<T>(field: &str, value: MaybeUndefined<T>) -> Result<Option<T>, Refus
             Err(Refusal::invalid([field], "This cannot be empty: send a value, or leave it out to keep it."))
         }
     }
+}
+
+fn given(field: &str, id: &ID) -> Result<Uuid, Refusal> {
+    parse_uuid(id).ok_or_else(|| no_uuid(field))
 }
 
 fn no_uuid(field: &str) -> Refusal {

@@ -66,7 +66,7 @@ pub(crate) async fn give(
 }
 
 /// Takes an award back: it stays, with its reason; its XP is reversed by an entry of its own. Answers the
-/// award as it is then; one that was taken back before stays as it was.
+/// award as it is then, and whether that is new: one that was taken back before stays as it was.
 ///
 /// # Errors
 /// When the database fails, or the catalogue has been published anew; the caller rolls back.
@@ -76,14 +76,14 @@ pub(crate) async fn take_back(
     award: &awards::Row,
     by: Option<Uuid>,
     reason: &str,
-) -> Result<awards::Row, Within> {
+) -> Result<(awards::Row, bool), Within> {
     let published = current(app, txn).await?;
     let now = app.clock.now();
     let mut everyone = load(txn, [award.person_id].into(), now).await?;
     let holder = everyone.get_mut(&award.person_id).ok_or_else(|| missing(award.person_id))?;
     let row = holder.held.iter_mut().find(|row| row.id == award.id).ok_or_else(|| missing(award.id))?;
     if row.revoked_at.is_some() {
-        return Ok(row.clone());
+        return Ok((row.clone(), false));
     }
     row.revoked_at = Some(now);
     row.revoked_by = by;
@@ -100,7 +100,7 @@ pub(crate) async fn take_back(
     }
     holder.settle(&published.catalog, now, now);
     write(txn, everyone.into_values().collect(), now).await?;
-    Ok(revoked)
+    Ok((revoked, true))
 }
 
 async fn current(app: &App, txn: &Txn) -> Result<std::sync::Arc<Published>, Within> {

@@ -27,7 +27,7 @@ pub(crate) struct Row {
     pub(crate) notes: Option<String>,
 }
 
-/// Gives these students a badge; each row answers for itself.
+/// Gives these students a badge; each row answers for itself, one that is refused already by its refusal.
 ///
 /// # Errors
 /// FORBIDDEN by role, `NOT_FOUND` for the badge; or when the database fails.
@@ -35,11 +35,12 @@ pub(crate) async fn award(
     app: &App,
     author: &Author,
     badge: Uuid,
-    rows: &[Row],
+    rows: &[Result<Row, Refusal>],
 ) -> Result<Vec<Result<Given, Refusal>>, Failure> {
     let reach = policy::reach(&author.actor, Action::AwardBadge)?;
     let now = app.clock.now();
-    let checked: Vec<Result<Row, Refusal>> = rows.iter().map(|row| check(row, now)).collect();
+    let checked = rows.iter().map(|row| row.as_ref().map_err(Clone::clone).and_then(|row| check(row, now)));
+    let checked: Vec<Result<Row, Refusal>> = checked.collect();
     let mut attempts = Attempts::new(app);
     loop {
         let txn = attempts.begin().await?;
@@ -173,9 +174,8 @@ async fn revoke_within(
     if author.actor.role() == Role::Teacher && award.awarded_by != by {
         return Err(missing().into());
     }
-    let before = award.revoked_at;
-    let row = give::take_back(app, txn, &award, by, reason).await?;
-    if before.is_none() {
+    let (row, is_new) = give::take_back(app, txn, &award, by, reason).await?;
+    if is_new {
         let on = [(Some(row.person_id), Some(row.id))];
         audit::note(txn, author, Act::RevokeAward, on, app.clock.now()).await?;
     }
