@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod badges;
 mod certificates;
 mod contract;
 mod courses;
@@ -19,4 +20,5 @@ mod n_plus_one;
 mod order;
 mod packs;
 mod race;
+mod readme;
 mod resume;

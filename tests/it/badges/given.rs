@@ -1,0 +1,126 @@
+//! A badge given goes the way of an earned one: XP, what the XP leads to, feed, messages.
+
+use plaudit::auth::Role;
+use serde_json::json;
+use tests::on_both;
+
+use super::{AWARD, School, badge, give, held, xp};
+use crate::courses::{mutate, text};
+
+/// What 100 XP of a badge lead to, besides the badge, with what each brings: 100, 10 and nothing.
+const BY_100_XP: [&str; 3] = ["aurora/getting-warmed-up", "code-lab/century", "tests/level-up"];
+
+on_both! {
+    async fn a_badge_brings_xp_and_what_the_xp_leads_to_and_is_told(w: World) {
+        let school = School::found(&w).await;
+        let id = badge(&school.admin, "Team Player", 100).await;
+        let cursor = school.as_student.ask("{ feedCursor }", json!({})).await.data()["feedCursor"].clone();
+        let follow = "subscription($after: String) { achievementEarned(after: $after) {
+            award { achievement { key } cause notes awardedBy { id } } } }";
+        let mut socket = school.as_student.socket().await;
+        socket.subscribe("1", follow, json!({"after": cursor})).await;
+
+        let input = json!({"badgeId": id, "studentId": school.student, "notes": "Great teamwork!"});
+        let given = mutate(&school.teacher, "awardBadge", &format!("{AWARD} duplicate"), input).await;
+        assert_eq!(given, json!({"userErrors": [], "duplicate": false, "award": {
+            "id": given["award"]["id"], "achievement": {"key": "school/team-player"}, "user": {"id": school.student},
+            "earnedAt": "2026-01-15T12:00:00.000Z", "xpBonus": 100, "occurrence": 1, "cause": "PERSON",
+            "awardedBy": {"id": school.teacher_id}, "notes": "Great teamwork!", "revokedAt": null, "revocationReason": null,
+        }}));
+        let mut told = Vec::new();
+        for _ in 0..4 {
+            told.push(socket.next("1").await["data"]["achievementEarned"]["award"].clone());
+        }
+        assert_eq!(told[0], json!({"achievement": {"key": "school/team-player"}, "cause": "PERSON",
+            "notes": "Great teamwork!", "awardedBy": {"id": school.teacher_id}}));
+        let mut rest: Vec<String> = told[1..].iter().map(|award| text(&award["achievement"]["key"])).collect();
+        rest.sort();
+        assert_eq!(rest, BY_100_XP);
+        assert!(told[1..].iter().all(|award| award["cause"] == "RULE" && award["awardedBy"].is_null()));
+        assert_eq!(xp(&school.as_student, school.student).await, 100 + 100 + 10);
+        for (sql, count) in [
+            ("SELECT count(*) FROM xp_entries WHERE kind = 'BONUS' AND event_id IS NULL", 3),
+            ("SELECT count(*) FROM outbox", 4),
+            ("SELECT count(*) FROM feed", 4),
+            ("SELECT count(*) FROM acts WHERE act = 'award_badge' AND role = 'teacher'", 1),
+            ("SELECT count(*) FROM acts WHERE act = 'award_badge'", 1),
+        ] {
+            assert_eq!(w.database.number(sql).await, count, "{sql}");
+        }
+        w.finish().await;
+    }
+
+    async fn the_same_badge_again_answers_the_first_award(w: World) {
+        let school = School::found(&w).await;
+        let id = badge(&school.admin, "Team Player", 100).await;
+        let (first, duplicate) = give(&school.teacher, &id, school.student).await;
+        assert!(!duplicate);
+        w.tick(chrono::TimeDelta::hours(1));
+        let rows = w.database.rows().await;
+        for client in [&school.teacher, &school.admin] {
+            assert_eq!(give(client, &id, school.student).await, (first.clone(), true));
+        }
+        assert_eq!(w.database.rows().await, rows);
+        assert_eq!(xp(&school.as_student, school.student).await, 210);
+        w.finish().await;
+    }
+
+    async fn a_badge_may_have_been_earned_in_the_past_and_not_in_the_future(w: World) {
+        let school = School::found(&w).await;
+        let (old, new) = (badge(&school.admin, "Old", 100).await, badge(&school.admin, "New", 1).await);
+        let give_at = async |badge: &str, at: &str| {
+            let input = json!({"badgeId": badge, "studentId": school.student, "awardedAt": at});
+            mutate(&school.teacher, "awardBadge", "award { earnedAt }", input).await
+        };
+        let given = give_at(&old, "2025-06-15T08:00:00.5+02:00").await;
+        assert_eq!(given, json!({"award": {"earnedAt": "2025-06-15T06:00:00.500Z"}, "userErrors": []}));
+        for wrong in ["2026-01-15T12:00:00.001Z", "2026-01-16T00:00:00Z", "1999-12-31T23:59:59Z", "yesterday"] {
+            let rows = w.database.rows().await;
+            let error = &give_at(&new, wrong).await["userErrors"][0];
+            assert_eq!((&error["code"], &error["field"]), (&json!("INVALID_INPUT"), &json!(["input", "awardedAt"])), "{wrong}");
+            assert_eq!(w.database.rows().await, rows);
+        }
+        let given = give_at(&new, "2026-01-15T12:00:00Z").await;
+        assert_eq!(given["userErrors"], json!([]), "this very moment is not the future");
+        let that_day = "SELECT count(*) FROM xp_entries WHERE CAST(local_date AS text) = '2025-06-15'";
+        assert_eq!(w.database.number(that_day).await, 3, "XP counts for the day on which it was earned");
+        w.finish().await;
+    }
+
+    async fn notes_come_back_as_they_were_sent(w: World) {
+        let school = School::found(&w).await;
+        let family = "👩‍👩‍👧‍👦 🏳️‍🌈";
+        for (nth, (sent, kept)) in [
+            (family, Some(family)), ("שלום, עולם\nعليكم", Some("שלום, עולם\nعليكم")), ("Zoe\u{308}", Some("Zo\u{eb}")),
+            ("q\u{323}\u{307}", Some("q\u{323}\u{307}")), ("  '; DROP TABLE awards; -- ", Some("'; DROP TABLE awards; --")),
+            (" \n ", None), ("", None),
+        ].into_iter().enumerate() {
+            let id = badge(&school.admin, &format!("Badge {nth} 🏅"), 0).await;
+            let input = json!({"badgeId": id, "studentId": school.student, "notes": sent});
+            let given = mutate(&school.teacher, "awardBadge", "award { notes }", input).await;
+            assert_eq!(given, json!({"award": {"notes": kept}, "userErrors": []}));
+            let shown = "query($id: ID!) { studentAchievements(studentId: $id) { badges { notes achievement { key name } } } }";
+            let shown = school.as_student.ask(shown, json!({"id": school.student})).await;
+            let badges = shown.data()["studentAchievements"]["badges"].as_array().unwrap().clone();
+            let key = format!("school/badge-{nth}");
+            let found = badges.iter().find(|award| award["achievement"]["key"] == *key).unwrap();
+            assert_eq!(*found, json!({"notes": kept, "achievement": {"key": key, "name": format!("Badge {nth} 🏅")}}));
+        }
+        w.finish().await;
+    }
+
+    async fn an_event_after_a_badge_counts_on_from_its_xp(w: World) {
+        let school = School::found(&w).await;
+        let id = badge(&school.admin, "Nearly", 40).await;
+        give(&school.teacher, &id, school.student).await;
+        assert_eq!(held(&school.as_student, school.student).await, ["school/nearly"]);
+        let answered = json!({"userId": school.student, "activity": "question_answered", "attributes": {"correct": true}});
+        w.service().record(answered).await;
+        // 40, 10 and the 50 of the first question make 100.
+        let keys = ["aurora/first-steps", BY_100_XP[0], BY_100_XP[1], "school/nearly", BY_100_XP[2]];
+        assert_eq!(held(&school.as_student, school.student).await, keys);
+        assert_eq!(xp(&school.as_student, school.student).await, 210);
+        assert_eq!(w.person(school.student, Role::Student).ask("{ summary { totalEarned } }", json!({})).await.data()["summary"]["totalEarned"], 5);
+        w.finish().await;
+    }
+}

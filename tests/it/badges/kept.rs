@@ -1,0 +1,102 @@
+//! How badges are made, changed and retired, and where they are found.
+
+use serde_json::{Value, json};
+use tests::on_both;
+
+use super::{School, badge, expect_refused, give, held};
+use crate::courses::mutate;
+
+const SHOWN: &str =
+    "achievement { key name description requirement category rarity xpBonus badgeUrl awardedBy
+    secret rule earnedCount createdAt updatedAt }";
+const CATALOG: &str = "{ catalog(awardedBy: PERSON) { totalCount categories { key achievements { key } } } }";
+
+on_both! {
+    async fn a_badge_needs_a_name_and_a_picture_and_has_defaults_for_the_rest(w: World) {
+        let school = School::found(&w).await;
+        let input = json!({"name": "Team Player!", "iconUrl": "https://school.example/team.svg"});
+        let made = mutate(&school.admin, "createBadge", SHOWN, input).await;
+        assert_eq!(made, json!({"userErrors": [], "achievement": {
+            "key": "school/team-player", "name": "Team Player!", "description": "", "requirement": "",
+            "category": "special", "rarity": "COMMON", "xpBonus": 0, "badgeUrl": "https://school.example/team.svg",
+            "awardedBy": "PERSON", "secret": false, "rule": made["achievement"]["rule"], "earnedCount": 0,
+            "createdAt": "2026-01-15T12:00:00.000Z", "updatedAt": "2026-01-15T12:00:00.000Z",
+        }}));
+        let all = school.as_student.ask(CATALOG, json!({})).await;
+        assert_eq!(all.data()["catalog"], json!({"totalCount": 1, "categories": [
+            {"key": "special", "achievements": [{"key": "school/team-player"}]}]}));
+        let by_rule = "{ catalog(awardedBy: RULE, search: \"Team Player!\") { totalCount } }";
+        assert_eq!(school.as_student.ask(by_rule, json!({})).await.data()["catalog"]["totalCount"], 0);
+        let one = "{ achievement(key: \"school/team-player\") { name } }";
+        assert_eq!(school.as_student.ask(one, json!({})).await.data()["achievement"]["name"], "Team Player!");
+        w.finish().await;
+    }
+
+    async fn a_key_is_taken_once(w: World) {
+        let school = School::found(&w).await;
+        badge(&school.admin, "Team Player", 5).await;
+        let again = json!({"name": "team   PLAYER", "iconUrl": "https://school.example/b.png"});
+        expect_refused(&w, &school.admin, "createBadge", &again, ("CONFLICT", "name", None)).await;
+        let xp = "SELECT count(*) FROM achievements WHERE key = 'school/team-player'";
+        assert_eq!(w.database.number(xp).await, 1);
+        w.finish().await;
+    }
+
+    async fn a_change_keeps_what_is_left_out_and_clears_what_is_null(w: World) {
+        let school = School::found(&w).await;
+        let full = json!({"name": "Helper", "description": "Lends\na hand.", "iconUrl": "https://school.example/a.png",
+                          "category": "progress", "criteria": "Help three times.", "xpBonus": 40, "rarity": "RARE"});
+        let shown = format!("achievement {{ id {}", SHOWN.split_once('{').unwrap().1);
+        let made = mutate(&school.admin, "createBadge", &shown, full).await["achievement"].clone();
+        assert_eq!((&made["description"], &made["requirement"]), (&json!("Lends\na hand."), &json!("Help three times.")));
+        w.tick(chrono::TimeDelta::hours(1));
+        let change = json!({"id": made["id"], "name": "Helping Hand", "category": null, "criteria": null, "rarity": "EPIC"});
+        let changed = mutate(&school.admin, "updateBadge", &shown, change).await;
+        let mut expected = made.clone();
+        let news = json!({"name": "Helping Hand", "category": "special", "requirement": "", "rarity": "EPIC",
+                          "updatedAt": "2026-01-15T13:00:00.000Z"});
+        expected.as_object_mut().unwrap().extend(news.as_object().unwrap().clone());
+        assert_eq!(changed, json!({"achievement": expected, "userErrors": []}), "the key stays");
+        let picture = json!({"id": made["id"], "iconUrl": "https://school.example/b.png", "description": null});
+        let changed = mutate(&school.admin, "updateBadge", "achievement { badgeUrl description }", picture).await;
+        assert_eq!(changed["achievement"], json!({"badgeUrl": "https://school.example/b.png", "description": ""}));
+        let acts = "SELECT count(*) FROM acts WHERE act IN ('create_badge', 'update_badge')";
+        assert_eq!(w.database.number(acts).await, 3);
+        w.finish().await;
+    }
+
+    async fn a_retired_badge_is_given_to_nobody_and_stays_with_those_who_have_it(w: World) {
+        let school = School::found(&w).await;
+        let id = badge(&school.admin, "Team Player", 10).await;
+        let award = give(&school.teacher, &id, school.student).await.0;
+        for _ in 0..2 {
+            let retired = mutate(&school.admin, "retireBadge", "achievement { key }", json!({"id": id})).await;
+            assert_eq!(retired, json!({"achievement": {"key": "school/team-player"}, "userErrors": []}));
+        }
+        assert_eq!(held(&school.as_student, school.student).await, ["school/team-player"]);
+        let all = school.as_student.ask(CATALOG, json!({})).await;
+        assert_eq!(all.data()["catalog"]["totalCount"], 0);
+        let give_again = json!({"badgeId": id, "studentId": school.student});
+        let retired = ("CONFLICT", "badgeId", Some("RETIRED"));
+        expect_refused(&w, &school.teacher, "awardBadge", &give_again, retired).await;
+        let shown = school.as_student.ask("query($id: ID!) { node(id: $id) { ... on Award { id revokedAt } } }",
+            json!({"id": award["id"]})).await;
+        assert_eq!(shown.data()["node"], json!({"id": award["id"], "revokedAt": Value::Null}));
+        w.finish().await;
+    }
+
+    async fn another_server_knows_a_badge_made_a_moment_ago(w: World) {
+        if w.database.backend == tests::Backend::Postgres {
+            let second = w.second_server().await;
+            let school = School::found(&w).await;
+            let id = badge(&school.admin, "Team Player", 10).await;
+            let elsewhere = school.teacher.at(format!("http://{}", second.address));
+            let input = json!({"badgeId": id, "studentId": school.student});
+            let given = mutate(&elsewhere, "awardBadge", "award { achievement { key } xpBonus }", input).await;
+            let award = json!({"achievement": {"key": "school/team-player"}, "xpBonus": 10});
+            assert_eq!(given, json!({"award": award, "userErrors": []}));
+            second.stop().await;
+        }
+        w.finish().await;
+    }
+}

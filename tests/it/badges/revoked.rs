@@ -1,0 +1,102 @@
+//! Awards taken back: they stay with their reason, their XP is reversed, and what followed is flagged.
+
+use serde_json::{Value, json};
+use tests::on_both;
+
+use super::{School, badge, give, held, take_back, xp};
+use crate::courses::text;
+
+on_both! {
+    async fn what_is_taken_back_stays_with_its_reason_and_what_it_led_to_is_flagged(w: World) {
+        let school = School::found(&w).await;
+        let id = badge(&school.admin, "Team Player", 100).await;
+        let award = give(&school.teacher, &id, school.student).await.0;
+        w.tick(chrono::TimeDelta::minutes(20));
+        let taken = take_back(&school.teacher, &award, "The wrong Ada 🙈").await;
+        let mut expected = award.clone();
+        expected["revokedAt"] = json!("2026-01-15T12:20:00.000Z");
+        expected["revocationReason"] = json!("The wrong Ada 🙈");
+        assert_eq!(taken, expected);
+        let rows = w.database.rows().await;
+        w.tick(chrono::TimeDelta::minutes(20));
+        assert_eq!(take_back(&school.admin, &award, "Another reason").await, expected, "once taken back, it stays as it is");
+        assert_eq!(w.database.rows().await, rows);
+
+        let rest = ["aurora/getting-warmed-up", "code-lab/century", "tests/level-up"];
+        assert_eq!(held(&school.as_student, school.student).await, rest);
+        assert_eq!(xp(&school.as_student, school.student).await, 110);
+        for (sql, count) in [
+            ("SELECT CAST(sum(amount) AS bigint) FROM xp_entries WHERE kind = 'REVERSAL'", -100),
+            ("SELECT count(*) FROM xp_entries WHERE kind = 'REVERSAL'", 1),
+            ("SELECT count(*) FROM awards WHERE flagged", 3),
+            ("SELECT count(*) FROM awards WHERE flagged AND revoked_at IS NOT NULL", 0),
+            ("SELECT count(*) FROM acts WHERE act = 'revoke_award' AND role = 'teacher'", 1),
+            ("SELECT count(*) FROM acts WHERE act = 'revoke_award'", 1),
+            ("SELECT awards FROM totals WHERE awards > 0", 3),
+            ("SELECT count(*) FROM feed", 4),
+        ] {
+            assert_eq!(w.database.number(sql).await, count, "{sql}");
+        }
+        assert_eq!(w.finish().await.flagged.len(), 3);
+    }
+
+    async fn a_badge_given_again_is_its_next_occurrence(w: World) {
+        let school = School::found(&w).await;
+        let id = badge(&school.admin, "Team Player", 100).await;
+        let mut ids = Vec::new();
+        for occurrence in 1..=3 {
+            let (award, duplicate) = give(&school.teacher, &id, school.student).await;
+            assert_eq!((&award["occurrence"], duplicate), (&json!(occurrence), false));
+            assert_eq!(w.database.number("SELECT count(*) FROM awards WHERE flagged").await, 0, "all is due again");
+            assert_eq!(give(&school.admin, &id, school.student).await, (award.clone(), true));
+            ids.push(text(&award["id"]));
+            if occurrence < 3 {
+                take_back(&school.admin, &award, "Not yet").await;
+            }
+        }
+        ids.dedup();
+        assert_eq!(ids.len(), 3);
+        assert_eq!(xp(&school.as_student, school.student).await, 210, "what the XP led to came once");
+        let amounts = "SELECT count(*) FROM xp_entries WHERE abs(amount) = 100";
+        assert_eq!(w.database.number(amounts).await, 1 + 3 + 2, "warmed up; given three times, taken back twice");
+        w.finish().await;
+    }
+
+    async fn a_rules_award_that_was_taken_back_is_not_earned_again(w: World) {
+        let school = School::found(&w).await;
+        let answered = json!({"userId": school.student, "activity": "question_answered", "attributes": {"correct": true}});
+        w.service().record(answered.clone()).await;
+        let earned = school.admin.ask("query($id: ID!) { earned(userId: $id) { nodes { id achievement { key } } } }",
+            json!({"id": school.student})).await;
+        let award = earned.data()["earned"]["nodes"][0].clone();
+        assert_eq!(award["achievement"]["key"], "aurora/first-steps");
+        let taken = take_back(&school.admin, &award, "Somebody else answered.").await;
+        assert_eq!((&taken["cause"], &taken["revocationReason"]), (&json!("RULE"), &json!("Somebody else answered.")));
+        assert_eq!(xp(&school.as_student, school.student).await, 10);
+        let again = w.service().record(answered).await;
+        assert_eq!((&again["xpGained"], &again["awards"]), (&json!(10), &json!([])));
+        let id = badge(&school.admin, "Nudge", 1).await;
+        give(&school.teacher, &id, school.student).await;
+        assert_eq!(held(&school.as_student, school.student).await, ["school/nudge"]);
+        assert_eq!(w.finish().await.flagged.len(), 0);
+    }
+
+    async fn what_a_badge_led_to_can_be_taken_back_as_well_and_stays_so(w: World) {
+        let school = School::found(&w).await;
+        let id = badge(&school.admin, "Team Player", 100).await;
+        let award = give(&school.teacher, &id, school.student).await.0;
+        take_back(&school.teacher, &award, "A mistake").await;
+        let earned = school.admin.ask("query($id: ID!) { earned(userId: $id) { nodes { id } } }", json!({"id": school.student})).await;
+        let rest: Vec<Value> = earned.data()["earned"]["nodes"].as_array().unwrap().clone();
+        assert_eq!(rest.len(), 3);
+        for award in &rest {
+            take_back(&school.admin, award, "It followed from a mistake").await;
+        }
+        assert_eq!(xp(&school.as_student, school.student).await, 0);
+        assert_eq!(w.database.number("SELECT count(*) FROM awards WHERE flagged").await, 0);
+        give(&school.teacher, &id, school.student).await;
+        assert_eq!(held(&school.as_student, school.student).await, ["school/team-player"]);
+        assert_eq!(xp(&school.as_student, school.student).await, 100);
+        w.finish().await;
+    }
+}
