@@ -6,6 +6,9 @@ use uuid::Uuid;
 
 use super::{School, badge, expect_refused, give};
 
+/// Who asks which mutation with which input, and the code, field and reason of the refusal.
+type Fault<'a> = (&'a Client, &'a str, Value, &'a str, &'a str, Option<&'a str>);
+
 on_both! {
     async fn each_fault_is_told_in_its_field_and_nothing_is_kept(w: World) {
         let school = School::found(&w).await;
@@ -28,7 +31,7 @@ on_both! {
         let (long, longer, stranger) = ("x".repeat(101), "x".repeat(2_001), json!(Uuid::new_v4()));
         let far = format!("https://school.example/{}", "a".repeat(2_048));
         let (bad, gone) = ("INVALID_INPUT", "NOT_FOUND");
-        let mut faults: Vec<(&Client, &str, Value, &str, &str, Option<&str>)> = Vec::new();
+        let mut faults: Vec<Fault<'_>> = Vec::new();
         for (field, values) in [
             ("name", vec![json!(""), json!(" \u{a0}"), json!(long), json!("a\nb"), json!("a\u{0}b"), json!("a\u{1b}")]),
             ("description", vec![json!(longer), json!("a\u{0}")]),
