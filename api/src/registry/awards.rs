@@ -62,8 +62,10 @@ async fn award_within(
     let (xp_bonus, by) = (find_badge(txn, badge).await?.xp_bonus, author.actor.person());
     let wanted: BTreeSet<Uuid> = rows.iter().flatten().map(|row| row.student).collect();
     let seen = scope::seen(txn, reach, wanted.iter().copied()).await?;
+    // A child of one's own is told apart from a stranger, taught or not: one knows them anyway.
+    let known = scope::seen(txn, &policy::sight(&author.actor), wanted.iter().copied()).await?;
     let children = match by {
-        Some(by) => guardians::linked_among(txn, by, &seen.values().copied().collect::<Vec<_>>()).await?,
+        Some(by) => guardians::linked_among(txn, by, &known.values().copied().collect::<Vec<_>>()).await?,
         None => BTreeSet::new(),
     };
     let judged: Vec<Result<Gift, Refusal>> = rows
