@@ -7,8 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
-mod crash;
 mod contract;
+mod crash;
 mod flow;
 mod graphql;
 mod input;
@@ -17,3 +17,4 @@ mod order;
 mod packs;
 mod race;
 mod resume;
+mod tidy;
