@@ -9,6 +9,7 @@
 
 mod contract;
 mod crash;
+mod door;
 mod flow;
 mod graphql;
 mod input;
