@@ -90,6 +90,27 @@ pub(crate) struct Known {
     pub(crate) updated_at: DateTime<Utc>,
 }
 
+impl Known {
+    /// The name of its picture. A secret's tells no more than its rarity: whoever could ask for it by its key
+    /// would learn that there is one.
+    pub(crate) fn picture(&self) -> String {
+        if self.definition.secret {
+            return format!("secret-{}", rarity_word(self.definition.rarity));
+        }
+        self.key.clone()
+    }
+}
+
+/// The word for a rarity, as packs write it.
+pub(crate) fn rarity_word(rarity: Rarity) -> &'static str {
+    match rarity {
+        Rarity::Common => "common",
+        Rarity::Rare => "rare",
+        Rarity::Epic => "epic",
+        Rarity::Legendary => "legendary",
+    }
+}
+
 /// What an achievement says. With another word of it, it counts as updated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -3,7 +3,7 @@
 
 use plaudit::auth::Role;
 use serde_json::json;
-use tests::{Closed, Frame, on_both};
+use tests::{Backend, Closed, Frame, Packs, World, on_both};
 use uuid::Uuid;
 
 const UPSERT: &str = "mutation($input: UpsertUserInput!) { upsertUser(input: $input) { user { role } userErrors { message } } }";
@@ -62,4 +62,45 @@ on_both! {
         assert_eq!(*answer.data(), json!({"__typename": "Query"}));
         w.finish().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_tells_no_secret() {
+    let deed = |name: &str, rarity: &str, secret: bool| {
+        json!({
+            "name": name, "description": "A deed.", "requirement": "Do something", "category": "odd",
+            "rarity": rarity, "secret": secret, "rule": {"kind": "count", "activity": "done", "target": 1},
+        })
+    };
+    let packs = Packs::of(&json!({
+        "pack": "deeds", "name": "Deeds", "description": "Something done.", "version": 1,
+        "categories": [{"key": "odd", "name": "Odd"}],
+        "activities": [{"key": "done", "description": "Something was done.", "xp": {"amount": 5}}],
+        "achievements": [deed("First Deed", "common", false), deed("Hidden Treasure", "epic", true)],
+    }));
+    let world = World::with(Backend::Sqlite, |config| config.catalogs = vec![packs.setting()]);
+    let w = world.await.unwrap();
+    let get = async |name: &str| {
+        let request = reqwest::Client::new().get(format!("{}/badges/{name}.svg", w.url()));
+        let answer = request.header("x-request-id", "mine").send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (status, open) = get("deeds/first-deed").await;
+    assert_eq!((status, open.contains("<title") && open.contains("First Deed")), (200, true));
+    assert_eq!(get("deeds/hidden-treasure").await, get("deeds/no-such-treasure").await);
+    assert_eq!(get("deeds/hidden-treasure").await.0, 404);
+    assert_eq!(get("secret-mythical").await.0, 404);
+
+    let ada = w.student("UTC").await;
+    w.service().record(json!({"userId": ada, "activity": "done"})).await;
+    let own = "{ achievement(key: \"deeds/hidden-treasure\") { badgeUrl } }";
+    let answer = w.person(ada, Role::Student).ask(own, json!({})).await;
+    let url = answer.data()["achievement"]["badgeUrl"].as_str().unwrap();
+    let name = url.split_once("/badges/").unwrap().1.strip_suffix(".svg").unwrap();
+    assert_eq!(name, "secret-epic");
+    let (status, picture) = get(name).await;
+    assert_eq!(status, 200);
+    assert!(picture.contains(">epic achievement, secret</desc>"), "{picture}");
+    assert!(!picture.contains("Treasure") && !picture.contains("odd"), "{picture}");
+    w.finish().await;
 }

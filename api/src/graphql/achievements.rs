@@ -110,7 +110,7 @@ impl Achievement {
 
     /// A picture of it, as SVG.
     async fn badge_url(&self, ctx: &Context<'_>) -> Answer<Url> {
-        let path = format!("badges/{}.svg", self.0.key);
+        let path = format!("badges/{}.svg", self.0.picture());
         let url = app(ctx)?.config.public_url.join(&path);
         url.map(Url).map_err(|_| Fault::argument("badgeUrl", "This achievement's key makes no address."))
     }
