@@ -7,13 +7,13 @@ use async_graphql::{Context, ID, Object};
 
 use super::achievements::{Achievement, AwardCause};
 use super::context::{app, loaders};
-use super::fault::{Answer, Fault};
+use super::fault::Answer;
 use super::loaders::{CountOf, SliceOf};
 use super::page::{Cut, Moment};
 use super::people::User;
 use super::scalars::DateTime;
 use crate::auth::policy::Seen;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::Refusal;
 use crate::store::awards::{Row, Slice};
 
 /// The fact that somebody earned something.
@@ -31,13 +31,8 @@ impl Award {
     /// What was earned.
     async fn achievement(&self, ctx: &Context<'_>) -> Answer<Achievement> {
         let known = app(ctx)?.catalogue.current().achievements.get(&self.0.achievement_id).cloned();
-        known.map(Achievement).ok_or_else(|| {
-            // Another process has published it a moment ago; this one is about to know.
-            Fault::from(Refusal::new(
-                Code::Unavailable,
-                "Not available at this moment: send the same request again.",
-            ))
-        })
+        // Where it is missing, another process has published it a moment ago; this one is about to know.
+        known.map(Achievement).ok_or_else(|| Refusal::unavailable().into())
     }
 
     /// Who earned it.

@@ -7,7 +7,7 @@ use super::fault::{Answer, Fault};
 use super::loaders::Loaders;
 use crate::app::App;
 use crate::auth::Actor;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::Refusal;
 
 /// The caller of one request.
 #[derive(Debug, Clone)]
@@ -33,6 +33,5 @@ pub(crate) fn loaders<'a>(context: &Context<'a>) -> Answer<&'a DataLoader<Loader
 }
 
 fn unprepared() -> Fault {
-    Refusal::new(Code::Internal, "Something went wrong on our side; the log has it under this request's id.")
-        .into()
+    Refusal::internal().into()
 }
