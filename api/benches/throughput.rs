@@ -148,7 +148,10 @@ fn everyday(nth: u64) -> Value {
     // A stride that is prime to the number of people, so that a batch is about a hundred of them.
     let person = Uuid::from_u128(u128::from(1 + nth * 7_919 % SCHOOL));
     let (activity, attributes) = match nth % 10 {
-        0..6 => ("question_answered", json!({"correct": nth % 4 != 0, "level": "B1", "skill": "grammar"})),
+        0..6 => (
+            "question_answered",
+            json!({"correct": !nth.is_multiple_of(4), "level": "B1", "skill": "grammar"}),
+        ),
         6 => ("lesson_completed", json!({"lesson": format!("lesson {}", nth % 50)})),
         7 => ("code_run", json!({"language": "rust", "lines": nth % 80})),
         8 => ("lesson_watched", json!({"lesson": format!("lesson {}", nth % 50)})),

@@ -1,6 +1,8 @@
 //! All integration tests, one binary.
 #![allow(
     clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

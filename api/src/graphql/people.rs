@@ -106,7 +106,7 @@ impl User {
     async fn totals(&self, ctx: &Context<'_>) -> Answer<Option<totals::Row>> {
         let Some(seen) = self.seen else { return Ok(None) };
         let row = loaders(ctx)?.load_one(TotalsOf(seen)).await?;
-        Ok(Some(row.unwrap_or_else(|| totals::Row {
+        Ok(Some(row.unwrap_or(totals::Row {
             person_id: self.row.id,
             xp: 0,
             xp_reached_at: self.row.created_at,
