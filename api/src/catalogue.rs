@@ -73,6 +73,8 @@ pub(crate) struct Published {
     pub(crate) changed: (i64, Option<DateTime<Utc>>),
     /// Every achievement ever published, as last published: awards may point at any.
     pub(crate) achievements: HashMap<Uuid, Arc<Known>>,
+    /// The same in the order of the packs; what is no longer loaded comes last, by key.
+    pub(crate) listed: Vec<Arc<Known>>,
 }
 
 /// An achievement as it was last published.
@@ -90,6 +92,27 @@ pub(crate) struct Known {
     pub(crate) created_at: DateTime<Utc>,
     /// Last publication that changed it.
     pub(crate) updated_at: DateTime<Utc>,
+}
+
+impl Known {
+    /// The name of its picture. A secret's tells no more than its rarity: whoever could ask for it by its key
+    /// would learn that there is one.
+    pub(crate) fn picture(&self) -> String {
+        if self.definition.secret {
+            return format!("secret-{}", rarity_word(self.definition.rarity));
+        }
+        self.key.clone()
+    }
+}
+
+/// The word for a rarity, as packs write it.
+pub(crate) fn rarity_word(rarity: Rarity) -> &'static str {
+    match rarity {
+        Rarity::Common => "common",
+        Rarity::Rare => "rare",
+        Rarity::Epic => "epic",
+        Rarity::Legendary => "legendary",
+    }
 }
 
 /// What an achievement says. With another word of it, it counts as updated.
@@ -196,8 +219,14 @@ impl Catalogue {
     pub(crate) fn empty() -> Self {
         let bundle = Bundle { packs: Vec::new(), settings: Vec::new() };
         let catalog = bundle.compile().unwrap();
-        let published =
-            Published { version: 0, catalog, bundle, changed: (0, None), achievements: HashMap::new() };
+        let published = Published {
+            version: 0,
+            catalog,
+            bundle,
+            changed: (0, None),
+            achievements: HashMap::new(),
+            listed: Vec::new(),
+        };
         Self { current: ArcSwap::from_pointee(published) }
     }
 
@@ -241,11 +270,65 @@ async fn latest(db: &impl Reads) -> Result<Option<Published>, store::Error> {
     let achievements = catalogue::achievements(db).await?;
     let achievements = achievements.into_iter().map(|row| Ok((row.id, Arc::new(known(row)?))));
     let achievements = achievements.collect::<Result<_, store::Error>>()?;
-    Ok(Some(Published { version: publication.version, catalog, bundle, changed, achievements }))
+    let listed = list(&catalog, &achievements);
+    Ok(Some(Published { version: publication.version, catalog, bundle, changed, achievements, listed }))
+}
+
+fn list(catalog: &Catalog, achievements: &HashMap<Uuid, Arc<Known>>) -> Vec<Arc<Known>> {
+    let places: HashMap<Uuid, usize> = catalog.achievements().iter().map(|one| one.id).zip(0..).collect();
+    let mut listed: Vec<_> = achievements.values().cloned().collect();
+    listed.sort_by_cached_key(|known| {
+        (places.get(&known.id).copied().unwrap_or(usize::MAX), known.key.clone())
+    });
+    listed
 }
 
 fn known(row: catalogue::Achievement) -> Result<Known, store::Error> {
     let definition = Definition::read(&row)?;
     let catalogue::Achievement { id, key, pack, created_at, updated_at, .. } = row;
     Ok(Known { id, key, pack, definition, created_at, updated_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::catalog::achievement_id;
+
+    use super::*;
+
+    #[test]
+    fn achievements_are_listed_as_their_pack_does_and_what_is_gone_comes_last() {
+        let deed = |name: &str| {
+            serde_json::json!({
+                "name": name, "description": "A deed.", "requirement": "Do it", "category": "odd", "rarity": "common",
+                "rule": {"kind": "count", "activity": "done", "target": name.len()},
+            })
+        };
+        let text = serde_json::json!({
+            "pack": "deeds", "name": "Deeds", "description": "Something done.", "version": 1,
+            "categories": [{"key": "odd", "name": "Odd"}],
+            "activities": [{"key": "done", "description": "Something was done.", "xp": {"amount": 5}}],
+            "achievements": [deed("Zeal"), deed("Ardour"), deed("Merriment")],
+        });
+        let packs = vec![Source { file: "deeds.json".to_owned(), text: text.to_string() }];
+        let catalog = Bundle { packs, settings: Vec::new() }.compile().unwrap();
+        let definition = Definition::of(catalog.achievements().first().unwrap());
+        let keys = ["deeds/ardour", "gone/b", "deeds/merriment", "deeds/zeal", "gone/a"];
+        let known = keys.map(|key| {
+            let id = achievement_id(key);
+            let at = DateTime::UNIX_EPOCH;
+            let definition = definition.clone();
+            let known = Known {
+                id,
+                key: key.into(),
+                pack: String::new(),
+                definition,
+                created_at: at,
+                updated_at: at,
+            };
+            (id, Arc::new(known))
+        });
+        let listed = list(&catalog, &known.into_iter().collect());
+        let keys: Vec<&str> = listed.iter().map(|known| known.key.as_str()).collect();
+        assert_eq!(keys, ["deeds/zeal", "deeds/ardour", "deeds/merriment", "gone/a", "gone/b"]);
+    }
 }

@@ -63,6 +63,17 @@ impl Refusal {
         Self { code, message: message.into(), field: Vec::new(), reason: None }
     }
 
+    /// We failed: all that a client is told of it.
+    pub(crate) fn internal() -> Self {
+        let message = "Something went wrong on our side; the log has the cause under this request's id.";
+        Self::new(Code::Internal, message)
+    }
+
+    /// A part we need is away: all that a client is told of it.
+    pub(crate) fn unavailable() -> Self {
+        Self::new(Code::Unavailable, "Not available at this moment: send the same request again.")
+    }
+
     /// An argument is wrong: `field` is the path below the argument's root.
     pub fn invalid<S: Into<String>>(field: impl IntoIterator<Item = S>, message: impl Into<String>) -> Self {
         Self::new(Code::InvalidInput, message).at(field)

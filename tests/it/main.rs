@@ -1,6 +1,8 @@
 //! All integration tests, one binary.
 #![allow(
     clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -12,6 +14,7 @@ mod certificates;
 mod contract;
 mod courses;
 mod crash;
+mod door;
 mod erasure;
 mod flow;
 mod graphql;
@@ -22,3 +25,4 @@ mod packs;
 mod race;
 mod readme;
 mod resume;
+mod tidy;

@@ -185,8 +185,9 @@ on_both! {
         let answer = w.person(Uuid::new_v4(), Role::Admin).ask(promote, json!({"input": input})).await;
         assert_eq!(answer.data()["upsertUser"], json!({"user": {"role": "TEACHER"}, "userErrors": []}));
         w.service().record(answered("q1", ada)).await;
-        let error = refused(&mut socket, "1").await;
-        assert_eq!(error["extensions"]["code"], "UNAUTHENTICATED");
+        let reason =
+            "Your role has changed since you subscribed: ask for a new token and subscribe again.".to_owned();
+        assert_eq!(socket.frame().await, Frame::Closed(Closed { code: 4403, reason }));
         w.finish().await;
     }
 

@@ -218,7 +218,7 @@ pub struct Recorder {
 impl Recorder {
     /// The product itself: what it emits belongs to a source that no sender may take.
     pub(crate) fn ourselves() -> Self {
-        Self { source: crate::pipeline::OWN_SOURCE.to_owned(), own: None }
+        Self { source: super::token::RESERVED_SERVICE_NAME.to_owned(), own: None }
     }
 
     /// The source the events' ids belong to.

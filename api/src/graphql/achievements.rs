@@ -124,7 +124,7 @@ impl Achievement {
         if let Some(url) = self.0.definition.icon_url.as_ref().and_then(|url| url::Url::parse(url).ok()) {
             return Ok(Url(url));
         }
-        let path = format!("badges/{}.svg", self.0.key);
+        let path = format!("badges/{}.svg", self.0.picture());
         let url = app(ctx)?.config.public_url.join(&path);
         url.map(Url).map_err(|_| Fault::argument("badgeUrl", "This achievement's key makes no address."))
     }

@@ -9,7 +9,7 @@ use super::fault::{Answer, Fault};
 use super::loaders::Loaders;
 use crate::app::App;
 use crate::auth::Actor;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::Refusal;
 use crate::registry::audit::Author;
 
 /// The caller of one request.
@@ -44,6 +44,5 @@ pub(crate) fn loaders<'a>(context: &Context<'a>) -> Answer<&'a DataLoader<Loader
 }
 
 fn unprepared() -> Fault {
-    Refusal::new(Code::Internal, "Something went wrong on our side; the log has it under this request's id.")
-        .into()
+    Refusal::internal().into()
 }

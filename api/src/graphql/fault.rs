@@ -44,14 +44,11 @@ impl From<store::Error> for Fault {
             | store::Error::Busy
             | store::Error::Stopping => {
                 tracing::warn!(error = error.chain(), "a request could not be served now");
-                Refusal::new(Code::Unavailable, "Not available at this moment: send the same request again.")
+                Refusal::unavailable()
             }
             store::Error::Impossible(_) | store::Error::Broken(_) => {
                 tracing::error!(error = error.chain(), "a request failed");
-                Refusal::new(
-                    Code::Internal,
-                    "Something went wrong on our side; the log has it under this request's id.",
-                )
+                Refusal::internal()
             }
         };
         Self { refusal }

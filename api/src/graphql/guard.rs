@@ -71,7 +71,7 @@ pub(crate) fn check(document: &ExecutableDocument, limits: &Limits) -> Result<()
         for variable in &operation.variable_definitions {
             total = total.plus(scale.directives(&variable.node.directives)?);
         }
-        total = total.plus(scale.selection(&operation.selection_set.node)?);
+        total = total.plus(scale.selection(&operation.selection_set.node, 1)?);
         if operation.ty == OperationType::Subscription {
             check_subscription(&operation.selection_set.node)?;
         }
@@ -79,7 +79,7 @@ pub(crate) fn check(document: &ExecutableDocument, limits: &Limits) -> Result<()
     total.check(limits)?;
     // Validation walks the fragments nobody spreads, too.
     for name in document.fragments.keys() {
-        scale.fragment(name)?.check(limits)?;
+        scale.fragment(name, 1)?.check(limits)?;
     }
     Ok(())
 }
@@ -90,14 +90,18 @@ struct Weight {
     nodes: usize,
     aliases: usize,
     directives: usize,
+    /// Levels of selections inside each other, those of spread fragments included.
+    height: usize,
 }
 
 impl Weight {
-    /// More than any limit: what a fragment weighs that spreads itself.
-    const ENDLESS: Self = Self { nodes: usize::MAX, aliases: usize::MAX, directives: usize::MAX };
+    /// More than any limit: what a fragment weighs that spreads itself. That it has no end shows in its nodes.
+    const ENDLESS: Self = Self { nodes: usize::MAX, aliases: usize::MAX, directives: usize::MAX, height: 0 };
 
+    /// Both beside each other.
     fn plus(self, other: Self) -> Self {
         Self {
+            height: self.height.max(other.height),
             nodes: self.nodes.saturating_add(other.nodes),
             aliases: self.aliases.saturating_add(other.aliases),
             directives: self.directives.saturating_add(other.directives),
@@ -119,7 +123,13 @@ struct Scale<'a> {
 }
 
 impl<'a> Scale<'a> {
-    fn selection(&mut self, selection: &'a SelectionSet) -> Result<Weight, Refusal> {
+    /// Weighs a selection, `depth` levels below the root of its operation; 1 is the root itself. Everything that
+    /// walks a document after us goes as deep as its spreads do, and so does this: the depth is checked first.
+    fn selection(&mut self, selection: &'a SelectionSet, depth: usize) -> Result<Weight, Refusal> {
+        if selection.items.is_empty() {
+            return Ok(Weight::default());
+        }
+        self.check_depth(depth)?;
         let mut total = Weight::default();
         for item in &selection.items {
             let own = Weight { nodes: 1, ..Weight::default() };
@@ -127,37 +137,54 @@ impl<'a> Scale<'a> {
             total = total.plus(match &item.node {
                 Selection::Field(field) => {
                     let aliases = usize::from(field.node.alias.is_some());
-                    let below = self.selection(&field.node.selection_set.node)?;
+                    let below = self.selection(&field.node.selection_set.node, depth + 1)?;
                     below.plus(Weight { aliases, ..Weight::default() })
                 }
-                Selection::InlineFragment(fragment) => self.selection(&fragment.node.selection_set.node)?,
-                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node)?,
+                Selection::InlineFragment(fragment) => {
+                    self.selection(&fragment.node.selection_set.node, depth + 1)?
+                }
+                Selection::FragmentSpread(spread) => {
+                    self.fragment(&spread.node.fragment_name.node, depth + 1)?
+                }
             });
         }
-        Ok(total)
+        Ok(Weight { height: total.height + 1, ..total })
     }
 
-    fn fragment(&mut self, name: &Name) -> Result<Weight, Refusal> {
+    /// Weighs a fragment whose selection lies at this depth.
+    fn fragment(&mut self, name: &Name, depth: usize) -> Result<Weight, Refusal> {
         // A spread of a fragment that is not there weighs nothing; validation names it.
         let Some((name, fragment)) = self.document.fragments.get_key_value(name) else {
             return Ok(Weight::default());
         };
         if let Some(weight) = self.fragments.get(name) {
+            // Weighed at another depth: what it holds must fit below this one, too.
+            self.check_depth(depth.saturating_add(weight.height.saturating_sub(1)))?;
             return Ok(*weight);
         }
         // Until it is weighed, a fragment met again is a circle.
         self.fragments.insert(name, Weight::ENDLESS);
         let weight = self
             .directives(&fragment.node.directives)?
-            .plus(self.selection(&fragment.node.selection_set.node)?);
+            .plus(self.selection(&fragment.node.selection_set.node, depth)?);
         self.fragments.insert(name, weight);
         Ok(weight)
+    }
+
+    fn check_depth(&self, depth: usize) -> Result<(), Refusal> {
+        let limit = self.limits.nesting;
+        if depth <= limit {
+            return Ok(());
+        }
+        Err(too_complex(format!(
+            "The document nests deeper than {limit} levels, each fragment counted where it is spread (nesting)."
+        )))
     }
 
     fn directives(&self, directives: &[Positioned<Directive>]) -> Result<Weight, Refusal> {
         let count = directives.len();
         at_most(count, self.limits.directives_per_field, "directives in one place", "directives_per_field")?;
-        Ok(Weight { nodes: count, aliases: 0, directives: count })
+        Ok(Weight { nodes: count, directives: count, ..Weight::default() })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use engine::catalog::achievement_id;
 use uuid::Uuid;
 
 use super::context::{actor, app};
@@ -63,7 +64,7 @@ pub(crate) async fn open(
         return Err(Fault::argument("metric", "No board compares this: leave `metric` out, or send xp."));
     }
     let Some(key) = achievement else { return Ok(Some(Leaderboard { board: Board::Xp })) };
-    let known = super::query::visible(ctx, |known| known.key == key).await?.pop();
+    let known = super::query::visible_one(ctx, achievement_id(key)).await?;
     Ok(known.map(|known| Leaderboard { board: Board::Achievement(known.id) }))
 }
 

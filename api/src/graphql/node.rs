@@ -9,7 +9,7 @@ use super::context::{actor, app};
 use super::courses::{Course, Lesson};
 use super::fault::Answer;
 use super::people::User;
-use super::query::visible;
+use super::query::visible_one;
 use super::scalars::uuid;
 use crate::auth::policy;
 use crate::store::{awards, courses};
@@ -36,7 +36,7 @@ pub(crate) enum Node {
 pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
     let actor = actor(ctx)?;
     let id = uuid("id", id)?;
-    if let Some(known) = visible(ctx, |known| known.id == id).await?.pop() {
+    if let Some(known) = visible_one(ctx, id).await? {
         return Ok(Some(Node::Achievement(Achievement(known))));
     }
     if let Some(user) = User::visible(ctx, id).await? {

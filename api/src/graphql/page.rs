@@ -3,7 +3,7 @@
 use async_graphql::connection::CursorType;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use uuid::Uuid;
 
 use super::fault::{Answer, Fault};
@@ -82,8 +82,7 @@ impl CursorType for Moment {
 
     fn decode_cursor(text: &str) -> Result<Self, Self::Error> {
         let [at, id] = parts("moment", text)?;
-        let at = at.parse().ok().and_then(DateTime::from_timestamp_millis);
-        at.zip(id.parse().ok()).map(|(at, id)| Self(at, id)).ok_or("malformed")
+        Ok(Self(time(&at)?, id.parse().map_err(|_| "malformed")?))
     }
 
     fn encode_cursor(&self) -> String {
@@ -121,9 +120,8 @@ impl CursorType for Rung {
 
     fn decode_cursor(text: &str) -> Result<Self, Self::Error> {
         let [score, at, person] = parts("rung", text)?;
-        let at = at.parse().ok().and_then(DateTime::from_timestamp_millis).ok_or("malformed")?;
         let (score, person) = score.parse().ok().zip(person.parse().ok()).ok_or("malformed")?;
-        Ok(Self(score, at, person))
+        Ok(Self(score, time(&at)?, person))
     }
 
     fn encode_cursor(&self) -> String {
@@ -146,6 +144,12 @@ impl CursorType for Position {
     fn encode_cursor(&self) -> String {
         sealed("feed", &[&self.0])
     }
+}
+
+/// A time in milliseconds, of the years events may have: one made by hand could lie beyond what a database keeps.
+fn time(text: &str) -> Result<DateTime<Utc>, &'static str> {
+    let at = text.parse().ok().and_then(DateTime::from_timestamp_millis);
+    at.filter(|at| (2000..=9999).contains(&at.year())).ok_or("malformed")
 }
 
 fn sealed(kind: &str, parts: &[&dyn std::fmt::Display]) -> String {
@@ -191,5 +195,29 @@ mod tests {
         assert_eq!(Position::decode_cursor("!"), Err("not base64"));
         assert_eq!(Position::decode_cursor(&sealed("feed", &[&-1])), Err("malformed"));
         assert_eq!(Position::decode_cursor(&sealed("feed", &[&1, &2])), Err("malformed"));
+    }
+
+    #[test]
+    fn a_time_that_no_event_can_have_is_malformed() {
+        let (first, last) = (946_684_800_000_i64, 253_402_300_799_999_i64);
+        let id = Uuid::from_u128(7);
+        for millis in [first, last] {
+            let at = DateTime::from_timestamp_millis(millis).unwrap();
+            assert_eq!(Moment::decode_cursor(&Moment(at, id).encode_cursor()), Ok(Moment(at, id)));
+            assert_eq!(Rung::decode_cursor(&Rung(5, at, id).encode_cursor()), Ok(Rung(5, at, id)));
+        }
+        // The last is a time to chrono and none to PostgreSQL.
+        for millis in [first - 1, last + 1, 0, i64::MIN, i64::MAX, -8_000_000_000_000_000] {
+            assert_eq!(
+                Moment::decode_cursor(&sealed("moment", &[&millis, &id])),
+                Err("malformed"),
+                "{millis}"
+            );
+            assert_eq!(
+                Rung::decode_cursor(&sealed("rung", &[&5, &millis, &id])),
+                Err("malformed"),
+                "{millis}"
+            );
+        }
     }
 }

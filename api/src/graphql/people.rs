@@ -109,7 +109,7 @@ impl User {
     async fn totals(&self, ctx: &Context<'_>) -> Answer<Option<totals::Row>> {
         let Some(seen) = self.seen(ctx).await? else { return Ok(None) };
         let row = loaders(ctx)?.load_one(TotalsOf(seen)).await?;
-        Ok(Some(row.unwrap_or_else(|| totals::none(self.row.id, self.row.created_at))))
+        Ok(Some(row.unwrap_or(totals::none(self.row.id, self.row.created_at))))
     }
 
     /// Everything held, as (achievement, bonus).

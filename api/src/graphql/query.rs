@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_graphql::connection::CursorType;
 use async_graphql::{Context, ID, Object};
+use engine::catalog::achievement_id;
 use uuid::Uuid;
 
 use super::achievements::{Achievement, AwardCause, Catalog, Category, Progress, Summary};
@@ -118,7 +119,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "The key, such as aurora/first-steps.")] key: String,
     ) -> Option<Answer<Achievement>> {
-        let found = visible(ctx, |known| known.key == key).await.map(|mut found| found.pop());
+        let found = visible_one(ctx, achievement_id(&key)).await;
         found.map(|found| found.map(Achievement)).transpose()
     }
 
@@ -277,15 +278,20 @@ async fn named(ctx: &Context<'_>, argument: &str, id: Option<&ID>) -> Answer<Opt
 
 /// The achievements that `wanted` lets through and the caller may know of, in the order of the packs;
 /// what is no longer loaded comes last.
-pub(crate) async fn visible(ctx: &Context<'_>, wanted: impl Fn(&Known) -> bool) -> Answer<Vec<Arc<Known>>> {
+async fn visible(ctx: &Context<'_>, wanted: impl Fn(&Known) -> bool) -> Answer<Vec<Arc<Known>>> {
+    let found = published(ctx)?.listed.iter().filter(|known| wanted(known)).cloned().collect();
+    without_secrets(ctx, found).await
+}
+
+/// The achievement of this id, if the caller may know of it.
+pub(crate) async fn visible_one(ctx: &Context<'_>, id: Uuid) -> Answer<Option<Arc<Known>>> {
+    let found = published(ctx)?.achievements.get(&id).cloned();
+    Ok(without_secrets(ctx, found.into_iter().collect()).await?.pop())
+}
+
+/// Leaves out what the caller has to earn before it is shown.
+async fn without_secrets(ctx: &Context<'_>, mut found: Vec<Arc<Known>>) -> Answer<Vec<Arc<Known>>> {
     let actor = actor(ctx)?;
-    let published = published(ctx)?;
-    let order = |known: &Known| {
-        let place =
-            published.catalog.achievements().iter().position(|achievement| achievement.id == known.id);
-        (place.unwrap_or(usize::MAX), known.key.clone())
-    };
-    let mut found: Vec<_> = published.achievements.values().filter(|known| wanted(known)).cloned().collect();
     let hidden = |known: &Arc<Known>| known.definition.secret && !policy::sight(actor).is_everybody();
     if found.iter().any(hidden) {
         let held: HashSet<Uuid> = match actor.person() {
@@ -294,7 +300,6 @@ pub(crate) async fn visible(ctx: &Context<'_>, wanted: impl Fn(&Known) -> bool) 
         };
         found.retain(|known| !hidden(known) || held.contains(&known.id));
     }
-    found.sort_by_cached_key(|known| order(known));
     Ok(found)
 }
 

@@ -129,35 +129,18 @@ pub(super) fn explain(failure: Failure) -> (StatusCode, Refusal) {
             (status, refusal)
         }
         Failure::Store(error) => {
-            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            tracing::error!(error = %error, cause, "the caller could not be looked up");
+            tracing::error!(error = error.chain(), "the caller could not be looked up");
             match error {
                 store::Error::Broken(_) | store::Error::Impossible(_) => {
-                    (StatusCode::INTERNAL_SERVER_ERROR, internal())
+                    (StatusCode::INTERNAL_SERVER_ERROR, Refusal::internal())
                 }
                 store::Error::Collision(_)
                 | store::Error::Unavailable(_)
                 | store::Error::Busy
-                | store::Error::Stopping => (StatusCode::SERVICE_UNAVAILABLE, unavailable()),
+                | store::Error::Stopping => (StatusCode::SERVICE_UNAVAILABLE, Refusal::unavailable()),
             }
         }
     }
-}
-
-/// What a client is told when we failed.
-pub(super) fn internal() -> Refusal {
-    Refusal::new(
-        Code::Internal,
-        "Something went wrong on our side; the log has the cause under this request's id.",
-    )
-}
-
-/// What a client is told when a part we need is away.
-pub(super) fn unavailable() -> Refusal {
-    Refusal::new(
-        Code::Unavailable,
-        "The server cannot answer this now; send the same request again in a moment.",
-    )
 }
 
 /// The code of an error the library made, which has none; limits of the library get their value named.
@@ -173,7 +156,7 @@ fn classify(error: &mut ServerError, limits: &Limits) -> Code {
         Code::TooComplex
     } else if error.message.starts_with("internal:") {
         tracing::error!(message = error.message, "the schema contradicts itself");
-        error.message = internal().message;
+        error.message = Refusal::internal().message;
         Code::Internal
     } else {
         Code::InvalidInput

@@ -13,9 +13,10 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 
 use super::Site;
-use super::answer::{Tone, internal};
+use super::answer::Tone;
 use super::media::Media;
 use super::request_id::{RequestId, X_REQUEST_ID, take_or_make};
+use crate::refusal::Refusal;
 
 /// A path is logged up to here.
 const LOGGED_PATH: usize = 200;
@@ -53,7 +54,7 @@ pub(super) async fn catch_panics<E>(State(site): State<Site<E>>, request: Reques
     let tone = tone(&site, &request);
     AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!("a request panicked");
-        tone.refused(StatusCode::INTERNAL_SERVER_ERROR, &internal())
+        tone.refused(StatusCode::INTERNAL_SERVER_ERROR, &Refusal::internal())
     })
 }
 

@@ -14,7 +14,7 @@ use axum::response::Response;
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
-use super::answer::{Tone, explain, unavailable};
+use super::answer::{Tone, explain};
 use super::operation::prepare;
 use super::params::Params;
 use super::{Site, around, identity, media, socket};
@@ -34,14 +34,11 @@ pub(super) async fn respond<E: Executor>(State(site): State<Site<E>>, request: R
     let limit = Duration::from_secs(site.app.config.limits.request_seconds);
     let answer = match timeout(limit, execute(&site, parts, body, &tone)).await {
         Ok(answer) => answer,
-        Err(_) => Err((StatusCode::SERVICE_UNAVAILABLE, unavailable())),
+        Err(_) => Err((StatusCode::SERVICE_UNAVAILABLE, Refusal::unavailable())),
     };
     answer.unwrap_or_else(|(status, refusal)| {
         let mut response = tone.refused(status, &refusal);
         let header = match status {
-            StatusCode::METHOD_NOT_ALLOWED if refusal.reason == Some(MUTATION_BY_GET) => {
-                Some((ALLOW, "POST"))
-            }
             StatusCode::METHOD_NOT_ALLOWED => Some((ALLOW, "GET, POST")),
             StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, "Bearer")),
             _ => None,
@@ -52,8 +49,6 @@ pub(super) async fn respond<E: Executor>(State(site): State<Site<E>>, request: R
         response
     })
 }
-
-const MUTATION_BY_GET: &str = "MUTATION_BY_GET";
 
 async fn execute<E: Executor>(site: &Site<E>, parts: Parts, body: Body, tone: &Tone) -> Result<Response, No> {
     let is_get = parts.method == Method::GET;
@@ -80,8 +75,10 @@ async fn execute<E: Executor>(site: &Site<E>, parts: Parts, body: Body, tone: &T
     match operation.kind {
         OperationType::Mutation if is_get => {
             let message = "A mutation is sent by POST; GET is for queries.";
-            let refusal = Refusal::new(Code::InvalidInput, message).because(MUTATION_BY_GET);
-            Err((StatusCode::METHOD_NOT_ALLOWED, refusal))
+            let refusal = Refusal::new(Code::InvalidInput, message);
+            let mut response = tone.refused(StatusCode::METHOD_NOT_ALLOWED, &refusal);
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            Ok(response)
         }
         OperationType::Subscription => {
             let message =

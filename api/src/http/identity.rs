@@ -5,7 +5,7 @@ use axum::http::header::AUTHORIZATION;
 use chrono::{DateTime, Utc};
 
 use crate::app::App;
-use crate::auth::Actor;
+use crate::auth::{Actor, Claims};
 use crate::refusal::{Code, Failure, Refusal};
 
 /// Who asks, and until when we may believe it.
@@ -13,8 +13,26 @@ use crate::refusal::{Code, Failure, Refusal};
 pub(super) struct Identity {
     /// Nobody, if no token came.
     pub(super) actor: Option<Actor>,
+    /// What the token says.
+    claims: Option<Claims>,
+}
+
+impl Identity {
     /// When the token ends.
-    pub(super) expires_at: Option<DateTime<Utc>>,
+    pub(super) fn expires_at(&self) -> Option<DateTime<Utc>> {
+        self.claims.as_ref().map(|claims| claims.expires_at)
+    }
+
+    /// Believes the token once more: the person's role may have changed since.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` if the token names another role than the one now stored, or the database fails.
+    pub(super) async fn confirm(&self, app: &App) -> Result<(), Failure> {
+        if let Some(claims) = &self.claims {
+            crate::registry::people::sign_in(app, claims.clone()).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Who sent this `Authorization: Bearer …`; nobody, without the header.
@@ -38,9 +56,8 @@ pub(super) async fn of_authorization(app: &App, authorization: &str) -> Result<I
     let token =
         bearer(authorization).ok_or_else(|| refuse("The authorization must read `Bearer <token>`."))?;
     let claims = app.keys.verify(token, app.clock.now())?;
-    let expires_at = Some(claims.expires_at);
-    let actor = crate::registry::people::sign_in(app, claims).await?;
-    Ok(Identity { actor: Some(actor), expires_at })
+    let actor = crate::registry::people::sign_in(app, claims.clone()).await?;
+    Ok(Identity { actor: Some(actor), claims: Some(claims) })
 }
 
 fn bearer(authorization: &str) -> Option<&str> {

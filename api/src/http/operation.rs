@@ -1,4 +1,5 @@
-//! What both transports do with a request before it runs: the guard, then who asks.
+//! What both transports do with a request before it runs, once they know who asks: weigh the document,
+//! and put beside it what resolvers need.
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, ServerError};

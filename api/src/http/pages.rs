@@ -7,12 +7,13 @@ use axum::extract::{Extension, Path, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use engine::catalog::{Rarity, achievement_id};
+use engine::catalog::achievement_id;
 use serde_json::json;
 
 use super::Site;
 use super::request_id::RequestId;
 use crate::app::App;
+use crate::catalogue::rarity_word;
 use crate::refusal::Code;
 use crate::{demo, render};
 
@@ -35,7 +36,7 @@ pub(super) async fn ready<E: Executor>(State(site): State<Site<E>>) -> Response 
     }
 }
 
-/// The picture of one achievement: `/badges/<key>.svg`.
+/// The picture of one achievement: `/badges/<key>.svg`; of a secret one, `/badges/secret-<rarity>.svg`.
 pub(super) async fn badge<E: Executor>(
     State(site): State<Site<E>>,
     Extension(request_id): Extension<RequestId>,
@@ -72,17 +73,17 @@ pub(super) async fn wrong_method(Extension(request_id): Extension<RequestId>, _r
     )
 }
 
-/// The picture of an achievement that is or was published.
-fn draw(app: &App, key: &str) -> Option<String> {
+/// The picture of this name: of an achievement that is or was published, or of any secret one of a rarity.
+fn draw(app: &App, picture: &str) -> Option<String> {
+    if let Some(rarity) = picture.strip_prefix("secret-") {
+        let known = ["common", "rare", "epic", "legendary"].contains(&rarity);
+        return known.then(|| render::badge("Secret", "secret", rarity));
+    }
     let published = app.catalogue.current();
-    let definition = &published.achievements.get(&achievement_id(key))?.definition;
-    let rarity = match definition.rarity {
-        Rarity::Common => "common",
-        Rarity::Rare => "rare",
-        Rarity::Epic => "epic",
-        Rarity::Legendary => "legendary",
-    };
-    Some(render::badge(&definition.name, &definition.category, rarity))
+    let known = published.achievements.get(&achievement_id(picture))?;
+    let definition = &known.definition;
+    let drawn = || render::badge(&definition.name, &definition.category, rarity_word(definition.rarity));
+    (known.picture() == picture).then(drawn)
 }
 
 fn picture_response(picture: String) -> Response {

@@ -58,7 +58,7 @@ pub(super) async fn upgrade<E: Executor>(site: Site<E>, mut parts: Parts, tone: 
         }
     };
     let Some(connection) = parts.extensions.remove::<Connection>() else {
-        return tone.refused(StatusCode::INTERNAL_SERVER_ERROR, &super::answer::internal());
+        return tone.refused(StatusCode::INTERNAL_SERVER_ERROR, &Refusal::internal());
     };
     // Twice the limit: what is only a little too long is still read, and closed with the right words.
     let most = site.limits.socket_message_bytes.saturating_mul(2);

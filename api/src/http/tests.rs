@@ -238,7 +238,10 @@ async fn what_is_not_a_json_post_is_refused_with_the_reason() {
             assert_eq!(answer.code(), "INVALID_INPUT", "{method} {uri}");
         }
         match (status, method) {
-            (405, "GET") => assert_eq!(answer.header("allow"), "POST"),
+            (405, "GET") => {
+                assert_eq!(answer.header("allow"), "POST");
+                assert_eq!(answer.error()["extensions"].get("reason"), None);
+            }
             (405, _) => assert_eq!(answer.header("allow"), "GET, POST"),
             _ => {}
         }
@@ -368,4 +371,16 @@ fn an_error_that_has_a_code_keeps_it() {
     );
     let pathless = Response::from_errors(vec![ServerError::new("x", None)]);
     assert!(super::answer::is_request_error(&pathless));
+}
+
+#[test]
+fn a_failure_of_ours_reads_the_same_wherever_it_is_met() {
+    let errors: [(fn() -> crate::store::Error, u16); 2] =
+        [(|| crate::store::Error::Busy, 503), (|| crate::store::Error::Impossible("a row".to_owned()), 500)];
+    for (error, status) in errors {
+        let (told, refusal) = super::answer::explain(error().into());
+        let in_a_field = async_graphql::Error::from(crate::graphql::fault::Fault::from(error()));
+        assert_eq!(told.as_u16(), status);
+        assert_eq!(in_a_field.message, refusal.message);
+    }
 }

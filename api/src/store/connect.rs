@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use log::LevelFilter;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait,
 };
 
 use super::dialect::Dialect;
 use super::error::Error;
+
+/// A statement that takes longer is worth a warning.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// The database. Cheap to clone.
 #[derive(Clone)]
@@ -184,7 +188,10 @@ fn pool(url: &str, of: &Pool) -> ConnectOptions {
         .connect_timeout(of.acquire)
         .test_before_acquire_if_idle_for(Duration::from_secs(10))
         .record_stmt_in_spans(false)
-        .sqlx_logging(false);
+        // Texts with places for values, never the values.
+        .sqlx_logging(true)
+        .sqlx_logging_level(LevelFilter::Debug)
+        .sqlx_slow_statements_logging_settings(LevelFilter::Warn, SLOW);
     options
 }
 
@@ -216,5 +223,22 @@ impl Reads for Txn {
 
     fn connection(&self) -> &DatabaseTransaction {
         &self.txn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_are_logged_at_debug_and_slow_ones_as_warnings() {
+        let second = Duration::from_secs(1);
+        let of = Pool { connections: 1, acquire: second, statement: second };
+        for options in [sqlite("sqlite://x.db", &of), postgres("postgres://localhost/x", &of)] {
+            assert!(options.get_sqlx_logging());
+            assert_eq!(options.get_sqlx_logging_level(), LevelFilter::Debug);
+            let slow = options.get_sqlx_slow_statements_logging_settings();
+            assert_eq!(slow, (LevelFilter::Warn, second));
+        }
     }
 }

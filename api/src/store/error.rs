@@ -37,13 +37,15 @@ impl Error {
 
     /// Sorts a driver's error by the code the database gave it.
     pub(super) fn sort(error: DbErr) -> Self {
-        match code(&error).as_deref() {
-            // Serialization failure, deadlock, lock not available; SQLite's busy and locked families.
-            Some("40001" | "40P01" | "55P03" | "5" | "6" | "261" | "262" | "517") => Self::Collision(error),
-            // Statement timeout, shutdown, too many connections; SQLite's full disk and unreadable file.
-            Some("57014" | "57P01" | "57P02" | "57P03" | "53300" | "10" | "13" | "14") => {
-                Self::Unavailable(error)
-            }
+        match code(&error).as_deref().map(primary).as_deref() {
+            // Serialization failure, deadlock, lock not available; SQLite's busy and locked.
+            Some("40001" | "40P01" | "55P03" | "5" | "6") => Self::Collision(error),
+            // Statement timeout, shutdown, too many connections; disk full, disk broken, read-only after a
+            // failover; SQLite's read-only, I/O error, full disk and file that cannot be opened.
+            Some(
+                "57014" | "57P01" | "57P02" | "57P03" | "53300" | "53100" | "58030" | "25006" | "8" | "10"
+                | "13" | "14",
+            ) => Self::Unavailable(error),
             Some(_) => Self::Broken(error),
             None if is_connection(&error) => Self::Unavailable(error),
             None => Self::Broken(error),
@@ -57,6 +59,15 @@ fn code(error: &DbErr) -> Option<String> {
     error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
 }
 
+/// PostgreSQL's code as it is; SQLite's without its upper bytes, which tell only what led to the primary code.
+fn primary(code: &str) -> String {
+    match code.parse::<u32>() {
+        // A SQLSTATE has five characters, and may be all digits; SQLite's numbers are shorter.
+        Ok(number) if code.len() < 5 => (number & 0xff).to_string(),
+        _ => code.to_owned(),
+    }
+}
+
 fn is_connection(error: &DbErr) -> bool {
     use sea_orm::sqlx::Error as Sqlx;
     match error {
@@ -66,5 +77,83 @@ fn is_connection(error: &DbErr) -> bool {
             Sqlx::Io(_) | Sqlx::Tls(_) | Sqlx::PoolTimedOut | Sqlx::PoolClosed | Sqlx::WorkerCrashed
         ),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::error::Error as StdError;
+    use std::fmt;
+
+    use sea_orm::sqlx::error::{DatabaseError, ErrorKind};
+    use sea_orm::{DbErr, RuntimeErr, sqlx};
+
+    use super::Error;
+
+    /// What a database says, for the code alone.
+    #[derive(Debug)]
+    struct Said(&'static str);
+
+    impl fmt::Display for Said {
+        fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str(self.0)
+        }
+    }
+
+    impl StdError for Said {}
+
+    impl DatabaseError for Said {
+        fn message(&self) -> &str {
+            self.0
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(self.0.into())
+        }
+
+        fn as_error(&self) -> &(dyn StdError + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn StdError + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn StdError + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    fn sorted(code: &'static str) -> &'static str {
+        let error = sqlx::Error::Database(Box::new(Said(code)));
+        match Error::sort(DbErr::Query(RuntimeErr::SqlxError(error.into()))) {
+            Error::Collision(_) => "collision",
+            Error::Unavailable(_) => "unavailable",
+            Error::Broken(_) => "broken",
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_error_is_sorted_by_what_the_caller_can_do_about_it() {
+        for (codes, expected) in [
+            // PostgreSQL: serialization, deadlock, lock; SQLite: busy, locked, and their extended codes.
+            (&["40001", "40P01", "55P03", "5", "6", "261", "262", "517", "773"][..], "collision"),
+            // PostgreSQL: timeout, shutdown, connections, full disk, broken disk, read-only.
+            (&["57014", "57P01", "57P02", "57P03", "53300", "53100", "58030", "25006"], "unavailable"),
+            // SQLite: read-only, I/O (also while writing and syncing), full, not to be opened.
+            (&["8", "1032", "10", "778", "1034", "13", "14", "270", "526"], "unavailable"),
+            // Constraints of both, syntax; and SQLSTATEs whose digits would be SQLite's busy, were they one's.
+            (&["23505", "23514", "42601", "1", "19", "2067", "275", "22021", "42757"], "broken"),
+        ] {
+            for code in codes {
+                assert_eq!(sorted(code), expected, "{code}");
+            }
+        }
     }
 }

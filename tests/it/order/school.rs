@@ -70,7 +70,7 @@ fn time(random: &mut StdRng, who: u128) -> DateTime<Utc> {
         let change = moment(CHANGES.choose(random).unwrap());
         return change + TimeDelta::minutes(random.random_range(-1_440..1_440));
     }
-    let begin = if who % 2 == 0 { "2025-02-20T00:00:00Z" } else { "2025-10-10T00:00:00Z" };
+    let begin = if who.is_multiple_of(2) { "2025-02-20T00:00:00Z" } else { "2025-10-10T00:00:00Z" };
     moment(begin) + TimeDelta::minutes(random.random_range(0..80 * 1_440))
 }
 

@@ -1,11 +1,10 @@
 //! Tokens, each with one thing right or one thing wrong, and exactly what is said about it.
 
-use std::path::PathBuf;
+mod keys;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
@@ -234,131 +233,6 @@ fn what_is_no_token_of_ours_is_refused_before_its_claims_are_read() {
 }
 
 #[test]
-fn keys_a_token_brings_along_are_ignored() {
-    let own = EncodingKey::from_ed_pem(include_bytes!("test_keys/ed25519.pem")).unwrap();
-    let jwk = serde_json::to_value(Jwk::from_encoding_key(&own, Algorithm::EdDSA).unwrap()).unwrap();
-    let head = json!({"alg": "EdDSA", "jwk": jwk, "jku": "https://attacker.example/keys", "x5u": "https://attacker.example"});
-    check_refused(
-        &keys(),
-        &sign(&head, &claims(json!({})), &own, Algorithm::EdDSA),
-        "The token's algorithm is not that of this server's key; sign it with the algorithm of the key.",
-    );
-    let head =
-        json!({"alg": "HS256", "jwk": {"kty": "nonsense"}, "jku": 7, "x5u": "https://attacker.example"});
-    check_accepted(&keys(), &ours_with_head(&head, json!({})));
-}
-
-#[test]
-fn a_public_key_verifies_with_its_own_algorithm_and_no_other() {
-    for (algorithm, private, public) in pairs() {
-        let auth = AuthConfig { secret: None, public_key: Some(public.to_owned()), ..config() };
-        let keys = Keys::load(&auth).unwrap();
-        let key = match algorithm {
-            Algorithm::RS256 => EncodingKey::from_rsa_pem(private.as_bytes()),
-            Algorithm::ES256 => EncodingKey::from_ec_pem(private.as_bytes()),
-            _ => EncodingKey::from_ed_pem(private.as_bytes()),
-        }
-        .unwrap();
-        let head = json!({"alg": format!("{algorithm:?}")});
-        check_accepted(&keys, &sign(&head, &claims(json!({"nbf": null})), &key, algorithm));
-        // The classic: the public key's text taken for a shared secret.
-        let confused = EncodingKey::from_secret(public.as_bytes());
-        check_refused(
-            &keys,
-            &sign(&json!({"alg": "HS256"}), &claims(json!({})), &confused, Algorithm::HS256),
-            "The token's algorithm is not that of this server's key; sign it with the algorithm of the key.",
-        );
-        check_refused(
-            &keys,
-            &sign(&head, &claims(json!({})), &confused, Algorithm::HS256),
-            "The token's signature does not match; sign it with the key this server was given.",
-        );
-        let early = claims(json!({"nbf": now().timestamp() + 60}));
-        check_refused(
-            &keys,
-            &sign(&head, &early, &key, algorithm),
-            "The token is not valid yet: its nbf is in the future; check the issuer's clock.",
-        );
-    }
-}
-
-#[test]
-fn keys_that_cannot_be_used_are_refused_at_the_start() {
-    let public = "is no public key in PEM (RSA of 2048 to 4096 bits, P-256 or Ed25519), nor a file with one.";
-    let private = "is a private key; give its public half, and keep the private one with the issuer.";
-    for (given, message) in [
-        ("nonsense", public),
-        ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", public),
-        (include_str!("test_keys/p384.pub.pem"), public),
-        (include_str!("test_keys/rsa1024.pub.pem"), public),
-        (include_str!("test_keys/rsa.pem"), private),
-    ] {
-        let auth = AuthConfig { public_key: Some(given.to_owned()), ..config() };
-        let problems = Keys::load(&auth).err().unwrap().0;
-        let told: Vec<_> = problems.iter().map(|p| (p.setting.as_str(), p.message.as_str())).collect();
-        assert_eq!(told, [("auth.public_key", message)]);
-    }
-    let auth =
-        AuthConfig { secret: Some("x".repeat(31)), jwks: Some("/nowhere/jwks.json".into()), ..config() };
-    let problems = Keys::load(&auth).err().unwrap().0;
-    let told: Vec<_> = problems.iter().map(|p| (p.setting.as_str(), p.message.as_str())).collect();
-    assert_eq!(
-        told,
-        [
-            ("auth.secret", "is too short; use at least 32 random bytes."),
-            ("auth.jwks", "cannot be read (entity not found); name a JWKS file."),
-        ]
-    );
-}
-
-#[test]
-fn a_key_set_is_read_again_when_it_changes_and_a_broken_one_keeps_the_old_keys() {
-    let ed = EncodingKey::from_ed_pem(include_bytes!("test_keys/ed25519.pem")).unwrap();
-    let ec = EncodingKey::from_ec_pem(include_bytes!("test_keys/p256.pem")).unwrap();
-    let jwk = |key: &EncodingKey, algorithm, kid: &str| {
-        let mut jwk = serde_json::to_value(Jwk::from_encoding_key(key, algorithm).unwrap()).unwrap();
-        jwk["kid"] = kid.into();
-        jwk
-    };
-    let old = jwk(&ed, Algorithm::EdDSA, "old");
-    let new = jwk(&ec, Algorithm::ES256, "new");
-    let by_old = sign(&json!({"alg": "EdDSA", "kid": "old"}), &claims(json!({})), &ed, Algorithm::EdDSA);
-    let by_new = sign(&json!({"alg": "ES256", "kid": "new"}), &claims(json!({})), &ec, Algorithm::ES256);
-    let nameless = sign(&json!({"alg": "EdDSA"}), &claims(json!({})), &ed, Algorithm::EdDSA);
-    let unknown = "The token's kid names no key of this server; sign it with a current key.";
-
-    let folder = std::env::temp_dir().join(format!("plaudit-jwks-{}", uuid::Uuid::new_v4()));
-    std::fs::create_dir(&folder).unwrap();
-    let path: PathBuf = folder.join("jwks.json");
-    let write = |keys: Value| std::fs::write(&path, json!({ "keys": keys }).to_string()).unwrap();
-    write(
-        json!([old, {"kty": "oct", "k": "AAAA", "kid": "shared"}, {"kty": "RSA", "n": "AQAB", "e": "AQAB"}]),
-    );
-    let keys = Keys::load(&AuthConfig { secret: None, jwks: Some(path.clone()), ..config() }).unwrap();
-    let at = |seconds| now() + TimeDelta::seconds(seconds);
-
-    assert!(keys.verify(&by_old, at(0)).is_ok());
-    assert!(keys.verify(&nameless, at(0)).is_ok(), "one key needs no name");
-    assert_eq!(keys.verify(&by_new, at(0)).unwrap_err().message, unknown);
-
-    write(json!([old, new]));
-    assert_eq!(keys.verify(&by_new, at(0)).unwrap_err().message, unknown, "looked at once a second");
-    assert!(keys.verify(&by_new, at(1)).is_ok());
-    assert!(keys.verify(&by_old, at(1)).is_ok());
-    assert_eq!(keys.verify(&nameless, at(1)).unwrap_err().message, unknown, "among several none is guessed");
-
-    std::fs::write(&path, "{ half a file").unwrap();
-    assert!(keys.verify(&by_new, at(2)).is_ok());
-    std::fs::remove_file(&path).unwrap();
-    assert!(keys.verify(&by_new, at(4)).is_ok());
-
-    write(json!([new]));
-    assert_eq!(keys.verify(&by_old, at(6)).unwrap_err().message, unknown);
-    assert!(keys.verify(&by_new, at(6)).is_ok());
-    std::fs::remove_dir_all(&folder).unwrap();
-}
-
-#[test]
 fn the_claim_of_the_role_is_a_setting() {
     let auth = AuthConfig { role_claim: "https://school.example/role".to_owned(), ..config() };
     let keys = Keys::load(&auth).unwrap();
@@ -391,17 +265,9 @@ fn a_minted_token_is_accepted_and_a_wrong_one_is_not_minted() {
         refused(ADA, Role::Student, hour * 25).message,
         "a token lives from 1 to 86400 seconds (PLAUDIT_AUTH_MAX_TTL)."
     );
-    let public = AuthConfig { secret: None, public_key: Some(pairs()[2].2.to_owned()), ..config() };
+    let public = AuthConfig { secret: None, public_key: Some(keys::pairs()[2].2.to_owned()), ..config() };
     assert_eq!(
         Keys::load(&public).unwrap().mint(ADA, Role::Student, None, hour, now()).unwrap_err().message,
         "there is no secret to sign with; set PLAUDIT_AUTH_SECRET."
     );
-}
-
-fn pairs() -> [(Algorithm, &'static str, &'static str); 3] {
-    [
-        (Algorithm::RS256, include_str!("test_keys/rsa.pem"), include_str!("test_keys/rsa.pub.pem")),
-        (Algorithm::ES256, include_str!("test_keys/p256.pem"), include_str!("test_keys/p256.pub.pem")),
-        (Algorithm::EdDSA, include_str!("test_keys/ed25519.pem"), include_str!("test_keys/ed25519.pub.pem")),
-    ]
 }

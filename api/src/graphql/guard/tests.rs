@@ -124,6 +124,57 @@ fn fragments_that_spread_each_other_are_refused_at_once() {
     assert!(started.elapsed() < Duration::from_secs(1));
 }
 
+/// So many fragments, each nesting `inside` fields around the spread of the next.
+fn chain(fragments: usize, inside: usize, spread: bool) -> String {
+    let root = if spread { "...F0" } else { "a" };
+    let mut text = format!("query Q {{{root}}} fragment F{fragments} on T {{a}}");
+    for level in 0..fragments {
+        let (open, close) = ("a{".repeat(inside), "}".repeat(inside));
+        text += &format!(" fragment F{level} on T {{{open}...F{next}{close}}}", next = level + 1);
+    }
+    text
+}
+
+#[test]
+fn a_chain_of_fragments_is_as_deep_as_all_of_them_together() {
+    let most = Limits { nodes: 100_000, tokens: 100_000, query_bytes: 1 << 20, ..Limits::default() };
+    let deep =
+        "The document nests deeper than 50 levels, each fragment counted where it is spread (nesting).";
+    // A worker of the runtime has this much stack; a recursion that is not stopped overflows it here and ends
+    // the whole test run. Which fragment is met first changes from run to run, so each is tried again.
+    let on_a_worker = move || {
+        for _ in 0..5 {
+            for spread in [true, false] {
+                for (fragments, inside) in [(24, 46), (2_000, 0), (500, 20), (3, 20)] {
+                    let refusal = refusal(&chain(fragments, inside, spread), &most).unwrap();
+                    assert_eq!((refusal.code, refusal.message.as_str()), (Code::TooComplex, deep));
+                }
+            }
+            // The root, 48 fragments and the last one are 50 levels; without the root there is room for one more.
+            assert_eq!(refusal(&chain(48, 0, true), &most), None);
+            assert_eq!(refusal(&chain(49, 0, true), &most).unwrap().message, deep);
+            assert_eq!(refusal(&chain(49, 0, false), &most), None);
+            assert_eq!(refusal(&chain(50, 0, false), &most).unwrap().message, deep);
+        }
+    };
+    let worker = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(on_a_worker);
+    worker.unwrap().join().unwrap();
+}
+
+#[test]
+fn a_fragment_weighed_near_the_root_is_too_deep_further_down() {
+    let most = Limits::default();
+    let below = |levels: usize| {
+        let (open, close) = ("a{".repeat(levels), "}".repeat(levels));
+        format!("query Q {{...F0 {open}...F0{close}}} {}", chain(20, 0, false).replacen("query Q {a}", "", 1))
+    };
+    assert_eq!(refusal(&below(28), &most), None);
+    assert_eq!(
+        refusal(&below(29), &most).unwrap().message,
+        "The document nests deeper than 50 levels, each fragment counted where it is spread (nesting)."
+    );
+}
+
 #[test]
 fn a_subscription_is_one_plain_field() {
     let ok =

@@ -12,8 +12,9 @@ use futures_util::future::AbortHandle;
 use futures_util::stream::{BoxStream, SelectAll, StreamExt, abortable, once};
 use tokio::time::timeout;
 
-use crate::http::answer::{internal, is_request_error, server_error, unavailable};
+use crate::http::answer::{is_request_error, server_error};
 use crate::http::operation::Operation;
+use crate::refusal::Refusal;
 
 /// Something an operation did.
 pub(super) enum Event {
@@ -73,7 +74,7 @@ impl Operations {
             OperationType::Subscription => errands.follow(schema.execute_stream(request, None)).boxed(),
             OperationType::Query | OperationType::Mutation => once(async move {
                 let answer = timeout(patience, errands.run(schema.execute(request))).await;
-                answer.unwrap_or_else(|_| Response::from_errors(vec![server_error(&unavailable())]))
+                answer.unwrap_or_else(|_| Response::from_errors(vec![server_error(&Refusal::unavailable())]))
             })
             .boxed(),
         };
@@ -127,5 +128,5 @@ impl Operations {
 
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("an operation on a socket panicked");
-    Response::from_errors(vec![server_error(&internal())])
+    Response::from_errors(vec![server_error(&Refusal::internal())])
 }

@@ -119,7 +119,7 @@ impl Close {
     pub(super) const BAD_MESSAGE: u16 = 4400;
     /// Not believed, or not yet introduced.
     pub(super) const UNAUTHORIZED: u16 = 4401;
-    /// The token has ended; come back with a fresh one.
+    /// The token has ended, or names a role its bearer has no longer; come back with a fresh one.
     pub(super) const EXPIRED: u16 = 4403;
     /// Another protocol.
     pub(super) const WRONG_PROTOCOL: u16 = 4406;

@@ -100,6 +100,7 @@ impl<E: Executor> Talk<E> {
     pub(super) fn tell(&mut self, permit: mpsc::OwnedPermit<Message>, event: Event) -> Step {
         // What was found out just now may be about a token that has just ended.
         self.check_token()?;
+        self.check_rights(&event)?;
         let request_id = &self.tone.request_id;
         permit.send(match event {
             Event::Answered(id, mut answer) => {
@@ -169,6 +170,14 @@ impl<E: Executor> Talk<E> {
             let message = format!("At most {most} operations run on one socket (subscriptions_per_socket).");
             return self.refuse(id, server_error(&Refusal::new(Code::RateLimited, message))).await;
         }
+        // A socket lives as long as its token; the rights of who opened it may end before.
+        if let Err(failure) = client.identity.confirm(&self.site.app).await {
+            let (_, refusal) = explain(failure);
+            return match refusal.code {
+                Code::Unauthenticated => Err(Close::new(Close::EXPIRED, refusal.message).into()),
+                _ => self.refuse(id, server_error(&refusal)).await,
+            };
+        }
         self.check_token()?;
         let caller =
             Caller { actor: client.identity.actor.clone(), request_id: Arc::clone(&self.tone.request_id) };
@@ -192,8 +201,22 @@ impl<E: Executor> Talk<E> {
         self.queue.send(message).await.map_err(|_| End::Gone)
     }
 
+    /// A subscription that finds its caller's role changed ends the socket: nothing else on it is allowed either.
+    fn check_rights(&self, event: &Event) -> Result<(), Close> {
+        let known = self.client.as_ref().is_some_and(|client| client.identity.actor.is_some());
+        let Event::Failed(_, answer) = event else { return Ok(()) };
+        let code = Some(&Code::Unauthenticated.as_str().into());
+        let lost = |error: &&ServerError| {
+            error.extensions.as_ref().and_then(|extensions| extensions.get("code")) == code
+        };
+        match answer.errors.iter().find(lost) {
+            Some(error) if known => Err(Close::new(Close::EXPIRED, error.message.as_str())),
+            _ => Ok(()),
+        }
+    }
+
     fn check_token(&self) -> Result<(), Close> {
-        let ends = self.client.as_ref().and_then(|client| client.identity.expires_at);
+        let ends = self.client.as_ref().and_then(|client| client.identity.expires_at());
         if ends.is_some_and(|ends| self.site.app.clock.now() >= ends) {
             return Err(Close::new(Close::EXPIRED, "The token has expired; come back with a fresh one."));
         }

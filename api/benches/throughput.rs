@@ -1,0 +1,235 @@
+//! Events and awards per second, durable, beside what the same database does by itself in the same run.
+//! `cargo bench`, or `cargo bench -- sqlite` for one of the two. PostgreSQL is measured where one answers, its own rate where `pgbench` is installed.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "a benchmark ends at the first surprise, and prints what it measured"
+)]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use plaudit::auth::Role;
+use plaudit::clock::Clock;
+use sea_orm::{ConnectOptions, ConnectionTrait};
+use serde_json::{Value, json};
+use tests::{Backend, Client, Database, Process};
+use uuid::Uuid;
+
+/// How long each rate is measured, after a second to warm up.
+const MEASURED: Duration = Duration::from_secs(6);
+const WARM: Duration = Duration::from_secs(1);
+const CONNECTIONS: usize = 8;
+const BATCH: u64 = 100;
+/// People whose everyday events are counted, and people who each wait for their first award.
+const SCHOOL: u64 = 1_000;
+const NEWCOMERS: u64 = 200_000;
+
+/// What one database does in a second.
+struct Rates {
+    own: Option<f64>,
+    events: f64,
+    awards: f64,
+    awards_of_two: Option<f64>,
+}
+
+#[tokio::main]
+async fn main() {
+    println!(
+        "recordEvents of {BATCH} over {CONNECTIONS} connections, {} s each, per second\n",
+        MEASURED.as_secs()
+    );
+    println!("             own rate     events   events/own   awards, 1 process   awards, 2 processes");
+    for (backend, own) in [(Backend::Sqlite, "one-row commits"), (Backend::Postgres, "pgbench, 8 clients")] {
+        let wanted: Vec<String> =
+            std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+        if !wanted.is_empty() && !wanted.contains(&format!("{backend:?}").to_lowercase()) {
+            continue;
+        }
+        let Some(rates) = measure(backend).await else { continue };
+        let shown = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
+        let ratio = rates.own.map_or_else(|| "-".to_owned(), |own| format!("{:.2}", rates.events / own));
+        println!(
+            "{:<11} {:>9} {:>10.0} {ratio:>12} {:>19.0} {:>21}   (own: {own})",
+            format!("{backend:?}"),
+            shown(rates.own),
+            rates.events,
+            rates.awards,
+            shown(rates.awards_of_two),
+        );
+    }
+}
+
+async fn measure(backend: Backend) -> Option<Rates> {
+    let own = match backend {
+        Backend::Sqlite => Some(one_row_commits().await),
+        Backend::Postgres => pgbench().await?,
+    };
+    let all = ["aurora", "tests", "code-lab", "course-portal"];
+    let events = served(backend, &all, SCHOOL, 1, everyday).await;
+    let awards = served(backend, &["aurora"], NEWCOMERS, 1, first_answer).await;
+    let awards_of_two = match backend {
+        Backend::Sqlite => None,
+        Backend::Postgres => Some(served(backend, &["aurora"], NEWCOMERS, 2, first_answer).await),
+    };
+    Some(Rates { own, events, awards, awards_of_two })
+}
+
+/// Events per second that these processes take on a database of their own.
+async fn served(
+    backend: Backend,
+    packs: &[&str],
+    people: u64,
+    processes: usize,
+    event: fn(u64) -> Value,
+) -> f64 {
+    let database = Database::create(backend).await.expect("it was there a moment ago");
+    let mut config = tests::settings(&database);
+    config.catalogs = packs.iter().map(|&pack| pack.to_owned()).collect();
+    plaudit::start::migrate(&config, &Clock::System).await.expect("the tables are made");
+    database.execute(&insert_people(backend, people)).await;
+    let mut servers = Vec::new();
+    for _ in 0..processes {
+        servers.push(Process::serve(&config).await);
+    }
+    let next = AtomicU64::new(0);
+    send(&servers, &next, WARM, event).await;
+    let rate = send(&servers, &next, MEASURED, event).await;
+    assert!(next.load(Ordering::Relaxed) * BATCH < NEWCOMERS, "there are too few newcomers for this machine");
+    expect_kept(&next, people, &database).await;
+    for server in servers {
+        server.kill().await;
+    }
+    database.drop().await;
+    rate
+}
+
+/// What was acknowledged is there, and where everyone is new, so is an award for each.
+async fn expect_kept(next: &AtomicU64, people: u64, database: &Database) {
+    let sent = i64::try_from(next.load(Ordering::Relaxed) * BATCH).unwrap();
+    assert_eq!(database.number("SELECT count(*) FROM events").await, sent);
+    if people == NEWCOMERS {
+        assert_eq!(database.number("SELECT position FROM feed_counter").await, sent);
+    }
+}
+
+/// Sends batches for so long and says how many events a second were answered.
+async fn send(servers: &[Process], next: &AtomicU64, duration: Duration, event: fn(u64) -> Value) -> f64 {
+    let (started, before) = (Instant::now(), next.load(Ordering::Relaxed));
+    let senders = (0..CONNECTIONS).map(|sender| {
+        let client = servers[sender % servers.len()].client("bench", Role::Service);
+        async move {
+            while started.elapsed() < duration {
+                record(&client, next.fetch_add(1, Ordering::Relaxed), event).await;
+            }
+        }
+    });
+    join_all(senders).await;
+    let sent = (next.load(Ordering::Relaxed) - before) * BATCH;
+    sent as f64 / started.elapsed().as_secs_f64()
+}
+
+async fn record(client: &Client, batch: u64, event: fn(u64) -> Value) {
+    let events: Vec<Value> = (batch * BATCH..(batch + 1) * BATCH).map(event).collect();
+    let query = "mutation($input: RecordEventsInput!) { recordEvents(input: $input) {
+                   results { eventId userErrors { message } } userErrors { message } } }";
+    let answer = client.ask(query, json!({"input": {"events": events}})).await;
+    for result in answer.data()["recordEvents"]["results"].as_array().expect("results") {
+        assert_eq!(result["userErrors"], json!([]));
+    }
+}
+
+/// What a school does all day.
+fn everyday(nth: u64) -> Value {
+    // A stride that is prime to the number of people, so that a batch is about a hundred of them.
+    let person = Uuid::from_u128(u128::from(1 + nth * 7_919 % SCHOOL));
+    let (activity, attributes) = match nth % 10 {
+        0..6 => (
+            "question_answered",
+            json!({"correct": !nth.is_multiple_of(4), "level": "B1", "skill": "grammar"}),
+        ),
+        6 => ("lesson_completed", json!({"lesson": format!("lesson {}", nth % 50)})),
+        7 => ("code_run", json!({"language": "rust", "lines": nth % 80})),
+        8 => ("lesson_watched", json!({"lesson": format!("lesson {}", nth % 50)})),
+        _ => ("test_taken", json!({"points": nth % 30})),
+    };
+    json!({"id": format!("e{nth}"), "userId": person, "activity": activity, "attributes": attributes})
+}
+
+/// The first answer of somebody new: First Steps, each time.
+fn first_answer(nth: u64) -> Value {
+    let person = Uuid::from_u128(u128::from(1 + nth));
+    json!({"id": format!("e{nth}"), "userId": person, "activity": "question_answered",
+           "attributes": {"correct": false}})
+}
+
+/// People 1 to `count`, put where they belong at once: their registration is not what is measured.
+fn insert_people(backend: Backend, count: u64) -> String {
+    let columns = "people (id, display_name, role, timezone, created_at, updated_at)";
+    match backend {
+        Backend::Sqlite => format!(
+            "WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < {count})
+             INSERT INTO {columns} SELECT unhex(printf('%032x', n)), 'Ada', 'student', 'UTC',
+               '2026-01-01T00:00:00+00:00', '2026-01-01T00:00:00+00:00' FROM n"
+        ),
+        Backend::Postgres => format!(
+            "INSERT INTO {columns} SELECT lpad(to_hex(n), 32, '0')::uuid, 'Ada', 'student', 'UTC',
+               '2026-01-01Z', '2026-01-01Z' FROM generate_series(1, {count}) n"
+        ),
+    }
+}
+
+/// Commits of one row each that one connection to an SQLite file makes a second.
+async fn one_row_commits() -> f64 {
+    let database = Database::create(Backend::Sqlite).await.expect("a file can be made");
+    let mut options = ConnectOptions::new(database.url());
+    options.max_connections(1).sqlx_logging(false);
+    let connection = sea_orm::Database::connect(options).await.unwrap();
+    for setup in [
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "CREATE TABLE rows (id integer PRIMARY KEY, body text)",
+    ] {
+        connection.execute_unprepared(setup).await.unwrap();
+    }
+    let (started, mut commits) = (Instant::now(), 0_u32);
+    while started.elapsed() < MEASURED {
+        connection
+            .execute_unprepared("INSERT INTO rows (body) VALUES ('one row, one commit')")
+            .await
+            .unwrap();
+        commits += 1;
+    }
+    let rate = f64::from(commits) / started.elapsed().as_secs_f64();
+    connection.close().await.unwrap();
+    database.drop().await;
+    rate
+}
+
+/// Transactions of pgbench's default script a second; `Some(None)` without the program, `None` without PostgreSQL.
+async fn pgbench() -> Option<Option<f64>> {
+    let database = Database::create(Backend::Postgres).await?;
+    let run = async |arguments: &[&str]| {
+        let output =
+            tokio::process::Command::new("pgbench").args(arguments).arg(database.url()).output().await;
+        output
+            .ok()
+            .filter(|output| output.status.success())
+            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let seconds = MEASURED.as_secs().to_string();
+    let told = match run(&["--initialize", "--quiet", "--scale=10"]).await {
+        Some(_) => run(&["--client=8", "--jobs=2", "--time", &seconds]).await,
+        None => None,
+    };
+    let tps = told.and_then(|told| {
+        let line = told.lines().find_map(|line| line.strip_prefix("tps = "))?;
+        line.split(' ').next()?.parse().ok()
+    });
+    database.drop().await;
+    Some(tps)
+}
