@@ -35,6 +35,7 @@ async fn everybody_may_do_what_the_table_says_and_nothing_else_on_postgres() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "whoever runs it reads the table")]
 fn the_table_in_the_repository_is_the_one_that_is_asked() {
     let text = written::table();
     println!("{text}");
@@ -97,11 +98,16 @@ async fn ask_row(w: &World, school: &School, row: &Row, wrong: &mut Vec<String>)
     }
     w.server.settle().await.unwrap();
     let before = w.database.contents().await;
+    let mut of_missing = BTreeMap::new();
     for (caller, goal) in &denied {
         let bytes = check(w, school, row, caller, goal, wrong).await;
         if reads_like_missing(school, row, caller.role, goal) {
-            let (_, missing) = ask(w, school, row, caller, goal, &Uuid::new_v4().to_string()).await;
-            if missing != bytes {
+            if !of_missing.contains_key(name(caller)) {
+                let nowhere = Uuid::new_v4().to_string();
+                of_missing.insert(name(caller), ask(w, school, row, caller, goal, &nowhere).await.1);
+            }
+            let missing = &of_missing[name(caller)];
+            if *missing != bytes {
                 let role = name(caller);
                 wrong.push(format!(
                     "{}: {role} about {}: {bytes}, but {missing} of a missing id",
