@@ -22,6 +22,7 @@ mod input;
 mod n_plus_one;
 mod order;
 mod packs;
+mod policy;
 mod race;
 mod readme;
 mod resume;

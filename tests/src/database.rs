@@ -92,6 +92,43 @@ impl Database {
         counts
     }
 
+    /// Of each table, how many rows it has and everything that stands in them, as one text.
+    pub async fn contents(&self) -> BTreeMap<String, (i64, String)> {
+        let connection = self.connect().await;
+        let ask = async |sql: String| {
+            let rows = connection.query_all_raw(Statement::from_string(self.dialect(), sql)).await;
+            rows.expect("the query runs")
+        };
+        let tables = match self.backend {
+            Backend::Sqlite => {
+                "SELECT t.name, group_concat('quote(\"' || c.name || '\")', ' || '','' || ') FROM sqlite_master t, \
+                 pragma_table_info(t.name) c WHERE t.type = 'table' GROUP BY t.name ORDER BY t.name"
+            }
+            Backend::Postgres => {
+                "SELECT tablename::text, 'r::text' FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+            }
+        };
+        let mut contents = BTreeMap::new();
+        let mut each = Vec::new();
+        for row in ask(tables.to_owned()).await {
+            let (name, line): (String, String) =
+                (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap());
+            let join = match self.backend {
+                Backend::Sqlite => "group_concat(line, char(10))",
+                Backend::Postgres => "md5(string_agg(line, chr(10) ORDER BY line))",
+            };
+            each.push(format!(
+                "SELECT '{name}', count(*), coalesce({join}, '') FROM (SELECT {line} AS line FROM {name} r ORDER BY 1) AS rows_of_{name}"
+            ));
+        }
+        for row in ask(each.join(" UNION ALL ")).await {
+            let number = row.try_get_by_index(1).unwrap();
+            contents.insert(row.try_get_by_index(0).unwrap(), (number, row.try_get_by_index(2).unwrap()));
+        }
+        connection.close().await.expect("the connection closes");
+        contents
+    }
+
     /// Runs a statement.
     pub async fn execute(&self, sql: &str) {
         let connection = self.connect().await;

@@ -1,0 +1,399 @@
+//! Who may do what to whom: everybody asks everything about everybody, and what is observed has to be what
+//! one table says. The table is printed, and kept where a head teacher can read it.
+
+mod school;
+mod table;
+mod written;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plaudit::auth::Role;
+use plaudit::config::Config;
+use serde_json::{Value, json};
+use tests::{Backend, Frame, Packs, World};
+use uuid::Uuid;
+
+use school::{Caller, Goal, School};
+use table::{Fit, Read, Row, TABLE, Who};
+
+/// Everything of a person that is not open to everybody.
+const RECORD: &str = "xp level { number } streak { longest } earned { totalCount } inProgress { percent } summary { totalEarned } children { id }";
+/// What of a person everybody signed in may see, wherever the person is named.
+const NAME: [&str; 3] = ["id", "displayName", "role"];
+
+/// What was observed: nothing stands in the way, or what the answer said instead.
+type Outcome = String;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_may_do_what_the_table_says_and_nothing_else_on_sqlite() {
+    ask_everything(Backend::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_may_do_what_the_table_says_and_nothing_else_on_postgres() {
+    ask_everything(Backend::Postgres).await;
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "whoever runs it reads the table")]
+fn the_table_in_the_repository_is_the_one_that_is_asked() {
+    let text = written::table();
+    println!("{text}");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../api/policy.md");
+    if std::env::var("PLAUDIT_WRITE_POLICY").as_deref() == Ok("1") {
+        std::fs::write(file, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        kept == text,
+        "api/policy.md is out of date: run this test with PLAUDIT_WRITE_POLICY=1 and read the difference"
+    );
+}
+
+/// A field that is not in the table has no policy: it fails here until somebody gives it one.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_field_and_every_id_that_leads_to_somebody_has_a_row() {
+    let w = World::on(Backend::Sqlite).await.expect("SQLite is always there");
+    let wanted = paths(&w).await;
+    let rows: BTreeSet<String> =
+        TABLE.iter().map(|row| row.path.split(' ').next().unwrap().to_owned()).collect();
+    let without: Vec<_> = wanted.iter().filter(|path| !rows.contains(*path)).collect();
+    assert_eq!(without, Vec::<&String>::new(), "these have no row in the table");
+    let fields: BTreeSet<&str> = wanted.iter().map(|path| path.split('(').next().unwrap()).collect();
+    let gone: Vec<_> = rows.iter().filter(|row| !fields.contains(row.split('(').next().unwrap())).collect();
+    assert_eq!(gone, Vec::<&String>::new(), "these rows are about no field of the schema");
+    w.finish().await;
+}
+
+async fn ask_everything(backend: Backend) {
+    let packs = Packs::of(&json!({
+        "pack": "diary", "name": "Diary", "description": "What people say of themselves.", "version": 1,
+        "categories": [], "achievements": [],
+        "activities": [{"key": "noted", "description": "Noted by oneself.", "selfReportable": true}],
+    }));
+    let beside = packs.setting();
+    let change = |config: &mut Config| {
+        config.catalogs.push(beside);
+        // One caller opens a socket a question, faster than they are seen to be closed.
+        config.limits.sockets_per_user = 1_000;
+    };
+    let Some(w) = World::with(backend, change).await else { return };
+    let school = School::found(&w).await;
+    let mut wrong = Vec::new();
+    for row in TABLE {
+        ask_row(&w, &school, row, &mut wrong).await;
+    }
+    assert!(wrong.is_empty(), "{} answers are not what the table says:\n{}", wrong.len(), wrong.join("\n"));
+    w.finish().await;
+}
+
+/// One row: first everything that has to be denied, between two looks at the whole database; then the rest.
+async fn ask_row(w: &World, school: &School, row: &Row, wrong: &mut Vec<String>) {
+    let (mut denied, mut allowed) = (Vec::new(), Vec::new());
+    for caller in &school.callers {
+        for goal in school.goals(row.of) {
+            let is_allowed = expected(school, row, caller.role, &goal) == "ok";
+            if is_allowed { &mut allowed } else { &mut denied }.push((caller, goal));
+        }
+    }
+    w.server.settle().await.unwrap();
+    let before = w.database.contents().await;
+    let mut of_missing = BTreeMap::new();
+    for (caller, goal) in &denied {
+        let bytes = check(w, school, row, caller, goal, wrong).await;
+        if reads_like_missing(school, row, caller.role, goal) {
+            if !of_missing.contains_key(name(caller)) {
+                let nowhere = Uuid::new_v4().to_string();
+                of_missing.insert(name(caller), ask(w, school, row, caller, goal, &nowhere).await.1);
+            }
+            let missing = &of_missing[name(caller)];
+            if *missing != bytes {
+                let role = name(caller);
+                wrong.push(format!(
+                    "{}: {role} about {}: {bytes}, but {missing} of a missing id",
+                    row.path, goal.who
+                ));
+            }
+        }
+    }
+    let after = w.database.contents().await;
+    let changed: Vec<_> = after.keys().filter(|table| before.get(*table) != after.get(*table)).collect();
+    if !changed.is_empty() {
+        wrong.push(format!("{}: what was denied changed {changed:?} all the same", row.path));
+    }
+    // Who may least asks first: what others erase is not there any more to ask.
+    for (caller, goal) in allowed.iter().rev() {
+        check(w, school, row, caller, goal, wrong).await;
+    }
+}
+
+/// Asks, and compares with the table; answers the bytes.
+async fn check(
+    w: &World,
+    school: &School,
+    row: &Row,
+    caller: &Caller,
+    goal: &Goal,
+    wrong: &mut Vec<String>,
+) -> String {
+    let (observed, bytes) = ask(w, school, row, caller, goal, &goal.id).await;
+    let wanted = expected(school, row, caller.role, goal);
+    if observed != wanted {
+        let role = name(caller);
+        wrong.push(format!("{}: {role} about {}: {observed}, not {wanted}: {bytes}", row.path, goal.who));
+    }
+    bytes
+}
+
+fn name(caller: &Caller) -> &'static str {
+    caller.role.map_or("nobody", Role::as_str)
+}
+
+/// What the table says.
+fn expected(school: &School, row: &Row, role: Option<Role>, goal: &Goal) -> &'static str {
+    let Some(role) = role else { return "UNAUTHENTICATED" };
+    let ties = school.ties(role, row.of, goal);
+    let granted = match cell(row, role) {
+        Who::No => return "FORBIDDEN",
+        Who::All => true,
+        Who::Only(only) => only.iter().any(|tie| ties.contains(tie)),
+    };
+    if row.never.iter().any(|tie| ties.contains(tie)) {
+        return "FORBIDDEN";
+    }
+    if granted {
+        return match row.fit {
+            Fit::Students(code) if goal.role != Role::Student => code,
+            Fit::Guardians(code) if goal.role == Role::Student => code,
+            Fit::Staff(code) if matches!(goal.role, Role::Student | Role::Parent) => code,
+            _ => "ok",
+        };
+    }
+    match row.read {
+        Read::Null if row.path.starts_with("Subscription") || row.path.starts_with("AchievementEarned") => {
+            "NOT_FOUND"
+        }
+        Read::Null => "null",
+        Read::Errors => "NOT_FOUND",
+        Read::List => "absent",
+        Read::Record => "name only",
+    }
+}
+
+/// Whether the denial has to be the answer of a missing id, byte for byte. What everybody may see of a person is
+/// not missing, a list is asked without an id, and a reason of its own names the one it concerns.
+fn reads_like_missing(school: &School, row: &Row, role: Option<Role>, goal: &Goal) -> bool {
+    if !row.ask.contains("$id") {
+        return false;
+    }
+    let Some(role) = role else { return true };
+    let cell = cell(row, role);
+    let ties = school.ties(role, row.of, goal);
+    let by_reason = row.never.iter().any(|tie| ties.contains(tie)) && cell != Who::No;
+    let unfit = match cell {
+        Who::All => true,
+        Who::Only(only) => only.iter().any(|tie| ties.contains(tie)),
+        Who::No => false,
+    };
+    !by_reason && !unfit && (cell == Who::No || matches!(row.read, Read::Null | Read::Errors))
+}
+
+fn cell(row: &Row, role: Role) -> Who {
+    let place = school::ROLES.iter().position(|one| *one == role).unwrap();
+    row.who[place]
+}
+
+/// Asks about a target as a caller; answers what became of it and the bytes of the answer.
+async fn ask(
+    w: &World,
+    school: &School,
+    row: &Row,
+    caller: &Caller,
+    goal: &Goal,
+    id: &str,
+) -> (Outcome, String) {
+    if row.ask.starts_with("achievementEarned") {
+        return follow(w, school, row, caller, goal, id).await;
+    }
+    let kind = if row.path.starts_with("Mutation") { "mutation" } else { "query" };
+    let variables = if row.ask.contains("$id") { "($id: ID!)" } else { "" };
+    let document = format!("{kind}{variables} {{ {} }}", school.fill(row.ask, caller.role));
+    let id = if variables.is_empty() { json!({}) } else { json!({"id": id}) };
+    let (status, bytes) = caller.client.exchange(&document, id, "the-matrix").await;
+    let body: Value = serde_json::from_str(&bytes).unwrap();
+    (judge(row, goal, &body), format!("{status} {bytes}"))
+}
+
+fn judge(row: &Row, goal: &Goal, body: &Value) -> Outcome {
+    if let Some(code) = body["errors"][0]["extensions"]["code"].as_str() {
+        return code.to_owned();
+    }
+    let field = body["data"].as_object().unwrap().values().next().unwrap();
+    let said = match row.read {
+        Read::Null if field.is_null() => "null",
+        Read::Null => "ok",
+        Read::Errors => {
+            let errors = [&field["userErrors"], &field["results"][0]["userErrors"]];
+            errors.into_iter().find_map(|errors| errors[0]["code"].as_str()).unwrap_or("ok")
+        }
+        Read::List if holds(field, &goal.person) => "ok",
+        Read::List => "absent",
+        Read::Record => return record(field, &goal.person),
+    };
+    said.to_owned()
+}
+
+/// Whether this id stands anywhere in an answer.
+fn holds(value: &Value, id: &str) -> bool {
+    match value {
+        Value::String(text) => text == id,
+        Value::Array(values) => values.iter().any(|value| holds(value, id)),
+        Value::Object(fields) => fields.values().any(|value| holds(value, id)),
+        _ => false,
+    }
+}
+
+/// What an answer shows of a person beside the name, wherever it names them: all or nothing.
+fn record(value: &Value, id: &str) -> Outcome {
+    let mut shown = BTreeSet::new();
+    look(value, id, &mut shown);
+    match shown.into_iter().collect::<Vec<_>>().as_slice() {
+        [] => "not there".to_owned(),
+        [true] => "ok".to_owned(),
+        [false] => "name only".to_owned(),
+        _ => "some of the record".to_owned(),
+    }
+}
+
+fn look(value: &Value, id: &str, shown: &mut BTreeSet<bool>) {
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| look(value, id, shown)),
+        Value::Object(fields) => {
+            if fields.get("id").and_then(Value::as_str) == Some(id) {
+                let record = fields.iter().filter(|(field, _)| !NAME.contains(&field.as_str()));
+                shown.extend(record.map(|(_, value)| !value.is_null()));
+            }
+            fields.values().for_each(|value| look(value, id, shown));
+        }
+        _ => {}
+    }
+}
+
+/// The same over a socket: somebody's awards by name, or whose awards come by themselves.
+async fn follow(
+    w: &World,
+    school: &School,
+    row: &Row,
+    caller: &Caller,
+    goal: &Goal,
+    id: &str,
+) -> (Outcome, String) {
+    let mut socket = caller.client.at(w.url()).socket().await;
+    if row.read == Read::Null {
+        let document = format!("subscription($id: ID!) {{ {} }}", school.fill(row.ask, caller.role));
+        socket.subscribe("1", &document, json!({"id": id})).await;
+        let mut frame = socket.frame().await;
+        let outcome = code_of(&frame).unwrap_or_else(|| "ok".to_owned());
+        if let Frame::Message(message) = &mut frame {
+            forget_request(message);
+        }
+        return (outcome, format!("{frame:?}"));
+    }
+    let course = if row.path.ends_with("(courseId)") { ", courseId: \"@HALL\"" } else { "" };
+    let ask = format!("achievementEarned(after: \"@START\"{course}) {{ award {{ id user {{ id }} }} }}");
+    let document = format!("subscription {{ {} }}", school.fill(&ask, caller.role));
+    socket.subscribe("1", &document, json!({})).await;
+    let last = &school.sentinels[usize::from(caller.role == Some(Role::Student))];
+    let mut told = false;
+    loop {
+        let frame = socket.frame().await;
+        if let Some(code) = code_of(&frame) {
+            return (code, format!("{frame:?}"));
+        }
+        let Frame::Message(message) = frame else { unreachable!("an end has a code") };
+        let award = &message["payload"]["data"]["achievementEarned"]["award"];
+        told |= award["user"]["id"] == json!(goal.person);
+        if award["id"] == json!(last) {
+            return (if told { "ok" } else { "absent" }.to_owned(), String::new());
+        }
+    }
+}
+
+/// A socket's id is its own: it is no part of what two sockets are compared by.
+fn forget_request(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(forget_request),
+        Value::Object(fields) => {
+            fields.remove("requestId");
+            fields.values_mut().for_each(forget_request);
+        }
+        _ => {}
+    }
+}
+
+fn code_of(frame: &Frame) -> Option<String> {
+    match frame {
+        Frame::Message(message) => {
+            let payload = &message["payload"];
+            let error = if message["type"] == "error" { &payload[0] } else { &payload["errors"][0] };
+            error["extensions"]["code"].as_str().map(str::to_owned)
+        }
+        Frame::Closed(closed) => Some(format!("{closed:?}")),
+    }
+}
+
+/// Every root field, every id that can be given anywhere, and every field that leads to a person or what is theirs.
+async fn paths(w: &World) -> BTreeSet<String> {
+    let ask = "{ __schema { types { kind name inputFields { name type { ...t } }
+        fields { name type { ...t } args { name type { ...t } } } } } }
+        fragment t on __Type { name ofType { name ofType { name ofType { name } } } }";
+    let answer = w.nobody().ask(ask, json!({})).await;
+    let types = answer.data()["__schema"]["types"].as_array().unwrap().clone();
+    let by_name: BTreeMap<&str, &Value> =
+        types.iter().map(|one| (one["name"].as_str().unwrap(), one)).collect();
+    let mut paths = BTreeSet::new();
+    for (name, one) in &by_name {
+        if name.starts_with("__") || one["kind"] != "OBJECT" {
+            continue;
+        }
+        let is_root = ["Query", "Mutation", "Subscription"].contains(name);
+        // What a mutation answers is judged with the mutation; what a page holds, with the field that answers it.
+        let is_part = ["Payload", "Result", "Connection", "Edge"].iter().any(|end| name.ends_with(end));
+        for field in one["fields"].as_array().unwrap() {
+            let path = format!("{name}.{}", field["name"].as_str().unwrap());
+            let mut ids = Vec::new();
+            for argument in field["args"].as_array().unwrap() {
+                given_ids(&by_name, argument, &mut ids);
+            }
+            let theirs = [
+                "User",
+                "Award",
+                "Certificate",
+                "UserConnection",
+                "AwardConnection",
+                "CertificateConnection",
+            ];
+            let leads = *name == "User" || theirs.contains(&named(&field["type"]));
+            if ids.is_empty() && (is_root || (leads && !is_part)) {
+                paths.insert(path.clone());
+            }
+            paths.extend(ids.iter().map(|id| format!("{path}({id})")));
+        }
+    }
+    paths
+}
+
+/// The names of the ids in an argument, and in what it is made of.
+fn given_ids(types: &BTreeMap<&str, &Value>, argument: &Value, ids: &mut Vec<String>) {
+    let kind = named(&argument["type"]);
+    if kind == "ID" {
+        ids.push(argument["name"].as_str().unwrap().to_owned());
+    }
+    for field in types[kind]["inputFields"].as_array().into_iter().flatten() {
+        given_ids(types, field, ids);
+    }
+}
+
+fn named(kind: &Value) -> &str {
+    if kind["name"].is_null() { named(&kind["ofType"]) } else { kind["name"].as_str().unwrap() }
+}

@@ -1,0 +1,376 @@
+//! The school the matrix is asked in: somebody of every role, and somebody in every relation to them.
+
+use std::collections::BTreeMap;
+
+use plaudit::auth::Role;
+use serde_json::{Value, json};
+use tests::{Client, World};
+use uuid::Uuid;
+
+use super::table::{Target, Tie};
+
+/// The roles in the order of the table.
+pub(super) const ROLES: [Role; 6] =
+    [Role::SuperAdmin, Role::Admin, Role::Teacher, Role::Student, Role::Parent, Role::Service];
+
+/// Everybody there is. The first five ask; those that have ended, and those that never were, are strangers.
+const PEOPLE: [(&str, Role); 15] = [
+    ("super admin", Role::SuperAdmin),
+    ("admin", Role::Admin),
+    ("teacher", Role::Teacher),
+    ("student", Role::Student),
+    ("parent", Role::Parent),
+    ("pupil", Role::Student),
+    ("former pupil", Role::Student),
+    ("another's pupil", Role::Student),
+    ("nobody's pupil", Role::Student),
+    ("child", Role::Student),
+    ("former child", Role::Student),
+    ("pupil and child", Role::Student),
+    ("another teacher", Role::Teacher),
+    ("another parent", Role::Parent),
+    ("loner", Role::Student),
+];
+const GUARDIANS: [&str; 4] = ["super admin", "admin", "teacher", "parent"];
+
+/// Who asks: a role, or nobody at all.
+pub(super) struct Caller {
+    pub(super) role: Option<Role>,
+    pub(super) client: Client,
+}
+
+/// What is asked about: an id, and the person it leads to.
+pub(super) struct Goal {
+    pub(super) who: &'static str,
+    pub(super) role: Role,
+    pub(super) person: String,
+    pub(super) id: String,
+}
+
+/// The school and the ids of everything in it.
+pub(super) struct School {
+    pub(super) callers: Vec<Caller>,
+    pub(super) start: String,
+    /// The last awards of the feed: one to somebody whom all but students see, one to the student.
+    pub(super) sentinels: [String; 2],
+    pub(super) activity: &'static str,
+    people: BTreeMap<&'static str, String>,
+    earned: BTreeMap<&'static str, String>,
+    given: BTreeMap<&'static str, String>,
+    /// Three each: to keep, to delete, deleted.
+    certificates: BTreeMap<&'static str, [String; 3]>,
+    courses: BTreeMap<&'static str, (String, String)>,
+    badges: BTreeMap<&'static str, String>,
+}
+
+impl School {
+    /// Founds it.
+    pub(super) async fn found(w: &World) -> Self {
+        let mut callers = Vec::new();
+        let mut people = BTreeMap::new();
+        let mut clients = BTreeMap::new();
+        for (who, role) in PEOPLE {
+            let id = Uuid::new_v4();
+            let client = w.person(id, role);
+            payload(&client, "me { id }").await;
+            people.insert(who, id.to_string());
+            clients.insert(who, client);
+        }
+        for (role, (who, _)) in ROLES.into_iter().zip(PEOPLE).take(5) {
+            callers.push(Caller { role: Some(role), client: clients[who].clone() });
+        }
+        callers.push(Caller { role: Some(Role::Service), client: w.service() });
+        callers.push(Caller { role: None, client: w.nobody() });
+        let start = payload(&w.service(), "feedCursor").await.as_str().unwrap().to_owned();
+        let mut school = Self {
+            callers,
+            start,
+            sentinels: [String::new(), String::new()],
+            activity: "noted",
+            people,
+            earned: BTreeMap::new(),
+            given: BTreeMap::new(),
+            certificates: BTreeMap::new(),
+            courses: BTreeMap::new(),
+            badges: BTreeMap::new(),
+        };
+        let (service, admin) = (w.service(), &clients["super admin"]);
+        for (who, role) in PEOPLE {
+            let id = &school.people[who];
+            let ask = format!(
+                "upsertUser(input: {{id: \"{id}\", displayName: \"Somebody of the matrix, {who}\"}}) {{ userErrors {{ message }} }}"
+            );
+            let client = if matches!(role, Role::SuperAdmin | Role::Admin) { admin } else { &service };
+            done(client, &ask).await;
+        }
+        school.set_courses(&clients).await;
+        school.link(admin).await;
+        school.give(&clients).await;
+        school.end(&clients).await;
+        school
+    }
+
+    async fn set_courses(&mut self, clients: &BTreeMap<&'static str, Client>) {
+        let admin = &clients["super admin"];
+        for (name, teacher) in [
+            ("teacher's", Some("teacher")),
+            ("another's", Some("another teacher")),
+            ("empty", Some("another teacher")),
+            ("hall", None),
+            ("kept", None),
+        ] {
+            let teacher = teacher.map_or("null".to_owned(), |who| format!("\"{}\"", self.people[who]));
+            let ask = format!(
+                "createCourse(input: {{title: \"{name}\", lessons: [\"One\"], teacherId: {teacher}}}) {{ course {{ id lessons {{ id }} }} userErrors {{ message }} }}"
+            );
+            let course = done(admin, &ask).await["course"].clone();
+            self.courses.insert(name, (text(&course["id"]), text(&course["lessons"][0]["id"])));
+        }
+        for who in self.of_role(Role::Student) {
+            self.enroll(admin, "hall", who, true).await;
+        }
+        for who in ["student", "pupil", "former pupil", "pupil and child"] {
+            self.enroll(admin, "teacher's", who, true).await;
+        }
+        for who in ["student", "pupil", "another's pupil"] {
+            self.enroll(admin, "another's", who, true).await;
+        }
+    }
+
+    async fn link(&self, admin: &Client) {
+        for guardian in GUARDIANS {
+            for child in ["child", "former child", "pupil and child"] {
+                self.link_one(admin, guardian, child, true).await;
+            }
+        }
+        self.link_one(admin, "another parent", "nobody's pupil", true).await;
+    }
+
+    async fn give(&mut self, clients: &BTreeMap<&'static str, Client>) {
+        let admin = &clients["super admin"];
+        for name in ["Kind", "Given before", "Sentinel", "Old"] {
+            let ask = format!(
+                "createBadge(input: {{name: \"{name}\", iconUrl: \"https://school.example/b.png\"}}) {{ achievement {{ id }} userErrors {{ message }} }}"
+            );
+            let badge = text(&done(admin, &ask).await["achievement"]["id"]);
+            self.badges.insert(name, badge);
+        }
+        for (who, role) in PEOPLE {
+            let id = &self.people[who];
+            let event =
+                json!({"userId": id, "activity": "question_answered", "attributes": {"correct": true}});
+            let recorded = admin
+                .ask(
+                    "mutation($input: RecordEventInput!) { recordEvent(input: $input) { awards { id } } }",
+                    json!({"input": event}),
+                )
+                .await;
+            self.earned.insert(who, text(&recorded.data()["recordEvent"]["awards"][0]["id"]));
+            let giver = match who {
+                "student" | "pupil" | "former pupil" | "pupil and child" => "teacher",
+                "another's pupil" => "another teacher",
+                // Nobody awards themselves or a child they are linked to.
+                "super admin" => "admin",
+                _ => "super admin",
+            };
+            let own_child = ["child", "former child", "pupil and child"].contains(&who);
+            if own_child {
+                self.link_one(admin, giver, who, false).await;
+            }
+            self.given.insert(who, self.award(&clients[giver], "Given before", who).await);
+            if own_child {
+                self.link_one(admin, giver, who, true).await;
+            }
+            if role != Role::Student {
+                continue;
+            }
+            let mut three = [String::new(), String::new(), String::new()];
+            for one in &mut three {
+                let ask = format!(
+                    "createCertificate(input: {{studentId: \"{id}\", title: \"Well done\", issuedBy: \"The school\", issuedDate: \"2026-01-15\"}}) {{ certificate {{ id }} userErrors {{ message }} }}"
+                );
+                *one = text(&done(admin, &ask).await["certificate"]["id"]);
+            }
+            let ask =
+                format!("deleteCertificate(input: {{id: \"{}\"}}) {{ userErrors {{ message }} }}", three[2]);
+            done(admin, &ask).await;
+            self.certificates.insert(who, three);
+        }
+    }
+
+    /// Ends what has to be over, and puts into the feed the last that everybody is told.
+    async fn end(&mut self, clients: &BTreeMap<&'static str, Client>) {
+        let admin = &clients["super admin"];
+        self.enroll(admin, "teacher's", "former pupil", false).await;
+        for guardian in GUARDIANS {
+            self.link_one(admin, guardian, "former child", false).await;
+        }
+        self.link_one(admin, "super admin", "pupil and child", false).await;
+        let first = self.award(admin, "Sentinel", "pupil and child").await;
+        self.link_one(admin, "super admin", "pupil and child", true).await;
+        self.sentinels = [first, self.award(admin, "Sentinel", "student").await];
+    }
+
+    /// Everything of a kind that can be asked about.
+    pub(super) fn goals(&self, of: Target) -> Vec<Goal> {
+        let people = || PEOPLE.into_iter().filter(|(who, _)| *who != "loner");
+        let each = |id: &dyn Fn(&'static str) -> String| {
+            let goal = |(who, role): (&'static str, Role)| Goal {
+                who,
+                role,
+                person: self.people[who].clone(),
+                id: id(who),
+            };
+            people().map(goal).collect()
+        };
+        // Only students are issued certificates.
+        let students = |nth: usize| {
+            let goal = |(who, role): (&'static str, Role)| Goal {
+                who,
+                role,
+                person: self.people[who].clone(),
+                id: self.certificates[who][nth].clone(),
+            };
+            people().filter(|(_, role)| *role == Role::Student).map(goal).collect()
+        };
+        let courses = |id: &dyn Fn(&(String, String)) -> String| {
+            let of =
+                [("teacher's", "teacher"), ("another's", "another teacher"), ("empty", "another teacher")];
+            let goal = |(course, teacher): (&'static str, &str)| Goal {
+                who: course,
+                role: Role::Teacher,
+                person: self.people[teacher].clone(),
+                id: id(&self.courses[course]),
+            };
+            of.into_iter().map(goal).collect()
+        };
+        match of {
+            Target::Person => each(&|who| self.people[who].clone()),
+            Target::Earned => each(&|who| self.earned[who].clone()),
+            Target::Given => each(&|who| self.given[who].clone()),
+            Target::Certificate => students(0),
+            Target::Spare => students(1),
+            Target::Deleted => students(2),
+            Target::Course => courses(&|course| course.0.clone()),
+            Target::Lesson => courses(&|course| course.1.clone()),
+            Target::Nothing | Target::Giver | Target::Badge | Target::Old => {
+                let mut goals: Vec<Goal> = each(&|who| match of {
+                    Target::Badge => self.badges["Kind"].clone(),
+                    Target::Old => self.badges["Old"].clone(),
+                    _ => self.people[who].clone(),
+                });
+                goals.retain(|goal| goal.who == "super admin");
+                goals
+            }
+        }
+    }
+
+    /// How the target stands to the one who asks.
+    pub(super) fn ties(&self, role: Role, of: Target, goal: &Goal) -> Vec<Tie> {
+        let mut ties = Vec::new();
+        let own = PEOPLE.iter().zip(ROLES).take(5).find(|(_, asks)| *asks == role).map(|((who, _), _)| *who);
+        if matches!(of, Target::Course | Target::Lesson) {
+            // Where nobody else is named it is a pupil, or the student, who learns; they take the same.
+            if ["teacher's", "another's"].contains(&goal.who) {
+                ties.push(Tie::Taken);
+            }
+            if own.is_some_and(|own| self.people[own] == goal.person) {
+                ties.push(Tie::Own);
+            }
+            return ties;
+        }
+        if own == Some(goal.who) {
+            ties.push(Tie::Own);
+        }
+        if role == Role::Teacher && ["student", "pupil", "pupil and child"].contains(&goal.who) {
+            ties.push(Tie::Student);
+        }
+        if own.is_some_and(|own| GUARDIANS.contains(&own)) && ["child", "pupil and child"].contains(&goal.who)
+        {
+            ties.push(Tie::Child);
+        }
+        if (role == Role::Admin && goal.role == Role::SuperAdmin)
+            || (role == Role::Service && matches!(goal.role, Role::SuperAdmin | Role::Admin))
+        {
+            ties.push(Tie::Above);
+        }
+        ties
+    }
+
+    /// The question as this caller asks it: what stands for ids of the school is filled in.
+    pub(super) fn fill(&self, ask: &str, role: Option<Role>) -> String {
+        let of = |teacher: &str, others: &str| match role {
+            Some(Role::Teacher) => teacher.to_owned(),
+            _ => others.to_owned(),
+        };
+        let learns = role == Some(Role::Student);
+        let room = of("teacher's", if learns { "teacher's" } else { "hall" });
+        let pupil = if learns { "student" } else { "pupil" };
+        let gift = self.sentinels[usize::from(learns)].clone();
+        [
+            ("@RECORD", super::RECORD.to_owned()),
+            ("@HALL", self.courses["hall"].0.clone()),
+            ("@KEPT", self.courses[of("teacher's", "kept").as_str()].0.clone()),
+            ("@ROOM", self.courses[room.as_str()].0.clone()),
+            ("@TASK", self.courses[room.as_str()].1.clone()),
+            ("@PUPIL", self.people[pupil].clone()),
+            ("@GIFT", gift),
+            ("@CHILD", self.people["pupil and child"].clone()),
+            ("@LONER", self.people["loner"].clone()),
+            ("@NEIGHBOUR", self.people["another parent"].clone()),
+            ("@BADGE", self.badges["Kind"].clone()),
+            ("@NEW", Uuid::new_v4().to_string()),
+            ("@CALLER", role.map_or("nobody", Role::as_str).to_owned()),
+            ("@ACTIVITY", self.activity.to_owned()),
+            ("@START", self.start.clone()),
+        ]
+        .iter()
+        .fold(ask.to_owned(), |ask, (stands, id)| ask.replace(stands, id))
+    }
+
+    fn of_role(&self, role: Role) -> Vec<&'static str> {
+        PEOPLE.into_iter().filter(|(_, of)| *of == role).map(|(who, _)| who).collect()
+    }
+
+    async fn enroll(&self, admin: &Client, course: &str, who: &str, enrolled: bool) {
+        let (course, id) = (&self.courses[course].0, &self.people[who]);
+        let ask = format!(
+            "enroll(input: {{courseId: \"{course}\", studentId: \"{id}\", enrolled: {enrolled}}}) {{ userErrors {{ message }} }}"
+        );
+        done(admin, &ask).await;
+    }
+
+    async fn link_one(&self, admin: &Client, guardian: &str, child: &str, linked: bool) {
+        let (guardian, child) = (&self.people[guardian], &self.people[child]);
+        let ask = format!(
+            "linkGuardian(input: {{parentId: \"{guardian}\", studentId: \"{child}\", linked: {linked}}}) {{ userErrors {{ message }} }}"
+        );
+        done(admin, &ask).await;
+    }
+
+    async fn award(&self, client: &Client, badge: &str, who: &str) -> String {
+        let (badge, id) = (&self.badges[badge], &self.people[who]);
+        let ask = format!(
+            "awardBadge(input: {{badgeId: \"{badge}\", studentId: \"{id}\"}}) {{ award {{ id }} userErrors {{ message }} }}"
+        );
+        text(&done(client, &ask).await["award"]["id"])
+    }
+}
+
+/// The payload of a mutation that has to succeed.
+async fn done(client: &Client, ask: &str) -> Value {
+    let answer = client.ask(&format!("mutation {{ {ask} }}"), json!({})).await;
+    let payload = answer.data().as_object().unwrap().values().next().unwrap().clone();
+    assert_eq!(payload["userErrors"], json!([]), "{ask}");
+    payload
+}
+
+/// The one field of a query that has to succeed.
+async fn payload(client: &Client, ask: &str) -> Value {
+    let answer = client.ask(&format!("{{ {ask} }}"), json!({})).await;
+    answer.data().as_object().unwrap().values().next().unwrap().clone()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}

@@ -1,0 +1,227 @@
+//! Who may do what to whom, as data: one row for every way to a person's record, one cell for every role.
+
+/// How a target stands to the one who asks, now. What has ended, or never was, is no tie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tie {
+    /// It is they, or theirs.
+    Own,
+    /// A student enrolled in a course they teach.
+    Student,
+    /// A child they are linked to.
+    Child,
+    /// A course they are enrolled in.
+    Taken,
+    /// Somebody whom they may not change: staff above them.
+    Above,
+}
+
+/// To whom a role may do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Who {
+    /// To everybody.
+    All,
+    /// To nobody: FORBIDDEN.
+    No,
+    /// To those who stand to them in one of these ways; all others are answered like a missing id.
+    Only(&'static [Tie]),
+}
+
+/// What the id in the question is the id of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// There is none.
+    Nothing,
+    /// A person.
+    Person,
+    /// An award that events earned the person.
+    Earned,
+    /// A badge that a teacher gave the person, or the super admin where no teacher could.
+    Given,
+    /// A certificate of the person's.
+    Certificate,
+    /// Another certificate of theirs, which is there to be deleted.
+    Spare,
+    /// A certificate of theirs that has been deleted.
+    Deleted,
+    /// A course; the person is who teaches it.
+    Course,
+    /// A lesson of that course.
+    Lesson,
+    /// The super admin, who has given badges.
+    Giver,
+    /// A badge that people award.
+    Badge,
+    /// Another badge, which is there to be retired.
+    Old,
+}
+
+/// For whom something can be done at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// For everybody.
+    Anybody,
+    /// For students; anybody else gets this code.
+    Students(&'static str),
+    /// For those who may teach; anybody else gets this code.
+    Staff(&'static str),
+    /// For whoever may be a guardian; a student gets this code.
+    Guardians(&'static str),
+}
+
+/// How an answer tells what was allowed from what was not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    /// The field is null.
+    Null,
+    /// `userErrors` say `NOT_FOUND`.
+    Errors,
+    /// The list lacks the person.
+    List,
+    /// The name is there, as for everybody, and each field of the record is null.
+    Record,
+}
+
+/// One way to somebody's record.
+pub(super) struct Row {
+    /// `Type.field`, or `Type.field(argument)` where an id leads there; then what tells it from its like.
+    pub(super) path: &'static str,
+    /// What it is, in words for people.
+    pub(super) says: &'static str,
+    /// The question. `$id` is the target's id; capitals behind @ stand for ids of the school.
+    pub(super) ask: &'static str,
+    pub(super) of: Target,
+    pub(super) read: Read,
+    /// By role, in the order of [`super::school::ROLES`].
+    pub(super) who: [Who; 6],
+    /// Those to whom nobody may do it, whatever the cell says: FORBIDDEN with its reason.
+    pub(super) never: &'static [Tie],
+    pub(super) fit: Fit,
+}
+
+use Fit::{Anybody, Guardians, Staff, Students};
+use Read::{Errors, List, Null, Record};
+use Target::{
+    Badge, Certificate, Course, Deleted, Earned, Given, Giver, Lesson, Nothing, Old, Person, Spare,
+};
+use Tie::{Above, Child, Own, Student, Taken};
+use Who::{All, No, Only};
+
+const OPEN: [Who; 6] = [All; 6];
+const SIGHT: [Who; 6] = [All, All, Only(&[Own, Student, Child]), Only(&[Own]), Only(&[Own, Child]), All];
+const ADMINS: [Who; 6] = [All, All, No, No, No, No];
+const ADMINS_SEE: [Who; 6] = [All, All, Only(&[]), Only(&[]), Only(&[]), Only(&[])];
+const STAFF_AND_SERVICES_SEE: [Who; 6] = [All, All, Only(&[]), Only(&[]), Only(&[]), All];
+const SELF_OR_ALL: [Who; 6] = [All, All, Only(&[Own]), Only(&[Own]), Only(&[Own]), All];
+const EXPORT: [Who; 6] = [All, All, Only(&[Own]), Only(&[Own]), Only(&[Own]), No];
+const REGISTER: [Who; 6] = [All, All, No, No, No, All];
+const GIVE: [Who; 6] = [All, All, Only(&[Student]), No, No, No];
+const LEARN: [Who; 6] = [All, All, Only(&[Student]), Only(&[Own]), No, All];
+const TEACH: [Who; 6] = [All, All, Only(&[Own]), No, No, No];
+const LINKED: [Who; 6] = [Only(&[Child]), Only(&[Child]), Only(&[Child]), Only(&[]), Only(&[Child]), No];
+
+const fn row(
+    path: &'static str,
+    says: &'static str,
+    ask: &'static str,
+    of: Target,
+    read: Read,
+    who: [Who; 6],
+) -> Row {
+    Row { path, says, ask, of, read, who, never: &[], fit: Anybody }
+}
+
+const fn but(never: &'static [Tie], row: Row) -> Row {
+    Row { never, ..row }
+}
+
+const fn fit(fit: Fit, row: Row) -> Row {
+    Row { fit, ..row }
+}
+
+/// Every way there is, in the order of asking: what changes least comes first.
+#[rustfmt::skip]
+pub(super) const TABLE: &[Row] = &[
+    row("Query.me", "Read who one is", "me { id }", Nothing, Null, [All, All, All, All, All, No]),
+    row("Query.user(id)", "Find a person", "user(id: $id) { id displayName @RECORD }", Person, Null, SIGHT),
+    row("Query.node(id) a person", "Find a person by any id", "node(id: $id) { ... on User { id @RECORD } }", Person, Null, SIGHT),
+    row("Query.node(id) an award", "Find an award", "node(id: $id) { ... on Award { id notes } }", Earned, Null, SIGHT),
+    row("Query.node(id) a badge given", "Find a badge given to somebody", "node(id: $id) { ... on Award { id notes } }", Given, Null, SIGHT),
+    row("Query.node(id) a certificate", "Find a certificate by any id", "node(id: $id) { ... on Certificate { id number } }", Certificate, Null, SIGHT),
+    row("Query.node(id) a deleted certificate", "Find a deleted certificate by any id", "node(id: $id) { ... on Certificate { id } }", Deleted, Null, ADMINS_SEE),
+    row("Query.node(id) a course", "Find a course", "node(id: $id) { ... on Course { id } }", Course, Null, OPEN),
+    row("Query.node(id) a lesson", "Find a lesson", "node(id: $id) { ... on Lesson { id } }", Lesson, Null, OPEN),
+    row("Query.people", "List people", "people(first: 100) { nodes { id } }", Person, List, SIGHT),
+    row("Query.people by name", "Search people", "people(first: 100, search: \"of the matrix\") { nodes { id } }", Person, List, SIGHT),
+    fit(Students("absent"), row("Query.people(courseId)", "List who takes a course", "people(first: 100, courseId: \"@HALL\") { nodes { id } }", Person, List, SIGHT)),
+    row("Query.courses", "List the courses", "courses { nodes { id } }", Nothing, Null, OPEN),
+    row("Query.catalog", "Read what can be earned", "catalog { totalCount }", Nothing, Null, OPEN),
+    row("Query.achievement", "Read about one thing that can be earned", "achievement(key: \"aurora/first-steps\") { id }", Nothing, Null, OPEN),
+    row("Query.earned(userId)", "Read what somebody has earned", "earned(userId: $id) { nodes { id } }", Person, Null, SIGHT),
+    row("Query.inProgress(userId)", "Read what somebody is on the way to", "inProgress(userId: $id) { percent }", Person, Null, SIGHT),
+    row("Query.nextAchievements(userId)", "Read what comes next for somebody", "nextAchievements(userId: $id) { percent }", Person, Null, SIGHT),
+    row("Query.summary(userId)", "Read somebody's summary", "summary(userId: $id) { totalEarned }", Person, Null, SIGHT),
+    row("Query.leaderboard", "Read who stands where", "leaderboard { totalCount }", Nothing, Null, OPEN),
+    row("Query.certificates", "List certificates", "certificates(first: 100) { nodes { student { id } } }", Certificate, List, SIGHT),
+    row("Query.certificates(studentId)", "List somebody's certificates", "certificates(studentId: $id) { nodes { id } }", Person, Null, SIGHT),
+    row("Query.certificate(id)", "Read a certificate", "certificate(id: $id) { id number }", Certificate, Null, SIGHT),
+    row("Query.certificate(id) deleted", "Read a deleted certificate", "certificate(id: $id) { id number }", Deleted, Null, ADMINS_SEE),
+    row("Query.studentAchievements(studentId)", "Read all that people gave somebody", "studentAchievements(studentId: $id) { certificates { id } badges { id } }", Person, Null, SIGHT),
+    row("Query.auditLog", "Read who did what", "auditLog { totalCount }", Nothing, Null, ADMINS),
+    row("Query.auditLog(userId)", "Read who did what on somebody's record", "auditLog(userId: $id) { totalCount }", Person, Null, ADMINS),
+    row("Query.feedCursor", "Read how far the feed is", "feedCursor", Nothing, Null, OPEN),
+    row("User.id", "See somebody on a board", "leaderboard { standing(userId: $id) { user { id } } }", Person, List, OPEN),
+    row("User.displayName", "See their name there", "leaderboard { standing(userId: $id) { user { id displayName } } }", Person, List, OPEN),
+    row("User.role", "See their role there", "leaderboard { standing(userId: $id) { user { id role } } }", Person, List, OPEN),
+    row("User.xp", "See their XP beside the name", "leaderboard { standing(userId: $id) { user { id xp } } }", Person, Record, SIGHT),
+    row("User.level", "See their level", "leaderboard { standing(userId: $id) { user { id level { number } } } }", Person, Record, SIGHT),
+    row("User.streak", "See their streak", "leaderboard { standing(userId: $id) { user { id streak { longest } } } }", Person, Record, SIGHT),
+    row("User.earned", "See what they have earned", "leaderboard { standing(userId: $id) { user { id earned { totalCount } } } }", Person, Record, SIGHT),
+    row("User.inProgress", "See what they are on the way to", "leaderboard { standing(userId: $id) { user { id inProgress { percent } } } }", Person, Record, SIGHT),
+    row("User.summary", "See their summary", "leaderboard { standing(userId: $id) { user { id summary { totalEarned } } } }", Person, Record, SIGHT),
+    row("User.children a guardian's", "See that they have children", "leaderboard { standing(userId: $id) { user { id children { id } } } }", Person, Record, SIGHT),
+    row("User.children", "List one's own children", "me { children { id } }", Person, List, LINKED),
+    row("Standing.user", "From a place on a board to the record", "leaderboard { standings { nodes { user { id @RECORD } } } }", Person, Record, SIGHT),
+    row("Leaderboard.standing(userId)", "From somebody's place to the record", "leaderboard { standing(userId: $id) { user { id @RECORD } } }", Person, Record, SIGHT),
+    row("Leaderboard.standings(around)", "From those around somebody to the record", "leaderboard { standings(around: $id) { nodes { user { id @RECORD } } } }", Person, Record, SIGHT),
+    row("Award.user", "From an award to the record", "node(id: $id) { ... on Award { user { id @RECORD } } }", Earned, Null, SIGHT),
+    row("Award.awardedBy", "From a badge to the giver's record", "node(id: \"@GIFT\") { ... on Award { awardedBy { id @RECORD } } }", Giver, Record, STAFF_AND_SERVICES_SEE),
+    row("Certificate.student", "From a certificate to the record", "certificate(id: $id) { student { id @RECORD } }", Certificate, Null, SIGHT),
+    row("Course.teacher", "From a course to the teacher's record", "node(id: $id) { ... on Course { teacher { id @RECORD } } }", Course, Record, SELF_OR_ALL),
+    fit(Students("absent"), row("Course.students", "List the students of a course", "node(id: \"@HALL\") { ... on Course { students(first: 100) { nodes { id } } } }", Person, List, SIGHT)),
+    row("StudentAchievements.certificates", "Read all certificates of somebody", "studentAchievements(studentId: $id) { certificates { id } }", Person, Null, SIGHT),
+    row("StudentAchievements.badges", "Read all badges of somebody", "studentAchievements(studentId: $id) { badges { id } }", Person, Null, SIGHT),
+    row("AuditEntry.user", "From the audit log to the record", "auditLog(userId: $id) { nodes { user { id @RECORD } } }", Person, Record, ADMINS),
+    row("AuditEntry.actorUser", "From the audit log to the actor's record", "auditLog(userId: \"@CHILD\") { nodes { actorUser { id @RECORD } } }", Giver, Record, ADMINS),
+    row("Subscription.achievementEarned", "Follow awards as they happen", "achievementEarned", Person, List, SIGHT),
+    row("Subscription.achievementEarned(userId)", "Follow somebody's awards", "achievementEarned(userId: $id, after: \"@START\") { award { user { id @RECORD } } }", Person, Null, SIGHT),
+    fit(Students("absent"), row("Subscription.achievementEarned(courseId)", "Follow a course's awards", "achievementEarned", Person, List, SIGHT)),
+    row("AchievementEarned.award", "From what is followed to the award", "achievementEarned(userId: $id, after: \"@START\") { award { id notes } }", Person, Null, SIGHT),
+    row("Mutation.recordEvent(userId)", "Record what somebody did", "recordEvent(input: {userId: $id, activity: \"@ACTIVITY\"}) { userErrors { field code message reason } }", Person, Errors, SELF_OR_ALL),
+    row("Mutation.recordEvents(userId)", "Record what many did", "recordEvents(input: {events: [{userId: $id, activity: \"@ACTIVITY\"}]}) { results { userErrors { field code message reason } } }", Person, Errors, SELF_OR_ALL),
+    but(&[Above], row("Mutation.upsertUser(id)", "Change a person", "upsertUser(input: {id: $id, displayName: \"Somebody of the matrix\"}) { userErrors { field code message reason } }", Person, Errors, REGISTER)),
+    row("Mutation.upsertUser(referredBy)", "Say who brought somebody", "upsertUser(input: {id: \"@NEW\", displayName: \"New\", referredBy: $id}) { userErrors { field code message reason } }", Person, Errors, REGISTER),
+    row("Mutation.exportPerson(userId)", "Take out everything held on somebody", "exportPerson(input: {userId: $id}) { userErrors { field code message reason } }", Person, Errors, EXPORT),
+    fit(Guardians("INVALID_INPUT"), row("Mutation.linkGuardian(parentId)", "Make somebody a guardian", "linkGuardian(input: {parentId: $id, studentId: \"@LONER\"}) { userErrors { field code message reason } }", Person, Errors, REGISTER)),
+    fit(Students("INVALID_INPUT"), row("Mutation.linkGuardian(studentId)", "Link somebody to a guardian", "linkGuardian(input: {parentId: \"@NEIGHBOUR\", studentId: $id}) { userErrors { field code message reason } }", Person, Errors, REGISTER)),
+    fit(Staff("INVALID_INPUT"), row("Mutation.createCourse(teacherId)", "Make a course that somebody teaches", "createCourse(input: {title: \"New\", lessons: [], teacherId: $id}) { userErrors { field code message reason } }", Person, Errors, TEACH)),
+    row("Mutation.updateCourse(id)", "Change a course", "updateCourse(input: {id: $id, title: \"Changed\"}) { userErrors { field code message reason } }", Course, Errors, TEACH),
+    fit(Staff("INVALID_INPUT"), row("Mutation.updateCourse(teacherId)", "Hand a course to a teacher", "updateCourse(input: {id: \"@KEPT\", teacherId: $id}) { userErrors { field code message reason } }", Person, Errors, TEACH)),
+    fit(Students("INVALID_INPUT"), row("Mutation.enroll(studentId)", "Enrol somebody", "enroll(input: {courseId: \"@ROOM\", studentId: $id}) { userErrors { field code message reason } }", Person, Errors, LEARN)),
+    fit(Students("NOT_FOUND"), row("Mutation.completeLesson(studentId)", "Complete a lesson for somebody", "completeLesson(input: {lessonId: \"@TASK\", studentId: $id}) { userErrors { field code message reason } }", Person, Errors, LEARN)),
+    row("Mutation.completeLesson(lessonId)", "Complete a lesson of a course", "completeLesson(input: {lessonId: $id, studentId: \"@PUPIL\"}) { userErrors { field code message reason } }", Lesson, Errors, [Only(&[Taken]), Only(&[Taken]), Only(&[Own]), Only(&[Taken]), No, Only(&[Taken])]),
+    row("Mutation.writeComment(lessonId)", "Write a comment on a lesson", "writeComment(input: {lessonId: $id, body: \"Hello\"}) { userErrors { field code message reason } }", Lesson, Errors, [Only(&[]), Only(&[]), Only(&[]), Only(&[Taken]), Only(&[]), No]),
+    row("Mutation.enroll(courseId)", "Enrol a student in a course", "enroll(input: {courseId: $id, studentId: \"@PUPIL\"}) { userErrors { field code message reason } }", Course, Errors, [All, All, Only(&[Own]), All, No, All]),
+    row("Mutation.createBadge", "Make a badge", "createBadge(input: {name: \"Badge @CALLER\", iconUrl: \"https://school.example/b.png\"}) { userErrors { field code message reason } }", Nothing, Errors, ADMINS),
+    row("Mutation.updateBadge(id)", "Change a badge", "updateBadge(input: {id: $id, criteria: \"Kind\"}) { userErrors { field code message reason } }", Badge, Errors, ADMINS),
+    row("Mutation.retireBadge(id)", "Retire a badge", "retireBadge(input: {id: $id}) { userErrors { field code message reason } }", Old, Errors, ADMINS),
+    but(&[Own, Child], row("Mutation.awardBadge(studentId)", "Give somebody a badge", "awardBadge(input: {badgeId: \"@BADGE\", studentId: $id}) { userErrors { field code message reason } }", Person, Errors, GIVE)),
+    row("Mutation.awardBadge(badgeId)", "Give a badge that there is", "awardBadge(input: {badgeId: $id, studentId: \"@PUPIL\"}) { userErrors { field code message reason } }", Badge, Errors, [All, All, All, No, No, No]),
+    but(&[Own, Child], row("Mutation.awardBadges(studentId)", "Give many a badge", "awardBadges(input: {badgeId: \"@BADGE\", rows: [{studentId: $id}]}) { results { userErrors { field code message reason } } }", Person, Errors, GIVE)),
+    row("Mutation.awardBadges(badgeId)", "Give many a badge that there is", "awardBadges(input: {badgeId: $id, rows: [{studentId: \"@PUPIL\"}]}) { results { userErrors { field code message reason } } userErrors { code } }", Badge, Errors, [All, All, All, No, No, No]),
+    fit(Students("NOT_FOUND"), row("Mutation.createCertificate(studentId)", "Issue somebody a certificate", "createCertificate(input: {studentId: $id, title: \"Well done\", issuedBy: \"The school\", issuedDate: \"2026-01-15\"}) { userErrors { field code message reason } }", Person, Errors, GIVE)),
+    row("Mutation.updateCertificate(id)", "Change a certificate", "updateCertificate(input: {id: $id, title: \"Very well done\"}) { userErrors { field code message reason } }", Certificate, Errors, ADMINS),
+    row("Mutation.deleteCertificate(id)", "Delete a certificate", "deleteCertificate(input: {id: $id}) { userErrors { field code message reason } }", Spare, Errors, ADMINS),
+    row("Mutation.revokeAward(awardId) given", "Take back a badge that a teacher gave", "revokeAward(input: {awardId: $id, reason: \"A mistake\"}) { userErrors { field code message reason } }", Given, Errors, GIVE),
+    row("Mutation.revokeAward(awardId) earned", "Take back what events earned", "revokeAward(input: {awardId: $id, reason: \"A mistake\"}) { userErrors { field code message reason } }", Earned, Errors, [All, All, Only(&[]), No, No, No]),
+    but(&[Own], row("Mutation.erasePerson(userId)", "Erase somebody", "erasePerson(input: {userId: $id}) { userErrors { field code message reason } }", Person, Errors, [All, No, No, No, No, No])),
+];
