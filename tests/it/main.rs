@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod check;
 mod contract;
 mod crash;
 mod door;
@@ -17,7 +18,9 @@ mod graphql;
 mod input;
 mod n_plus_one;
 mod order;
+mod outbox;
 mod packs;
+mod publication;
 mod race;
 mod resume;
 mod tidy;

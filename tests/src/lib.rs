@@ -30,7 +30,7 @@ use uuid::Uuid;
 pub use client::{Answer, Client};
 pub use database::{Backend, Database};
 pub use packs::Packs;
-pub use process::{Process, SECRET};
+pub use process::{Process, SECRET, command};
 pub use socket::{Closed, Frame, Socket};
 
 /// When a test's clock starts, unless it says otherwise: a Thursday noon in UTC.

@@ -30,8 +30,13 @@ impl Award {
 
     /// What was earned.
     async fn achievement(&self, ctx: &Context<'_>) -> Answer<Achievement> {
-        let known = app(ctx)?.catalogue.current().achievements.get(&self.0.achievement_id).cloned();
-        // Where it is missing, another process has published it a moment ago; this one is about to know.
+        let (app, id) = (app(ctx)?, &self.0.achievement_id);
+        if let Some(known) = app.catalogue.current().achievements.get(id).cloned() {
+            return Ok(Achievement(known));
+        }
+        // Another process has published it a moment ago: look now, not with the next round.
+        app.catalogue.refresh(&app.db).await?;
+        let known = app.catalogue.current().achievements.get(id).cloned();
         known.map(Achievement).ok_or_else(|| Refusal::unavailable().into())
     }
 
