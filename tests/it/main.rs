@@ -11,6 +11,7 @@
 
 mod badges;
 mod certificates;
+mod check;
 mod contract;
 mod courses;
 mod crash;
@@ -21,8 +22,10 @@ mod graphql;
 mod input;
 mod n_plus_one;
 mod order;
+mod outbox;
 mod packs;
 mod policy;
+mod publication;
 mod race;
 mod readme;
 mod resume;

@@ -17,21 +17,16 @@ use crate::client::Client;
 pub struct Process {
     /// Where it listens.
     pub url: String,
+    /// What it said before it listened, a line of JSON each.
+    pub log: Vec<String>,
     child: Child,
 }
 
 impl Process {
     /// Starts the binary on the database of these settings and waits until it listens.
     pub async fn serve(config: &Config) -> Self {
-        let mut child = Command::new(binary())
+        let mut child = plaudit(config)
             .arg("serve")
-            .env_clear()
-            .env("PLAUDIT_PROFILE", "production")
-            .env("PLAUDIT_AUTH_SECRET", SECRET)
-            .env("PLAUDIT_LISTEN", "127.0.0.1:0")
-            .env("PLAUDIT_DATABASE_URL", &config.database_url)
-            .env("PLAUDIT_CATALOGS", config.catalogs.join(","))
-            .env("PLAUDIT_LOG_FORMAT", "json")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -39,18 +34,18 @@ impl Process {
             .spawn()
             .expect("the server's process starts");
         let mut lines = BufReader::new(child.stderr.take().expect("its log is piped")).lines();
-        let mut seen = Vec::new();
+        let mut log = Vec::new();
         while let Some(line) = lines.next_line().await.expect("its log is text") {
             let entry: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
             if let Some(address) = entry["fields"]["address"].as_str() {
                 let url = format!("http://{address}");
                 // The rest of the log is read on, or a full pipe would hold the server up.
                 tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-                return Self { url, child };
+                return Self { url, log, child };
             }
-            seen.push(line);
+            log.push(line);
         }
-        panic!("the server ended before it listened: {seen:#?}");
+        panic!("the server ended before it listened: {log:#?}");
     }
 
     /// A client of it, by a token that is good for an hour.
@@ -72,8 +67,27 @@ impl Process {
     }
 }
 
+/// Runs the binary with these arguments on the database of these settings, to its end.
+pub async fn command(config: &Config, arguments: &[&str]) -> std::process::Output {
+    plaudit(config).args(arguments).output().await.expect("the binary runs")
+}
+
 /// The secret that processes verify tokens with.
 pub const SECRET: &str = "a-secret-of-the-tests-that-is-long-enough";
+
+/// The binary with nothing in its environment but what these settings say, in production.
+fn plaudit(config: &Config) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .env_clear()
+        .env("PLAUDIT_PROFILE", "production")
+        .env("PLAUDIT_AUTH_SECRET", SECRET)
+        .env("PLAUDIT_LISTEN", "127.0.0.1:0")
+        .env("PLAUDIT_DATABASE_URL", &config.database_url)
+        .env("PLAUDIT_CATALOGS", config.catalogs.join(","))
+        .env("PLAUDIT_LOG_FORMAT", "json");
+    command
+}
 
 /// The binary that was built beside this test.
 fn binary() -> PathBuf {

@@ -1,0 +1,175 @@
+//! A catalogue published anew: what people have earned already is theirs, silently, and servers change over.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use plaudit::auth::Role;
+use plaudit::start;
+use serde_json::{Value, json};
+use tests::{Backend, Packs, Process, World};
+use uuid::Uuid;
+
+/// A garden: seeds are sown. `achievements` are what there is to earn.
+fn garden(achievements: Value) -> Value {
+    json!({
+        "pack": "garden", "name": "Garden", "description": "Seeds sown.", "version": 1,
+        "categories": [{"key": "beds", "name": "Beds"}],
+        "activities": [{
+            "key": "seed_sown", "description": "Somebody has sown seeds.", "xp": {"amount": 1},
+            "attributes": {"seeds": {"type": "int", "min": 0, "max": 100, "default": 1, "description": "How many."}},
+        }],
+        "achievements": achievements,
+    })
+}
+
+fn first() -> Value {
+    achievement("First Seed", 0, json!({"kind": "count", "activity": "seed_sown", "target": 1}))
+}
+
+fn thumb() -> Value {
+    achievement(
+        "Green Thumb",
+        30,
+        json!({"kind": "sum", "activity": "seed_sown", "attribute": "seeds", "target": 10}),
+    )
+}
+
+fn veteran() -> Value {
+    achievement("Veteran", 5, json!({"kind": "xp", "target": 30}))
+}
+
+fn achievement(name: &str, bonus: u32, rule: Value) -> Value {
+    json!({"name": name, "description": name, "requirement": name, "category": "beds", "rarity": "common",
+           "xpBonus": bonus, "rule": rule})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_earned_before_it_was_published_is_awarded_silently_on_sqlite() {
+    backfill(Backend::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_earned_before_it_was_published_is_awarded_silently_on_postgres() {
+    backfill(Backend::Postgres).await;
+}
+
+async fn backfill(backend: Backend) {
+    let packs = Packs::of(&garden(json!([first()])));
+    let Some(mut w) = World::with(backend, |config| config.catalogs = vec![packs.setting()]).await else {
+        return;
+    };
+    let (ada, ben) = (w.student("UTC").await, w.student("UTC").await);
+    for (person, seeds) in [(ada, 4), (ada, 5), (ada, 6), (ada, 7), (ben, 9)] {
+        let event = json!({"userId": person, "activity": "seed_sown", "attributes": {"seeds": seeds}});
+        assert_eq!(w.service().record(event).await["userErrors"], json!([]));
+        w.tick(TimeDelta::minutes(1));
+    }
+    assert_eq!(
+        earned(&w, ada).await,
+        [("garden/first-seed".to_owned(), "2026-01-15T12:00:00.000Z".to_owned())]
+    );
+
+    packs.write(&garden(json!([first(), thumb(), veteran()])));
+    match backend {
+        // SQLite publishes when a server starts.
+        Backend::Sqlite => {
+            let next = w.second_server().await;
+            std::mem::replace(&mut w.server, next).stop().await;
+        }
+        // On PostgreSQL the server goes on and finds out.
+        Backend::Postgres => {
+            let migrated = start::migrate(&w.config, &w.clock).await.unwrap();
+            assert_eq!((migrated.version, migrated.published, migrated.awarded), (2, true, 2));
+        }
+    }
+    // Ten seeds were in the ground with the third sowing; its bonus made 30 XP.
+    assert_eq!(
+        earned(&w, ada).await,
+        [
+            ("garden/first-seed".to_owned(), "2026-01-15T12:00:00.000Z".to_owned()),
+            ("garden/green-thumb".to_owned(), "2026-01-15T12:02:00.000Z".to_owned()),
+            ("garden/veteran".to_owned(), "2026-01-15T12:02:00.000Z".to_owned()),
+        ]
+    );
+    let silent = "SELECT count(*) FROM outbox o JOIN awards a ON a.id = o.award_id WHERE a.xp_bonus > 0 \
+                  AND o.buried_because = 'earned before it was published' AND o.settled_at IS NULL AND o.attempts = 0";
+    assert_eq!(w.database.number(silent).await, 2);
+    assert_eq!(w.database.number("SELECT count(*) FROM outbox").await, 4);
+    assert_eq!(w.database.number("SELECT count(*) FROM feed").await, 4);
+    assert_eq!(
+        w.database.number("SELECT CAST(sum(amount) AS bigint) FROM xp_entries WHERE kind = 'BONUS'").await,
+        35
+    );
+    assert_eq!(w.database.number("SELECT max(xp) FROM totals").await, 39);
+
+    // From here on it counts as it happens: Ben's tenth seed, told like any award.
+    let event = json!({"userId": ben, "activity": "seed_sown"});
+    let answer = w.service().record(event).await;
+    let keys: Vec<_> =
+        answer["awards"].as_array().unwrap().iter().map(|award| &award["achievement"]["key"]).collect();
+    assert_eq!(keys, ["garden/green-thumb", "garden/veteran"]);
+    assert_eq!(w.database.number("SELECT count(*) FROM outbox WHERE buried_at IS NULL").await, 4);
+    w.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_change_over_by_themselves() {
+    let packs = Packs::of(&garden(json!([first()])));
+    let Some(w) = World::with(Backend::Postgres, |config| config.catalogs = vec![packs.setting()]).await
+    else {
+        return;
+    };
+    let ada = w.student("UTC").await;
+    packs.write(&garden(json!([first(), thumb()])));
+    start::migrate(&w.config, &w.clock).await.unwrap();
+    // Nothing is sent: the server looks now and then.
+    let client = w.person(ada, Role::Student);
+    let changed = async {
+        while client.ask("{ achievement(key: \"garden/green-thumb\") { name } }", json!({})).await.data()["achievement"]
+            == Value::Null
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), changed).await.expect("the server changes over");
+    // And publishing the same again is no publication.
+    let again = start::migrate(&w.config, &w.clock).await.unwrap();
+    assert_eq!((again.version, again.published, again.awarded), (2, false, 0));
+    w.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_says_when_its_files_differ_from_what_is_published() {
+    let packs = Packs::of(&garden(json!([first()])));
+    let Some(w) = World::with(Backend::Postgres, |config| config.catalogs = vec![packs.setting()]).await
+    else {
+        return;
+    };
+    let says = async || {
+        let server = Process::serve(&w.config).await;
+        let said = server.log.iter().any(|line| line.contains("differs from the published one"));
+        // It works by what is published all the same.
+        let client = server.client(&Uuid::new_v4().to_string(), Role::Student);
+        let asked = "{ a: achievement(key: \"garden/first-seed\") { name } b: achievement(key: \"garden/green-thumb\") { name } }";
+        let answer = client.ask(asked, json!({})).await;
+        assert_eq!(*answer.data(), json!({"a": {"name": "First Seed"}, "b": null}));
+        server.kill().await;
+        said
+    };
+    assert!(!says().await);
+    packs.write(&garden(json!([first(), thumb()])));
+    assert!(says().await);
+    w.finish().await;
+}
+
+/// (key, earnedAt) of everything this person holds, oldest first.
+async fn earned(w: &World, person: Uuid) -> Vec<(String, String)> {
+    let query = "query($id: ID!) { earned(userId: $id) { nodes { earnedAt achievement { key } } } }";
+    let answer = w.service().ask(query, json!({"id": person})).await;
+    let nodes = answer.data()["earned"]["nodes"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut earned: Vec<_> =
+        nodes.iter().map(|node| (text(&node["achievement"]["key"]), text(&node["earnedAt"]))).collect();
+    earned.sort_by(|(a, at), (b, bt)| (at, a).cmp(&(bt, b)));
+    earned
+}
