@@ -112,6 +112,9 @@ async fn find_badge(txn: &Txn, id: Uuid) -> Result<Definition, Interrupted> {
     let row = catalogue::achievement(txn, id).await?;
     let missing = || Refusal::new(Code::NotFound, "No badge has this id.").at(["badgeId"]);
     let definition = Definition::read(&row.ok_or_else(missing)?)?;
+    if !definition.by_people && definition.secret {
+        return Err(missing().into());
+    }
     if !definition.by_people {
         let message = "Events earn this achievement: send the id of a badge that people award.";
         return Err(Refusal::invalid(["badgeId"], message).because("NOT_A_BADGE").into());
