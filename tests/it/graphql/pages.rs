@@ -80,6 +80,7 @@ async fn forwards(client: &Client, id: Uuid, step: usize) -> Vec<String> {
         let page = page(client, id, &json!({"first": step, "after": after})).await;
         assert_eq!(page.info["hasPreviousPage"], json!(!found.is_empty()));
         found.extend(page.keys);
+        assert!(found.len() <= 60, "a page begins where the last ended: {found:?}");
         after = page.info["endCursor"].clone();
         if page.info["hasNextPage"] == false {
             return found;
@@ -94,6 +95,7 @@ async fn backwards(client: &Client, id: Uuid, step: usize) -> Vec<String> {
         let page = page(client, id, &json!({"last": step, "before": before})).await;
         assert_eq!(page.info["hasNextPage"], json!(!found.is_empty()));
         found.splice(0..0, page.keys);
+        assert!(found.len() <= 60, "a page ends where the last began: {found:?}");
         before = page.info["startCursor"].clone();
         if page.info["hasPreviousPage"] == false {
             return found;
