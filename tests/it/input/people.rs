@@ -22,7 +22,7 @@ on_both! {
         let unchanged = "SELECT count(*) FROM people WHERE display_name = 'Ada' AND email = 'ada@school.example'
             AND timezone = 'Asia/Tokyo' AND locale = 'pt-BR' AND role = 'student' AND referred_by IS NOT NULL";
         let kept = Kept::of(&w).await;
-        let name = invalid(&["displayName"], "1 to 100 letters and no control characters or line breaks");
+        let name = invalid(&["displayName"], "one line of 1 to 100 letters (at most 1000 bytes), without control characters");
         let email = invalid(&["email"], "send one such as ada@school.example");
         let zone = invalid(&["timezone"], "send a name such as Europe/Berlin");
         let locale = invalid(&["locale"], "send one such as en or pt-BR");
