@@ -77,7 +77,10 @@ impl fmt::Display for Refused {
             }
             Self::Database(error) => write!(f, "{}", error.chain()),
             Self::Missing => {
-                write!(f, "there is no database file at PLAUDIT_DATABASE_URL yet: `plaudit serve` makes one")
+                write!(
+                    f,
+                    "there is no database file at PLAUDIT_DATABASE_URL yet: run `plaudit migrate` first"
+                )
             }
             Self::Folder(error) => write!(
                 f,

@@ -146,7 +146,7 @@ on_both! {
         let broken = command(&tests::settings(&nowhere), &["check"]).await;
         assert_eq!((broken.status.code(), text(&broken.stdout)), (Some(2), String::new()));
         let remedy = match w.database.backend {
-            Backend::Sqlite => "there is no database file at PLAUDIT_DATABASE_URL yet: `plaudit serve` makes one",
+            Backend::Sqlite => "there is no database file at PLAUDIT_DATABASE_URL yet: run `plaudit migrate` first",
             Backend::Postgres => "run `plaudit migrate` first",
         };
         assert!(text(&broken.stderr).contains(remedy), "{}", text(&broken.stderr));
