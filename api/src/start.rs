@@ -144,6 +144,12 @@ impl Running {
         }
     }
 
+    /// How many subscriptions follow the feed here.
+    #[must_use]
+    pub fn followers(&self) -> usize {
+        self.app.hub.listeners()
+    }
+
     /// Delivers everything that is due in the outbox; says how many messages.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ on_both! {
         let mut socket = w.person(ada, Role::Student).socket().await;
         let follow = "subscription { achievementEarned { isReplay award { achievement { key } user { id } } } }";
         socket.subscribe("1", follow, json!({})).await;
+        w.followed_by(1).await;
 
         let answer = w.service().record(json!({
             "id": "q1", "userId": ada, "activity": "question_answered",

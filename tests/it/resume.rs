@@ -180,6 +180,7 @@ on_both! {
         let ada = w.student("UTC").await;
         let mut socket = w.person(ada, Role::Student).socket().await;
         socket.subscribe("1", FOLLOW, json!({"after": feed_cursor(&w.service()).await})).await;
+        w.followed_by(1).await;
         let promote = "mutation($input: UpsertUserInput!) { upsertUser(input: $input) { user { role } userErrors { message } } }";
         let input = json!({"id": ada, "displayName": "Ada", "role": "TEACHER"});
         let answer = w.person(Uuid::new_v4(), Role::Admin).ask(promote, json!({"input": input})).await;

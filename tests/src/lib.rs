@@ -121,6 +121,18 @@ impl World {
         assert_eq!(answer.data()["upsertUser"], json!({"user": {"id": id}, "userErrors": []}));
     }
 
+    /// Waits until so many subscriptions follow the feed: nothing tells a client that its own does.
+    pub async fn followed_by(&self, subscriptions: usize) {
+        let followed = async {
+            while self.server.followers() != subscriptions {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), followed)
+            .await
+            .expect("the feed is followed");
+    }
+
     /// Moves the clock.
     pub fn tick(&self, by: TimeDelta) {
         self.clock.advance(by);

@@ -50,6 +50,11 @@ impl Hub {
         self.head.subscribe()
     }
 
+    /// How many listen.
+    pub(crate) fn listeners(&self) -> usize {
+        self.head.receiver_count()
+    }
+
     /// The next stretch behind `position`: everyone's, or one person's.
     ///
     /// # Errors

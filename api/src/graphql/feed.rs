@@ -55,7 +55,6 @@ impl Subscriptions {
         let actor = actor(ctx)?.clone();
         let (person, chosen) = scope(&app, &actor, user_id.as_ref()).await?;
         let course = course(&app, course_id.as_ref()).await?;
-        let hints = app.hub.listen();
         let head = feed::head(&app.db).await?;
         let position = match after {
             Some(after) => place::<Position>("after", &after)?.0,
@@ -65,6 +64,8 @@ impl Subscriptions {
             let message = "`after` lies ahead of the feed: send a cursor as it was answered.";
             return Err(Fault::argument("after", message));
         }
+        // Last of all: whoever is counted as listening misses nothing from here on.
+        let hints = app.hub.listen();
         let follower = Follower {
             app,
             actor,

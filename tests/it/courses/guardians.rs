@@ -49,6 +49,7 @@ on_both! {
         let (mut one, mut all) = (parent.socket().await, parent.socket().await);
         one.subscribe("1", FOLLOW, json!({"id": ada})).await;
         all.subscribe("1", FOLLOW, json!({})).await;
+        w.followed_by(2).await;
         answer(&w, "e", eve).await;
         answer(&w, "a", ada).await;
         for socket in [&mut one, &mut all] {

@@ -174,6 +174,7 @@ on_both! {
         let (mut one, mut both) = (grace.socket().await, grace.socket().await);
         one.subscribe("1", follow, json!({"id": cobol.id})).await;
         both.subscribe("1", follow, json!({})).await;
+        w.followed_by(2).await;
         complete(&eve, &math.lessons[0], None).await;
         complete(&ada, &cobol.lessons[0], None).await;
         assert_eq!(both.next("1").await, told(eve_id));

@@ -189,6 +189,7 @@ on_both! {
         let ada = w.student("UTC").await;
         let mut socket = w.person(ada, Role::Student).socket().await;
         socket.subscribe("1", "subscription { achievementEarned { cursor } }", json!({})).await;
+        w.followed_by(1).await;
         w.tick(chrono::TimeDelta::hours(1));
         // Told at the latest when the next award would be.
         w.service()
