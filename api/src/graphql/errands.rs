@@ -2,15 +2,14 @@
 //! many fields want at once is then always read in one statement, which several threads could not promise.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_graphql::runtime::Timer;
 use futures_util::future::{BoxFuture, poll_fn, ready};
 use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt};
-use futures_util::task::{ArcWake, FutureObj, Spawn, SpawnError, waker_ref};
+use futures_util::task::{FutureObj, Spawn, SpawnError};
 
 /// Where a request's loaders send their loads.
 #[derive(Clone, Default)]
@@ -22,23 +21,6 @@ impl Spawn for Errands {
     fn spawn_obj(&self, errand: FutureObj<'static, ()>) -> Result<(), SpawnError> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).push(errand);
         Ok(())
-    }
-}
-
-/// How often a request that lets others go first is asked again at once. A task that has used up its
-/// turn yields for ever, so there has to be an end.
-const YIELDS: u32 = 16;
-
-/// Tells whether the request wants to go on at once, and passes that on.
-struct Notice {
-    woken: AtomicBool,
-    waker: Waker,
-}
-
-impl ArcWake for Notice {
-    fn wake_by_ref(notice: &Arc<Self>) {
-        notice.woken.store(true, Ordering::SeqCst);
-        notice.waker.wake_by_ref();
     }
 }
 
@@ -72,16 +54,9 @@ impl Errands {
         cx: &mut Context<'_>,
         mut request: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        let mut yielded = 0;
         loop {
-            let notice = Arc::new(Notice { woken: AtomicBool::new(false), waker: cx.waker().clone() });
-            if let Poll::Ready(answer) = request(&mut Context::from_waker(&waker_ref(&notice))) {
+            if let Poll::Ready(answer) = request(cx) {
                 return Poll::Ready(answer);
-            }
-            // It only let others go first and has more to ask: not yet the time to read for it.
-            if notice.woken.load(Ordering::SeqCst) && yielded < YIELDS {
-                yielded += 1;
-                continue;
             }
             running.extend(self.sent.lock().unwrap_or_else(PoisonError::into_inner).drain(..));
             match running.poll_next_unpin(cx) {

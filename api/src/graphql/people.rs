@@ -108,8 +108,12 @@ impl User {
 
     async fn totals(&self, ctx: &Context<'_>) -> Answer<Option<totals::Row>> {
         let Some(seen) = self.seen(ctx).await? else { return Ok(None) };
+        self.totals_of(ctx, seen).await.map(Some)
+    }
+
+    async fn totals_of(&self, ctx: &Context<'_>, seen: Seen) -> Answer<totals::Row> {
         let row = loaders(ctx)?.load_one(TotalsOf(seen)).await?;
-        Ok(Some(row.unwrap_or(totals::none(self.row.id, self.row.created_at))))
+        Ok(row.unwrap_or(totals::none(self.row.id, self.row.created_at)))
     }
 
     /// Everything held, as (achievement, bonus).
@@ -129,11 +133,10 @@ impl User {
         ctx: &Context<'_>,
         wanted: impl Fn(&engine::catalog::Achievement) -> bool,
     ) -> Answer<Option<Vec<Progress>>> {
-        let (Some(seen), Some(totals), Some(held)) =
-            (self.seen(ctx).await?, self.totals(ctx).await?, self.held(ctx).await?)
-        else {
-            return Ok(None);
-        };
+        // Asked once: whoever is out of sight goes no further, and the others go on together.
+        let Some(seen) = self.seen(ctx).await? else { return Ok(None) };
+        let totals = self.totals_of(ctx, seen).await?;
+        let held = loaders(ctx)?.load_one(HeldBy(seen)).await?.unwrap_or_default();
         let metrics = loaders(ctx)?.load_one(MetricsOf(seen)).await?.unwrap_or_default();
         let published = app(ctx)?.catalogue.current();
         let state = crate::progress::state(&self.row, &totals, &held, &metrics);
