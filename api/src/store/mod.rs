@@ -1,5 +1,5 @@
 //! Every query. The only module that names `sea_orm`; the rest of the house sees rows and proofs.
-//! Functions that write take an open [`Txn`]; those that read someone's record take `policy`'s proof.
+//! Functions that write take an open `Txn`; those that read someone's record take `policy`'s proof.
 
 pub(crate) mod acts;
 pub(crate) mod awards;
