@@ -41,8 +41,9 @@ pub async fn ping(db: &Database) -> Result<(), Error> {
     db.ping().await
 }
 
-/// Rows one INSERT carries at most: SQLite binds 32,766 values a statement, our widest row has 12.
-const ROWS_A_STATEMENT: usize = 2_000;
+/// Rows one INSERT carries at most. What a full one carries fits into one TLS record, after which a connection
+/// without `TCP_NODELAY` would wait for an acknowledgement; and its text recurs, so that it is planned once.
+const ROWS_A_STATEMENT: usize = 64;
 
 /// Inserts all rows; with `on_conflict`, does what it says of those that are there.
 async fn insert_all<M, A>(txn: &Txn, rows: Vec<M>, on_conflict: Option<OnConflict>) -> Result<(), Error>
