@@ -1,5 +1,6 @@
 //! Badges people give: how they are kept, given and taken back, by whom, and what follows from it.
 
+mod crash;
 mod given;
 mod input;
 mod kept;

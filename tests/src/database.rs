@@ -47,10 +47,15 @@ impl Database {
     pub fn url(&self) -> String {
         match self.backend {
             Backend::Sqlite => {
-                format!("sqlite://{}?mode=rwc", folder(&self.name).join("plaudit.db").display())
+                format!("sqlite://{}?mode=rwc", self.file().display())
             }
             Backend::Postgres => server(&self.name),
         }
+    }
+
+    /// The file, on SQLite.
+    pub fn file(&self) -> PathBuf {
+        folder(&self.name).join("plaudit.db")
     }
 
     /// A connection beside the server's.
@@ -168,5 +173,7 @@ fn folder(name: &str) -> PathBuf {
 fn server(database: &str) -> String {
     let server = std::env::var("PLAUDIT_TEST_POSTGRES");
     let server = server.unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5432".to_owned());
-    format!("{}/{database}", server.trim_end_matches('/'))
+    let mut url = url::Url::parse(&server).expect("PLAUDIT_TEST_POSTGRES is a URL");
+    url.set_path(database);
+    url.into()
 }

@@ -11,6 +11,7 @@
 
 mod client;
 mod database;
+mod gate;
 mod packs;
 mod process;
 mod socket;
@@ -29,6 +30,7 @@ use uuid::Uuid;
 
 pub use client::{Answer, Client};
 pub use database::{Backend, Database};
+pub use gate::{Gate, Stop};
 pub use packs::Packs;
 pub use process::{Process, SECRET, command};
 pub use socket::{Closed, Frame, Socket};

@@ -1,0 +1,184 @@
+//! The power goes between any two steps of an award and of a revocation: all of it is there, or nothing.
+
+use std::fs;
+
+use plaudit::auth::Role;
+use plaudit::clock::Clock;
+use plaudit::config::Config;
+use serde_json::{Value, json};
+use tests::{Backend, Client, Database, Gate, Process, Stop};
+use uuid::Uuid;
+
+use super::{AWARD, badge};
+use crate::courses::{course, enroll, mutate, text};
+
+/// What the two acts leave: awards, those revoked, those flagged, XP, entries of it, places in the feed, messages, acts.
+const TRACES: [&str; 8] = [
+    "SELECT count(*) FROM awards",
+    "SELECT count(*) FROM awards WHERE revoked_at IS NOT NULL",
+    "SELECT count(*) FROM awards WHERE flagged",
+    "SELECT CAST(coalesce(sum(xp), 0) AS bigint) FROM totals",
+    "SELECT count(*) FROM xp_entries",
+    "SELECT count(*) FROM feed",
+    "SELECT count(*) FROM outbox",
+    "SELECT count(*) FROM acts WHERE act IN ('award_badge', 'revoke_award')",
+];
+/// Before the award.
+const NOTHING: [i64; 8] = [0; 8];
+/// After an award of 100 XP: it leads to three more, of 110 XP together.
+const AWARDED: [i64; 8] = [4, 0, 0, 210, 3, 4, 4, 1];
+/// After it has been revoked: its XP is reversed, the three it had led to are flagged.
+const REVOKED: [i64; 8] = [4, 1, 3, 110, 4, 4, 4, 2];
+
+/// A teacher who has a badge to give to a student.
+struct School {
+    database: Database,
+    config: Config,
+    teacher: Uuid,
+    badge: String,
+    student: Uuid,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_between_any_two_statements_leaves_all_or_nothing_on_postgres() {
+    let Some(school) = School::found(Backend::Postgres).await else { return };
+    kill_everywhere(&school, NOTHING, AWARDED, async |client| school.give(&client).await).await;
+    let award = text(&school.give(&school.serve().await.1).await["id"]);
+    kill_everywhere(&school, AWARDED, REVOKED, async |client| school.take_back(&client, &award).await).await;
+    school.database.drop().await;
+}
+
+/// Kills the server before each request of the transaction in turn, and at last before it hears of the commit.
+async fn kill_everywhere(
+    school: &School,
+    before: [i64; 8],
+    after: [i64; 8],
+    act: impl AsyncFn(Client) -> Value,
+) {
+    let untouched = school.database.contents().await;
+    let (mut requests, mut commits) = (0, false);
+    while !commits {
+        requests += 1;
+        commits = school.kill_at(Stop::Before(requests), &act).await;
+        assert_eq!(school.database.contents().await, untouched, "killed before request {requests}");
+        assert_eq!(traces(&school.database).await, before);
+    }
+    eprintln!("killed before each of {requests} requests of the transaction, and after its commit");
+    assert!(requests > 20, "{requests} requests are too few for what is written");
+    school.kill_at(Stop::Committed, &act).await;
+    school.expect_whole(after).await;
+    // Whoever was not answered asks again, and nothing more comes of it.
+    let (server, client) = school.serve().await;
+    act(client).await;
+    server.kill().await;
+    school.expect_whole(after).await;
+}
+
+/// What a kill leaves of an SQLite file is what was written so far of its log: each such beginning is looked at.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_between_any_two_writes_leaves_all_or_nothing_on_sqlite() {
+    let Some(school) = School::found(Backend::Sqlite).await else { return };
+    let (server, client) = school.serve().await;
+    let (file, log) = (school.database.file(), school.database.file().with_extension("db-wal"));
+    let (kept, started) = (fs::read(&file).unwrap(), fs::read(&log).unwrap());
+    let award = text(&school.give(&client).await["id"]);
+    let given = fs::read(&log).unwrap();
+    school.take_back(&client, &award).await;
+    let taken = fs::read(&log).unwrap();
+    server.kill().await;
+    assert!(fs::read(&file).unwrap() == kept && taken.starts_with(&started), "the log was begun anew");
+
+    expect_one_change(&kept, &given, started.len(), NOTHING, AWARDED).await;
+    expect_one_change(&kept, &taken, given.len(), AWARDED, REVOKED).await;
+    school.database.drop().await;
+}
+
+/// Of every beginning of the log that goes on from `from`, whole frames and torn ones: the act is there or it is not,
+/// and once it is, it stays.
+async fn expect_one_change(file: &[u8], log: &[u8], from: usize, before: [i64; 8], after: [i64; 8]) {
+    let page = u32::from_be_bytes(log[8..12].try_into().unwrap());
+    let frame = 24 + usize::try_from(page).unwrap();
+    assert_eq!((from - 32) % frame, 0, "the log ends with a frame");
+    let whole = (log.len() - from) / frame;
+    assert!(whole > 10, "{whole} frames are too few for what is written");
+    let mut changed = false;
+    for half in 0..=2 * whole {
+        let database = Database::create(Backend::Sqlite).await.unwrap();
+        fs::write(database.file(), file).unwrap();
+        fs::write(database.file().with_extension("db-wal"), &log[..from + half * frame / 2]).unwrap();
+        let found = traces(&database).await;
+        changed |= found == after;
+        assert_eq!(found, if changed { after } else { before }, "{half} halves of {whole} frames");
+        expect_no_difference(&tests::settings(&database)).await;
+        database.drop().await;
+    }
+    assert!(changed, "all of the log is there, and the act is not");
+}
+
+impl School {
+    async fn found(backend: Backend) -> Option<Self> {
+        let database = Database::create(backend).await?;
+        let config = tests::settings(&database);
+        plaudit::start::migrate(&config, &Clock::System).await.expect("the tables are made");
+        let (teacher, student) = (Uuid::new_v4(), Uuid::new_v4());
+        let server = Process::serve(&config).await;
+        let as_teacher = server.client(&teacher.to_string(), Role::Teacher);
+        let course = course(&as_teacher, 1).await;
+        enroll(&server.client(&student.to_string(), Role::Student), &course, None).await;
+        let badge = badge(&server.client(&Uuid::new_v4().to_string(), Role::Admin), "Team Player", 100).await;
+        server.kill().await;
+        Some(Self { database, config, teacher, badge, student })
+    }
+
+    /// A server, and the teacher at it.
+    async fn serve(&self) -> (Process, Client) {
+        let server = Process::serve(&self.config).await;
+        let client = server.client(&self.teacher.to_string(), Role::Teacher);
+        (server, client)
+    }
+
+    /// Acts at a server that is killed where its transaction is stopped; says whether that was at the commit.
+    async fn kill_at(&self, stop: Stop, act: &impl AsyncFn(Client) -> Value) -> bool {
+        let gate = Gate::before(&self.database).await;
+        let config = Config { database_url: gate.url(&self.database), ..self.config.clone() };
+        let server = Process::serve(&config).await;
+        let client = server.client(&self.teacher.to_string(), Role::Teacher);
+        gate.set(stop);
+        let commits = tokio::select! {
+            commits = gate.stopped() => commits,
+            answer = act(client) => panic!("answered before {stop:?}: {answer}"),
+        };
+        server.kill().await;
+        commits
+    }
+
+    async fn give(&self, client: &Client) -> Value {
+        let input = json!({"badgeId": self.badge, "studentId": self.student});
+        let given = mutate(client, "awardBadge", AWARD, input).await;
+        assert_eq!(given["userErrors"], json!([]));
+        given["award"].clone()
+    }
+
+    async fn take_back(&self, client: &Client, award: &str) -> Value {
+        super::take_back(client, &json!({"id": award}), "A mistake").await
+    }
+
+    async fn expect_whole(&self, wanted: [i64; 8]) {
+        assert_eq!(traces(&self.database).await, wanted);
+        expect_no_difference(&self.config).await;
+    }
+}
+
+async fn traces(database: &Database) -> [i64; 8] {
+    let mut found = [0; 8];
+    for (sql, found) in TRACES.iter().zip(&mut found) {
+        *found = database.number(sql).await;
+    }
+    found
+}
+
+async fn expect_no_difference(config: &Config) {
+    let report = plaudit::check::run(config).await.expect("the database can be checked");
+    let differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
+    assert_eq!(differences, Vec::<String>::new());
+}
