@@ -17,6 +17,9 @@ use plaudit::{check, demo, signals, start, watch};
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const HELP: &str = "\
 Examples:
   plaudit                                      a demo on http://127.0.0.1:8000, with data to look at

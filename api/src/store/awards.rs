@@ -12,6 +12,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::connect::{Reads, Txn};
+use super::dialect::among;
 use super::error::Error;
 use crate::auth::policy::{Reach, Seen};
 
@@ -79,9 +80,11 @@ pub(crate) async fn of_pairs(db: &Txn, pairs: &BTreeSet<(Uuid, Uuid)>) -> Result
     }
     let people: BTreeSet<Uuid> = pairs.iter().map(|(person, _)| *person).collect();
     let achievements: BTreeSet<Uuid> = pairs.iter().map(|(_, achievement)| *achievement).collect();
-    let query = Entity::find()
-        .filter(Column::PersonId.is_in(people))
-        .filter(Column::AchievementId.is_in(achievements));
+    let query = Entity::find().filter(among(db.connection(), Column::PersonId, people)).filter(among(
+        db.connection(),
+        Column::AchievementId,
+        achievements,
+    ));
     Ok(query.all(db.connection()).await?)
 }
 
@@ -101,7 +104,7 @@ pub(crate) async fn flagged_among(db: &Txn, people: &BTreeSet<Uuid>) -> Result<B
         .column(Column::PersonId)
         .distinct()
         .filter(Column::Flagged.eq(true))
-        .filter(Column::PersonId.is_in(people.iter().copied()));
+        .filter(among(db.connection(), Column::PersonId, people.iter().copied()));
     let ids: Vec<Uuid> = query.into_tuple().all(db.connection()).await?;
     Ok(ids.into_iter().collect())
 }

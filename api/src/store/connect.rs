@@ -176,6 +176,9 @@ fn sqlite(url: &str, of: &Pool) -> ConnectOptions {
 fn postgres(url: &str, of: &Pool) -> ConnectOptions {
     let mut options = pool(url, of);
     options.statement_timeout(of.statement).set_application_name("plaudit");
+    options.map_sqlx_postgres_opts(|postgres| {
+        postgres.options([("default_transaction_isolation", "read committed")])
+    });
     options
 }
 

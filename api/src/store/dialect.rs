@@ -1,9 +1,12 @@
 //! What SQLite and PostgreSQL do differently: all of it is here.
 
-use sea_orm::sea_query::{LockType, SelectStatement};
+use sea_orm::sea_query::extension::postgres::PgFunc;
+use sea_orm::sea_query::{Expr, ExprTrait, LockType, SelectStatement, SimpleExpr};
 use sea_orm::{
-    AccessMode, ConnectionTrait, IsolationLevel, SqliteTransactionMode, Statement, TransactionOptions,
+    AccessMode, ColumnTrait, ConnectionTrait, DbBackend, IsolationLevel, SqliteTransactionMode, Statement,
+    TransactionOptions,
 };
+use uuid::Uuid;
 
 use super::connect::{Reads, Txn};
 use super::error::Error;
@@ -53,10 +56,8 @@ impl Dialect {
                 sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
                 ..TransactionOptions::default()
             },
-            Self::Postgres => TransactionOptions {
-                isolation_level: Some(IsolationLevel::ReadCommitted),
-                ..TransactionOptions::default()
-            },
+            // READ COMMITTED, as every connection is told when it opens.
+            Self::Postgres => TransactionOptions::default(),
         }
     }
 
@@ -84,6 +85,22 @@ impl Dialect {
         if self == Self::Postgres {
             query.lock_with_behavior(LockType::Update, sea_orm::sea_query::LockBehavior::SkipLocked);
         }
+    }
+}
+
+/// "The id in this column is one of these." On PostgreSQL they are one value, however many there are: the text
+/// recurs and is planned once.
+pub(super) fn among(
+    db: &impl ConnectionTrait,
+    column: impl ColumnTrait,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> SimpleExpr {
+    match db.get_database_backend() {
+        DbBackend::Postgres => {
+            let ids: Vec<Uuid> = ids.into_iter().collect();
+            column.into_expr().eq(PgFunc::any(Expr::value(ids)))
+        }
+        _ => column.is_in(ids),
     }
 }
 

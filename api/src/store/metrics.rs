@@ -9,6 +9,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::connect::{Reads, Txn};
+use super::dialect::among;
 use super::error::Error;
 use crate::auth::policy::Seen;
 
@@ -29,8 +30,8 @@ pub(crate) async fn of_pairs(db: &Txn, pairs: &BTreeSet<(Uuid, Uuid)>) -> Result
     let people: BTreeSet<Uuid> = pairs.iter().map(|(person, _)| *person).collect();
     let ids: BTreeSet<Uuid> = pairs.iter().map(|(_, metric)| *metric).collect();
     let query = metrics::Entity::find()
-        .filter(metrics::Column::PersonId.is_in(people))
-        .filter(metrics::Column::MetricId.is_in(ids));
+        .filter(among(db.connection(), metrics::Column::PersonId, people))
+        .filter(among(db.connection(), metrics::Column::MetricId, ids));
     Ok(query.all(db.connection()).await?)
 }
 

@@ -9,6 +9,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrde
 use uuid::Uuid;
 
 use super::connect::{Reads, Txn};
+use super::dialect::among;
 use super::error::Error;
 
 /// A row of `outbox`.
@@ -45,7 +46,7 @@ pub(crate) async fn lease_due(
         let update = Entity::update_many()
             .col_expr(Column::LeasedUntil, Expr::value(until))
             .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
-            .filter(Column::Id.is_in(rows.iter().map(|row| row.id)));
+            .filter(among(txn.connection(), Column::Id, rows.iter().map(|row| row.id)));
         update.exec(txn.connection()).await?;
     }
     Ok(rows)
@@ -57,7 +58,7 @@ pub(crate) async fn settle(txn: &Txn, ids: &[Uuid], now: DateTime<Utc>) -> Resul
         .col_expr(Column::SettledAt, Expr::value(now))
         .col_expr(Column::LeasedUntil, Expr::value(None::<DateTime<Utc>>))
         .filter(unsettled())
-        .filter(Column::Id.is_in(ids.iter().copied()));
+        .filter(among(txn.connection(), Column::Id, ids.iter().copied()));
     update.exec(txn.connection()).await?;
     Ok(())
 }

@@ -12,6 +12,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::connect::{Reads, Txn};
+use super::dialect::among;
 use super::error::Error;
 use crate::auth::policy::Reach;
 
@@ -57,7 +58,7 @@ pub(crate) async fn by_ids(
     db: &impl Reads,
     ids: impl IntoIterator<Item = Uuid> + Send,
 ) -> Result<Vec<Row>, Error> {
-    Ok(Entity::find().filter(Column::Id.is_in(ids)).all(db.connection()).await?)
+    Ok(Entity::find().filter(among(db.connection(), Column::Id, ids)).all(db.connection()).await?)
 }
 
 /// At most `limit` people within the reach behind `from`, by name.
@@ -116,8 +117,9 @@ pub(crate) async fn lock(txn: &Txn, ids: &BTreeSet<Uuid>) -> Result<Vec<Row>, Er
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut query =
-        Entity::find().filter(Column::Id.is_in(ids.iter().copied())).order_by(Column::Id, Order::Asc);
+    let mut query = Entity::find()
+        .filter(among(txn.connection(), Column::Id, ids.iter().copied()))
+        .order_by(Column::Id, Order::Asc);
     txn.dialect.lock_rows(QueryTrait::query(&mut query));
     Ok(query.all(txn.connection()).await?)
 }

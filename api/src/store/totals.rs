@@ -7,6 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::connect::{Reads, Txn};
+use super::dialect::among;
 use super::error::Error;
 use crate::auth::policy::Seen;
 
@@ -37,7 +38,7 @@ pub(crate) async fn of_people(
     db: &Txn,
     people: impl IntoIterator<Item = Uuid> + Send,
 ) -> Result<Vec<Row>, Error> {
-    Ok(Entity::find().filter(Column::PersonId.is_in(people)).all(db.connection()).await?)
+    Ok(Entity::find().filter(among(db.connection(), Column::PersonId, people)).all(db.connection()).await?)
 }
 
 /// Writes these numbers in place of what was there.
