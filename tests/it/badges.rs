@@ -4,6 +4,7 @@ mod crash;
 mod given;
 mod input;
 mod kept;
+mod leaving;
 mod many;
 mod race;
 mod revoked;

@@ -13,7 +13,7 @@ use crate::auth::policy::{self, Action, Reach, Seen};
 use crate::catalogue::Definition;
 use crate::pipeline::give::{self, Gift, Given};
 use crate::refusal::{Code, Failure, Refusal};
-use crate::store::{Txn, awards, catalogue, guardians, scope};
+use crate::store::{Txn, awards, catalogue, courses, guardians, people, scope};
 use crate::text;
 
 /// One student to be given a badge.
@@ -60,8 +60,12 @@ async fn award_within(
     rows: &[Result<Row, Refusal>],
 ) -> Result<(Vec<Result<Given, Refusal>>, Option<i64>), Interrupted> {
     let (xp_bonus, by) = (find_badge(txn, badge).await?.xp_bonus, author.actor.person());
+    courses::hold_taught(txn, reach).await?;
     let wanted: BTreeSet<Uuid> = rows.iter().flatten().map(|row| row.student).collect();
-    let seen = scope::seen(txn, reach, wanted.iter().copied()).await?;
+    // Only who is theirs is locked, and only who still is once they are locked is given anything.
+    let theirs = scope::seen(txn, reach, wanted.iter().copied()).await?.into_keys().collect();
+    people::lock(txn, &theirs).await?;
+    let seen = scope::seen(txn, reach, theirs).await?;
     // A child of one's own is told apart from a stranger, taught or not: one knows them anyway.
     let known = scope::seen(txn, &policy::sight(&author.actor), wanted.iter().copied()).await?;
     let children = match by {
@@ -109,7 +113,7 @@ fn judge(
 }
 
 async fn find_badge(txn: &Txn, id: Uuid) -> Result<Definition, Interrupted> {
-    let row = catalogue::achievement(txn, id).await?;
+    let row = catalogue::hold_achievement(txn, id).await?;
     let missing = || Refusal::new(Code::NotFound, "No badge has this id.").at(["badgeId"]);
     let definition = Definition::read(&row.ok_or_else(missing)?)?;
     if !definition.by_people && definition.secret {
@@ -174,6 +178,10 @@ async fn revoke_within(
     let missing =
         || Refusal::new(Code::NotFound, "No award with this id is yours to revoke.").at(["awardId"]);
     let award = awards::by_id(txn, reach, id).await?.ok_or_else(missing)?;
+    // Whose it is may have left meanwhile: once they are locked they stay.
+    courses::hold_taught(txn, reach).await?;
+    people::lock(txn, &[award.person_id].into()).await?;
+    scope::see(txn, reach, award.person_id).await?.ok_or_else(missing)?;
     let by = author.actor.person();
     // A teacher takes back what they gave, and only that.
     if author.actor.role() == Role::Teacher && award.awarded_by != by {

@@ -11,7 +11,7 @@ use crate::auth::policy::{self, Action, Seen};
 use crate::auth::{Actor, Role};
 use crate::id;
 use crate::refusal::{Code, Failure, Refusal};
-use crate::store::{Txn, certificates, people, scope};
+use crate::store::{Txn, certificates, courses, people, scope};
 use crate::text;
 
 /// The most bytes of a certificate's metadata, as JSON.
@@ -87,8 +87,9 @@ async fn create_within(
     wording: &Wording,
 ) -> Result<certificates::Row, Interrupted> {
     let reach = policy::reach(&author.actor, Action::CreateCertificate)?;
+    courses::hold_taught(txn, &reach).await?;
+    let person = people::lock(txn, &[student].into()).await?.pop().ok_or_else(no_student)?;
     let seen = scope::see(txn, &reach, student).await?.ok_or_else(no_student)?;
-    let person = people::by_id(txn, student).await?.ok_or_else(no_student)?;
     if person.role != Role::Student.as_str() {
         return Err(no_student().into());
     }

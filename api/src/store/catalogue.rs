@@ -49,9 +49,11 @@ pub(crate) async fn publish(
     super::insert_all(txn, achievements, Some(replace)).await
 }
 
-/// The achievement with this id.
-pub(crate) async fn achievement(db: &impl Reads, id: Uuid) -> Result<Option<Achievement>, Error> {
-    Ok(achievements::Entity::find_by_id(id).one(db.connection()).await?)
+/// The achievement with this id, which stays as it is until the transaction ends.
+pub(crate) async fn hold_achievement(txn: &Txn, id: Uuid) -> Result<Option<Achievement>, Error> {
+    let mut query = achievements::Entity::find_by_id(id);
+    txn.dialect.hold_rows(QueryTrait::query(&mut query));
+    Ok(query.one(txn.connection()).await?)
 }
 
 /// The achievement with this id, locked.

@@ -53,8 +53,9 @@ pub(crate) async fn keep(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Ro
 }
 
 /// The course with this id, if the reach acts in it: who reaches students through what they teach acts
-/// there alone, everybody else in any.
+/// there alone, where it stays theirs; everybody else in any.
 pub(crate) async fn open_to(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
+    hold_taught(txn, reach).await?;
     let mut open = Condition::all();
     if let Some((me, relations)) = reach.relations()
         && relations.contains(&Relation::Student)
@@ -62,6 +63,23 @@ pub(crate) async fn open_to(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option
         open = open.add(courses::Column::TeacherId.eq(me));
     }
     Ok(courses::Entity::find_by_id(id).filter(open).one(txn.connection()).await?)
+}
+
+/// Keeps what this teacher teaches theirs until the transaction ends, where the reach acts through it.
+pub(crate) async fn hold_taught(txn: &Txn, reach: &Reach) -> Result<(), Error> {
+    use courses::Column;
+    let Some((me, relations)) = reach.relations() else { return Ok(()) };
+    if !relations.contains(&Relation::Student) {
+        return Ok(());
+    }
+    let mut query = courses::Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::TeacherId.eq(me))
+        .order_by(Column::Id, Order::Asc);
+    txn.dialect.hold_rows(QueryTrait::query(&mut query));
+    query.into_tuple::<Uuid>().all(txn.connection()).await?;
+    Ok(())
 }
 
 /// Adds a course.

@@ -80,6 +80,14 @@ impl Dialect {
         }
     }
 
+    /// Keeps the rows a query finds as they are, in the order it finds them, together with everybody else
+    /// who does.
+    pub(super) fn hold_rows(self, query: &mut SelectStatement) {
+        if self == Self::Postgres {
+            query.lock(LockType::Share);
+        }
+    }
+
     /// Passes over rows another worker holds, so that relays share the work.
     pub(super) fn lock_free_rows(self, query: &mut SelectStatement) {
         if self == Self::Postgres {
