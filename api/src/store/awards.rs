@@ -118,9 +118,11 @@ pub(crate) async fn of_events(
     Ok(query.all(db.connection()).await?)
 }
 
-/// The award with this id, if it is of somebody within the reach.
+/// The award with this id, if it is of somebody within the reach who has not been erased.
 pub(crate) async fn by_id(db: &impl Reads, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
-    let query = Entity::find_by_id(id).filter(super::scope::within(reach, Column::PersonId));
+    let query = Entity::find_by_id(id)
+        .filter(super::scope::within(reach, Column::PersonId))
+        .filter(super::scope::remains(Column::PersonId));
     Ok(query.one(db.connection()).await?)
 }
 

@@ -46,6 +46,18 @@ pub(super) fn within(reach: &Reach, person: impl ColumnTrait) -> Condition {
     })
 }
 
+/// "The person in this column has not been erased", for a statement of any table.
+pub(super) fn remains(person: impl ColumnTrait) -> Expr {
+    use people::Column;
+    let them = Query::select()
+        .column(Column::Id.as_column_ref())
+        .from(people::Entity)
+        .and_where(Expr::col(Column::Id.as_column_ref()).eq(Expr::col(person.as_column_ref())))
+        .and_where(Expr::col(Column::ErasedAt.as_column_ref()).is_null())
+        .to_owned();
+    Expr::exists(them)
+}
+
 fn children(guardian: Uuid) -> SelectStatement {
     use guardians::Column;
     Query::select()

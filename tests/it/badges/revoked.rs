@@ -1,10 +1,12 @@
 //! Awards taken back: they stay with their reason, their XP is reversed, and what followed is flagged.
 
+use plaudit::auth::Role;
 use serde_json::{Value, json};
 use tests::on_both;
+use uuid::Uuid;
 
 use super::{School, badge, give, held, take_back, xp};
-use crate::courses::text;
+use crate::courses::{join, mutate, text};
 
 on_both! {
     async fn what_is_taken_back_stays_with_its_reason_and_what_it_led_to_is_flagged(w: World) {
@@ -38,6 +40,29 @@ on_both! {
             assert_eq!(w.database.number(sql).await, count, "{sql}");
         }
         assert_eq!(w.finish().await.flagged.len(), 3);
+    }
+
+    async fn an_award_of_somebody_erased_is_nobodys_to_find_or_to_take_back(w: World) {
+        let school = School::found(&w).await;
+        let (_, head) = join(&w, Role::SuperAdmin).await;
+        let id = badge(&school.admin, "Team Player", 0).await;
+        let award = give(&school.admin, &id, school.student).await.0["id"].clone();
+        let erase = json!({"userId": school.student});
+        assert_eq!(mutate(&head, "erasePerson", "user { id }", erase).await["userErrors"], json!([]));
+        let node = "query($id: ID!) { node(id: $id) { id } }";
+        let revoke = "mutation($id: ID!) { revokeAward(input: {awardId: $id, reason: \"Ada's\"}) { award { id } userErrors { field code message reason } } }";
+        w.server.settle().await.unwrap();
+        let before = w.database.contents().await;
+        for client in [&school.admin, &head] {
+            for document in [node, revoke] {
+                let (here, nowhere) = (json!({"id": award}), json!({"id": Uuid::new_v4()}));
+                let here = client.exchange(document, here, "erased").await;
+                assert_eq!(here, client.exchange(document, nowhere, "erased").await);
+            }
+        }
+        assert_eq!(w.service().ask(node, json!({"id": award})).await.data()["node"], Value::Null);
+        assert!(w.database.contents().await == before, "nothing is written");
+        w.finish().await;
     }
 
     async fn a_badge_given_again_is_its_next_occurrence(w: World) {
