@@ -103,7 +103,7 @@ async fn create_within(
     Ok(row)
 }
 
-/// Issues what completing a course brings, once a student and course; says whether this was the first time.
+/// Issues what completing a course brings, once a student and course; answers its id, if this was the first time.
 ///
 /// # Errors
 /// When the database fails; the caller rolls back.
@@ -114,7 +114,7 @@ pub(crate) async fn issue_for_course(
     course: Uuid,
     title: &str,
     issued_by: &str,
-) -> Result<bool, crate::store::Error> {
+) -> Result<Option<Uuid>, crate::store::Error> {
     let wording = Wording {
         title: title.to_owned(),
         issued_by: issued_by.to_owned(),
@@ -123,7 +123,9 @@ pub(crate) async fn issue_for_course(
         document_url: None,
         metadata: None,
     };
-    certificates::insert(txn, student, new(app, student, wording, Some(course))).await
+    let row = new(app, student, wording, Some(course));
+    let id = row.id;
+    Ok(certificates::insert(txn, student, row).await?.then_some(id))
 }
 
 /// Changes a certificate.

@@ -133,7 +133,10 @@ async fn complete_within(
     let now = app.clock.now();
     let id = format!("lesson:{}:{}", student.id, lesson.id);
     let first = enrollments::complete(txn, seen, lesson.id, now).await?;
-    certify(app, txn, seen, &course).await?;
+    if let Some(certificate) = certify(app, txn, seen, &course).await? {
+        let on = [(Some(student.id), Some(certificate))];
+        audit::note(txn, author, Act::CreateCertificate, on, now).await?;
+    }
     if !first {
         let awards = first_awards(txn, id, student.id).await?;
         return Ok((Completed { lesson, awards }, None));
@@ -145,19 +148,24 @@ async fn complete_within(
     Ok((Completed { lesson, awards }, head))
 }
 
-/// Issues the certificate of a course that the student has completed, if it has one and they do not.
-async fn certify(app: &App, txn: &Txn, student: Seen, course: &courses::Row) -> Result<(), store::Error> {
-    let Some(title) = &course.certificate_title else { return Ok(()) };
+/// Issues the certificate of a course that the student has completed, if it has one and they do not; answers
+/// its id.
+async fn certify(
+    app: &App,
+    txn: &Txn,
+    student: Seen,
+    course: &courses::Row,
+) -> Result<Option<Uuid>, store::Error> {
+    let Some(title) = &course.certificate_title else { return Ok(None) };
     if enrollments::lessons_left(txn, student, course.id).await? > 0 {
-        return Ok(());
+        return Ok(None);
     }
     let teacher = match course.teacher_id {
         Some(teacher) => people::by_id(txn, teacher).await?,
         None => None,
     };
     let issued_by = teacher.map_or_else(|| course.title.clone(), |teacher| teacher.display_name);
-    certificates::issue_for_course(app, txn, student, course.id, title, &issued_by).await?;
-    Ok(())
+    certificates::issue_for_course(app, txn, student, course.id, title, &issued_by).await
 }
 
 /// Writes a comment as the author; answers the awards it brought.

@@ -97,6 +97,36 @@ on_both! {
         w.finish().await;
     }
 
+    async fn a_certificate_that_somebody_else_brings_about_is_written_down(w: World) {
+        let (teacher_id, teacher) = join(&w, Role::Teacher).await;
+        let (_, admin) = join(&w, Role::Admin).await;
+        let (ada_id, ada) = join(&w, Role::Student).await;
+        let (eve_id, eve) = join(&w, Role::Student).await;
+        let rust = course(&teacher, 1).await;
+        let lesson = rust.lessons[0].as_str();
+        for student in [&ada, &eve] {
+            enroll(student, &rust, None).await;
+        }
+        complete(&ada, lesson, None).await;
+        // A course that certifies only later does so when a lesson is completed again.
+        let certified = json!({"id": rust.id, "certificateTitle": "Rustacean"});
+        mutate(&admin, "updateCourse", "course { id }", certified).await;
+        for _ in 0..2 {
+            complete(&teacher, lesson, Some(ada_id)).await;
+        }
+        complete(&eve, lesson, None).await;
+        let log = "query($id: ID!) { auditLog(userId: $id) { nodes { actor role act objectId } } }";
+        let certificate = ada.ask("{ certificates { nodes { id } } }", json!({})).await;
+        let certificate = &certificate.data()["certificates"]["nodes"][0]["id"];
+        let hers = admin.ask(log, json!({"id": ada_id})).await;
+        assert_eq!(hers.data()["auditLog"]["nodes"], json!([
+            {"actor": teacher_id, "role": "TEACHER", "act": "create_certificate", "objectId": certificate}]));
+        let own = admin.ask(log, json!({"id": eve_id})).await;
+        assert_eq!(own.data()["auditLog"]["nodes"], json!([]), "what one earns oneself is one's own affair");
+        assert_eq!(w.database.number("SELECT count(*) FROM certificates").await, 2);
+        w.finish().await;
+    }
+
     async fn a_lesson_completed_again_answers_as_the_first_time_and_counts_once(w: World) {
         let (_, teacher) = join(&w, Role::Teacher).await;
         let (ada_id, ada) = join(&w, Role::Student).await;
