@@ -164,6 +164,8 @@ async fn certify(
         Some(teacher) => people::by_id(txn, teacher).await?,
         None => None,
     };
+    // Nobody is named who is not there any more.
+    let teacher = teacher.filter(|teacher| teacher.erased_at.is_none());
     let issued_by = teacher.map_or_else(|| course.title.clone(), |teacher| teacher.display_name);
     certificates::issue_for_course(app, txn, student, course.id, title, &issued_by).await
 }

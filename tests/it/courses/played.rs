@@ -97,6 +97,25 @@ on_both! {
         w.finish().await;
     }
 
+    async fn without_a_teacher_who_is_still_there_the_course_stands_behind_its_certificate(w: World) {
+        let (_, admin) = join(&w, Role::Admin).await;
+        let (_, ada) = join(&w, Role::Student).await;
+        let mut issued = Vec::new();
+        for gone in ["UPDATE courses SET teacher_id = NULL", "UPDATE people SET erased_at = updated_at WHERE role = 'teacher'"] {
+            let (_, teacher) = join(&w, Role::Teacher).await;
+            let rust = course(&teacher, 1).await;
+            let certified = json!({"id": rust.id, "title": format!("Rust {}", issued.len()), "certificateTitle": "Rustacean"});
+            mutate(&admin, "updateCourse", "course { id }", certified).await;
+            w.database.execute(gone).await;
+            enroll(&ada, &rust, None).await;
+            complete(&ada, &rust.lessons[0], None).await;
+            let newest = ada.ask("{ certificates(first: 1) { nodes { issuedBy } } }", json!({})).await;
+            issued.push(text(&newest.data()["certificates"]["nodes"][0]["issuedBy"]));
+        }
+        assert_eq!(issued, ["Rust 0", "Rust 1"]);
+        w.finish().await;
+    }
+
     async fn a_certificate_that_somebody_else_brings_about_is_written_down(w: World) {
         let (teacher_id, teacher) = join(&w, Role::Teacher).await;
         let (_, admin) = join(&w, Role::Admin).await;
