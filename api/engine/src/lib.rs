@@ -21,7 +21,7 @@ pub use advance::{Entry, EntryCause, Flag, Gain, NewAward, Overflow, PersonTotal
 pub use catalog::{
     Achievement, Act, Activity, AttributeProblem, Catalog, LoadedPack, Pack, Problem, Settings,
 };
-pub use entitlement::{Entitlement, entitlement, misjudged};
+pub use entitlement::{Entitlement, due, entitlement, misjudged};
 pub use event::{Attributes, Event, EventKey, Local, Value, local};
 pub use needs::{Late, Needs, PersonNeeds, late, needs};
 pub use progress::{Progress, Summary, progress, summary};

@@ -174,11 +174,9 @@ impl Holder {
 
     /// Brings what rules give into line with what is held now; `at` is when it came to be.
     fn settle(&mut self, catalog: &Catalog, at: DateTime<Utc>, now: DateTime<Utc>) {
-        let has: BTreeSet<_> = self.held.iter().map(|row| (row.achievement_id, row.occurrence)).collect();
-        let due = engine::entitlement(catalog, &self.state()).awards;
-        for (achievement, occurrence) in due.difference(&has) {
-            let Some(achievement) = catalog.achievement(*achievement) else { continue };
-            let award = blank(self.person.id, achievement.id, *occurrence, achievement.xp_bonus, now);
+        for (achievement, occurrence) in engine::due(catalog, &self.state()) {
+            let Some(achievement) = catalog.achievement(achievement) else { continue };
+            let award = blank(self.person.id, achievement.id, occurrence, achievement.xp_bonus, now);
             self.hold(awards::Row { earned_at: at, ..award }, now);
         }
         let misjudged = engine::misjudged(catalog, &self.state());

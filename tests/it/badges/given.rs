@@ -1,8 +1,8 @@
 //! A badge given goes the way of an earned one: XP, what the XP leads to, feed, messages.
 
 use plaudit::auth::Role;
-use serde_json::json;
-use tests::on_both;
+use serde_json::{Value, json};
+use tests::{Backend, Packs, World, on_both};
 
 use super::{AWARD, School, badge, give, held, xp};
 use crate::courses::{mutate, text};
@@ -123,4 +123,47 @@ on_both! {
         assert_eq!(w.person(school.student, Role::Student).ask("{ summary { totalEarned } }", json!({})).await.data()["summary"]["totalEarned"], 5);
         w.finish().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_badge_leads_to_is_told_step_by_step_on_sqlite() {
+    lead_step_by_step(Backend::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_badge_leads_to_is_told_step_by_step_on_postgres() {
+    lead_step_by_step(Backend::Postgres).await;
+}
+
+/// Six steps, each of which brings the XP for the next. The pack names the last first, and their ids stand in
+/// yet another order.
+async fn lead_step_by_step(backend: Backend) {
+    let step = |nth: i64| {
+        json!({
+            "name": format!("Step {nth}"), "description": "One further.", "requirement": "Go on", "category": "way",
+            "rarity": "common", "xpBonus": 1, "rule": {"kind": "xp", "target": nth},
+        })
+    };
+    let packs = Packs::of(&json!({
+        "pack": "steps", "name": "Steps", "description": "One after another.", "version": 1, "activities": [],
+        "categories": [{"key": "way", "name": "Way"}], "achievements": (1..=6).rev().map(step).collect::<Vec<Value>>(),
+    }));
+    let beside = packs.setting();
+    let Some(w) = World::with(backend, |config| config.catalogs.push(beside)).await else { return };
+    let school = School::found(&w).await;
+    let cursor = school.as_student.ask("{ feedCursor }", json!({})).await.data()["feedCursor"].clone();
+    let id = badge(&school.admin, "First Push", 1).await;
+    give(&school.teacher, &id, school.student).await;
+    let follow =
+        "subscription($after: String) { achievementEarned(after: $after) { award { achievement { key } } } }";
+    let mut socket = school.as_student.socket().await;
+    socket.subscribe("1", follow, json!({"after": cursor})).await;
+    let mut told = Vec::new();
+    for _ in 0..7 {
+        told.push(text(&socket.next("1").await["data"]["achievementEarned"]["award"]["achievement"]["key"]));
+    }
+    let steps = (1..=6).map(|nth| format!("steps/step-{nth}"));
+    assert_eq!(told, ["school/first-push".to_owned()].into_iter().chain(steps).collect::<Vec<_>>());
+    assert_eq!(xp(&school.as_student, school.student).await, 7);
+    w.finish().await;
 }
