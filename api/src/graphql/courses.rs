@@ -154,7 +154,7 @@ pub(crate) struct UpdateCourseInput {
     id: ID,
     /// What it is called: one line of at most 200 letters.
     title: MaybeUndefined<String>,
-    /// Who teaches it from now on; null: nobody.
+    /// Who teaches it from now on; null: nobody, which only an admin may say.
     teacher_id: MaybeUndefined<ID>,
     /// Titles of lessons to add behind those that are there; at most 500 in all.
     add_lessons: Option<Vec<String>>,

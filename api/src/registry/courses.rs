@@ -122,6 +122,10 @@ async fn update_within(
     let message = "No course that you may change has this id: send the id of one.";
     let missing = || Refusal::new(Code::NotFound, message).at(["id"]);
     let before = courses::keep(txn, reach, id).await?.ok_or_else(missing)?;
+    if change.teacher == Some(None) && !reach.is_everybody() {
+        let message = "You teach this course: ask an admin to give it to somebody else, or to nobody.";
+        return Err(Refusal::invalid(["teacherId"], message).into());
+    }
     if let Some(Some(teacher)) = change.teacher
         && before.teacher_id != Some(teacher)
     {

@@ -75,6 +75,10 @@ on_both! {
         assert_eq!(changed["course"]["teacher"]["id"], json!(grace_id));
         reads_like_missing(&w, &hedy, "updateCourse", json!({"id": radio, "title": "Mine"}), "id").await;
         let nobody = json!({"id": radio, "teacherId": null});
+        let rows = w.database.contents().await;
+        let error = refused(&grace, "updateCourse", &nobody).await;
+        assert_eq!((&error["code"], &error["field"]), (&json!("INVALID_INPUT"), &json!(["input", "teacherId"])));
+        assert!(w.database.contents().await == rows, "nobody gives their own course away");
         let changed = mutate(&admin, "updateCourse", "course { teacher { id } }", nobody).await;
         assert_eq!(changed["course"], json!({"teacher": null}));
         let acts = "SELECT count(*) FROM acts WHERE act = 'update_course'";
