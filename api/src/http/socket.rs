@@ -62,13 +62,12 @@ pub(super) async fn upgrade<E: Executor>(site: Site<E>, mut parts: Parts, tone: 
     };
     // Twice the limit: what is only a little too long is still read, and closed with the right words.
     let most = site.limits.socket_message_bytes.saturating_mul(2);
-    let tone = tone.clone();
     let span = tracing::Span::current();
     upgrade
         .protocols([SUBPROTOCOL])
         .max_message_size(most)
         .max_frame_size(most)
-        .on_upgrade(move |socket| converse(site, socket, connection, tone).instrument(span))
+        .on_upgrade(move |socket| converse(site, socket, connection).instrument(span))
 }
 
 /// What can happen on a socket.
@@ -81,7 +80,7 @@ enum Happening {
     WriterGone,
 }
 
-async fn converse<E: Executor>(site: Site<E>, socket: WebSocket, connection: Connection, tone: Tone) {
+async fn converse<E: Executor>(site: Site<E>, socket: WebSocket, connection: Connection) {
     let opened = Instant::now();
     let speaks_it = socket.protocol().is_some_and(|protocol| protocol.as_bytes() == SUBPROTOCOL.as_bytes());
     let (sink, mut incoming) = socket.split();
@@ -90,7 +89,7 @@ async fn converse<E: Executor>(site: Site<E>, socket: WebSocket, connection: Con
     let patience = Duration::from_secs(site.limits.socket_send_seconds);
     let mut writer = tokio::spawn(writer::write(sink, queued, closing, patience));
     let mut stopping = site.stopping.clone();
-    let mut talk = Talk::new(site, tone, connection.peer.ip(), queue.clone());
+    let mut talk = Talk::new(site, connection.peer.ip(), queue.clone());
 
     let mut stop_at = None;
     let mut tick = time::interval(TICK);

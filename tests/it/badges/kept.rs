@@ -1,7 +1,7 @@
 //! How badges are made, changed and retired, and where they are found.
 
 use serde_json::{Value, json};
-use tests::on_both;
+use tests::{Frame, on_both};
 
 use super::{School, badge, expect_refused, give, held};
 use crate::courses::mutate;
@@ -29,6 +29,24 @@ on_both! {
         assert_eq!(school.as_student.ask(by_rule, json!({})).await.data()["catalog"]["totalCount"], 0);
         let one = "{ achievement(key: \"school/team-player\") { name } }";
         assert_eq!(school.as_student.ask(one, json!({})).await.data()["achievement"]["name"], "Team Player!");
+        w.finish().await;
+    }
+
+    async fn what_is_done_over_one_socket_is_written_down_under_as_many_request_ids(w: World) {
+        let school = School::found(&w).await;
+        let create = "mutation($name: String!) { createBadge(input: {name: $name, iconUrl: \"https://school.example/b.png\"}) {
+            achievement { id } } }";
+        let mut socket = school.admin.socket().await;
+        let mut made = Vec::new();
+        for nth in ["1", "2"] {
+            socket.subscribe(nth, create, json!({"name": format!("Badge {nth}")})).await;
+            made.push(socket.next(nth).await["data"]["createBadge"]["achievement"]["id"].clone());
+            assert_eq!(socket.frame().await, Frame::Message(json!({"type": "complete", "id": nth})));
+        }
+        let log = school.admin.ask("{ auditLog(first: 2) { nodes { objectId requestId } } }", json!({})).await;
+        let log = log.data()["auditLog"]["nodes"].as_array().unwrap().clone();
+        assert_eq!([&log[1]["objectId"], &log[0]["objectId"]], [&made[0], &made[1]]);
+        assert_ne!(log[0]["requestId"], log[1]["requestId"]);
         w.finish().await;
     }
 

@@ -9,21 +9,30 @@ use std::time::Duration;
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Executor, Response};
 use futures_util::future::AbortHandle;
-use futures_util::stream::{BoxStream, SelectAll, StreamExt, abortable, once};
+use futures_util::stream::{self, BoxStream, SelectAll, StreamExt, abortable, once};
 use tokio::time::timeout;
 
 use crate::http::answer::{is_request_error, server_error};
 use crate::http::operation::Operation;
 use crate::refusal::Refusal;
 
+/// What an operation goes by.
+#[derive(Clone)]
+pub(super) struct Name {
+    /// On this socket: the client's word for it.
+    pub(super) id: Arc<str>,
+    /// Everywhere: its errors, the log and the audit have it.
+    pub(super) request_id: Arc<str>,
+}
+
 /// Something an operation did.
 pub(super) enum Event {
     /// It answered, and may go on.
-    Answered(Arc<str>, Box<Response>),
+    Answered(Name, Box<Response>),
     /// It failed for good.
-    Failed(Arc<str>, Box<Response>),
+    Failed(Name, Box<Response>),
     /// It is over.
-    Completed(Arc<str>),
+    Completed(Name),
 }
 
 /// The operations under way.
@@ -40,10 +49,10 @@ struct Running {
     abort: AbortHandle,
 }
 
-/// What one stream yields: its number, its id, and an answer or its end.
+/// What one stream yields: its number, its name, and an answer or its end.
 struct Step {
     number: u64,
-    id: Arc<str>,
+    name: Name,
     answer: Option<Response>,
 }
 
@@ -61,16 +70,15 @@ impl Operations {
     /// Starts an operation; a query or a mutation has `patience` to answer.
     pub(super) fn start<E: Executor>(
         &mut self,
-        id: &str,
+        name: Name,
         schema: E,
         operation: Operation,
         patience: Duration,
     ) {
         self.started += 1;
         let number = self.started;
-        let id: Arc<str> = id.into();
         let Operation { request, errands, .. } = operation;
-        let answers = match operation.kind {
+        let mut answers = match operation.kind {
             OperationType::Subscription => errands.follow(schema.execute_stream(request, None)).boxed(),
             OperationType::Query | OperationType::Mutation => once(async move {
                 let answer = timeout(patience, errands.run(schema.execute(request))).await;
@@ -78,13 +86,17 @@ impl Operations {
             })
             .boxed(),
         };
+        // Its lines in the log have its own id beside the socket's.
+        let span = tracing::info_span!("operation", id = %name.request_id);
+        span.in_scope(|| tracing::info!(request_id = %name.request_id, "an operation began"));
+        let answers = stream::poll_fn(move |cx| span.in_scope(|| answers.poll_next_unpin(cx)));
         let (answers, abort) = abortable(AssertUnwindSafe(answers).catch_unwind());
-        let name = Arc::clone(&id);
-        let end = Step { number, id: Arc::clone(&id), answer: None };
+        let id = Arc::clone(&name.id);
+        let end = Step { number, name: name.clone(), answer: None };
         let steps = answers
             .map(move |answer| Step {
                 number,
-                id: Arc::clone(&name),
+                name: name.clone(),
                 answer: Some(answer.unwrap_or_else(panicked)),
             })
             .chain(once(async move { end }));
@@ -106,22 +118,23 @@ impl Operations {
                 return std::future::pending().await;
             };
             // A step of a stopped operation is nobody's, also if its id is in use again.
-            let Some(running) = self.running.get(&step.id).filter(|running| running.number == step.number)
+            let Some(running) =
+                self.running.get(&step.name.id).filter(|running| running.number == step.number)
             else {
                 continue;
             };
             let Some(answer) = step.answer else {
-                self.running.remove(&step.id);
-                return Event::Completed(step.id);
+                self.running.remove(&step.name.id);
+                return Event::Completed(step.name);
             };
             // A subscription whose answer has no data has lost it for good: the client must know, and resume.
             let lost =
                 running.kind == OperationType::Subscription && answer.data == async_graphql::Value::Null;
             if is_request_error(&answer) || lost {
-                self.stop(&step.id);
-                return Event::Failed(step.id, Box::new(answer));
+                self.stop(&step.name.id);
+                return Event::Failed(step.name, Box::new(answer));
             }
-            return Event::Answered(step.id, Box::new(answer));
+            return Event::Answered(step.name, Box::new(answer));
         }
     }
 }

@@ -10,16 +10,17 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::operations::{Event, Operations};
+use super::operations::{Event, Name, Operations};
 use super::protocol::{self, Close, Heard};
 use super::seats::{Holder, Seat};
 use super::too_big;
 use crate::graphql::context::Caller;
 use crate::http::Site;
-use crate::http::answer::{Tone, dress, explain, server_error};
+use crate::http::answer::{dress, explain, server_error};
 use crate::http::identity::{self, Identity};
 use crate::http::operation::prepare;
 use crate::http::params::Params;
+use crate::id;
 use crate::refusal::{Code, Failure, Refusal};
 
 /// Why a conversation is over.
@@ -42,7 +43,6 @@ type Step = Result<(), End>;
 /// One conversation.
 pub(super) struct Talk<E> {
     site: Site<E>,
-    tone: Tone,
     address: IpAddr,
     queue: mpsc::Sender<Message>,
     /// What runs for the client.
@@ -60,10 +60,10 @@ struct Client {
 }
 
 impl<E: Executor> Talk<E> {
-    pub(super) fn new(site: Site<E>, tone: Tone, address: IpAddr, queue: mpsc::Sender<Message>) -> Self {
+    pub(super) fn new(site: Site<E>, address: IpAddr, queue: mpsc::Sender<Message>) -> Self {
         let now = Instant::now();
         let operations = Operations::default();
-        Self { site, tone, address, queue, operations, client: None, opened: now, heard: now, pinged: now }
+        Self { site, address, queue, operations, client: None, opened: now, heard: now, pinged: now }
     }
 
     /// Bytes of the longest message.
@@ -101,17 +101,16 @@ impl<E: Executor> Talk<E> {
         // What was found out just now may be about a token that has just ended.
         self.check_token()?;
         self.check_rights(&event)?;
-        let request_id = &self.tone.request_id;
         permit.send(match event {
-            Event::Answered(id, mut answer) => {
-                dress(&mut answer.errors, request_id, &self.tone.limits);
-                protocol::next(&id, &answer)
+            Event::Answered(name, mut answer) => {
+                dress(&mut answer.errors, &name.request_id, &self.site.limits);
+                protocol::next(&name.id, &answer)
             }
-            Event::Failed(id, mut answer) => {
-                dress(&mut answer.errors, request_id, &self.tone.limits);
-                protocol::error(&id, &answer.errors)
+            Event::Failed(name, mut answer) => {
+                dress(&mut answer.errors, &name.request_id, &self.site.limits);
+                protocol::error(&name.id, &answer.errors)
             }
-            Event::Completed(id) => protocol::complete(&id),
+            Event::Completed(name) => protocol::complete(&name.id),
         });
         Ok(())
     }
@@ -165,36 +164,39 @@ impl<E: Executor> Talk<E> {
             let reason = format!("Subscriber for {id} already exists");
             return Err(Close::new(Close::DUPLICATE_ID, reason).into());
         }
+        // A socket has one id, and everything asked over it another.
+        let request_id = id::new(self.site.app.clock.now()).to_string();
+        let name = Name { id: id.into(), request_id: request_id.into() };
         let most = self.site.limits.subscriptions_per_socket;
         if self.operations.count() >= most {
             let message = format!("At most {most} operations run on one socket (subscriptions_per_socket).");
-            return self.refuse(id, server_error(&Refusal::new(Code::RateLimited, message))).await;
+            return self.refuse(&name, server_error(&Refusal::new(Code::RateLimited, message))).await;
         }
         // A socket lives as long as its token; the rights of who opened it may end before.
         if let Err(failure) = client.identity.confirm(&self.site.app).await {
             let (_, refusal) = explain(failure);
             return match refusal.code {
                 Code::Unauthenticated => Err(Close::new(Close::EXPIRED, refusal.message).into()),
-                _ => self.refuse(id, server_error(&refusal)).await,
+                _ => self.refuse(&name, server_error(&refusal)).await,
             };
         }
         self.check_token()?;
         let caller =
-            Caller { actor: client.identity.actor.clone(), request_id: Arc::clone(&self.tone.request_id) };
+            Caller { actor: client.identity.actor.clone(), request_id: Arc::clone(&name.request_id) };
         match prepare(&self.site.app, caller, params) {
             Ok(operation) => {
                 let patience = Duration::from_secs(self.site.limits.request_seconds);
-                self.operations.start(id, self.site.schema.clone(), operation, patience);
+                self.operations.start(name, self.site.schema.clone(), operation, patience);
                 Ok(())
             }
-            Err(error) => self.refuse(id, error).await,
+            Err(error) => self.refuse(&name, error).await,
         }
     }
 
-    async fn refuse(&mut self, id: &str, error: ServerError) -> Step {
+    async fn refuse(&mut self, name: &Name, error: ServerError) -> Step {
         let mut errors = vec![error];
-        dress(&mut errors, &self.tone.request_id, &self.tone.limits);
-        self.say(protocol::error(id, &errors)).await
+        dress(&mut errors, &name.request_id, &self.site.limits);
+        self.say(protocol::error(&name.id, &errors)).await
     }
 
     async fn say(&mut self, message: Message) -> Step {

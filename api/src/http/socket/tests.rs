@@ -47,6 +47,7 @@ impl Server {
         tokio::spawn(serving);
         let mut request = "ws://server/graphql".into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", protocol.parse().unwrap());
+        request.headers_mut().insert("x-request-id", "the-socket".parse().unwrap());
         let (socket, response) = client_async(request, ours).await.unwrap();
         assert_eq!(response.headers()["sec-websocket-protocol"], protocol);
         Client { socket }
@@ -144,6 +145,25 @@ async fn a_field_that_fails_is_next_and_a_request_error_is_error() {
     }
     client.ask("b", "{ hello }").await;
     assert_eq!(client.hear().await["type"], "next");
+}
+
+#[tokio::test]
+async fn every_operation_has_a_request_id_of_its_own() {
+    let server = Server::new(Config::demo());
+    let mut client = server.introduced("crm").await;
+    let mut ids = std::collections::BTreeSet::new();
+    for query in ["{ fails }", "{ fails }", "{", "{ nothing }", "subscription { refused }"] {
+        client.ask("a", query).await;
+        let told = client.hear().await;
+        let errors = told["payload"]["errors"].as_array().or(told["payload"].as_array()).unwrap();
+        let id = errors[0]["extensions"]["requestId"].as_str().unwrap();
+        assert!(uuid::Uuid::parse_str(id).is_ok(), "{query}: {id}");
+        ids.insert(id.to_owned());
+        if told["type"] == "next" {
+            assert_eq!(client.hear().await["type"], "complete");
+        }
+    }
+    assert_eq!(ids.len(), 5);
 }
 
 #[tokio::test]
