@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::audit::Author;
 use crate::auth::token::Keys;
 use crate::auth::{Actor, Claims, Role, policy};
 use crate::config::DEMO_SECRET;
 use crate::pipeline::{self, Incoming, Submission};
 use crate::refusal::{Code, Failure, Refusal};
-use crate::registry::audit::Author;
 use crate::registry::people::{self, Change};
 use crate::store;
 
@@ -110,7 +110,7 @@ async fn move_in(app: &App) -> Result<bool, Failure> {
     }
     let recorder = policy::recorder(&Actor::Service { source: school.service.as_str().into() });
     for events in past(app, &school).chunks(CHUNK) {
-        let submission = Submission { recorder: recorder.clone(), events: events.into() };
+        let submission = Submission { recorder: recorder.clone(), author: None, events: events.into() };
         for refusal in pipeline::record(app, submission).await?.into_iter().filter_map(Result::err) {
             // A catalogue of one's own may give these words another meaning; the rest is still a school.
             tracing::debug!(message = refusal.message, "an event of the demo was refused");

@@ -12,6 +12,7 @@ mod progress;
 pub mod refusal;
 mod text;
 
+mod audit;
 pub mod auth;
 mod delivery;
 mod pipeline;

@@ -56,7 +56,7 @@ impl AuditEntry {
         Some(User::of(ctx, self.0.person_id?).await)
     }
 
-    /// Which award, certificate, course, lesson or badge it was about.
+    /// Which award, certificate, course, lesson, badge or event it was about.
     async fn object_id(&self) -> Option<ID> {
         self.0.object_id.map(Into::into)
     }

@@ -8,9 +8,9 @@ use async_graphql::dataloader::DataLoader;
 use super::fault::{Answer, Fault};
 use super::loaders::Loaders;
 use crate::app::App;
+use crate::audit::Author;
 use crate::auth::Actor;
 use crate::refusal::Refusal;
-use crate::registry::audit::Author;
 
 /// The caller of one request.
 #[derive(Debug, Clone)]

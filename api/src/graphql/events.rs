@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, Json, SimpleObject};
 use uuid::Uuid;
 
 use super::awards::Award;
-use super::context::{actor, app};
+use super::context::{actor, app, author};
 use super::fault::{Answer, Fault, UserError};
 use super::people::User;
 use super::scalars::{GivenDateTime, parse_uuid};
@@ -169,7 +169,8 @@ async fn record(ctx: &Context<'_>, inputs: Vec<RecordEventInput>) -> Answer<pipe
     let outcomes = if events.is_empty() {
         Vec::new()
     } else {
-        pipeline::record(app(ctx)?, Submission { recorder, events: events.into() }).await?
+        let author = Some(author(ctx)?).filter(|author| author.actor.person().is_some());
+        pipeline::record(app(ctx)?, Submission { recorder, author, events: events.into() }).await?
     };
     let mut outcomes = outcomes.into_iter();
     let rows = read.into_iter().map(|row| match row {

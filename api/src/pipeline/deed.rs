@@ -47,7 +47,7 @@ pub(crate) async fn record_deed(
         occurred_at: None,
         attributes: Some(Value::Object(attributes)),
     };
-    let submission = Submission { recorder: Recorder::ourselves(), events: [event].into() };
+    let submission = Submission { recorder: Recorder::ourselves(), author: None, events: [event].into() };
     let (outcomes, head) = record_within(app, txn, submission).await?;
     let recorded = outcomes.into_iter().collect::<Result<Vec<_>, _>>().map_err(Within::Refused)?;
     Ok((recorded.into_iter().flat_map(|recorded| recorded.awards).collect(), head))

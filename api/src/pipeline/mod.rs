@@ -23,6 +23,7 @@ pub(crate) use deed::{Deed, first_awards, record_deed};
 pub(crate) use ingest::to_event;
 
 use crate::app::App;
+use crate::audit::{self, Act, Author};
 use crate::auth::policy::Recorder;
 use crate::catalogue::Published;
 use crate::refusal::Refusal;
@@ -52,6 +53,8 @@ pub(crate) struct Incoming {
 pub(crate) struct Submission {
     /// Who sends, and for whom they may.
     pub(crate) recorder: Recorder,
+    /// Whose act it is on the records of others: a person's. A system is named by its events alone.
+    pub(crate) author: Option<Author>,
     /// In the order in which the events of one person fold.
     pub(crate) events: Arc<[Incoming]>,
 }
@@ -123,6 +126,7 @@ async fn write(
     let now = app.clock.now();
     let accepted = ingest::accept(app, published, submissions, guilty, now);
     let ingested = ingest::append(txn, published, accepted, now).await?;
+    audit::note_all(txn, Act::RecordEvent, signed(submissions, &ingested.fresh), now).await?;
     let decision = advance::advance(
         txn,
         (published.version, &published.catalog),
@@ -136,6 +140,17 @@ async fn write(
     let head = award::announce(txn, &awarded).await?;
     let outcomes = ingested.answer(&decision, &awarded);
     Ok(Written { outcomes, head })
+}
+
+/// The fresh events that people send, each (who, on whose record and which event).
+fn signed<'a>(
+    submissions: &'a [Submission],
+    fresh: &'a ingest::Fresh,
+) -> impl Iterator<Item = (&'a Author, (Option<Uuid>, Option<Uuid>))> {
+    fresh.spots.iter().zip(&fresh.events).filter_map(|((at, _), event)| {
+        let author = submissions.get(*at)?.author.as_ref()?;
+        Some((author, (Some(event.person), Some(event.id))))
+    })
 }
 
 /// Records one submission inside a transaction that does more than that: registering a person,
@@ -174,7 +189,7 @@ pub(crate) async fn settle_referral(
     if owed.is_empty() {
         return Ok(None);
     }
-    let submission = Submission { recorder: Recorder::ourselves(), events: owed.into() };
+    let submission = Submission { recorder: Recorder::ourselves(), author: None, events: owed.into() };
     let (outcomes, head) = record_within(app, txn, submission).await?;
     outcomes.into_iter().collect::<Result<Vec<_>, _>>().map_err(Within::Refused)?;
     Ok(head)

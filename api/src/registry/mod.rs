@@ -1,7 +1,6 @@
 //! The records people keep: each act is decided, then written in one transaction, which may call
 //! the pipeline inside it.
 
-pub(crate) mod audit;
 pub(crate) mod awards;
 pub(crate) mod badges;
 pub(crate) mod certificates;
@@ -14,6 +13,7 @@ pub(crate) mod people;
 pub(crate) mod publication;
 
 use crate::app::App;
+use crate::audit;
 use crate::pipeline::{self, Within};
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store::dialect::{Agreement, take};

@@ -27,6 +27,10 @@ In the cells:
 Whoever is not signed in may do nothing of all this. A name on a board or on an award is open to everybody signed
 in, with the place and the score there; the record behind the name is not. What was denied leaves no trace in any
 table.
+
+What people do to the record of another is written down in the same moment, and admins read it (`auditLog`): who, in
+which role, what, on whom, when, in which request. The events that services send are not written down there: a service
+is a system, and each event keeps the name of the one that sent it.
 ";
 const PARTS: [(&str, &[&str]); 3] = [
     ("Reading", &["Query."]),

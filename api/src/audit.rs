@@ -29,6 +29,7 @@ pub(crate) enum Act {
     Enroll,
     Unenroll,
     CompleteLesson,
+    RecordEvent,
     CreateBadge,
     UpdateBadge,
     RetireBadge,
@@ -52,6 +53,7 @@ impl Act {
             Self::Enroll => "enroll",
             Self::Unenroll => "unenroll",
             Self::CompleteLesson => "complete_lesson",
+            Self::RecordEvent => "record_event",
             Self::CreateBadge => "create_badge",
             Self::UpdateBadge => "update_badge",
             Self::RetireBadge => "retire_badge",
@@ -66,18 +68,30 @@ impl Act {
     }
 }
 
-/// Writes down acts, each (on whose record, on which object), in the transaction that does them. What
-/// people do to their own records is their own affair.
+/// What an act is on: whose record, which object.
+type On = (Option<Uuid>, Option<Uuid>);
+
+/// Writes down acts in the transaction that does them.
 pub(crate) async fn note(
     txn: &Txn,
     author: &Author,
     act: Act,
-    on: impl IntoIterator<Item = (Option<Uuid>, Option<Uuid>)>,
+    on: impl IntoIterator<Item = On>,
     now: DateTime<Utc>,
 ) -> Result<(), store::Error> {
-    let own = author.actor.person();
-    let others = on.into_iter().filter(|(person, _)| person.is_none() || *person != own);
-    let rows = others.map(|(person_id, object_id)| acts::Row {
+    note_all(txn, act, on.into_iter().map(|on| (author, on)), now).await
+}
+
+/// The same for acts of several people. What people do to their own records is their own affair.
+pub(crate) async fn note_all<'a>(
+    txn: &Txn,
+    act: Act,
+    done: impl IntoIterator<Item = (&'a Author, On)>,
+    now: DateTime<Utc>,
+) -> Result<(), store::Error> {
+    let others =
+        done.into_iter().filter(|(author, (person, _))| person.is_none() || *person != author.actor.person());
+    let rows = others.map(|(author, (person_id, object_id))| acts::Row {
         id: id::new(now),
         actor: author.actor.source(),
         role: author.actor.role().as_str().to_owned(),
