@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{Incoming, OWN_SOURCE, Submission, Within, record_within};
 use crate::app::App;
 use crate::auth::policy::Recorder;
+use crate::catalogue::Published;
 use crate::store::{self, Txn, awards, events};
 
 /// Something that somebody has just done.
@@ -26,13 +27,13 @@ pub(crate) struct Deed<'a> {
 /// moved.
 ///
 /// # Errors
-/// When the domain refuses it, the catalogue has changed, or the database fails; the caller rolls back.
+/// When the domain refuses it, somebody moved beneath it, or the database fails; the caller rolls back.
 pub(crate) async fn record_deed(
     app: &App,
     txn: &Txn,
+    published: &Published,
     deed: Deed<'_>,
 ) -> Result<(Vec<awards::Row>, Option<i64>), Within> {
-    let published = app.catalogue.current();
     // An event's id is the deed's, so one activity listens: the first of the loaded packs.
     let Some(activity) = published.catalog.activities_on(deed.act).next() else {
         return Ok((Vec::new(), None));
@@ -48,7 +49,7 @@ pub(crate) async fn record_deed(
         attributes: Some(Value::Object(attributes)),
     };
     let submission = Submission { recorder: Recorder::ourselves(), author: None, events: [event].into() };
-    let (outcomes, head) = record_within(app, txn, submission).await?;
+    let (outcomes, head) = record_within(app, txn, published, submission).await?;
     let recorded = outcomes.into_iter().collect::<Result<Vec<_>, _>>().map_err(Within::Refused)?;
     Ok((recorded.into_iter().flat_map(|recorded| recorded.awards).collect(), head))
 }

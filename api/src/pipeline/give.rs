@@ -9,10 +9,8 @@ use uuid::Uuid;
 
 use super::advance::{to_held, to_metric};
 use super::ingest::zone;
-use super::{Within, award, outbox, replay};
-use crate::app::App;
+use super::{award, outbox, replay};
 use crate::auth::policy::Seen;
-use crate::catalogue::Published;
 use crate::id;
 use crate::refusal::Refusal;
 use crate::store::{self, Txn, awards, ledger, metrics, people, totals};
@@ -46,20 +44,19 @@ pub(crate) struct Given {
 /// Gives these badges, each answered in place, and what their XP leads to; answers the feed's head.
 ///
 /// # Errors
-/// When the database fails, or the catalogue has been published anew; the caller rolls back.
+/// When the database fails; the caller, who has joined the catalogue's lock, rolls back.
 pub(crate) async fn give(
-    app: &App,
     txn: &Txn,
+    catalog: &Catalog,
     gifts: &[Gift],
-) -> Result<(Vec<Result<Given, Refusal>>, Option<i64>), Within> {
-    let published = current(app, txn).await?;
-    let now = app.clock.now();
+    now: DateTime<Utc>,
+) -> Result<(Vec<Result<Given, Refusal>>, Option<i64>), store::Error> {
     let mut everyone = load(txn, gifts.iter().map(|gift| gift.person.person()).collect(), now).await?;
     let mut answers = Vec::with_capacity(gifts.len());
     for gift in gifts {
         let recipient = everyone.get_mut(&gift.person.person());
         let recipient = recipient.ok_or_else(|| missing(gift.person.person()))?;
-        answers.push(recipient.take(&published.catalog, gift, now));
+        answers.push(recipient.take(catalog, gift, now));
     }
     let head = write(txn, everyone.into_values().collect(), now).await?;
     Ok((answers, head))
@@ -69,16 +66,14 @@ pub(crate) async fn give(
 /// award as it is then, and whether that is new: one that was taken back before stays as it was.
 ///
 /// # Errors
-/// When the database fails, or the catalogue has been published anew; the caller rolls back.
+/// When the database fails; the caller, who has joined the catalogue's lock, rolls back.
 pub(crate) async fn take_back(
-    app: &App,
     txn: &Txn,
+    catalog: &Catalog,
     award: &awards::Row,
-    by: Option<Uuid>,
-    reason: &str,
-) -> Result<(awards::Row, bool), Within> {
-    let published = current(app, txn).await?;
-    let now = app.clock.now();
+    (by, reason): (Option<Uuid>, &str),
+    now: DateTime<Utc>,
+) -> Result<(awards::Row, bool), store::Error> {
     let mut everyone = load(txn, [award.person_id].into(), now).await?;
     let holder = everyone.get_mut(&award.person_id).ok_or_else(|| missing(award.person_id))?;
     let row = holder.held.iter_mut().find(|row| row.id == award.id).ok_or_else(|| missing(award.id))?;
@@ -98,23 +93,13 @@ pub(crate) async fn take_back(
         let entry = entry(&holder.person, &revoked, ledger::REVERSAL, -revoked.xp_bonus, now);
         holder.entries.push(entry);
     }
-    holder.settle(&published.catalog, now, now);
+    holder.settle(catalog, now, now);
     write(txn, everyone.into_values().collect(), now).await?;
     Ok((revoked, true))
 }
 
-async fn current(app: &App, txn: &Txn) -> Result<std::sync::Arc<Published>, Within> {
-    super::join_catalogue(txn).await?;
-    let published = app.catalogue.current();
-    if store::catalogue::version(txn).await? == published.version {
-        Ok(published)
-    } else {
-        Err(Within::Stale)
-    }
-}
-
-fn missing(id: Uuid) -> Within {
-    Within::Store(store::Error::Impossible(format!("{id} was there a moment ago")))
+fn missing(id: Uuid) -> store::Error {
+    store::Error::Impossible(format!("{id} was there a moment ago"))
 }
 
 /// Somebody whose awards change, as they are locked, and what changes.

@@ -111,7 +111,13 @@ struct Written {
     head: Option<i64>,
 }
 
-/// The steps, in the order in which every transaction takes its locks.
+/// Joins those who work by the published catalogue; it does not change until the transaction ends.
+async fn join_catalogue(txn: &Txn, published: &Published) -> Result<(), Stop> {
+    join(txn, Agreement::Catalogue).await?;
+    if store::catalogue::version(txn).await? == published.version { Ok(()) } else { Err(Stop::Stale) }
+}
+
+/// The steps, in the order in which every transaction takes its locks, once it has joined the catalogue's.
 async fn write(
     app: &App,
     txn: &Txn,
@@ -119,10 +125,6 @@ async fn write(
     submissions: &[Submission],
     guilty: &BTreeMap<(usize, usize), Refusal>,
 ) -> Result<Written, Stop> {
-    join(txn, Agreement::Catalogue).await?;
-    if store::catalogue::version(txn).await? != published.version {
-        return Err(Stop::Stale);
-    }
     let now = app.clock.now();
     let accepted = ingest::accept(app, published, submissions, guilty, now);
     let ingested = ingest::append(txn, published, accepted, now).await?;
@@ -153,29 +155,25 @@ fn signed<'a>(
     })
 }
 
-/// Records one submission inside a transaction that does more than that: registering a person,
-/// completing a lesson. The caller commits, then passes the head on to the bus.
+/// Records one submission inside a transaction that does more than that: registering a person, completing a
+/// lesson. The catalogue is the published one, and stays so: the caller has joined its lock. The caller commits,
+/// then passes the head on to the bus.
 ///
 /// # Errors
 /// When the database fails, or the domain refuses; either way the caller rolls back.
 pub(crate) async fn record_within(
     app: &App,
     txn: &Txn,
+    published: &Published,
     submission: Submission,
 ) -> Result<(Outcomes, Option<i64>), Within> {
-    let published = app.catalogue.current();
-    let written = write(app, txn, &published, &[submission], &BTreeMap::new()).await;
+    let written = write(app, txn, published, &[submission], &BTreeMap::new()).await;
     match written {
         Ok(mut written) => Ok((written.outcomes.pop().unwrap_or_default(), written.head)),
         Err(Stop::Store(error)) => Err(Within::Store(error)),
         Err(Stop::Guilty(_, refusal)) => Err(Within::Refused(refusal)),
-        Err(Stop::Stale | Stop::Moved) => Err(Within::Stale),
+        Err(Stop::Stale | Stop::Moved) => Err(Within::Again),
     }
-}
-
-/// Begins what ends with [`record_within`]: the catalogue will not change beneath it.
-pub(crate) async fn join_catalogue(txn: &Txn) -> Result<(), store::Error> {
-    join(txn, Agreement::Catalogue).await
 }
 
 /// Sends a referrer, who has just become known, what the person they referred has earned them
@@ -183,6 +181,7 @@ pub(crate) async fn join_catalogue(txn: &Txn) -> Result<(), store::Error> {
 pub(crate) async fn settle_referral(
     app: &App,
     txn: &Txn,
+    published: &Published,
     person: &store::people::Row,
 ) -> Result<Option<i64>, Within> {
     let owed = advance::owed(app, txn, person).await.map_err(Within::Store)?;
@@ -190,7 +189,7 @@ pub(crate) async fn settle_referral(
         return Ok(None);
     }
     let submission = Submission { recorder: Recorder::ourselves(), author: None, events: owed.into() };
-    let (outcomes, head) = record_within(app, txn, submission).await?;
+    let (outcomes, head) = record_within(app, txn, published, submission).await?;
     outcomes.into_iter().collect::<Result<Vec<_>, _>>().map_err(Within::Refused)?;
     Ok(head)
 }
@@ -206,8 +205,8 @@ impl From<store::Error> for Within {
 pub(crate) enum Within {
     /// The domain said no.
     Refused(Refusal),
-    /// The catalogue has been published anew: roll back, [`crate::catalogue::Catalogue::refresh`], begin again.
-    Stale,
+    /// Somebody's referrer became known meanwhile: roll back, begin again.
+    Again,
     /// The database failed.
     Store(store::Error),
 }
@@ -269,7 +268,11 @@ async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>,
     loop {
         let published = app.catalogue.current();
         let txn = app.db.begin().await?;
-        let stop = match write(app, &txn, &published, submissions, &guilty).await {
+        let written = async {
+            join_catalogue(&txn, &published).await?;
+            write(app, &txn, &published, submissions, &guilty).await
+        };
+        let stop = match written.await {
             Ok(written) => match txn.commit().await {
                 Ok(()) => {
                     app.bus.hint(written.head);

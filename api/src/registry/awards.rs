@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::audit::{self, Act, Author};
-use super::{Attempts, Interrupted};
+use super::{Interrupted, attempt};
 use crate::app::App;
 use crate::auth::Role;
 use crate::auth::policy::{self, Action, Reach, Seen};
-use crate::catalogue::Definition;
+use crate::catalogue::{Definition, Published};
 use crate::pipeline::give::{self, Gift, Given};
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{Txn, awards, catalogue, courses, guardians, people, scope};
@@ -40,20 +40,17 @@ pub(crate) async fn award(
     let reach = policy::reach(&author.actor, Action::AwardBadge)?;
     let now = app.clock.now();
     let checked = rows.iter().map(|row| row.as_ref().map_err(Clone::clone).and_then(|row| check(row, now)));
-    let checked: Vec<Result<Row, Refusal>> = checked.collect();
-    let mut attempts = Attempts::new(app);
-    loop {
-        let txn = attempts.begin().await?;
-        match award_within(app, &txn, author, &reach, badge, &checked).await {
-            Ok((answers, head)) => return attempts.commit(txn, head).await.map(|()| answers),
-            Err(interrupted) => attempts.again(txn, interrupted).await?,
-        }
-    }
+    let checked = &checked.collect::<Vec<Result<Row, Refusal>>>();
+    attempt(app, |txn, published| async move {
+        award_within(app, &txn, &published, author, &reach, badge, checked).await
+    })
+    .await
 }
 
 async fn award_within(
     app: &App,
     txn: &Txn,
+    published: &Published,
     author: &Author,
     reach: &Reach,
     badge: Uuid,
@@ -82,7 +79,7 @@ async fn award_within(
         })
         .collect();
     let gifts: Vec<Gift> = judged.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();
-    let (given, head) = give::give(app, txn, &gifts).await?;
+    let (given, head) = give::give(txn, &published.catalog, &gifts, app.clock.now()).await?;
     let noted = given.iter().flatten().filter(|given| !given.duplicate);
     let noted: Vec<_> = noted.map(|given| (Some(given.award.person_id), Some(given.award.id))).collect();
     audit::note(txn, author, Act::AwardBadge, noted, app.clock.now()).await?;
@@ -156,20 +153,17 @@ pub(crate) async fn revoke(
     reason: &str,
 ) -> Result<awards::Row, Failure> {
     let reach = policy::reach(&author.actor, Action::RevokeAward)?;
-    let reason = text::prose("reason", reason, text::REASON)?;
-    let mut attempts = Attempts::new(app);
-    loop {
-        let txn = attempts.begin().await?;
-        match revoke_within(app, &txn, author, &reach, id, &reason).await {
-            Ok(row) => return attempts.commit(txn, None).await.map(|()| row),
-            Err(interrupted) => attempts.again(txn, interrupted).await?,
-        }
-    }
+    let reason = &text::prose("reason", reason, text::REASON)?;
+    attempt(app, |txn, published| async move {
+        Ok((revoke_within(app, &txn, &published, author, &reach, id, reason).await?, None))
+    })
+    .await
 }
 
 async fn revoke_within(
     app: &App,
     txn: &Txn,
+    published: &Published,
     author: &Author,
     reach: &Reach,
     id: Uuid,
@@ -187,7 +181,8 @@ async fn revoke_within(
     if author.actor.role() == Role::Teacher && award.awarded_by != by {
         return Err(missing().into());
     }
-    let (row, is_new) = give::take_back(app, txn, &award, by, reason).await?;
+    let (row, is_new) =
+        give::take_back(txn, &published.catalog, &award, (by, reason), app.clock.now()).await?;
     if is_new {
         let on = [(Some(row.person_id), Some(row.id))];
         audit::note(txn, author, Act::RevokeAward, on, app.clock.now()).await?;

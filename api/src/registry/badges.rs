@@ -4,7 +4,7 @@ use engine::catalog::{Rarity, achievement_id, kebab_case};
 use uuid::Uuid;
 
 use super::audit::{self, Act, Author};
-use super::{Attempts, Interrupted};
+use super::{Interrupted, attempt};
 use crate::app::App;
 use crate::auth::policy::{self, Action};
 use crate::catalogue::Definition;
@@ -49,27 +49,23 @@ pub(crate) async fn create(
         return Err(Refusal::invalid(["xpBonus"], format!("A badge brings 0 to {MOST_XP} XP.")).into());
     }
     let blank = Definition { xp_bonus, ..Definition::badge() };
-    let definition = worded(blank, wording)?;
-    let key = format!("{SCHOOL}/{}", kebab_case(&definition.name));
-    if key == format!("{SCHOOL}/") {
+    let definition = &worded(blank, wording)?;
+    let key = &format!("{SCHOOL}/{}", kebab_case(&definition.name));
+    if *key == format!("{SCHOOL}/") {
         return Err(Refusal::invalid(
             ["name"],
             "A badge's name has a letter from a to z or a digit: its key is made of them.",
         )
         .into());
     }
-    let mut attempts = Attempts::new(app);
-    loop {
-        let txn = attempts.begin().await?;
-        match create_within(app, &txn, author, &key, &definition).await {
-            Ok(id) => {
-                attempts.commit(txn, None).await?;
-                app.catalogue.reload(&app.db).await?;
-                return Ok(id);
-            }
-            Err(interrupted) => attempts.again(txn, interrupted).await?,
-        }
-    }
+    let id =
+        attempt(
+            app,
+            |txn, _| async move { Ok((create_within(app, &txn, author, key, definition).await?, None)) },
+        )
+        .await?;
+    app.catalogue.reload(&app.db).await?;
+    Ok(id)
 }
 
 async fn create_within(
@@ -122,18 +118,11 @@ async fn change(
     to: impl Fn(Definition) -> Result<Definition, Refusal> + Send + Sync,
 ) -> Result<(), Failure> {
     policy::reach(&author.actor, Action::KeepBadges)?;
-    let mut attempts = Attempts::new(app);
-    loop {
-        let txn = attempts.begin().await?;
-        match change_within(app, &txn, author, id, act, &to).await {
-            Ok(()) => {
-                attempts.commit(txn, None).await?;
-                app.catalogue.reload(&app.db).await?;
-                return Ok(());
-            }
-            Err(interrupted) => attempts.again(txn, interrupted).await?,
-        }
-    }
+    let to = &to;
+    attempt(app, |txn, _| async move { Ok((change_within(app, &txn, author, id, act, to).await?, None)) })
+        .await?;
+    app.catalogue.reload(&app.db).await?;
+    Ok(())
 }
 
 async fn change_within(

@@ -5,7 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::audit::{self, Act, Author};
-use super::{Attempts, Interrupted};
+use super::{Interrupted, attempt};
 use crate::app::App;
 use crate::auth::policy::{self, Action, Seen};
 use crate::auth::{Actor, Role};
@@ -68,15 +68,12 @@ pub(crate) async fn create(
     wording: Wording,
 ) -> Result<certificates::Row, Failure> {
     policy::reach(&author.actor, Action::CreateCertificate)?;
-    let wording = check(wording)?;
-    let mut attempts = Attempts::new(app);
-    loop {
-        let txn = attempts.begin().await?;
-        match create_within(app, &txn, author, student, &wording).await {
-            Ok(row) => return attempts.commit(txn, None).await.map(|()| row),
-            Err(interrupted) => attempts.again(txn, interrupted).await?,
-        }
-    }
+    let wording = &check(wording)?;
+    attempt(
+        app,
+        |txn, _| async move { Ok((create_within(app, &txn, author, student, wording).await?, None)) },
+    )
+    .await
 }
 
 async fn create_within(
@@ -140,15 +137,9 @@ pub(crate) async fn update(
     change: Change,
 ) -> Result<certificates::Row, Failure> {
     policy::reach(&author.actor, Action::ChangeCertificate)?;
-    let change = check_change(change)?;
-    let mut attempts = Attempts::new(app);
-    loop {
-        let txn = attempts.begin().await?;
-        match update_within(app, &txn, author, id, &change).await {
-            Ok(row) => return attempts.commit(txn, None).await.map(|()| row),
-            Err(interrupted) => attempts.again(txn, interrupted).await?,
-        }
-    }
+    let change = &check_change(change)?;
+    attempt(app, |txn, _| async move { Ok((update_within(app, &txn, author, id, change).await?, None)) })
+        .await
 }
 
 async fn update_within(
@@ -185,14 +176,7 @@ async fn update_within(
 /// FORBIDDEN by role, `NOT_FOUND`; or when the database fails.
 pub(crate) async fn delete(app: &App, author: &Author, id: Uuid) -> Result<certificates::Row, Failure> {
     policy::reach(&author.actor, Action::ChangeCertificate)?;
-    let mut attempts = Attempts::new(app);
-    loop {
-        let txn = attempts.begin().await?;
-        match delete_within(app, &txn, author, id).await {
-            Ok(row) => return attempts.commit(txn, None).await.map(|()| row),
-            Err(interrupted) => attempts.again(txn, interrupted).await?,
-        }
-    }
+    attempt(app, |txn, _| async move { Ok((delete_within(app, &txn, author, id).await?, None)) }).await
 }
 
 async fn delete_within(

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::audit::{self, Act, Author};
-use super::{Attempts, Interrupted, people as register};
+use super::{Interrupted, attempt, people as register};
 use crate::app::App;
 use crate::auth::Role;
 use crate::auth::policy::{self, Action, Reach};
@@ -51,21 +51,19 @@ pub(crate) async fn create(app: &App, author: &Author, draft: Draft) -> Result<c
     let reach = policy::reach(&author.actor, Action::KeepCourse)?;
     let title = text::line("title", &draft.title, text::TITLE)?;
     let certificate_title = check_certificate(draft.certificate_title.as_deref())?;
-    let lessons = check_lessons("lessons", &draft.lessons)?;
+    let lessons = &check_lessons("lessons", &draft.lessons)?;
     let own = author.actor.person().filter(|_| author.actor.role() == Role::Teacher);
     let teacher_id = draft.teacher.or(own);
     let now = app.clock.now();
     let course = id::new(now);
     let row =
-        courses::Row { id: course, title, teacher_id, certificate_title, created_at: now, updated_at: now };
-    let mut attempts = Attempts::new(app);
-    loop {
-        let txn = attempts.begin().await?;
-        match create_within(&txn, author, &reach, &row, &lessons).await {
-            Ok(()) => return attempts.commit(txn, None).await.map(|()| row),
-            Err(interrupted) => attempts.again(txn, interrupted).await?,
-        }
-    }
+        &courses::Row { id: course, title, teacher_id, certificate_title, created_at: now, updated_at: now };
+    attempt(
+        app,
+        |txn, _| async move { Ok((create_within(&txn, author, &reach, row, lessons).await?, None)) },
+    )
+    .await?;
+    Ok(row.clone())
 }
 
 async fn create_within(
@@ -100,15 +98,12 @@ pub(crate) async fn update(
     let certificate_title =
         change.certificate_title.map(|title| check_certificate(title.as_deref())).transpose()?;
     let add_lessons = check_lessons("addLessons", &change.add_lessons)?;
-    let change = Change { title, certificate_title, add_lessons, ..change };
-    let mut attempts = Attempts::new(app);
-    loop {
-        let txn = attempts.begin().await?;
-        match update_within(app, &txn, author, &reach, id, &change).await {
-            Ok(row) => return attempts.commit(txn, None).await.map(|()| row),
-            Err(interrupted) => attempts.again(txn, interrupted).await?,
-        }
-    }
+    let change = &Change { title, certificate_title, add_lessons, ..change };
+    attempt(
+        app,
+        |txn, _| async move { Ok((update_within(app, &txn, author, &reach, id, change).await?, None)) },
+    )
+    .await
 }
 
 async fn update_within(

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::audit::{self, Act, Author};
-use super::{Attempts, Interrupted};
+use super::{Interrupted, attempt_alone};
 use crate::app::App;
 use crate::auth::policy::{self, Action, Seen};
 use crate::pipeline::OWN_SOURCE;
@@ -29,14 +29,8 @@ pub(crate) async fn erase(app: &App, author: &Author, person: Uuid) -> Result<pe
         let message = "Nobody erases themselves: ask another super admin.";
         return Err(Refusal::new(Code::Forbidden, message).at(["userId"]).because("OWN_ERASURE").into());
     }
-    let mut attempts = Attempts::new(app);
-    loop {
-        let txn = attempts.begin_alone().await?;
-        match erase_within(app, &txn, author, person).await {
-            Ok(row) => return attempts.commit(txn, None).await.map(|()| row),
-            Err(interrupted) => attempts.again(txn, interrupted).await?,
-        }
-    }
+    attempt_alone(app, |txn, _| async move { Ok((erase_within(app, &txn, author, person).await?, None)) })
+        .await
 }
 
 async fn erase_within(

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::audit::{self, Act, Author};
-use super::{Attempts, Interrupted};
+use super::{Interrupted, attempt};
 use crate::app::App;
 use crate::auth::policy::{self, Action, Seen};
 use crate::refusal::{Code, Failure, Refusal};
@@ -20,14 +20,7 @@ use crate::store::{Error, Txn, acts, awards, certificates, events, ledger, metri
 /// FORBIDDEN by role; `NOT_FOUND` at `userId`; or when the database fails.
 pub(crate) async fn export(app: &App, author: &Author, person: Uuid) -> Result<Value, Failure> {
     policy::reach(&author.actor, Action::ExportPerson)?;
-    let mut attempts = Attempts::new(app);
-    loop {
-        let txn = attempts.begin().await?;
-        match export_within(app, &txn, author, person).await {
-            Ok(export) => return attempts.commit(txn, None).await.map(|()| export),
-            Err(interrupted) => attempts.again(txn, interrupted).await?,
-        }
-    }
+    attempt(app, |txn, _| async move { Ok((export_within(app, &txn, author, person).await?, None)) }).await
 }
 
 async fn export_within(app: &App, txn: &Txn, author: &Author, person: Uuid) -> Result<Value, Interrupted> {

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::audit::{self, Act, Author};
-use super::{Attempts, Interrupted, people as register};
+use super::{Interrupted, attempt, people as register};
 use crate::app::App;
 use crate::auth::Role;
 use crate::auth::policy::{self, Action, Reach, Seen};
@@ -31,14 +31,10 @@ pub(crate) async fn link(
     linked: bool,
 ) -> Result<Linked, Failure> {
     let reach = policy::reach(&author.actor, Action::LinkGuardian)?;
-    let mut attempts = Attempts::new(app);
-    loop {
-        let txn = attempts.begin().await?;
-        match link_within(app, &txn, author, &reach, (guardian, child), linked).await {
-            Ok(pair) => return attempts.commit(txn, None).await.map(|()| pair),
-            Err(interrupted) => attempts.again(txn, interrupted).await?,
-        }
-    }
+    attempt(app, |txn, _| async move {
+        Ok((link_within(app, &txn, author, &reach, (guardian, child), linked).await?, None))
+    })
+    .await
 }
 
 async fn link_within(

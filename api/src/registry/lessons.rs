@@ -5,10 +5,11 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::audit::{self, Act, Author};
-use super::{Attempts, Interrupted, certificates, people as register};
+use super::{Interrupted, attempt, certificates, people as register};
 use crate::app::App;
 use crate::auth::Role;
 use crate::auth::policy::{self, Action, Reach, Seen};
+use crate::catalogue::Published;
 use crate::id;
 use crate::pipeline::{Deed, first_awards, record_deed};
 use crate::refusal::{Code, Failure, Refusal};
@@ -47,19 +48,16 @@ pub(crate) async fn enroll(
 ) -> Result<Enrolled, Failure> {
     let reach = policy::reach(&author.actor, Action::Enroll)?;
     let student = named(author, student)?;
-    let mut attempts = Attempts::new(app);
-    loop {
-        let txn = attempts.begin().await?;
-        match enroll_within(app, &txn, author, &reach, (course, student), enrolled).await {
-            Ok((pair, head)) => return attempts.commit(txn, head).await.map(|()| pair),
-            Err(interrupted) => attempts.again(txn, interrupted).await?,
-        }
-    }
+    attempt(app, |txn, published| async move {
+        enroll_within(app, &txn, &published, author, &reach, (course, student), enrolled).await
+    })
+    .await
 }
 
 async fn enroll_within(
     app: &App,
     txn: &Txn,
+    published: &Published,
     author: &Author,
     reach: &Reach,
     (course, student): (Uuid, Uuid),
@@ -84,7 +82,10 @@ async fn enroll_within(
                 let id = format!("enroll:{}:{}", student.id, course.id);
                 let facts = [("course", course.id)];
                 let deed = Deed { act: engine::Act::Enroll, id, person: student.id, facts: &facts };
-                head = record_deed(app, txn, deed).await.map_err(|within| at(within.into(), "courseId"))?.1;
+                head = record_deed(app, txn, published, deed)
+                    .await
+                    .map_err(|within| at(within.into(), "courseId"))?
+                    .1;
             }
             Act::Enroll
         } else {
@@ -109,19 +110,16 @@ pub(crate) async fn complete(
 ) -> Result<Completed, Failure> {
     let reach = policy::reach(&author.actor, Action::CompleteLesson)?;
     let student = named(author, student)?;
-    let mut attempts = Attempts::new(app);
-    loop {
-        let txn = attempts.begin().await?;
-        match complete_within(app, &txn, author, &reach, lesson, student).await {
-            Ok((completed, head)) => return attempts.commit(txn, head).await.map(|()| completed),
-            Err(interrupted) => attempts.again(txn, interrupted).await?,
-        }
-    }
+    attempt(app, |txn, published| async move {
+        complete_within(app, &txn, &published, author, &reach, lesson, student).await
+    })
+    .await
 }
 
 async fn complete_within(
     app: &App,
     txn: &Txn,
+    published: &Published,
     author: &Author,
     reach: &Reach,
     lesson: Uuid,
@@ -143,7 +141,8 @@ async fn complete_within(
     }
     let facts = [("lesson", lesson.id), ("course", course.id)];
     let deed = Deed { act: engine::Act::Lesson, id, person: student.id, facts: &facts };
-    let (awards, head) = record_deed(app, txn, deed).await.map_err(|within| at(within.into(), "lessonId"))?;
+    let (awards, head) =
+        record_deed(app, txn, published, deed).await.map_err(|within| at(within.into(), "lessonId"))?;
     audit::note(txn, author, Act::CompleteLesson, [(Some(student.id), Some(lesson.id))], now).await?;
     Ok((Completed { lesson, awards }, head))
 }
@@ -183,20 +182,17 @@ pub(crate) async fn comment(
 ) -> Result<Vec<awards::Row>, Failure> {
     let reach = policy::reach(&author.actor, Action::WriteComment)?;
     let me = named(author, None)?;
-    let body = text::prose("body", body, text::BODY)?;
-    let mut attempts = Attempts::new(app);
-    loop {
-        let txn = attempts.begin().await?;
-        match comment_within(app, &txn, &reach, me, lesson, &body).await {
-            Ok((awards, head)) => return attempts.commit(txn, head).await.map(|()| awards),
-            Err(interrupted) => attempts.again(txn, interrupted).await?,
-        }
-    }
+    let body = &text::prose("body", body, text::BODY)?;
+    attempt(app, |txn, published| async move {
+        comment_within(app, &txn, &published, &reach, me, lesson, body).await
+    })
+    .await
 }
 
 async fn comment_within(
     app: &App,
     txn: &Txn,
+    published: &Published,
     reach: &Reach,
     me: Uuid,
     lesson: Uuid,
@@ -217,7 +213,7 @@ async fn comment_within(
     enrollments::add_comment(txn, row).await?;
     let facts = [("lesson", lesson.id), ("course", course.id)];
     let deed = Deed { act: engine::Act::Comment, id: format!("comment:{id}"), person: me.id, facts: &facts };
-    record_deed(app, txn, deed).await.map_err(|within| at(within.into(), "lessonId"))
+    record_deed(app, txn, published, deed).await.map_err(|within| at(within.into(), "lessonId"))
 }
 
 fn named(author: &Author, student: Option<Uuid>) -> Result<Uuid, Refusal> {

@@ -12,11 +12,14 @@ pub(crate) mod lessons;
 pub(crate) mod people;
 pub(crate) mod publication;
 
+use std::sync::Arc;
+
 use crate::app::App;
 use crate::audit;
+use crate::catalogue::Published;
 use crate::pipeline::{self, Within};
 use crate::refusal::{Code, Failure, Refusal};
-use crate::store::dialect::{Agreement, take};
+use crate::store::dialect::{Agreement, join, take};
 use crate::store::{self, Txn};
 
 /// How often an act is tried again when something changes beneath it.
@@ -49,66 +52,88 @@ impl From<Within> for Interrupted {
     fn from(within: Within) -> Self {
         match within {
             Within::Refused(refusal) => refusal.into(),
-            Within::Stale => Self::Again,
+            Within::Again => Self::Again,
             Within::Store(error) => error.into(),
         }
     }
 }
 
-/// The transactions of one act: tried again while others are in the way.
-struct Attempts<'a> {
-    app: &'a App,
-    made: u32,
+/// Does an act in one transaction, again while others are in its way; answers what it answers, once that is
+/// durable, and hints at what it added to the feed. The catalogue is the published one and does not change beneath it.
+async fn attempt<T, A>(app: &App, act: impl Fn(Arc<Txn>, Arc<Published>) -> A) -> Result<T, Failure>
+where
+    A: Future<Output = Result<(T, Option<i64>), Interrupted>>,
+{
+    attempt_beside(app, Beside::Others, act).await
 }
 
-impl<'a> Attempts<'a> {
-    fn new(app: &'a App) -> Self {
-        Self { app, made: 0 }
-    }
+/// The same for an act that nothing else runs beside: who has read a person before writes them before.
+async fn attempt_alone<T, A>(app: &App, act: impl Fn(Arc<Txn>, Arc<Published>) -> A) -> Result<T, Failure>
+where
+    A: Future<Output = Result<(T, Option<i64>), Interrupted>>,
+{
+    attempt_beside(app, Beside::Nobody, act).await
+}
 
-    /// Begins an attempt; the catalogue in force is the published one and will not change beneath it.
-    async fn begin(&self) -> Result<Txn, Failure> {
-        for _ in 0..ATTEMPTS {
-            let txn = self.app.db.begin().await?;
-            pipeline::join_catalogue(&txn).await?;
-            if store::catalogue::version(&txn).await? == self.app.catalogue.current().version {
-                return Ok(txn);
+/// What else may run while an act does.
+#[derive(Debug, Clone, Copy)]
+enum Beside {
+    Others,
+    Nobody,
+}
+
+async fn attempt_beside<T, A>(
+    app: &App,
+    beside: Beside,
+    act: impl Fn(Arc<Txn>, Arc<Published>) -> A,
+) -> Result<T, Failure>
+where
+    A: Future<Output = Result<(T, Option<i64>), Interrupted>>,
+{
+    let mut made = 0;
+    loop {
+        let (txn, published) = begin(app, beside).await?;
+        let txn = Arc::new(txn);
+        let done = act(Arc::clone(&txn), published).await;
+        let kept = || store::Error::Impossible("an act has kept its transaction".into());
+        let txn = Arc::into_inner(txn).ok_or_else(kept)?;
+        let interrupted = match done {
+            Ok((answer, head)) => {
+                txn.commit().await?;
+                app.bus.hint(head);
+                return Ok(answer);
             }
-            txn.rollback().await?;
-            self.app.catalogue.refresh(&self.app.db).await?;
-        }
-        Err(store::Error::Busy.into())
-    }
-
-    /// Begins an attempt that no batch runs beside: who has read a person before writes them before.
-    async fn begin_alone(&self) -> Result<Txn, Failure> {
-        let txn = self.app.db.begin().await?;
-        take(&txn, Agreement::Catalogue).await?;
-        Ok(txn)
-    }
-
-    /// Ends the act well, and hints at what it added to the feed.
-    async fn commit(&self, txn: Txn, head: Option<i64>) -> Result<(), Failure> {
-        txn.commit().await?;
-        self.app.bus.hint(head);
-        Ok(())
-    }
-
-    /// Gives the attempt up; `Ok` says to make another.
-    async fn again(&mut self, txn: Txn, interrupted: Interrupted) -> Result<(), Failure> {
+            Err(interrupted) => interrupted,
+        };
         txn.rollback().await?;
         match interrupted {
-            Interrupted::Failed(failure) => Err(failure),
-            Interrupted::Again if self.made == ATTEMPTS => {
-                let message = "Others change the same record at this moment: send the same request again.";
-                Err(Refusal::new(Code::Unavailable, message).into())
-            }
-            Interrupted::Again => {
-                self.made += 1;
-                self.app.catalogue.refresh(&self.app.db).await?;
-                tokio::time::sleep(pipeline::jitter(self.made)).await;
-                Ok(())
-            }
+            Interrupted::Failed(failure) => return Err(failure),
+            Interrupted::Again if made == ATTEMPTS => return Err(crowded().into()),
+            Interrupted::Again => made += 1,
         }
+        app.catalogue.refresh(&app.db).await?;
+        tokio::time::sleep(pipeline::jitter(made)).await;
     }
+}
+
+async fn begin(app: &App, beside: Beside) -> Result<(Txn, Arc<Published>), Failure> {
+    for _ in 0..ATTEMPTS {
+        let txn = app.db.begin().await?;
+        match beside {
+            Beside::Others => join(&txn, Agreement::Catalogue).await?,
+            Beside::Nobody => take(&txn, Agreement::Catalogue).await?,
+        }
+        let published = app.catalogue.current();
+        if store::catalogue::version(&txn).await? == published.version {
+            return Ok((txn, published));
+        }
+        txn.rollback().await?;
+        app.catalogue.refresh(&app.db).await?;
+    }
+    Err(store::Error::Busy.into())
+}
+
+fn crowded() -> Refusal {
+    let message = "Others change the same record at this moment: send the same request again.";
+    Refusal::new(Code::Unavailable, message)
 }

@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::audit::{self, Act, Author};
-use super::{Attempts, Interrupted};
+use super::{Interrupted, attempt};
 use crate::app::App;
 use crate::auth::policy::{self, Action};
 use crate::auth::{Actor, Claims, Role};
+use crate::catalogue::Published;
 use crate::pipeline::{self, Deed};
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{self, Txn, people};
@@ -76,20 +77,18 @@ pub(crate) async fn upsert(
             Refusal::invalid(["id"], "The nil UUID is nobody: give the person an id of their own.").into()
         );
     }
-    let change = check(change)?;
-    let mut attempts = Attempts::new(app);
-    loop {
-        let txn = attempts.begin().await?;
-        match upsert_within(app, &txn, author, id, &change).await {
-            Ok((row, head)) => return attempts.commit(txn, head).await.map(|()| row),
-            Err(interrupted) => attempts.again(txn, interrupted).await?,
-        }
-    }
+    let change = &check(change)?;
+    attempt(
+        app,
+        |txn, published| async move { upsert_within(app, &txn, &published, author, id, change).await },
+    )
+    .await
 }
 
 async fn upsert_within(
     app: &App,
     txn: &Txn,
+    published: &Published,
     author: &Author,
     id: Uuid,
     change: &Change,
@@ -128,10 +127,10 @@ async fn upsert_within(
             // Somebody created them a moment ago: look again, and change instead.
             return Err(Interrupted::Again);
         }
-        head = joined(app, txn, id).await?;
+        head = joined(app, txn, published, id).await?;
     }
     if referrer.is_some() && before.is_some_and(|row| row.referred_by.is_none()) {
-        head = pipeline::settle_referral(app, txn, &row).await?.or(head);
+        head = pipeline::settle_referral(app, txn, published, &row).await?.or(head);
     }
     audit::note(txn, author, Act::UpsertUser, [(Some(id), None)], app.clock.now()).await?;
     Ok((row, head))
@@ -198,26 +197,21 @@ async fn welcome(app: &App, id: Uuid, claims: &Claims) -> Result<people::Row, Fa
         Some(Ok(name)) => name,
         _ => stand_in_name(id, claims.role),
     };
-    let change = Change { display_name: name, role: Some(claims.role), ..Change::default() };
-    let mut attempts = Attempts::new(app);
-    loop {
-        let txn = attempts.begin().await?;
-        match welcome_within(app, &txn, id, &change).await {
-            Ok((row, head)) => return attempts.commit(txn, head).await.map(|()| row),
-            Err(interrupted) => attempts.again(txn, interrupted).await?,
-        }
-    }
+    let change = &Change { display_name: name, role: Some(claims.role), ..Change::default() };
+    attempt(app, |txn, published| async move { welcome_within(app, &txn, &published, id, change).await })
+        .await
 }
 
 async fn welcome_within(
     app: &App,
     txn: &Txn,
+    published: &Published,
     id: Uuid,
     change: &Change,
 ) -> Result<(people::Row, Option<i64>), Interrupted> {
     let row = merge(app, id, None, change, app.clock.now());
     if people::insert(txn, row.clone()).await? {
-        let head = joined(app, txn, id).await?;
+        let head = joined(app, txn, published, id).await?;
         return Ok((row, head));
     }
     let row = people::by_id(txn, id).await?;
@@ -237,9 +231,14 @@ fn stand_in_name(id: Uuid, role: Role) -> String {
 }
 
 /// Tells the pipeline that a person has appeared, where a loaded pack listens.
-async fn joined(app: &App, txn: &Txn, person: Uuid) -> Result<Option<i64>, Interrupted> {
+async fn joined(
+    app: &App,
+    txn: &Txn,
+    published: &Published,
+    person: Uuid,
+) -> Result<Option<i64>, Interrupted> {
     let deed = Deed { act: engine::Act::Joined, id: format!("joined:{person}"), person, facts: &[] };
-    let (_, head) = pipeline::record_deed(app, txn, deed).await?;
+    let (_, head) = pipeline::record_deed(app, txn, published, deed).await?;
     Ok(head)
 }
 
