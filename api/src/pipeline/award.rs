@@ -46,23 +46,54 @@ pub(super) async fn announce(txn: &Txn, awarded: &[awards::Row]) -> Result<Optio
     feed::append(txn, &places).await.map(Some)
 }
 
-fn award_row(award: &engine::NewAward, now: DateTime<Utc>) -> awards::Row {
+/// An award as a rule gives it now; what is otherwise, its giver says.
+pub(super) fn blank(
+    person_id: Uuid,
+    achievement_id: Uuid,
+    occurrence: i64,
+    xp_bonus: i64,
+    now: DateTime<Utc>,
+) -> awards::Row {
     awards::Row {
         id: id::new(now),
-        person_id: award.person,
-        achievement_id: award.achievement,
-        occurrence: award.occurrence,
+        person_id,
+        achievement_id,
+        occurrence,
         cause: "RULE".to_owned(),
-        earned_at: award.earned_at,
+        earned_at: now,
         recorded_at: now,
-        xp_bonus: award.xp_bonus,
-        event_id: Some(award.event),
-        flagged: award.flagged,
+        xp_bonus,
+        event_id: None,
+        flagged: false,
         awarded_by: None,
         notes: None,
         revoked_at: None,
         revoked_by: None,
         revocation_reason: None,
+    }
+}
+
+/// The entry of an award's bonus, on the person's day on which it was earned.
+pub(super) fn bonus(award: &awards::Row, local_date: NaiveDate) -> ledger::Row {
+    ledger::Row {
+        id: id::new(award.recorded_at),
+        person_id: award.person_id,
+        amount: award.xp_bonus,
+        kind: ledger::BONUS.to_owned(),
+        event_id: award.event_id,
+        award_id: Some(award.id),
+        occurred_at: award.earned_at,
+        local_date,
+        recorded_at: award.recorded_at,
+    }
+}
+
+fn award_row(award: &engine::NewAward, now: DateTime<Utc>) -> awards::Row {
+    awards::Row {
+        earned_at: award.earned_at,
+        event_id: Some(award.event),
+        flagged: award.flagged,
+        ..blank(award.person, award.achievement, award.occurrence, award.xp_bonus, now)
     }
 }
 
@@ -73,24 +104,25 @@ fn entry_row(
     now: DateTime<Utc>,
 ) -> Result<ledger::Row, store::Error> {
     let impossible = || store::Error::Impossible("an XP entry has neither event nor award".into());
-    let (kind, event_id, award_id) = match entry.cause {
-        EntryCause::Base { event } => (ledger::BASE, event, None),
+    let event = |id: Option<Uuid>| id.and_then(|id| moments.get(&id)).copied().ok_or_else(impossible);
+    match entry.cause {
         EntryCause::Bonus { award } => {
             let award = awards.get(award).ok_or_else(impossible)?;
-            (ledger::BONUS, award.event_id.ok_or_else(impossible)?, Some(award.id))
+            Ok(bonus(award, event(award.event_id)?.local_date))
         }
-    };
-    let (occurred_at, local_date): (DateTime<Utc>, NaiveDate) =
-        moments.get(&event_id).map(|event| (event.occurred_at, event.local_date)).ok_or_else(impossible)?;
-    Ok(ledger::Row {
-        id: id::new(now),
-        person_id: entry.person,
-        amount: entry.amount,
-        kind: kind.to_owned(),
-        event_id: Some(event_id),
-        award_id,
-        occurred_at,
-        local_date,
-        recorded_at: now,
-    })
+        EntryCause::Base { event: id } => {
+            let event = event(Some(id))?;
+            Ok(ledger::Row {
+                id: id::new(now),
+                person_id: entry.person,
+                amount: entry.amount,
+                kind: ledger::BASE.to_owned(),
+                event_id: Some(id),
+                award_id: None,
+                occurred_at: event.occurred_at,
+                local_date: event.local_date,
+                recorded_at: now,
+            })
+        }
+    }
 }

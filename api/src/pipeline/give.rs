@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use engine::{Catalog, MAX_XP, PersonState};
 use uuid::Uuid;
 
@@ -90,8 +90,16 @@ pub(crate) async fn take_back(
     if revoked.xp_bonus > 0 {
         holder.totals.xp -= revoked.xp_bonus;
         holder.totals.xp_reached_at = now;
-        let entry = entry(&holder.person, &revoked, ledger::REVERSAL, -revoked.xp_bonus, now);
-        holder.entries.push(entry);
+        let day = holder.day(now);
+        holder.entries.push(ledger::Row {
+            id: id::new(now),
+            amount: -revoked.xp_bonus,
+            kind: ledger::REVERSAL.to_owned(),
+            event_id: None,
+            occurred_at: now,
+            recorded_at: now,
+            ..award::bonus(&revoked, day)
+        });
     }
     holder.settle(catalog, now, now);
     write(txn, everyone.into_values().collect(), now).await?;
@@ -128,7 +136,7 @@ impl Holder {
             earned_at: gift.at,
             awarded_by: gift.by,
             notes: gift.notes.clone(),
-            ..blank(self.person.id, gift.achievement, last + 1, gift.xp_bonus, now)
+            ..award::blank(self.person.id, gift.achievement, last + 1, gift.xp_bonus, now)
         };
         self.hold(award.clone(), now);
         self.settle(catalog, gift.at, now);
@@ -151,7 +159,7 @@ impl Holder {
         if award.xp_bonus > 0 {
             self.totals.xp = self.totals.xp.saturating_add(award.xp_bonus);
             self.totals.xp_reached_at = now;
-            self.entries.push(entry(&self.person, &award, ledger::BONUS, award.xp_bonus, now));
+            self.entries.push(award::bonus(&award, self.day(award.earned_at)));
         }
         self.held.push(award.clone());
         self.new.push(award);
@@ -161,7 +169,7 @@ impl Holder {
     fn settle(&mut self, catalog: &Catalog, at: DateTime<Utc>, now: DateTime<Utc>) {
         for (achievement, occurrence) in engine::due(catalog, &self.state()) {
             let Some(achievement) = catalog.achievement(achievement) else { continue };
-            let award = blank(self.person.id, achievement.id, occurrence, achievement.xp_bonus, now);
+            let award = award::blank(self.person.id, achievement.id, occurrence, achievement.xp_bonus, now);
             self.hold(awards::Row { earned_at: at, ..award }, now);
         }
         let misjudged = engine::misjudged(catalog, &self.state());
@@ -171,6 +179,11 @@ impl Holder {
                 self.flags.insert(row.id, *flagged);
             }
         }
+    }
+
+    /// The day it is for them then.
+    fn day(&self, at: DateTime<Utc>) -> NaiveDate {
+        engine::local(at, zone(&self.person)).date
     }
 
     fn state(&self) -> PersonState {
@@ -183,53 +196,6 @@ impl Holder {
             metrics: self.metrics.iter().map(|row| (row.metric_id, to_metric(row))).collect(),
             ..replay::whole(&self.person, &self.totals, &self.held)
         }
-    }
-}
-
-fn blank(
-    person_id: Uuid,
-    achievement_id: Uuid,
-    occurrence: i64,
-    xp_bonus: i64,
-    now: DateTime<Utc>,
-) -> awards::Row {
-    awards::Row {
-        id: id::new(now),
-        person_id,
-        achievement_id,
-        occurrence,
-        cause: "RULE".to_owned(),
-        earned_at: now,
-        recorded_at: now,
-        xp_bonus,
-        event_id: None,
-        flagged: false,
-        awarded_by: None,
-        notes: None,
-        revoked_at: None,
-        revoked_by: None,
-        revocation_reason: None,
-    }
-}
-
-fn entry(
-    person: &people::Row,
-    award: &awards::Row,
-    kind: &str,
-    amount: i64,
-    now: DateTime<Utc>,
-) -> ledger::Row {
-    let occurred_at = if kind == ledger::REVERSAL { now } else { award.earned_at };
-    ledger::Row {
-        id: id::new(now),
-        person_id: person.id,
-        amount,
-        kind: kind.to_owned(),
-        event_id: None,
-        award_id: Some(award.id),
-        occurred_at,
-        local_date: engine::local(occurred_at, zone(person)).date,
-        recorded_at: now,
     }
 }
 

@@ -10,7 +10,6 @@ use uuid::Uuid;
 use super::advance::{self, derived_row, to_held, to_metric, to_row};
 use super::ingest::{Fresh, to_event, zone};
 use super::{Stop, award};
-use crate::id;
 use crate::store::{self, Txn, awards, events, feed, ledger, metrics, people, totals};
 
 /// People a page of the walk over the whole school has.
@@ -231,35 +230,10 @@ fn give(
         let earned_at = event.map_or(now, |event| event.occurred_at);
         let local_date =
             event.map_or_else(|| engine::local(now, zone(person)).date, |event| event.local_date);
-        let award = awards::Row {
-            id: id::new(now),
-            person_id: person.id,
-            achievement_id: key.0,
-            occurrence: key.1,
-            cause: "RULE".to_owned(),
-            earned_at,
-            recorded_at: now,
-            xp_bonus: achievement.xp_bonus,
-            // A repeat of the event is answered as the first time, when it did not bring this.
-            event_id: None,
-            flagged: false,
-            awarded_by: None,
-            notes: None,
-            revoked_at: None,
-            revoked_by: None,
-            revocation_reason: None,
-        };
-        let entry = (achievement.xp_bonus > 0).then(|| ledger::Row {
-            id: id::new(now),
-            person_id: person.id,
-            amount: achievement.xp_bonus,
-            kind: ledger::BONUS.to_owned(),
-            event_id: None,
-            award_id: Some(award.id),
-            occurred_at: earned_at,
-            local_date,
-            recorded_at: now,
-        });
+        // It names no event: a repeat of one is answered as the first time, when it did not bring this.
+        let award = award::blank(person.id, key.0, key.1, achievement.xp_bonus, now);
+        let award = awards::Row { earned_at, ..award };
+        let entry = (award.xp_bonus > 0).then(|| award::bonus(&award, local_date));
         Some((award, entry))
     });
     given.collect()
