@@ -42,6 +42,11 @@ impl Code {
             Self::Internal => "INTERNAL",
         }
     }
+
+    /// Whether it keeps somebody from something: those go to the log.
+    pub(crate) fn is_denial(self) -> bool {
+        matches!(self, Self::Unauthenticated | Self::Forbidden | Self::NotFound)
+    }
 }
 
 /// The domain says no.

@@ -8,10 +8,13 @@ use plaudit::auth::Role;
 use plaudit::auth::token::Keys;
 use plaudit::clock::Clock;
 use plaudit::config::{AuthConfig, Config};
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
 
 use crate::client::Client;
+use crate::socket::PATIENCE;
 
 /// A running `plaudit serve`.
 pub struct Process {
@@ -19,6 +22,7 @@ pub struct Process {
     pub url: String,
     /// What it said before it listened, a line of JSON each.
     pub log: Vec<String>,
+    told: mpsc::UnboundedReceiver<String>,
     child: Child,
 }
 
@@ -36,16 +40,37 @@ impl Process {
         let mut lines = BufReader::new(child.stderr.take().expect("its log is piped")).lines();
         let mut log = Vec::new();
         while let Some(line) = lines.next_line().await.expect("its log is text") {
-            let entry: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+            let entry: Value = serde_json::from_str(&line).unwrap_or_default();
             if let Some(address) = entry["fields"]["address"].as_str() {
                 let url = format!("http://{address}");
+                let (tell, told) = mpsc::unbounded_channel();
                 // The rest of the log is read on, or a full pipe would hold the server up.
-                tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-                return Self { url, log, child };
+                tokio::spawn(async move {
+                    while let Ok(Some(line)) = lines.next_line().await {
+                        let _ = tell.send(line);
+                    }
+                });
+                return Self { url, log, told, child };
             }
             log.push(line);
         }
         panic!("the server ended before it listened: {log:#?}");
+    }
+
+    /// What it says from here up to this message, a line of JSON each.
+    pub async fn log_until(&mut self, message: &str) -> Vec<Value> {
+        let mut lines = Vec::new();
+        let heard = async {
+            while let Some(line) = self.told.recv().await {
+                lines.push(serde_json::from_str(&line).expect("a line of the log is JSON"));
+                if lines.last().is_some_and(|line: &Value| line["fields"]["message"] == message) {
+                    return;
+                }
+            }
+            panic!("the server ended before it said: {message}");
+        };
+        tokio::time::timeout(PATIENCE, heard).await.expect("the server says it in time");
+        lines
     }
 
     /// A client of it, by a token that is good for an hour.

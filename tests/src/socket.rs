@@ -8,8 +8,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-/// How long a frame that has to come may take before the test fails.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+/// How long what has to come may take before the test fails.
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// An open socket.
 pub struct Socket {

@@ -3,6 +3,7 @@
 
 use async_graphql::{Enum, Error, ErrorExtensions, SimpleObject};
 
+use super::denials;
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store;
 
@@ -66,6 +67,7 @@ impl From<Failure> for Fault {
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
+        denials::note(&fault.refusal);
         let Refusal { code, message, field, reason } = fault.refusal;
         Self::new(message).extend_with(|_, extensions| {
             extensions.set("code", code.as_str());
@@ -133,6 +135,7 @@ pub(crate) struct UserError {
 
 impl From<Refusal> for UserError {
     fn from(refusal: Refusal) -> Self {
+        denials::note(&refusal);
         Self {
             field: (!refusal.field.is_empty()).then_some(refusal.field),
             message: refusal.message,

@@ -1,7 +1,7 @@
 //! A budget for documents, checked before execution: the library's own limits walk a fragment again at
 //! every spread, so fragments that spread each other would cost it exponential time. Here each is weighed once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use async_graphql::Positioned;
 use async_graphql::parser::parse_query;
@@ -21,6 +21,8 @@ pub(crate) struct Admitted {
     pub(crate) document: ExecutableDocument,
     /// What the chosen operation is.
     pub(crate) kind: OperationType,
+    /// Its kind and the fields at its root, such as `mutation awardBadge`.
+    pub(crate) name: String,
 }
 
 /// Why a document was not admitted.
@@ -55,7 +57,10 @@ pub(crate) fn admit(
     let operation = choose(&document.operations, operation_name)?;
     check_variables(operation, variables)?;
     let kind = operation.ty;
-    Ok(Admitted { document, kind })
+    let mut fields = BTreeSet::new();
+    add_fields(&document, &operation.selection_set.node, &mut fields);
+    let name = fields.into_iter().fold(kind.to_string(), |name, field| name + " " + field);
+    Ok(Admitted { document, kind, name })
 }
 
 /// Refuses a document that asks for more than one request may. Linear in the length of the document.
@@ -231,6 +236,27 @@ fn choose<'a>(
         };
         Refusal::invalid(["operationName"], message)
     })
+}
+
+/// The fields at the root. The document has been weighed: no fragment spreads itself.
+fn add_fields<'a>(
+    document: &'a ExecutableDocument,
+    selection: &'a SelectionSet,
+    fields: &mut BTreeSet<&'a str>,
+) {
+    for item in &selection.items {
+        match &item.node {
+            Selection::Field(field) => {
+                fields.insert(field.node.name.node.as_str());
+            }
+            Selection::InlineFragment(inner) => add_fields(document, &inner.node.selection_set.node, fields),
+            Selection::FragmentSpread(spread) => {
+                if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
+                    add_fields(document, &fragment.node.selection_set.node, fields);
+                }
+            }
+        }
+    }
 }
 
 /// The library finds a missing value only while it executes, when the answer is no request error any more.

@@ -7,6 +7,7 @@ pub(crate) mod badges;
 pub(crate) mod certificates;
 pub(crate) mod context;
 pub(crate) mod courses;
+pub(crate) mod denials;
 pub(crate) mod erasure;
 pub(crate) mod errands;
 pub(crate) mod events;

@@ -11,7 +11,10 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::media::Media;
+use crate::auth::Actor;
 use crate::config::Limits;
+use crate::graphql::context::Caller;
+use crate::graphql::denials::turned_away;
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store;
 
@@ -30,8 +33,14 @@ pub(super) struct Tone {
 }
 
 impl Tone {
+    /// Who asks in this request.
+    pub(super) fn caller(&self, actor: Option<Actor>) -> Caller {
+        Caller { actor, request_id: Arc::clone(&self.request_id) }
+    }
+
     /// The answer to a request that did not reach execution: this status, this one error.
     pub(super) fn refused(&self, status: StatusCode, refusal: &Refusal) -> Response {
+        turned_away(&self.caller(None), refusal);
         let mut errors = vec![server_error(refusal)];
         dress(&mut errors, &self.request_id, &self.limits);
         self.write(status, &Outcome { data: None, errors: &errors, extensions: &BTreeMap::new() })

@@ -1,6 +1,5 @@
 //! GraphQL over HTTP: POST with a JSON body, GET for queries, and the way into the socket.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
@@ -18,7 +17,6 @@ use super::answer::{Tone, explain};
 use super::operation::prepare;
 use super::params::Params;
 use super::{Site, around, identity, media, socket};
-use crate::graphql::context::Caller;
 use crate::refusal::{Code, Refusal};
 
 /// A request that ends before execution: its status and why.
@@ -67,8 +65,7 @@ async fn execute<E: Executor>(site: &Site<E>, parts: Parts, body: Body, tone: &T
         Params::from_body(&read(site, body).await?)
     };
     let params = params.map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
-    let caller = Caller { actor: identity.actor, request_id: Arc::clone(&tone.request_id) };
-    let operation = match prepare(&site.app, caller, params) {
+    let operation = match prepare(&site.app, tone.caller(identity.actor), params) {
         Ok(operation) => operation,
         Err(error) => return Ok(tone.executed(GraphqlResponse::from_errors(vec![error]))),
     };
@@ -86,8 +83,7 @@ async fn execute<E: Executor>(site: &Site<E>, parts: Parts, body: Body, tone: &T
             Err((StatusCode::BAD_REQUEST, Refusal::new(Code::InvalidInput, message)))
         }
         OperationType::Query | OperationType::Mutation => {
-            let answer = operation.errands.run(site.schema.execute(operation.request));
-            Ok(tone.executed(answer.await))
+            Ok(tone.executed(operation.run(&site.schema).await))
         }
     }
 }

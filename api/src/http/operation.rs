@@ -1,25 +1,38 @@
-//! What both transports do with a request before it runs, once they know who asks: weigh the document,
-//! and put beside it what resolvers need.
+//! What both transports do with a request once they know who asks: weigh the document, put beside it what
+//! resolvers need, and run it.
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Request, ServerError};
+use async_graphql::{Executor, Request, Response, ServerError};
+use futures_util::Stream;
 
 use super::answer::server_error;
 use super::params::Params;
 use crate::app::App;
 use crate::graphql::context::Caller;
+use crate::graphql::denials::Asked;
 use crate::graphql::errands::Errands;
 use crate::graphql::guard::{Rejection, admit};
 use crate::graphql::{loaders, omitted};
 
 /// An operation within its limits, ready to run.
 pub(super) struct Operation {
-    /// What the schema executes.
-    pub(super) request: Request,
-    /// What its loaders send: it is run through them.
-    pub(super) errands: Errands,
     /// Query, mutation or subscription.
     pub(super) kind: OperationType,
+    request: Request,
+    errands: Errands,
+    asked: Asked,
+}
+
+impl Operation {
+    /// The answer of a query or a mutation.
+    pub(super) async fn run<E: Executor>(self, schema: &E) -> Response {
+        self.asked.run(self.errands.run(schema.execute(self.request))).await
+    }
+
+    /// The answers of a subscription.
+    pub(super) fn follow<E: Executor>(self, schema: &E) -> impl Stream<Item = Response> + Send + use<E> {
+        self.asked.follow(self.errands.follow(schema.execute_stream(self.request, None)))
+    }
 }
 
 /// Checks what is asked and attaches who asks; the error is what to answer where it is not admitted.
@@ -35,6 +48,7 @@ pub(super) fn prepare(app: &App, caller: Caller, mut params: Params) -> Result<O
     request.operation_name = params.operation_name;
     request.set_parsed_query(admitted.document);
     let errands = Errands::default();
+    let asked = Asked { caller: caller.clone(), operation: admitted.name };
     let request = loaders::attach(app, caller.actor.as_ref(), errands.clone(), request).data(caller);
-    Ok(Operation { request, errands, kind: admitted.kind })
+    Ok(Operation { kind: admitted.kind, request, errands, asked })
 }

@@ -9,6 +9,7 @@ mod talk;
 mod tests;
 mod writer;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_graphql::Executor;
@@ -62,12 +63,13 @@ pub(super) async fn upgrade<E: Executor>(site: Site<E>, mut parts: Parts, tone: 
     };
     // Twice the limit: what is only a little too long is still read, and closed with the right words.
     let most = site.limits.socket_message_bytes.saturating_mul(2);
+    let request_id = Arc::clone(&tone.request_id);
     let span = tracing::Span::current();
     upgrade
         .protocols([SUBPROTOCOL])
         .max_message_size(most)
         .max_frame_size(most)
-        .on_upgrade(move |socket| converse(site, socket, connection).instrument(span))
+        .on_upgrade(move |socket| converse(site, socket, connection, request_id).instrument(span))
 }
 
 /// What can happen on a socket.
@@ -80,7 +82,12 @@ enum Happening {
     WriterGone,
 }
 
-async fn converse<E: Executor>(site: Site<E>, socket: WebSocket, connection: Connection) {
+async fn converse<E: Executor>(
+    site: Site<E>,
+    socket: WebSocket,
+    connection: Connection,
+    request_id: Arc<str>,
+) {
     let opened = Instant::now();
     let speaks_it = socket.protocol().is_some_and(|protocol| protocol.as_bytes() == SUBPROTOCOL.as_bytes());
     let (sink, mut incoming) = socket.split();
@@ -89,7 +96,7 @@ async fn converse<E: Executor>(site: Site<E>, socket: WebSocket, connection: Con
     let patience = Duration::from_secs(site.limits.socket_send_seconds);
     let mut writer = tokio::spawn(writer::write(sink, queued, closing, patience));
     let mut stopping = site.stopping.clone();
-    let mut talk = Talk::new(site, connection.peer.ip(), queue.clone());
+    let mut talk = Talk::new(site, request_id, connection.peer.ip(), queue.clone());
 
     let mut stop_at = None;
     let mut tick = time::interval(TICK);

@@ -77,11 +77,11 @@ impl Operations {
     ) {
         self.started += 1;
         let number = self.started;
-        let Operation { request, errands, .. } = operation;
-        let mut answers = match operation.kind {
-            OperationType::Subscription => errands.follow(schema.execute_stream(request, None)).boxed(),
+        let kind = operation.kind;
+        let mut answers = match kind {
+            OperationType::Subscription => operation.follow(&schema).boxed(),
             OperationType::Query | OperationType::Mutation => once(async move {
-                let answer = timeout(patience, errands.run(schema.execute(request))).await;
+                let answer = timeout(patience, operation.run(&schema)).await;
                 answer.unwrap_or_else(|_| Response::from_errors(vec![server_error(&Refusal::unavailable())]))
             })
             .boxed(),
@@ -101,7 +101,7 @@ impl Operations {
             })
             .chain(once(async move { end }));
         self.streams.push(steps.boxed());
-        self.running.insert(id, Running { number, kind: operation.kind, abort });
+        self.running.insert(id, Running { number, kind, abort });
     }
 
     /// Stops an operation. Nothing more is said about it.

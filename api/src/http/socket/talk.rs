@@ -15,6 +15,7 @@ use super::protocol::{self, Close, Heard};
 use super::seats::{Holder, Seat};
 use super::too_big;
 use crate::graphql::context::Caller;
+use crate::graphql::denials::turned_away;
 use crate::http::Site;
 use crate::http::answer::{dress, explain, server_error};
 use crate::http::identity::{self, Identity};
@@ -43,6 +44,8 @@ type Step = Result<(), End>;
 /// One conversation.
 pub(super) struct Talk<E> {
     site: Site<E>,
+    /// Of the request that opened the socket.
+    request_id: Arc<str>,
     address: IpAddr,
     queue: mpsc::Sender<Message>,
     /// What runs for the client.
@@ -60,10 +63,25 @@ struct Client {
 }
 
 impl<E: Executor> Talk<E> {
-    pub(super) fn new(site: Site<E>, address: IpAddr, queue: mpsc::Sender<Message>) -> Self {
+    pub(super) fn new(
+        site: Site<E>,
+        request_id: Arc<str>,
+        address: IpAddr,
+        queue: mpsc::Sender<Message>,
+    ) -> Self {
         let now = Instant::now();
         let operations = Operations::default();
-        Self { site, address, queue, operations, client: None, opened: now, heard: now, pinged: now }
+        Self {
+            site,
+            request_id,
+            address,
+            queue,
+            operations,
+            client: None,
+            opened: now,
+            heard: now,
+            pinged: now,
+        }
     }
 
     /// Bytes of the longest message.
@@ -142,7 +160,8 @@ impl<E: Executor> Talk<E> {
         let identity = match payload.get("authorization") {
             None | Some(Value::Null) => Identity::default(),
             Some(Value::String(text)) => {
-                identity::of_authorization(&self.site.app, text).await.map_err(turned_away)?
+                let believed = identity::of_authorization(&self.site.app, text).await;
+                believed.map_err(|failure| not_let_in(&self.request_id, failure))?
             }
             Some(_) => return Err(Close::new(Close::UNAUTHORIZED, "`authorization` is a string").into()),
         };
@@ -172,17 +191,18 @@ impl<E: Executor> Talk<E> {
             let message = format!("At most {most} operations run on one socket (subscriptions_per_socket).");
             return self.refuse(&name, server_error(&Refusal::new(Code::RateLimited, message))).await;
         }
+        let caller =
+            Caller { actor: client.identity.actor.clone(), request_id: Arc::clone(&name.request_id) };
         // A socket lives as long as its token; the rights of who opened it may end before.
         if let Err(failure) = client.identity.confirm(&self.site.app).await {
             let (_, refusal) = explain(failure);
+            turned_away(&caller, &refusal);
             return match refusal.code {
                 Code::Unauthenticated => Err(Close::new(Close::EXPIRED, refusal.message).into()),
                 _ => self.refuse(&name, server_error(&refusal)).await,
             };
         }
         self.check_token()?;
-        let caller =
-            Caller { actor: client.identity.actor.clone(), request_id: Arc::clone(&name.request_id) };
         match prepare(&self.site.app, caller, params) {
             Ok(operation) => {
                 let patience = Duration::from_secs(self.site.limits.request_seconds);
@@ -227,8 +247,9 @@ impl<E: Executor> Talk<E> {
 }
 
 /// How a client leaves that could not be let in.
-fn turned_away(failure: Failure) -> Close {
+fn not_let_in(request_id: &Arc<str>, failure: Failure) -> Close {
     let (_, refusal) = explain(failure);
+    turned_away(&Caller { actor: None, request_id: Arc::clone(request_id) }, &refusal);
     let code = match refusal.code {
         Code::Unavailable | Code::Internal | Code::RateLimited => Close::LATER,
         _ => Close::UNAUTHORIZED,

@@ -1,0 +1,175 @@
+//! What is refused to somebody is in the log of a real server: who, what for, and not one word of theirs.
+
+use plaudit::auth::Role;
+use plaudit::clock::Clock;
+use serde_json::{Value, json};
+use tests::{Backend, Client, Closed, Database, Frame, Process};
+use uuid::Uuid;
+
+const NAME: &str = "Xiomara Quist";
+const NOTES: &str = "Secretly unwell";
+const UPSERT: &str =
+    "mutation($input: UpsertUserInput!) { upsertUser(input: $input) { userErrors { message } } }";
+const ERASE: &str = "mutation($input: ErasePersonInput!) { erasePerson(input: $input) { user { id } } }";
+// Nobody has to ask for the errors: what is refused is refused.
+const AWARD: &str = "mutation($input: AwardBadgesInput!) { ...f }
+    fragment f on Mutation { given: awardBadges(input: $input) { results { index } } }";
+const FOLLOW: &str =
+    "subscription($id: ID) { achievementEarned(userId: $id) { cursor award { user { displayName } } } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn denials_go_to_the_log_on_sqlite() {
+    denials_go_to_the_log(Backend::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn denials_go_to_the_log_on_postgres() {
+    denials_go_to_the_log(Backend::Postgres).await;
+}
+
+async fn denials_go_to_the_log(backend: Backend) {
+    let Some(database) = Database::create(backend).await else { return };
+    let config = tests::settings(&database);
+    plaudit::start::migrate(&config, &Clock::System).await.expect("the tables are made");
+    let mut school = School { server: Process::serve(&config).await, log: Vec::new() };
+    school.deny_over_http().await;
+    school.deny_on_a_socket().await;
+    let words: String = school.log.iter().map(|line| line.to_string()).collect();
+    for word in ["eyJ", "not.a.token", NAME, NOTES, "x@school.example", "SELECT", "INSERT"] {
+        assert!(!words.contains(word), "{word} is in the log: {words}");
+    }
+    school.server.kill().await;
+    database.drop().await;
+}
+
+struct School {
+    server: Process,
+    /// All it has said.
+    log: Vec<Value>,
+}
+
+impl School {
+    async fn deny_over_http(&mut self) {
+        let [admin, teacher, student] = [1, 2, 3].map(Uuid::from_u128);
+        let as_admin = self.client(admin, Role::Admin);
+        let named = json!({"id": student, "displayName": NAME, "email": "x@school.example"});
+        assert_eq!(self.ask(&as_admin, UPSERT, named).await, json!([]));
+        let badge = json!({"name": "Team Player", "iconUrl": "https://school.example/badge.png"});
+        let create =
+            "mutation($input: CreateBadgeInput!) { createBadge(input: $input) { userErrors { message } } }";
+        assert_eq!(self.ask(&as_admin, create, badge).await, json!([]));
+
+        let as_student = self.client(student, Role::Student);
+        let told = self.ask(&as_student, ERASE, json!({"userId": admin})).await;
+        let denied = json!({"code": "FORBIDDEN", "times": 1, "actor": student, "role": "student",
+            "operation": "mutation erasePerson", "request_id": "mine"});
+        assert_eq!(told, json!([denied]));
+
+        let as_teacher = self.client(teacher, Role::Teacher);
+        let row = |id: Uuid| json!({"studentId": id, "notes": NOTES});
+        let rows = [row(student), row(teacher), row(Uuid::from_u128(4))];
+        let input = json!({"badgeId": "8e5c4c2e-0413-5ccb-be2c-9c1fdfa2c528", "rows": rows});
+        let told = self.ask(&as_teacher, AWARD, input).await;
+        let denied = |code: &str, times: u32| {
+            json!({"code": code, "times": times, "actor": teacher,
+            "role": "teacher", "operation": "mutation awardBadges", "request_id": "mine"})
+        };
+        let mut own = denied("FORBIDDEN", 1);
+        own["reason"] = json!("SELF_AWARD");
+        assert_eq!(told, json!([denied("NOT_FOUND", 2), own]), "a line for each kind of refusal");
+
+        let nobody = Client::new(self.server.url.clone(), None);
+        let told = self.ask(&nobody, "{ me { id } }", json!({})).await;
+        let denied =
+            json!({"code": "UNAUTHENTICATED", "times": 1, "operation": "query me", "request_id": "mine"});
+        assert_eq!(told, json!([denied]));
+        assert_eq!(self.ask(&nobody, "{ __typename }", json!({})).await, json!([]));
+
+        let unbelieved = json!([{"code": "UNAUTHENTICATED", "times": 1, "request_id": "mine"}]);
+        let stranger = Client::new(self.server.url.clone(), Some("not.a.token".to_owned()));
+        assert_eq!(self.ask(&stranger, "{ me { id } }", json!({})).await, unbelieved);
+        let promoted = self.client(student, Role::SuperAdmin);
+        assert_eq!(self.ask(&promoted, "{ me { id } }", json!({})).await, unbelieved);
+
+        for query in ["{ me { displayName xp } }", "{ leaderboard { totalCount } }", "{ wrong }"] {
+            assert_eq!(self.ask(&as_student, query, json!({})).await, json!([]), "{query}");
+        }
+    }
+
+    async fn deny_on_a_socket(&mut self) {
+        let [admin, student] = [1, 3].map(Uuid::from_u128);
+        let mut socket = self.client(student, Role::Student).socket().await;
+        self.hear("answered").await;
+        socket.subscribe("1", FOLLOW, json!({"id": admin})).await;
+        let Frame::Message(refused) = socket.frame().await else { panic!("the socket goes on") };
+        let missing = refused["payload"][0]["extensions"].clone();
+        assert_eq!(missing["code"], "NOT_FOUND");
+        socket.subscribe("2", "{ me { displayName } }", json!({})).await;
+        assert_eq!(socket.next("2").await["data"]["me"]["displayName"], NAME);
+        assert_eq!(socket.frame().await, Frame::Message(json!({"type": "complete", "id": "2"})));
+        socket.subscribe("3", ERASE, json!({"input": {"userId": admin}})).await;
+        let forbidden = socket.next("3").await["errors"][0]["extensions"].clone();
+        assert_eq!(forbidden["code"], "FORBIDDEN");
+        assert_eq!(socket.frame().await, Frame::Message(json!({"type": "complete", "id": "3"})));
+
+        let teacher = json!({"id": student, "displayName": NAME, "role": "TEACHER"});
+        let as_admin = self.client(admin, Role::Admin);
+        let answer = as_admin.ask(UPSERT, json!({"input": teacher})).await;
+        assert_eq!(answer.data()["upsertUser"]["userErrors"], json!([]));
+        socket.subscribe("4", "{ me { displayName } }", json!({})).await;
+        assert!(matches!(socket.frame().await, Frame::Closed(Closed { code: 4403, .. })));
+        socket.cut();
+        let told = denied_in(&self.hear("a socket closed").await);
+        let denied = |told: &Value, operation: &str| {
+            json!({"code": told["code"], "times": 1, "actor": student,
+            "role": "student", "operation": operation, "request_id": told["requestId"]})
+        };
+        // What is asked with a role that is gone is not looked at any more, and its id is told to nobody.
+        let gone = json!({"code": "UNAUTHENTICATED", "times": 1, "actor": student, "role": "student",
+            "request_id": told[2]["request_id"]});
+        let expected = [
+            denied(&missing, "subscription achievementEarned"),
+            denied(&forbidden, "mutation erasePerson"),
+            gone,
+        ];
+        assert_eq!(told, json!(expected));
+
+        let mut socket = tests::Socket::open(&self.server.url).await;
+        let opened = self.hear("answered").await;
+        let id = &opened.last().expect("the socket was opened")["fields"]["request_id"];
+        let payload = json!({"authorization": "Bearer not.a.token"});
+        socket.send(json!({"type": "connection_init", "payload": payload})).await;
+        assert!(matches!(socket.frame().await, Frame::Closed(Closed { code: 4401, .. })));
+        socket.cut();
+        let unbelieved = json!([{"code": "UNAUTHENTICATED", "times": 1, "request_id": id}]);
+        assert_eq!(denied_in(&self.hear("a socket closed").await), unbelieved);
+    }
+
+    fn client(&self, id: Uuid, role: Role) -> Client {
+        self.server.client(&id.to_string(), role)
+    }
+
+    /// Asks, and answers what the log says was denied by it.
+    async fn ask(&mut self, client: &Client, query: &str, input: Value) -> Value {
+        client.exchange(query, json!({"input": input}), "mine").await;
+        denied_in(&self.hear("answered").await)
+    }
+
+    async fn hear(&mut self, message: &str) -> Vec<Value> {
+        let lines = self.server.log_until(message).await;
+        self.log.extend(lines.iter().cloned());
+        lines
+    }
+}
+
+/// The denials among these lines, without the word for it.
+fn denied_in(lines: &[Value]) -> Value {
+    let denied = lines.iter().filter(|line| line["fields"]["message"] == "denied");
+    let fields = denied.map(|line| {
+        assert_eq!(line["level"], "WARN");
+        let mut fields = line["fields"].clone();
+        fields.as_object_mut().unwrap().remove("message");
+        fields
+    });
+    fields.collect()
+}
