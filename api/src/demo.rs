@@ -1,11 +1,13 @@
 //! The demo: a small school with some weeks behind it, and the lines to paste to see an award arrive.
 //! The school is data beside this file; it comes in by the same doors as everyone's.
 
+mod classes;
+mod school;
+
 use std::fmt::Write;
 use std::net::SocketAddr;
 
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -15,64 +17,15 @@ use crate::auth::token::Keys;
 use crate::auth::{Actor, Claims, Role, policy};
 use crate::config::DEMO_SECRET;
 use crate::pipeline::{self, Incoming, Submission};
-use crate::refusal::{Code, Failure, Refusal};
+use crate::refusal::{Failure, Refusal};
 use crate::registry::people::{self, Change};
 use crate::store;
+use school::{School, broken, school};
 
 /// How long the printed tokens last, unless the settings allow less.
 const TOKEN_LIFE: TimeDelta = TimeDelta::hours(12);
 /// Events sent together.
 const CHUNK: usize = 500;
-
-/// The school, as it is written.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct School {
-    /// The system that sends its events.
-    service: String,
-    /// A student with nothing yet, for the first award.
-    newcomer: Uuid,
-    /// In the order they are created; the first runs the installation.
-    people: Vec<Member>,
-    habits: Vec<Habit>,
-    /// Events that bring the newcomer an award; the first whose pack is loaded is printed.
-    tries: Vec<Try>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Member {
-    id: Uuid,
-    name: String,
-    role: String,
-    timezone: String,
-    referred_by: Option<Uuid>,
-}
-
-/// Something a person does again and again.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Habit {
-    person: Uuid,
-    activity: String,
-    /// Since how many days, up to yesterday.
-    days: u32,
-    every_days: u32,
-    /// The hour of the day, UTC.
-    hour: u32,
-    /// How often on such a day, two minutes apart.
-    times: u32,
-    /// Taken in turn; `{n}` in a text is the number of the event.
-    #[serde(default)]
-    attributes: Vec<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Try {
-    activity: String,
-    attributes: Value,
-}
 
 /// Fills an empty database with the school; says whether it did. A database with people is left alone.
 ///
@@ -108,6 +61,7 @@ async fn move_in(app: &App) -> Result<bool, Failure> {
         };
         people::upsert(app, &author, member.id, change).await?;
     }
+    classes::begin(app, &author, &school).await?;
     let recorder = policy::recorder(&Actor::Service { source: school.service.as_str().into() });
     for events in past(app, &school).chunks(CHUNK) {
         let submission = Submission { recorder: recorder.clone(), author: None, events: events.into() };
@@ -116,6 +70,7 @@ async fn move_in(app: &App) -> Result<bool, Failure> {
             tracing::debug!(message = refusal.message, "an event of the demo was refused");
         }
     }
+    classes::talk(app, &school).await?;
     let claims = Claims {
         subject: head.id.to_string(),
         role: Role::SuperAdmin,
@@ -255,14 +210,6 @@ fn numbered(attributes: &Value, number: u32) -> Value {
     }
 }
 
-fn school() -> Result<School, Refusal> {
-    serde_json::from_str(include_str!("demo/school.json")).map_err(|error| broken(error.to_string()))
-}
-
-fn broken(why: String) -> Refusal {
-    Refusal::new(Code::Internal, format!("the demo's school is not one: {why}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +227,12 @@ mod tests {
             assert!(school.people.iter().any(|member| member.id == habit.person), "{}", habit.person);
             assert_ne!(habit.person, school.newcomer, "the newcomer has nothing yet");
         }
+        for taken in school.courses.iter().flat_map(|course| &course.students) {
+            let nothing = taken.lessons == 0 && taken.comments.is_empty();
+            assert!(nothing || taken.student != school.newcomer, "the newcomer has nothing yet");
+        }
+        let mut gifts = school.badges.iter().flat_map(|badge| &badge.given);
+        assert!(gifts.all(|gift| gift.student != school.newcomer), "the newcomer has nothing yet");
         for (at, member) in school.people.iter().enumerate() {
             let before = &school.people[..at];
             assert!(member.referred_by.is_none_or(|id| before.iter().any(|known| known.id == id)));

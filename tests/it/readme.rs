@@ -1,11 +1,10 @@
-//! The documents of the README's API section do what stands beside them.
+//! What the README prints is what a newcomer sees: its API section runs on the demo's own school.
 
 use plaudit::auth::Role;
+use plaudit::demo;
 use serde_json::{Value, json};
 use tests::{Client, World, on_both};
 use uuid::Uuid;
-
-use crate::courses::{course, enroll, mutate};
 
 const README: &str = include_str!("../../README.md");
 
@@ -40,13 +39,6 @@ impl Sample {
         let answer = client.ask(&self.document, self.variables.clone()).await;
         assert_eq!(json!({"data": abridged(answer.data(), &self.answer["data"])}), self.answer);
     }
-
-    /// The person this sample is about.
-    fn student(&self) -> Uuid {
-        let variables = &self.variables;
-        let id = variables["input"]["studentId"].as_str().or_else(|| variables["studentId"].as_str());
-        id.expect("a student").parse().unwrap()
-    }
 }
 
 /// The answer, cut where the README cuts it: a text that ends in … stands for all that begin like it.
@@ -69,46 +61,77 @@ fn abridged(answer: &Value, shown: &Value) -> Value {
     }
 }
 
-/// Noor and a teacher of hers, as the demo has them.
-async fn class(w: &World, student: Uuid) -> (Client, Client) {
-    w.upsert(student, json!({"displayName": "Noor Rahman"})).await;
-    let teacher = Uuid::new_v4();
-    w.upsert(teacher, json!({"displayName": "Ingrid Sørensen", "role": "TEACHER"})).await;
-    let (teacher, student) = (w.person(teacher, Role::Teacher), w.person(student, Role::Student));
-    let english = course(&teacher, 1).await;
-    enroll(&student, &english, None).await;
-    (teacher, student)
+/// One of the demo's people.
+fn member(w: &World, nth: u32, role: Role) -> Client {
+    let id: Uuid = format!("0198c0de-0000-7000-8000-{nth:012}").parse().unwrap();
+    w.person(id, role)
 }
 
 on_both! {
-    async fn the_samples_for_certificates_and_badges_do_what_stands_beside_them(w: World) {
-        let (certificate, award) = (sample("Issue a certificate"), sample("Award a badge"));
-        let both = sample("What a student has been given");
-        assert_eq!((certificate.student(), award.student()), (both.student(), both.student()));
-        let (teacher, student) = class(&w, both.student()).await;
-        let admin = w.person(Uuid::new_v4(), Role::Admin);
-        let input = json!({"name": "Team Player", "iconUrl": "https://cdn.school.example/team-player.svg", "xpBonus": 25});
-        let made = mutate(&admin, "createBadge", "achievement { id }", input).await;
-        assert_eq!(made["achievement"]["id"], award.variables["input"]["badgeId"], "an id follows from its key");
-        certificate.expect(&teacher).await;
-        award.expect(&teacher).await;
-        for client in [&teacher, &student, &admin] {
-            both.expect(client).await;
+    async fn the_samples_do_in_order_what_stands_beside_them(w: World) {
+        assert_eq!(demo::fill(&w.server.app).await, Ok(true));
+        let teacher = member(&w, 3, Role::Teacher);
+        sample("Issue a certificate").expect(&teacher).await;
+        sample("Award a badge").expect(&teacher).await;
+        for reader in [teacher.clone(), member(&w, 5, Role::Student), member(&w, 13, Role::Parent)] {
+            sample("What a student has been given").expect(&reader).await;
         }
+        for reader in [teacher, member(&w, 15, Role::Student), member(&w, 2, Role::Admin)] {
+            sample("How far somebody is").expect(&reader).await;
+        }
+        assert_eq!(demo::fill(&w.server.app).await, Ok(false), "starting again keeps the data");
         w.finish().await;
     }
 
-    async fn the_sample_for_progress_says_what_is_held_what_is_next_and_what_is_missing(w: World) {
-        let progress = sample("How far somebody is");
-        let student = progress.student();
-        w.upsert(student, json!({"displayName": "Noor Rahman"})).await;
-        let lesson = |nth: i64| json!({"userId": student, "activity": "lesson_watched", "attributes": {"lesson": format!("lesson-{nth}")}});
-        for event in (1..=5).map(lesson).chain([json!({"userId": student, "activity": "comment_written"})]) {
-            assert_eq!(w.service().record(event).await["userErrors"], json!([]));
-            w.tick(chrono::TimeDelta::minutes(1));
-        }
-        progress.expect(&w.person(student, Role::Student)).await;
-        progress.expect(&w.service()).await;
+    async fn the_demos_student_has_nothing_and_earns_the_first_award_by_the_printed_line(w: World) {
+        assert_eq!(demo::fill(&w.server.app).await, Ok(true));
+        let welcome = demo::welcome(&w.server.app, w.server.address);
+        let bodies: Vec<Value> = welcome
+            .lines()
+            .filter_map(|line| line.strip_prefix("curl ")?.split_once(" -d '")?.1.strip_suffix('\''))
+            .map(|body| serde_json::from_str(body).unwrap())
+            .collect();
+        let [record, ask] = bodies.as_slice() else { panic!("two lines to paste beside `watch`: {welcome}") };
+        let me = async || {
+            let answer = member(&w, 5, Role::Student).ask(ask["query"].as_str().unwrap(), json!({})).await;
+            answer.data()["me"].clone()
+        };
+        let before = json!({"displayName": "Noor Rahman", "role": "STUDENT", "xp": 0, "level": {"number": 1},
+            "earned": {"nodes": []}});
+        assert_eq!(me().await, before);
+        let recorded = w.service().ask(record["query"].as_str().unwrap(), record["variables"].clone()).await;
+        let first = json!({"achievement": {"name": "First Steps"}, "xpBonus": 50});
+        let told = json!({"xpGained": 60, "awards": [first], "userErrors": []});
+        assert_eq!(recorded.data()["recordEvent"], told);
+        assert_eq!(me().await["xp"], 60);
+        w.finish().await;
+    }
+
+    async fn the_demos_school_is_in_class(w: World) {
+        assert_eq!(demo::fill(&w.server.app).await, Ok(true));
+        let query = "{ courses { nodes { title teacher { displayName } students { nodes { displayName } } } }
+            certificates { nodes { title issuedBy student { displayName } } } me { children { displayName } } }";
+        let seen = async |nth: u32, role: Role| member(&w, nth, role).ask(query, json!({})).await.data().clone();
+        let named = |name: &str| json!({"displayName": name});
+        let people = |names: &[&str]| json!({"nodes": names.iter().map(|name| named(name)).collect::<Vec<_>>()});
+        let course = |title: &str, teacher: &str, students: &[&str]| {
+            json!({"title": title, "teacher": named(teacher), "students": people(students)})
+        };
+        let certificate = |title: &str, issuer: &str, student: &str| {
+            json!({"title": title, "issuedBy": issuer, "student": named(student)})
+        };
+        let english = ["Ada Kowalska", "Elif Demir", "Hana Nováková", "Lucía Fernández", "Noor Rahman"];
+        let (ingrid, mateo) = ("Ingrid Sørensen", "Mateo Vargas");
+        assert_eq!(seen(3, Role::Teacher).await, json!({
+            "courses": {"nodes": [course("Rust from Scratch", mateo, &[]), course("Everyday English", ingrid, &english)]},
+            "certificates": {"nodes": [certificate("Everyday English, A2", ingrid, "Ada Kowalska")]},
+            "me": {"children": []},
+        }));
+        assert_eq!(seen(13, Role::Parent).await, json!({
+            "courses": {"nodes": [course("Rust from Scratch", mateo, &[]), course("Everyday English", ingrid, &["Noor Rahman"])]},
+            "certificates": {"nodes": []},
+            "me": {"children": [named("Noor Rahman")]},
+        }));
         w.finish().await;
     }
 }
