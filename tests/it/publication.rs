@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use plaudit::auth::Role;
 use plaudit::start;
 use serde_json::{Value, json};
-use tests::{Backend, Packs, Process, World};
+use tests::{Backend, Database, Packs, Process, World, command};
 use uuid::Uuid;
 
 /// A garden: seeds are sown. `achievements` are what there is to earn.
@@ -41,6 +41,17 @@ fn veteran() -> Value {
 fn achievement(name: &str, bonus: u32, rule: Value) -> Value {
     json!({"name": name, "description": name, "requirement": name, "category": "beds", "rarity": "common",
            "xpBonus": bonus, "rule": rule})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrating_an_empty_database_logs_no_notice_of_it() {
+    let Some(database) = Database::create(Backend::Postgres).await else { return };
+    let done = command(&tests::settings(&database), &["migrate"]).await;
+    let log = String::from_utf8(done.stderr).unwrap();
+    let told: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let notices: Vec<_> = told.iter().filter(|line| line["target"] == "sqlx::postgres::notice").collect();
+    assert_eq!((done.status.code(), notices), (Some(0), vec![]));
+    database.drop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

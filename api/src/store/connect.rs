@@ -177,7 +177,9 @@ fn postgres(url: &str, of: &Pool) -> ConnectOptions {
     let mut options = pool(url, of);
     options.statement_timeout(of.statement).set_application_name("plaudit");
     options.map_sqlx_postgres_opts(|postgres| {
-        postgres.options([("default_transaction_isolation", "read committed")])
+        // "Already exists, skipping" is no news: warnings and worse are.
+        let quiet = ("client_min_messages", "warning");
+        postgres.options([("default_transaction_isolation", "read committed"), quiet])
     });
     options
 }
