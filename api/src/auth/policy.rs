@@ -265,21 +265,24 @@ fn keep(actor: &Actor, now: Option<Role>) -> Result<(), Refusal> {
     }
     let message =
         "This person stands above you: an admin changes all but super admins, a service neither of them.";
-    Err(Refusal::new(Code::Forbidden, message).because("ABOVE_YOU"))
+    Err(Refusal::new(Code::Forbidden, message).at(["id"]).because("ABOVE_YOU"))
 }
 
 /// Whether the actor may give `person`, who has the role `now` if they exist, the role `wanted`.
 ///
 /// # Errors
-/// FORBIDDEN with what the actor may give.
+/// FORBIDDEN with what the actor may give, at `role`, or at `id` for a person above them.
 pub fn give_role(actor: &Actor, person: Uuid, now: Option<Role>, wanted: Role) -> Result<(), Refusal> {
     keep(actor, now)?;
     if now == Some(wanted) {
         return Ok(());
     }
     if actor.person() == Some(person) {
-        let message = "Nobody changes their own role: ask another admin.";
-        return Err(Refusal::new(Code::Forbidden, message).because("OWN_ROLE"));
+        let message = match actor.role() {
+            Role::SuperAdmin => "Nobody changes their own role: ask another super admin.",
+            _ => "Nobody changes their own role: ask another admin.",
+        };
+        return Err(Refusal::new(Code::Forbidden, message).at(["role"]).because("OWN_ROLE"));
     }
     let may = match actor.role() {
         Role::SuperAdmin => wanted != Role::Service,
@@ -296,5 +299,5 @@ pub fn give_role(actor: &Actor, person: Uuid, now: Option<Role>, wanted: Role) -
         _ => "a service creates STUDENT, PARENT and TEACHER and changes no role",
     };
     let message = format!("This role is not yours to give: {gives}.");
-    Err(Refusal::new(Code::Forbidden, message).because("ROLE_NOT_YOURS_TO_GIVE"))
+    Err(Refusal::new(Code::Forbidden, message).at(["role"]).because("ROLE_NOT_YOURS_TO_GIVE"))
 }

@@ -27,7 +27,7 @@ pub(crate) struct CreateBadgeInput {
     description: Option<String>,
     /// Where its picture lies: an absolute http or https URL.
     icon_url: GivenUrl,
-    /// A category's key; special if omitted.
+    /// A category's key, of a pack or one of your own; special if omitted.
     category: Option<String>,
     /// What it is given for, in words; answered as requirement.
     criteria: Option<String>,
@@ -50,7 +50,7 @@ pub(crate) struct UpdateBadgeInput {
     description: MaybeUndefined<String>,
     /// Where its picture lies.
     icon_url: MaybeUndefined<GivenUrl>,
-    /// A category's key.
+    /// A category's key, of a pack or one of your own.
     category: MaybeUndefined<String>,
     /// What it is given for, in words.
     criteria: MaybeUndefined<String>,
@@ -104,7 +104,7 @@ pub(crate) struct AwardBadgeInput {
     badge_id: ID,
     /// When it was earned, from 2000 on and not in the future; now if omitted.
     awarded_at: Option<GivenDateTime>,
-    /// What you write to it, at most 2,000 letters.
+    /// What you write to it: at most 2,000 letters, kept in NFC; nothing if blank.
     notes: Option<String>,
 }
 
@@ -122,7 +122,7 @@ pub(crate) struct AwardBadgesInput {
 pub(crate) struct AwardRow {
     /// Who gets it.
     student_id: ID,
-    /// What you write to it, at most 2,000 letters.
+    /// What you write to it: at most 2,000 letters, kept in NFC; nothing if blank.
     notes: Option<String>,
 }
 
@@ -168,7 +168,7 @@ pub(crate) struct AwardResult {
 pub(crate) struct RevokeAwardInput {
     /// Which award.
     award_id: ID,
-    /// Why: 1 to 500 letters, shown with the award.
+    /// Why: 1 to 500 letters, kept in NFC and shown with the award.
     reason: String,
 }
 
@@ -278,7 +278,10 @@ pub(crate) async fn award_many(ctx: &Context<'_>, input: AwardBadgesInput) -> An
     };
     policy::reach(&author.actor, Action::AwardBadge)?;
     if input.rows.is_empty() || input.rows.len() > MOST_ROWS {
-        let message = format!("A call awards 1 to {MOST_ROWS} and this one {}: split it.", input.rows.len());
+        let message = match input.rows.len() {
+            0 => format!("A call awards 1 to {MOST_ROWS} and this one none: send at least one row."),
+            rows => format!("A call awards 1 to {MOST_ROWS} and this one {rows}: split it."),
+        };
         return refused(Refusal::invalid(["rows"], message).into());
     }
     let badge = match given("badgeId", &input.badge_id) {

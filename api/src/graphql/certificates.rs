@@ -80,7 +80,7 @@ impl Certificate {
         DateTime(self.0.updated_at)
     }
 
-    /// Since when it is gone for everyone but admins.
+    /// Since when it is gone for everyone but admins. What a course issued and an admin deleted is not issued again.
     async fn deleted_at(&self) -> Option<DateTime> {
         self.0.deleted_at.map(DateTime)
     }
@@ -181,7 +181,7 @@ pub(crate) struct CreateCertificateInput {
     issued_by: String,
     /// The day on it, in no zone.
     issued_date: GivenDate,
-    /// More about it: at most 2,000 letters.
+    /// More about it: at most 2,000 letters, kept in NFC; nothing if blank.
     description: Option<String>,
     /// Where the document lies: at most 2,048 bytes, without credentials.
     document_url: Option<GivenUrl>,
@@ -210,7 +210,7 @@ pub(crate) struct UpdateCertificateInput {
     issued_by: MaybeUndefined<String>,
     /// The day on it, in no zone.
     issued_date: MaybeUndefined<GivenDate>,
-    /// More about it: at most 2,000 letters.
+    /// More about it: at most 2,000 letters, kept in NFC; nothing if blank.
     description: MaybeUndefined<String>,
     /// Where the document lies: at most 2,048 bytes, without credentials.
     document_url: MaybeUndefined<GivenUrl>,

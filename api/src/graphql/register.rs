@@ -16,7 +16,7 @@ use crate::registry::people::Change;
 pub(crate) struct UpsertUserInput {
     /// The id they sign in with: a UUID.
     id: ID,
-    /// The name others see: 1 to 100 letters.
+    /// The name others see: 1 to 100 letters. It is kept in NFC, which writes an accented letter as one character.
     display_name: String,
     /// Where messages go.
     email: MaybeUndefined<String>,

@@ -101,8 +101,7 @@ async fn upsert_within(
         return Err(Refusal::new(Code::Conflict, message).at(["id"]).because("PERSON_ERASED").into());
     }
     let now_role = before.map(stored_role).transpose()?;
-    policy::give_role(&author.actor, id, now_role, change.role.or(now_role).unwrap_or(Role::Student))
-        .map_err(|refusal| refusal.at(["role"]))?;
+    policy::give_role(&author.actor, id, now_role, change.role.or(now_role).unwrap_or(Role::Student))?;
     if let Some(referrer) = referrer {
         check_referrer(
             id,

@@ -84,10 +84,11 @@ on_both! {
         let id = badge(&school.admin, "Team Player", 3).await;
         let mut rows = vec![row(school.student); 500];
         rows.push(row(school.student));
-        for rows in [&rows[..], &[]] {
+        for (rows, remedy) in [(&rows[..], "this one 501: split it."), (&[], "this one none: send at least one row.")] {
             let before = w.database.rows().await;
             let error = refused(&school.teacher, "awardBadges", &json!({"badgeId": id, "rows": rows})).await;
             assert_eq!((&error["code"], &error["field"]), (&json!("INVALID_INPUT"), &json!(["input", "rows"])));
+            assert!(error["message"].as_str().unwrap().ends_with(remedy), "{error}");
             assert_eq!(w.database.rows().await, before);
         }
         let results = give_all(&school.teacher, &id, &rows[..500]).await;

@@ -112,7 +112,11 @@ on_both! {
         let given = async |client: &Client, id: Uuid, role: &str| {
             let answer = upsert(client, &person(id, role)).await;
             let error = &answer.data()["upsertUser"]["userErrors"][0];
-            error["reason"].as_str().map_or_else(|| "given".to_owned(), str::to_owned)
+            let Some(reason) = error["reason"].as_str() else { return "given".to_owned() };
+            // Whoever stands above is refused as a person, whatever role is sent.
+            let field = if reason == "ABOVE_YOU" { "id" } else { "role" };
+            assert_eq!(error["field"], json!(["input", field]), "{error}");
+            reason.to_owned()
         };
         let not_yours = "ROLE_NOT_YOURS_TO_GIVE";
         let new = Uuid::new_v4;
