@@ -105,7 +105,10 @@ on_both! {
                     (&message["type"], &message["payload"][0]["extensions"]["code"]),
                     (&json!("error"), &json!("NOT_FOUND"))
                 );
-                told.push(message["payload"].clone());
+                let mut payload = message["payload"].clone();
+                // Each operation has an id of its own.
+                assert!(payload[0]["extensions"]["requestId"].take().is_string());
+                told.push(payload);
             }
             assert_eq!(told[0], told[1]);
         }
