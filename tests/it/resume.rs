@@ -9,7 +9,7 @@ use plaudit::clock::Clock;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
-use tests::{Backend, Client, Closed, Database, Frame, Process, Socket, World, on_both};
+use tests::{Backend, Client, Closed, Database, Frame, Process, Socket, on_both};
 use uuid::Uuid;
 
 const FOLLOW: &str =
