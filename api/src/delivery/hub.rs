@@ -1,20 +1,21 @@
 //! Wakes subscribers. One reader a process follows the feed and keeps its newest stretch; whoever is
-//! up to date reads there, whoever is behind reads the table. The data is the feed's either way.
+//! up to date reads there, whoever is behind reads the table. Either way it is places that are read: what
+//! stands at a place is looked up when it is told, so that nobody is told what was.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::store::feed::Entry;
+use crate::store::feed::Place;
 use crate::store::{self, feed};
 
-/// Entries the newest stretch holds.
+/// Places the newest stretch holds.
 const KEPT: usize = 4_096;
-/// Entries one read of the table brings.
+/// Places one read of the table brings.
 const PAGE: u64 = 500;
 /// How often the head is looked at for what other processes have committed.
 const POLL: Duration = Duration::from_millis(100);
@@ -26,15 +27,15 @@ pub(crate) struct Hub {
 }
 
 struct Tail {
-    /// Every entry behind this position and up to the head is in `entries`.
+    /// Every place behind this position and up to the head is in `places`.
     start: i64,
-    entries: VecDeque<Arc<Entry>>,
+    places: VecDeque<Place>,
 }
 
 /// A piece of the feed.
 pub(crate) struct Stretch {
-    /// The entries asked for, in order.
-    pub(crate) entries: Vec<Arc<Entry>>,
+    /// The places asked for, in order.
+    pub(crate) places: Vec<Place>,
     /// How far was read: the next read begins behind this.
     pub(crate) reached: i64,
 }
@@ -42,7 +43,7 @@ pub(crate) struct Stretch {
 impl Hub {
     /// A hub that knows nothing yet; [`Hub::follow`] makes it follow.
     pub(crate) fn new() -> Self {
-        Self { tail: RwLock::new(Tail { start: 0, entries: VecDeque::new() }), head: watch::Sender::new(0) }
+        Self { tail: RwLock::new(Tail { start: 0, places: VecDeque::new() }), head: watch::Sender::new(0) }
     }
 
     /// Hears that the head has moved.
@@ -69,12 +70,12 @@ impl Hub {
             return Ok(stretch);
         }
         let head = feed::head(&app.db).await?;
-        let entries = feed::after(&app.db, position, person, PAGE).await?;
-        let full = u64::try_from(entries.len()).unwrap_or(u64::MAX) >= PAGE;
-        let last = entries.last().map(|entry| entry.position);
+        let places = feed::after(&app.db, position, person, PAGE).await?;
+        let full = u64::try_from(places.len()).unwrap_or(u64::MAX) >= PAGE;
+        let last = places.last().map(|place| place.position);
         // A page that is not full reaches at least to the head that was read before it.
         let reached = if full { last.unwrap_or(position) } else { last.unwrap_or(head).max(head) };
-        Ok(Stretch { entries: entries.into_iter().map(Arc::new).collect(), reached })
+        Ok(Stretch { places, reached })
     }
 
     fn read_tail(&self, position: i64, person: Option<Uuid>) -> Option<Stretch> {
@@ -82,13 +83,11 @@ impl Hub {
         if position < tail.start {
             return None;
         }
-        let reached = tail.entries.back().map_or(tail.start, |entry| entry.position);
-        let new = tail.entries.partition_point(|entry| entry.position <= position);
-        let entries = tail
-            .entries
-            .range(new..)
-            .filter(|entry| person.is_none_or(|person| entry.award.person_id == person));
-        Some(Stretch { entries: entries.cloned().collect(), reached: reached.max(position) })
+        let reached = tail.places.back().map_or(tail.start, |place| place.position);
+        let new = tail.places.partition_point(|place| place.position <= position);
+        let places =
+            tail.places.range(new..).filter(|place| person.is_none_or(|person| place.person_id == person));
+        Some(Stretch { places: places.cloned().collect(), reached: reached.max(position) })
     }
 
     /// Follows the feed until told to stop: wakes at a hint, and looks by itself now and then.
@@ -123,18 +122,18 @@ impl Hub {
             if feed::head(&app.db).await? <= known {
                 return Ok(());
             }
-            let entries = feed::after(&app.db, known, None, PAGE).await?;
-            let Some(head) = entries.last().map(|entry| entry.position) else { return Ok(()) };
-            self.keep(entries);
+            let places = feed::after(&app.db, known, None, PAGE).await?;
+            let Some(head) = places.last().map(|place| place.position) else { return Ok(()) };
+            self.keep(places);
             self.head.send_replace(head);
         }
     }
 
-    fn keep(&self, entries: Vec<Entry>) {
+    fn keep(&self, places: Vec<Place>) {
         let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
-        tail.entries.extend(entries.into_iter().map(Arc::new));
-        while tail.entries.len() > KEPT {
-            if let Some(oldest) = tail.entries.pop_front() {
+        tail.places.extend(places);
+        while tail.places.len() > KEPT {
+            if let Some(oldest) = tail.places.pop_front() {
                 tail.start = oldest.position;
             }
         }

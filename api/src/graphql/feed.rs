@@ -2,7 +2,6 @@
 //! the same code: read behind the cursor, wait for a hint, repeat.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
 
 use async_graphql::connection::CursorType;
 use async_graphql::{Context, ID, SimpleObject, Subscription};
@@ -20,8 +19,8 @@ use crate::app::App;
 use crate::auth::Actor;
 use crate::auth::policy::{self, Relation, Seen};
 use crate::refusal::{Code, Refusal};
-use crate::store::feed::Entry;
-use crate::store::{self, enrollments, feed, people};
+use crate::store::feed::Place;
+use crate::store::{self, awards, enrollments, feed, people};
 
 /// Somebody has earned something.
 #[derive(SimpleObject)]
@@ -128,7 +127,7 @@ struct Follower {
     /// The head of the feed when the subscription began.
     head: i64,
     hints: watch::Receiver<i64>,
-    waiting: VecDeque<Arc<Entry>>,
+    waiting: VecDeque<Place>,
     over: bool,
 }
 
@@ -138,11 +137,11 @@ impl Follower {
             return None;
         }
         match self.wait().await {
-            Ok(entry) => {
+            Ok((place, award)) => {
                 let told = AchievementEarned {
-                    cursor: Position(entry.position).encode_cursor(),
-                    is_replay: entry.position <= self.head,
-                    award: Award(entry.award.clone()),
+                    cursor: Position(place.position).encode_cursor(),
+                    is_replay: place.position <= self.head,
+                    award: Award(award),
                 };
                 Some((Ok(told), self))
             }
@@ -153,12 +152,12 @@ impl Follower {
         }
     }
 
-    /// The next entry, whenever it comes; rights are judged anew for each.
-    async fn wait(&mut self) -> Answer<Arc<Entry>> {
+    /// The next place and its award, whenever it comes; rights are judged anew for each.
+    async fn wait(&mut self) -> Answer<(Place, awards::Row)> {
         loop {
-            while let Some(entry) = self.waiting.pop_front() {
-                if self.may_tell(&entry).await? {
-                    return Ok(entry);
+            while let Some(place) = self.waiting.pop_front() {
+                if let Some(award) = self.judge(&place).await? {
+                    return Ok((place, award));
                 }
             }
             // Seen before reading, so that a hint during the read is not missed.
@@ -166,12 +165,11 @@ impl Follower {
             let stretch = self.app.hub.read(&self.app, self.position, self.person).await?;
             if self.position < stretch.reached {
                 self.position = stretch.reached;
-                if !stretch.entries.is_empty() {
+                if !stretch.places.is_empty() {
                     // One statement passes over what is none of the caller's business; what is left is
                     // judged once more, each when it is told.
-                    let seen = self.within_sight(&stretch.entries).await?;
-                    let told =
-                        stretch.entries.into_iter().filter(|entry| seen.contains_key(&entry.award.person_id));
+                    let seen = self.within_sight(&stretch.places).await?;
+                    let told = stretch.places.into_iter().filter(|place| seen.contains_key(&place.person_id));
                     self.waiting.extend(told);
                 }
             } else if self.hints.changed().await.is_err() {
@@ -182,10 +180,15 @@ impl Follower {
 
     /// Whom of these the caller may see now. If the person they asked for is no longer among them, the
     /// subscription ends as one of a missing person does.
-    async fn within_sight(&self, entries: &[Arc<Entry>]) -> Answer<HashMap<Uuid, Seen>> {
-        let people: BTreeSet<Uuid> = entries.iter().map(|entry| entry.award.person_id).collect();
+    async fn within_sight(&self, places: &[Place]) -> Answer<HashMap<Uuid, Seen>> {
+        let me = self.actor.person();
+        let people: BTreeSet<Uuid> = places.iter().map(|place| place.person_id).chain(me).collect();
         let mut seen = store::scope::seen(&self.app.db, &policy::sight(&self.actor), people).await?;
-        if self.chosen && seen.is_empty() {
+        // Everybody sees themselves: whoever does not is not there any more.
+        if me.is_some_and(|me| !seen.contains_key(&me)) {
+            self.check_caller().await?;
+        }
+        if self.chosen && self.person.is_some_and(|person| !seen.contains_key(&person)) {
             return Err(missing());
         }
         if let Some(course) = self.course {
@@ -196,30 +199,29 @@ impl Follower {
         Ok(seen)
     }
 
-    /// Whether the caller may see this now. Rights may have changed since it was read.
-    async fn may_tell(&self, entry: &Entry) -> Answer<bool> {
-        self.check_role().await?;
-        let sight = policy::sight(&self.actor);
-        let person = entry.award.person_id;
+    /// The award at this place as it stands, if the caller may see it now: both may have changed since the
+    /// place was read.
+    async fn judge(&self, place: &Place) -> Answer<Option<awards::Row>> {
+        self.check_caller().await?;
         if let Some(course) = self.course
-            && enrollments::enrolled_among(&self.app.db, course, [person]).await?.is_empty()
+            && enrollments::enrolled_among(&self.app.db, course, [place.person_id]).await?.is_empty()
         {
-            return Ok(false);
+            return Ok(None);
         }
-        if sight.is_everybody() || self.actor.person() == Some(person) {
-            return Ok(true);
-        }
-        let seen = store::scope::see(&self.app.db, &sight, person).await?;
-        if self.chosen && seen.is_none() { Err(missing()) } else { Ok(seen.is_some()) }
+        let award = feed::award(&self.app.db, &policy::sight(&self.actor), place).await?;
+        if self.chosen && award.is_none() { Err(missing()) } else { Ok(award) }
     }
 
-    async fn check_role(&self) -> Answer<()> {
+    /// Whether the caller is still who they were.
+    async fn check_caller(&self) -> Answer<()> {
         let Some(id) = self.actor.person() else { return Ok(()) };
-        let row = people::by_id(&self.app.db, id).await?;
-        if row.is_some_and(|row| row.role == self.actor.role().as_str()) {
-            return Ok(());
-        }
-        let message = "Your role has changed since you subscribed: ask for a new token and subscribe again.";
+        let message = match people::by_id(&self.app.db, id).await? {
+            Some(row) if row.erased_at.is_some() => {
+                "The person of this token has been erased: nobody signs in as them."
+            }
+            Some(row) if row.role == self.actor.role().as_str() => return Ok(()),
+            _ => "Your role has changed since you subscribed: ask for a new token and subscribe again.",
+        };
         Err(Refusal::new(Code::Unauthenticated, message).into())
     }
 }

@@ -7,15 +7,11 @@ use uuid::Uuid;
 
 use super::connect::{Reads, Txn};
 use super::error::Error;
+use super::scope;
+use crate::auth::policy::Reach;
 
-/// One place of the feed with its award.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Entry {
-    /// The resume cursor.
-    pub(crate) position: i64,
-    /// What was earned, and by whom.
-    pub(crate) award: super::awards::Row,
-}
+/// A row of `feed`: a position, which is the resume cursor, and whose award stands there.
+pub(crate) type Place = feed::Model;
 
 /// Gives these awards, (id, person), the next positions in the order given; answers the last one.
 /// The last statements before the commit: the counter's row is what all writers wait for.
@@ -32,7 +28,7 @@ pub(crate) async fn append(txn: &Txn, awards: &[(Uuid, Uuid)]) -> Result<i64, Er
         Some(row) => row.try_get("", "position")?,
         None => return Err(Error::Impossible("the feed has lost its counter".into())),
     };
-    let rows = (head - count + 1..).zip(awards).map(|(position, &(award_id, person_id))| feed::Model {
+    let rows = (head - count + 1..).zip(awards).map(|(position, &(award_id, person_id))| Place {
         position,
         award_id,
         person_id,
@@ -47,25 +43,30 @@ pub(crate) async fn head(db: &impl Reads) -> Result<i64, Error> {
     counter.map(|row| row.position).ok_or_else(|| Error::Impossible("the feed has lost its counter".into()))
 }
 
-/// At most `limit` entries behind `position`, in order; of one person, or of all.
+/// At most `limit` places behind `position`, in order; of one person, or of all.
 pub(crate) async fn after(
     db: &impl Reads,
     position: i64,
     person: Option<Uuid>,
     limit: u64,
-) -> Result<Vec<Entry>, Error> {
+) -> Result<Vec<Place>, Error> {
     let mut query = feed::Entity::find().filter(feed::Column::Position.gt(position));
     if let Some(person) = person {
         query = query.filter(feed::Column::PersonId.eq(person));
     }
-    let places = query.order_by(feed::Column::Position, Order::Asc).limit(limit).all(db.connection()).await?;
-    let ids = places.iter().map(|place| place.award_id);
-    let rows = awards::Entity::find().filter(awards::Column::Id.is_in(ids)).all(db.connection()).await?;
-    let mut rows: std::collections::HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
-    let entries = places.into_iter().filter_map(|place| {
-        rows.remove(&place.award_id).map(|award| Entry { position: place.position, award })
-    });
-    Ok(entries.collect())
+    Ok(query.order_by(feed::Column::Position, Order::Asc).limit(limit).all(db.connection()).await?)
+}
+
+/// The award at this place as it stands, if it is of somebody who exists within the reach.
+pub(crate) async fn award(
+    db: &impl Reads,
+    reach: &Reach,
+    place: &Place,
+) -> Result<Option<super::awards::Row>, Error> {
+    let query = awards::Entity::find_by_id(place.award_id)
+        .filter(scope::within(reach, awards::Column::PersonId))
+        .filter(scope::remains(awards::Column::PersonId));
+    Ok(query.one(db.connection()).await?)
 }
 
 /// The positions of these awards.
