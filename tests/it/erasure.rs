@@ -210,6 +210,103 @@ on_both! {
             let holding = format!("SELECT count(*) FROM {relation} WHERE ended_at IS NULL");
             assert_eq!(w.database.number(&holding).await, 0, "{relation}");
         }
+        // Of six events, in the order of the ids they had; and of what only she had, no word finds her.
+        let named = "SELECT count(DISTINCT external_id) FROM events WHERE external_id LIKE 'erased:%' AND source = 'school'";
+        assert_eq!(w.database.number(named).await, 6);
+        let search = "query($name: String!) { people(search: $name) { totalCount nodes { id } } }";
+        for name in ["Ada Lovelace", "love", "Erased person", "erased"] {
+            let found = head.ask(search, json!({"name": name})).await;
+            assert_eq!(found.data()["people"], json!({"totalCount": 0, "nodes": []}), "{name}");
+        }
+        let number = "SELECT count(*) FROM certificates WHERE number LIKE 'CERT-ERASED-%-1'";
+        assert_eq!(w.database.number(number).await, 1);
+        w.finish().await;
+    }
+
+    async fn a_teacher_who_is_erased_stands_on_nothing_that_others_have(w: World) {
+        let (_, head) = member(&w, Role::SuperAdmin).await;
+        let teacher_id = Uuid::new_v4();
+        w.upsert(teacher_id, json!({"displayName": "Grace Hopper", "role": "TEACHER"})).await;
+        let teacher = w.person(teacher_id, Role::Teacher);
+        let (ada, as_ada) = member(&w, Role::Student).await;
+        let (other_id, _) = member(&w, Role::Teacher).await;
+        let teach = async |title: &str| {
+            let input = json!({"title": title, "lessons": ["One"], "certificateTitle": format!("{title} done")});
+            let course = teacher.ask(COURSE, json!({"input": input})).await.data()["createCourse"]["course"].clone();
+            as_ada.ask(ENROLL, json!({"course": course["id"]})).await.data();
+            let done = as_ada.ask(COMPLETE, json!({"lesson": course["lessons"][0]["id"]})).await;
+            assert_eq!(done.data()["completeLesson"]["userErrors"], json!([]));
+            course["id"].clone()
+        };
+        let (kept, given) = (teach("Compilers").await, teach("Machines").await);
+        let hand_over = json!({"input": {"id": given, "teacherId": other_id}});
+        let update = "mutation($input: UpdateCourseInput!) { updateCourse(input: $input) { course { teacher { displayName } } userErrors { message } } }";
+        assert_eq!(head.ask(update, hand_over).await.data()["updateCourse"]["userErrors"], json!([]));
+        for (client, by) in [(&teacher, "Grace Hopper"), (&teacher, "Navy"), (&head, "Grace Hopper")] {
+            let input = json!({"studentId": ada, "title": format!("From {by}"), "issuedBy": by, "issuedDate": "2026-01-14"});
+            client.ask(CERTIFY, json!({"input": input})).await.data();
+        }
+        let badge = "mutation($name: String!) { createBadge(input: {name: $name, iconUrl: \"https://school.example/b.png\"}) { achievement { id } } }";
+        let give = "mutation($badge: ID!, $student: ID!, $notes: String) { awardBadge(input: {badgeId: $badge, studentId: $student, notes: $notes}) { award { id } userErrors { message } } }";
+        let revoke = "mutation($award: ID!, $reason: String!) { revokeAward(input: {awardId: $award, reason: $reason}) { userErrors { message } } }";
+        let mut awards = Vec::new();
+        for (name, client) in [("Kind", &teacher), ("Brave", &head), ("Calm", &teacher)] {
+            let badge = head.ask(badge, json!({"name": name})).await.data()["createBadge"]["achievement"]["id"].clone();
+            let given = client.ask(give, json!({"badge": badge, "student": ada, "notes": format!("{name}, says G. Hopper")})).await;
+            awards.push(given.data()["awardBadge"]["award"]["id"].clone());
+        }
+        for (client, award) in [(&head, &awards[0]), (&teacher, &awards[2])] {
+            let revoked = client.ask(revoke, json!({"award": award, "reason": "Not so, says G. Hopper"})).await;
+            assert_eq!(revoked.data()["revokeAward"]["userErrors"], json!([]));
+        }
+
+        assert_eq!(head.ask(ERASE, json!({"id": teacher_id})).await.data()["erasePerson"]["userErrors"], json!([]));
+
+        let page = "{ certificates { nodes { title issuedBy } } }";
+        let by = |title: &str, by: &str| json!({"title": title, "issuedBy": by});
+        // Newest first. What somebody else wrote is theirs, and stays.
+        assert_eq!(as_ada.ask(page, json!({})).await.data()["certificates"]["nodes"], json!([
+            by("From Grace Hopper", "Grace Hopper"), by("From Navy", "Navy"), by("From Grace Hopper", "Erased"),
+            by("Machines done", "Machines"), by("Compilers done", "Compilers"),
+        ]));
+        let award = "query($id: ID!) { node(id: $id) { ... on Award { awardedBy { displayName xp } notes revocationReason } } }";
+        let mut told = Vec::new();
+        for id in &awards {
+            let node = head.ask(award, json!({"id": id})).await.data()["node"].clone();
+            let giver = node["awardedBy"]["displayName"].as_str().unwrap().split(' ').next();
+            told.push(json!([giver, node["awardedBy"]["xp"], node["notes"], node["revocationReason"]]));
+        }
+        assert_eq!(told, [
+            json!(["Erased", null, null, "Not so, says G. Hopper"]),
+            json!(["Admin", 0, "Brave, says G. Hopper", null]),
+            json!(["Erased", null, null, null]),
+        ]);
+        let course = "query($id: ID!) { node(id: $id) { ... on Course { teacher { id } } } }";
+        for (id, teacher) in [(&kept, Value::Null), (&given, json!({"id": other_id}))] {
+            assert_eq!(head.ask(course, json!({"id": id})).await.data()["node"]["teacher"], teacher);
+        }
+        // Somebody else teaches it from now on.
+        let hand_over = json!({"input": {"id": kept, "teacherId": other_id}});
+        assert_eq!(head.ask(update, hand_over).await.data()["updateCourse"]["userErrors"], json!([]));
+        w.finish().await;
+    }
+
+    async fn an_erasure_takes_as_many_statements_for_thousands_of_events_as_for_one(w: World) {
+        let (_, head) = member(&w, Role::SuperAdmin).await;
+        let mut counts = Vec::new();
+        for events in [1, 2_500] {
+            let id = w.student("UTC").await;
+            let event = |nth: i32| json!({"id": format!("{id}-{nth}"), "userId": id, "activity": "course_enrolled"});
+            for some in (0..events).collect::<Vec<_>>().chunks(1_000) {
+                let recorded = w.service().record_all(&some.iter().map(|nth| event(*nth)).collect::<Vec<_>>()).await;
+                assert_eq!(recorded["userErrors"], json!([]));
+            }
+            let before = w.server.app.db.statements();
+            assert_eq!(head.ask(ERASE, json!({"id": id})).await.data()["erasePerson"]["userErrors"], json!([]));
+            counts.push(w.server.app.db.statements() - before);
+        }
+        let left = "SELECT count(*) FROM events WHERE source = 'school' AND external_id NOT LIKE 'erased:%'";
+        assert_eq!((counts[1], w.database.number(left).await), (counts[0], 0));
         w.finish().await;
     }
 

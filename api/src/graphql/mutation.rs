@@ -49,7 +49,8 @@ impl Mutation {
         record_many(ctx, input).await
     }
 
-    /// Creates a person or changes one: ADMIN, SUPER_ADMIN; a SERVICE creates students, parents and teachers.
+    /// Creates a person or changes one: ADMIN, SUPER_ADMIN; a SERVICE creates students, parents and teachers. Another
+    /// role ends the relations it cannot have: courses taken, guardians, children, courses taught.
     async fn upsert_user(
         &self,
         ctx: &Context<'_>,
@@ -95,7 +96,9 @@ impl Mutation {
     }
 
     /// Removes what identifies somebody, for good: SUPER_ADMIN. What they earned stays as numbers, so that others'
-    /// numbers stay right; they sign in no more, and for everyone they are as if missing.
+    /// numbers stay right; they sign in no more, and for everyone they are as if missing, but for their place on boards
+    /// and in the audit log, without a name. What stays is their id, what their events say (activity, attributes, times),
+    /// their awards, XP and audit rows: boards, counts and the check stand on it.
     async fn erase_person(
         &self,
         ctx: &Context<'_>,

@@ -11,7 +11,7 @@ use crate::auth::{Actor, Claims, Role};
 use crate::catalogue::Published;
 use crate::pipeline::{self, Deed};
 use crate::refusal::{Code, Failure, Refusal};
-use crate::store::{self, Txn, people};
+use crate::store::{self, Txn, holdings, people, scope};
 use crate::text;
 
 /// The most letters of a name.
@@ -101,7 +101,8 @@ async fn upsert_within(
         return Err(Refusal::new(Code::Conflict, message).at(["id"]).because("PERSON_ERASED").into());
     }
     let now_role = before.map(stored_role).transpose()?;
-    policy::give_role(&author.actor, id, now_role, change.role.or(now_role).unwrap_or(Role::Student))?;
+    let role = change.role.or(now_role).unwrap_or(Role::Student);
+    policy::give_role(&author.actor, id, now_role, role)?;
     if let Some(referrer) = referrer {
         check_referrer(
             id,
@@ -121,6 +122,9 @@ async fn upsert_within(
     let mut head = None;
     if before.is_some() {
         people::update(txn, row.clone()).await?;
+        if now_role != Some(role) {
+            end_relations(app, txn, author, id, role).await?;
+        }
     } else {
         if !people::insert(txn, row.clone()).await? {
             // Somebody created them a moment ago: look again, and change instead.
@@ -133,6 +137,28 @@ async fn upsert_within(
     }
     audit::note(txn, author, Act::UpsertUser, [(Some(id), None)], app.clock.now()).await?;
     Ok((row, head))
+}
+
+/// Ends what somebody of this role cannot have, so that it is not there again when they get their old role back.
+async fn end_relations(
+    app: &App,
+    txn: &Txn,
+    author: &Author,
+    id: Uuid,
+    role: Role,
+) -> Result<(), Interrupted> {
+    let reach = policy::reach(&author.actor, Action::KeepPeople)?;
+    let seen = scope::see(txn, &reach, id).await?.ok_or(Interrupted::Again)?;
+    let now = app.clock.now();
+    if role == Role::Student {
+        holdings::end_guarding(txn, seen, now).await?;
+    } else {
+        holdings::end_learning(txn, seen, now).await?;
+    }
+    if !matches!(role, Role::SuperAdmin | Role::Admin | Role::Teacher) {
+        holdings::end_teaching(txn, seen, now).await?;
+    }
+    Ok(())
 }
 
 fn merge(

@@ -88,6 +88,15 @@ impl Dialect {
         }
     }
 
+    /// Behind a column in ORDER BY: by its letters' numbers, whatever the server's language. SQLite sorts so
+    /// by itself.
+    pub(super) fn by_letters(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " COLLATE \"C\"",
+        }
+    }
+
     /// Passes over rows another worker holds, so that relays share the work.
     pub(super) fn lock_free_rows(self, query: &mut SelectStatement) {
         if self == Self::Postgres {

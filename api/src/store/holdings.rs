@@ -1,22 +1,14 @@
 //! What is held on one person beside what they earned: taken out for an export, emptied for an erasure.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
-use entity::{
-    acts, awards, certificates, comments, completions, courses, enrollments, events, guardians, metrics,
-    outbox,
-};
-use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder};
+use entity::{acts, awards, certificates, comments, completions, courses, enrollments, guardians, outbox};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use super::connect::{Reads, Txn};
 use super::error::Error;
 use crate::auth::policy::Seen;
-
-/// Rows one UPDATE by a list carries: two values each.
-const ROWS_A_LIST: usize = 1_000;
 
 /// What is held on one person beside what they earned; each list oldest first.
 #[derive(Debug)]
@@ -99,52 +91,74 @@ pub(crate) async fn of_person(txn: &Txn, person: Seen) -> Result<Holdings, Error
     })
 }
 
-/// Ends every link and every enrolment of this person.
-pub(crate) async fn end_relations(txn: &Txn, person: Seen, now: DateTime<Utc>) -> Result<(), Error> {
-    let (db, id) = (txn.connection(), person.person());
-    let linked =
-        Condition::any().add(guardians::Column::GuardianId.eq(id)).add(guardians::Column::ChildId.eq(id));
-    guardians::Entity::update_many()
-        .col_expr(guardians::Column::EndedAt, Expr::value(now))
-        .filter(linked)
-        .filter(guardians::Column::EndedAt.is_null())
-        .exec(db)
-        .await?;
-    enrollments::Entity::update_many()
+/// Ends what only a student has: their enrolments, and the links to their guardians.
+pub(crate) async fn end_learning(txn: &Txn, person: Seen, now: DateTime<Utc>) -> Result<(), Error> {
+    end_links(txn, guardians::Column::ChildId, person, now).await?;
+    let update = enrollments::Entity::update_many()
         .col_expr(enrollments::Column::EndedAt, Expr::value(now))
-        .filter(enrollments::Column::StudentId.eq(id))
-        .filter(enrollments::Column::EndedAt.is_null())
-        .exec(db)
-        .await?;
+        .filter(enrollments::Column::StudentId.eq(person.person()))
+        .filter(enrollments::Column::EndedAt.is_null());
+    update.exec(txn.connection()).await?;
+    Ok(())
+}
+
+/// Ends the links to this person's children.
+pub(crate) async fn end_guarding(txn: &Txn, person: Seen, now: DateTime<Utc>) -> Result<(), Error> {
+    end_links(txn, guardians::Column::GuardianId, person, now).await
+}
+
+async fn end_links(txn: &Txn, of: guardians::Column, person: Seen, now: DateTime<Utc>) -> Result<(), Error> {
+    let update = guardians::Entity::update_many()
+        .col_expr(guardians::Column::EndedAt, Expr::value(now))
+        .filter(of.eq(person.person()))
+        .filter(guardians::Column::EndedAt.is_null());
+    update.exec(txn.connection()).await?;
+    Ok(())
+}
+
+/// Leaves every course that this person teaches without a teacher.
+pub(crate) async fn end_teaching(txn: &Txn, person: Seen, now: DateTime<Utc>) -> Result<(), Error> {
+    let update = courses::Entity::update_many()
+        .col_expr(courses::Column::TeacherId, Expr::value(None::<Uuid>))
+        .col_expr(courses::Column::UpdatedAt, Expr::value(now))
+        .filter(courses::Column::TeacherId.eq(person.person()));
+    update.exec(txn.connection()).await?;
     Ok(())
 }
 
 /// Empties what this person wrote, and what others wrote about them: comments, notes, reasons.
 pub(crate) async fn blank_words(txn: &Txn, person: Seen) -> Result<(), Error> {
+    use awards::Column;
     let (db, id) = (txn.connection(), person.person());
     comments::Entity::update_many()
         .col_expr(comments::Column::Body, Expr::value(""))
         .filter(comments::Column::AuthorId.eq(id))
         .exec(db)
         .await?;
-    awards::Entity::update_many()
-        .col_expr(awards::Column::Notes, Expr::value(None::<String>))
-        .col_expr(awards::Column::RevocationReason, Expr::value(None::<String>))
-        .filter(awards::Column::PersonId.eq(id))
-        .exec(db)
-        .await?;
+    let nothing = || Expr::value(None::<String>);
+    for (words, of) in [
+        (Column::Notes, Column::PersonId),
+        (Column::RevocationReason, Column::PersonId),
+        (Column::Notes, Column::AwardedBy),
+        (Column::RevocationReason, Column::RevokedBy),
+    ] {
+        let update = awards::Entity::update_many().col_expr(words, nothing());
+        update.filter(of.eq(id)).filter(words.is_not_null()).exec(db).await?;
+    }
     Ok(())
 }
 
 /// Empties every certificate of this person of all that was written on it, and deletes it; `word` stands
-/// where a certificate has to say something.
+/// where a certificate has to say something, and behind `number` they are counted anew.
 pub(crate) async fn blank_certificates(
     txn: &Txn,
     student: Seen,
     now: DateTime<Utc>,
     word: &str,
+    number: &str,
 ) -> Result<(), Error> {
     use certificates::Column;
+    let db = txn.connection();
     let update = certificates::Entity::update_many()
         .col_expr(Column::Title, Expr::value(word))
         .col_expr(Column::IssuedBy, Expr::value(word))
@@ -154,27 +168,81 @@ pub(crate) async fn blank_certificates(
         .col_expr(Column::UpdatedAt, Expr::value(now))
         .col_expr(Column::DeletedAt, Expr::col(Column::DeletedAt).if_null(Expr::value(now)))
         .filter(Column::StudentId.eq(student.person()));
+    update.exec(db).await?;
+    let count = "UPDATE certificates SET number = $2 || counted.place \
+         FROM (SELECT id, CAST(row_number() OVER (ORDER BY id) AS text) AS place \
+               FROM certificates WHERE student_id = $1) AS counted \
+         WHERE certificates.id = counted.id";
+    db.execute_raw(super::statement(db, count, [student.person().into(), number.into()])).await?;
+    Ok(())
+}
+
+/// Takes this person's name off the certificates that others were issued in it: by courses they teach or
+/// taught, and by themselves. A course's own title stands there from now on, `word` where there is no course.
+pub(crate) async fn rename_issuer(
+    txn: &Txn,
+    person: Seen,
+    name: &str,
+    now: DateTime<Utc>,
+    word: &str,
+) -> Result<(), Error> {
+    use certificates::Column;
+    let id = person.person();
+    let taught = Query::select()
+        .column(courses::Column::Id)
+        .from(courses::Entity)
+        .and_where(courses::Column::TeacherId.eq(id))
+        .to_owned();
+    // Which courses were theirs before, and what they issued themselves, the audit log knows.
+    let acts =
+        Condition::any().add(acts::Column::PersonId.eq(id)).add(acts::Column::Actor.eq(id.to_string()));
+    let acted = Query::select()
+        .column(acts::Column::ObjectId)
+        .from(acts::Entity)
+        .cond_where(acts)
+        .and_where(acts::Column::ObjectId.is_not_null())
+        .to_owned();
+    let title = Query::select()
+        .column(courses::Column::Title)
+        .from(courses::Entity)
+        .and_where(
+            Expr::col((courses::Entity, courses::Column::Id))
+                .eq(Expr::col((certificates::Entity, Column::CourseId))),
+        )
+        .to_owned();
+    let theirs = Condition::any()
+        .add(Column::CourseId.in_subquery(taught))
+        .add(Column::CourseId.in_subquery(acted.clone()))
+        .add(Column::Id.in_subquery(acted));
+    let update = certificates::Entity::update_many()
+        .col_expr(Column::IssuedBy, Expr::from(title).if_null(Expr::value(word)))
+        .col_expr(Column::UpdatedAt, Expr::value(now))
+        .filter(Column::IssuedBy.eq(name))
+        .filter(theirs);
     update.exec(txn.connection()).await?;
     Ok(())
 }
 
-/// Gives these events of one person, by our ids, other ids of their senders, and says so where a run of theirs
-/// stands at one of them.
-pub(crate) async fn rename_events(
-    txn: &Txn,
-    names: &HashMap<Uuid, String>,
-    runs: &[metrics::Model],
-) -> Result<(), Error> {
-    let names: Vec<_> = names.iter().collect();
-    for some in names.chunks(ROWS_A_LIST) {
-        let mut rename = sea_orm::sea_query::CaseStatement::new();
-        for (id, name) in some {
-            rename = rename.case(events::Column::Id.eq(**id), Expr::value(name.as_str()));
-        }
-        let update = events::Entity::update_many()
-            .col_expr(events::Column::ExternalId, rename.into())
-            .filter(events::Column::Id.is_in(some.iter().map(|(id, _)| **id)));
-        update.exec(txn.connection()).await?;
+/// Gives the events of this person, but for those of `own`, other ids of their senders: `name` and their place
+/// in the order of the ids they had, because that order decides which of two events at one moment comes first in
+/// a run. Where a run stands at one of them, it says so.
+pub(crate) async fn rename_events(txn: &Txn, person: Seen, own: &str, name: &str) -> Result<(), Error> {
+    let (db, letters) = (txn.connection(), txn.dialect.by_letters());
+    let named = format!(
+        "(SELECT id, source, external_id, $3 || substr(CAST(1000000000000 + row_number() OVER \
+              (ORDER BY source{letters}, external_id{letters}) AS text), 2) AS name \
+          FROM events WHERE person_id = $1 AND source <> $2) AS named"
+    );
+    let runs = format!(
+        "UPDATE metrics SET run_external_id = named.name FROM {named} WHERE metrics.person_id = $1 \
+         AND metrics.run_source = named.source AND metrics.run_external_id = named.external_id"
+    );
+    let events =
+        format!("UPDATE events SET external_id = named.name FROM {named} WHERE events.id = named.id");
+    // The runs first: they are found by the ids that were.
+    for sql in [runs, events] {
+        let values = [person.person().into(), own.into(), name.into()];
+        db.execute_raw(super::statement(db, &sql, values)).await?;
     }
-    super::metrics::put(txn, runs.to_vec()).await
+    Ok(())
 }
