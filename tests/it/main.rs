@@ -31,4 +31,5 @@ mod publication;
 mod race;
 mod readme;
 mod resume;
+mod rights;
 mod tidy;
