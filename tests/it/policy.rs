@@ -1,6 +1,8 @@
 //! Who may do what to whom: everybody asks everything about everybody, and what is observed has to be what
 //! one table says. The table is printed, and kept where a head teacher can read it.
 
+mod goals;
+mod paths;
 mod school;
 mod table;
 mod written;
@@ -13,8 +15,10 @@ use serde_json::{Value, json};
 use tests::{Backend, Frame, Packs, World};
 use uuid::Uuid;
 
-use school::{Caller, Goal, School};
-use table::{Fit, Read, Row, TABLE, Who};
+use goals::Goal;
+use paths::paths;
+use school::{Caller, School};
+use table::{ERASED, Fit, Read, Row, TABLE, Who};
 
 /// Everything of a person that is not open to everybody.
 const RECORD: &str = "xp level { number } streak { longest } earned { totalCount } inProgress { percent } summary { totalEarned } children { id }";
@@ -65,11 +69,21 @@ async fn every_field_and_every_id_that_leads_to_somebody_has_a_row() {
     w.finish().await;
 }
 
+/// A secret achievement that doing this once earns.
+fn secret(name: &str, activity: &str) -> Value {
+    json!({
+        "name": name, "description": "A secret.", "requirement": "Find it", "category": "odd", "rarity": "rare",
+        "secret": true, "rule": {"kind": "count", "activity": activity, "target": 1},
+    })
+}
+
 async fn ask_everything(backend: Backend) {
     let packs = Packs::of(&json!({
         "pack": "diary", "name": "Diary", "description": "What people say of themselves.", "version": 1,
-        "categories": [], "achievements": [],
-        "activities": [{"key": "noted", "description": "Noted by oneself.", "selfReportable": true}],
+        "categories": [{"key": "odd", "name": "Odd"}],
+        "achievements": [secret("Found", "found"), secret("Hidden", "hidden")],
+        "activities": [{"key": "noted", "description": "Noted by oneself.", "selfReportable": true},
+                       {"key": "found", "description": "Found."}, {"key": "hidden", "description": "Never found."}],
     }));
     let beside = packs.setting();
     let change = |config: &mut Config| {
@@ -152,6 +166,9 @@ fn name(caller: &Caller) -> &'static str {
 /// What the table says.
 fn expected(school: &School, row: &Row, role: Option<Role>, goal: &Goal) -> &'static str {
     let Some(role) = role else { return "UNAUTHENTICATED" };
+    if goal.erased {
+        return of_erased(row, role).unwrap_or_else(|| denied(row, cell(row, role)));
+    }
     let ties = school.ties(role, row.of, goal);
     let granted = match cell(row, role) {
         Who::No => return "FORBIDDEN",
@@ -169,7 +186,19 @@ fn expected(school: &School, row: &Row, role: Option<Role>, goal: &Goal) -> &'st
             _ => "ok",
         };
     }
+    denied(row, cell(row, role))
+}
+
+/// What is told of somebody who has been erased, where it is not what is told of nobody.
+fn of_erased(row: &Row, role: Role) -> Option<&'static str> {
+    let left = ERASED.iter().find(|left| left.path == row.path && left.to.contains(&role));
+    left.map(|left| left.told)
+}
+
+/// What is told of nobody.
+fn denied(row: &Row, cell: Who) -> &'static str {
     match row.read {
+        _ if cell == Who::No => "FORBIDDEN",
         Read::Null if row.path.starts_with("Subscription") || row.path.starts_with("AchievementEarned") => {
             "NOT_FOUND"
         }
@@ -183,11 +212,15 @@ fn expected(school: &School, row: &Row, role: Option<Role>, goal: &Goal) -> &'st
 /// Whether the denial has to be the answer of a missing id, byte for byte. What everybody may see of a person is
 /// not missing, a list is asked without an id, and a reason of its own names the one it concerns.
 fn reads_like_missing(school: &School, row: &Row, role: Option<Role>, goal: &Goal) -> bool {
-    if !row.ask.contains("$id") {
+    if !row.ask.contains("$id") && !row.ask.contains("$key") {
         return false;
     }
     let Some(role) = role else { return true };
     let cell = cell(row, role);
+    let hides = cell == Who::No || matches!(row.read, Read::Null | Read::Errors);
+    if goal.erased {
+        return hides && of_erased(row, role).is_none();
+    }
     let ties = school.ties(role, row.of, goal);
     let by_reason = row.never.iter().any(|tie| ties.contains(tie)) && cell != Who::No;
     let unfit = match cell {
@@ -195,7 +228,7 @@ fn reads_like_missing(school: &School, row: &Row, role: Option<Role>, goal: &Goa
         Who::Only(only) => only.iter().any(|tie| ties.contains(tie)),
         Who::No => false,
     };
-    !by_reason && !unfit && (cell == Who::No || matches!(row.read, Read::Null | Read::Errors))
+    !by_reason && !unfit && hides
 }
 
 fn cell(row: &Row, role: Role) -> Who {
@@ -216,10 +249,13 @@ async fn ask(
         return follow(w, school, row, caller, goal, id).await;
     }
     let kind = if row.path.starts_with("Mutation") { "mutation" } else { "query" };
-    let variables = if row.ask.contains("$id") { "($id: ID!)" } else { "" };
-    let document = format!("{kind}{variables} {{ {} }}", school.fill(row.ask, caller.role));
-    let id = if variables.is_empty() { json!({}) } else { json!({"id": id}) };
-    let (status, bytes) = caller.client.exchange(&document, id, "the-matrix").await;
+    let (declared, variables) = match row.ask {
+        ask if ask.contains("$id") => ("($id: ID!)", json!({"id": id})),
+        ask if ask.contains("$key") => ("($key: String!)", json!({"key": id})),
+        _ => ("", json!({})),
+    };
+    let document = format!("{kind}{declared} {{ {} }}", school.fill(row.ask, caller.role));
+    let (status, bytes) = caller.client.exchange(&document, variables, "the-matrix").await;
     let body: Value = serde_json::from_str(&bytes).unwrap();
     (judge(row, goal, &body), format!("{status} {bytes}"))
 }
@@ -340,60 +376,4 @@ fn code_of(frame: &Frame) -> Option<String> {
         }
         Frame::Closed(closed) => Some(format!("{closed:?}")),
     }
-}
-
-/// Every root field, every id that can be given anywhere, and every field that leads to a person or what is theirs.
-async fn paths(w: &World) -> BTreeSet<String> {
-    let ask = "{ __schema { types { kind name inputFields { name type { ...t } }
-        fields { name type { ...t } args { name type { ...t } } } } } }
-        fragment t on __Type { name ofType { name ofType { name ofType { name } } } }";
-    let answer = w.nobody().ask(ask, json!({})).await;
-    let types = answer.data()["__schema"]["types"].as_array().unwrap().clone();
-    let by_name: BTreeMap<&str, &Value> =
-        types.iter().map(|one| (one["name"].as_str().unwrap(), one)).collect();
-    let mut paths = BTreeSet::new();
-    for (name, one) in &by_name {
-        if name.starts_with("__") || one["kind"] != "OBJECT" {
-            continue;
-        }
-        let is_root = ["Query", "Mutation", "Subscription"].contains(name);
-        // What a mutation answers is judged with the mutation; what a page holds, with the field that answers it.
-        let is_part = ["Payload", "Result", "Connection", "Edge"].iter().any(|end| name.ends_with(end));
-        for field in one["fields"].as_array().unwrap() {
-            let path = format!("{name}.{}", field["name"].as_str().unwrap());
-            let mut ids = Vec::new();
-            for argument in field["args"].as_array().unwrap() {
-                given_ids(&by_name, argument, &mut ids);
-            }
-            let theirs = [
-                "User",
-                "Award",
-                "Certificate",
-                "UserConnection",
-                "AwardConnection",
-                "CertificateConnection",
-            ];
-            let leads = *name == "User" || theirs.contains(&named(&field["type"]));
-            if ids.is_empty() && (is_root || (leads && !is_part)) {
-                paths.insert(path.clone());
-            }
-            paths.extend(ids.iter().map(|id| format!("{path}({id})")));
-        }
-    }
-    paths
-}
-
-/// The names of the ids in an argument, and in what it is made of.
-fn given_ids(types: &BTreeMap<&str, &Value>, argument: &Value, ids: &mut Vec<String>) {
-    let kind = named(&argument["type"]);
-    if kind == "ID" {
-        ids.push(argument["name"].as_str().unwrap().to_owned());
-    }
-    for field in types[kind]["inputFields"].as_array().into_iter().flatten() {
-        given_ids(types, field, ids);
-    }
-}
-
-fn named(kind: &Value) -> &str {
-    if kind["name"].is_null() { named(&kind["ofType"]) } else { kind["name"].as_str().unwrap() }
 }

@@ -7,14 +7,12 @@ use serde_json::{Value, json};
 use tests::{Client, World};
 use uuid::Uuid;
 
-use super::table::{Target, Tie};
-
 /// The roles in the order of the table.
 pub(super) const ROLES: [Role; 6] =
     [Role::SuperAdmin, Role::Admin, Role::Teacher, Role::Student, Role::Parent, Role::Service];
 
 /// Everybody there is. The first five ask; those that have ended, and those that never were, are strangers.
-const PEOPLE: [(&str, Role); 15] = [
+pub(super) const PEOPLE: [(&str, Role); 18] = [
     ("super admin", Role::SuperAdmin),
     ("admin", Role::Admin),
     ("teacher", Role::Teacher),
@@ -29,22 +27,25 @@ const PEOPLE: [(&str, Role); 15] = [
     ("pupil and child", Role::Student),
     ("another teacher", Role::Teacher),
     ("another parent", Role::Parent),
+    ("colleague", Role::Teacher),
+    ("erased pupil", Role::Student),
+    ("erased teacher", Role::Teacher),
     ("loner", Role::Student),
 ];
-const GUARDIANS: [&str; 4] = ["super admin", "admin", "teacher", "parent"];
+/// Whoever has been erased, with all they had.
+pub(super) const ERASED: [&str; 2] = ["erased pupil", "erased teacher"];
+/// The secret achievement that everybody who asks has earned; the other one nobody has.
+pub(super) const FOUND: &str = "found";
+/// A teacher now, who was a pupil and a child of everybody's before.
+const COLLEAGUE: &str = "colleague";
+/// Who is linked to a guardian at some time.
+const CHILDREN: [&str; 5] = ["child", "former child", "pupil and child", "erased pupil", COLLEAGUE];
+pub(super) const GUARDIANS: [&str; 4] = ["super admin", "admin", "teacher", "parent"];
 
 /// Who asks: a role, or nobody at all.
 pub(super) struct Caller {
     pub(super) role: Option<Role>,
     pub(super) client: Client,
-}
-
-/// What is asked about: an id, and the person it leads to.
-pub(super) struct Goal {
-    pub(super) who: &'static str,
-    pub(super) role: Role,
-    pub(super) person: String,
-    pub(super) id: String,
 }
 
 /// The school and the ids of everything in it.
@@ -54,13 +55,15 @@ pub(super) struct School {
     /// The last awards of the feed: one to somebody whom all but students see, one to the student.
     pub(super) sentinels: [String; 2],
     pub(super) activity: &'static str,
-    people: BTreeMap<&'static str, String>,
-    earned: BTreeMap<&'static str, String>,
-    given: BTreeMap<&'static str, String>,
+    pub(super) people: BTreeMap<&'static str, String>,
+    pub(super) earned: BTreeMap<&'static str, String>,
+    pub(super) given: BTreeMap<&'static str, String>,
     /// Three each: to keep, to delete, deleted.
-    certificates: BTreeMap<&'static str, [String; 3]>,
-    courses: BTreeMap<&'static str, (String, String)>,
-    badges: BTreeMap<&'static str, String>,
+    pub(super) certificates: BTreeMap<&'static str, [String; 3]>,
+    pub(super) courses: BTreeMap<&'static str, (String, String)>,
+    pub(super) badges: BTreeMap<&'static str, String>,
+    /// Of each, its id and its key.
+    pub(super) secrets: BTreeMap<&'static str, (String, String)>,
 }
 
 impl School {
@@ -71,7 +74,7 @@ impl School {
         let mut clients = BTreeMap::new();
         for (who, role) in PEOPLE {
             let id = Uuid::new_v4();
-            let client = w.person(id, role);
+            let client = w.person(id, if who == COLLEAGUE { Role::Student } else { role });
             payload(&client, "me { id }").await;
             people.insert(who, id.to_string());
             clients.insert(who, client);
@@ -93,6 +96,7 @@ impl School {
             certificates: BTreeMap::new(),
             courses: BTreeMap::new(),
             badges: BTreeMap::new(),
+            secrets: BTreeMap::new(),
         };
         let (service, admin) = (w.service(), &clients["super admin"]);
         for (who, role) in PEOPLE {
@@ -106,6 +110,7 @@ impl School {
         school.set_courses(&clients).await;
         school.link(admin).await;
         school.give(&clients).await;
+        school.hide(&service).await;
         school.end(&clients).await;
         school
     }
@@ -116,6 +121,7 @@ impl School {
             ("teacher's", Some("teacher")),
             ("another's", Some("another teacher")),
             ("empty", Some("another teacher")),
+            ("orphaned", Some("erased teacher")),
             ("hall", None),
             ("kept", None),
         ] {
@@ -126,10 +132,10 @@ impl School {
             let course = done(admin, &ask).await["course"].clone();
             self.courses.insert(name, (text(&course["id"]), text(&course["lessons"][0]["id"])));
         }
-        for who in self.of_role(Role::Student) {
+        for who in self.of_role(Role::Student).into_iter().chain([COLLEAGUE]) {
             self.enroll(admin, "hall", who, true).await;
         }
-        for who in ["student", "pupil", "former pupil", "pupil and child"] {
+        for who in ["student", "pupil", "former pupil", "pupil and child", "erased pupil", COLLEAGUE] {
             self.enroll(admin, "teacher's", who, true).await;
         }
         for who in ["student", "pupil", "another's pupil"] {
@@ -138,8 +144,14 @@ impl School {
     }
 
     async fn link(&self, admin: &Client) {
+        // Whoever was made a student in between is a stranger to the child they had.
+        self.link_one(admin, "parent", "former child", true).await;
+        for role in ["STUDENT", "PARENT"] {
+            self.give_role(admin, "parent", role).await;
+        }
         for guardian in GUARDIANS {
-            for child in ["child", "former child", "pupil and child"] {
+            for child in CHILDREN.into_iter().filter(|child| (guardian, *child) != ("parent", "former child"))
+            {
                 self.link_one(admin, guardian, child, true).await;
             }
         }
@@ -173,7 +185,7 @@ impl School {
                 "super admin" => "admin",
                 _ => "super admin",
             };
-            let own_child = ["child", "former child", "pupil and child"].contains(&who);
+            let own_child = CHILDREN.contains(&who);
             if own_child {
                 self.link_one(admin, giver, who, false).await;
             }
@@ -198,103 +210,38 @@ impl School {
         }
     }
 
+    /// Lets everybody who asks find one of the secrets.
+    async fn hide(&mut self, service: &Client) {
+        for (who, key) in [(FOUND, "diary/found"), ("hidden", "diary/hidden")] {
+            let id = text(&payload(service, &format!("achievement(key: \"{key}\") {{ id }}")).await["id"]);
+            self.secrets.insert(who, (id, key.to_owned()));
+        }
+        for (who, _) in &PEOPLE[..5] {
+            let recorded = service.record(json!({"userId": self.people[who], "activity": "found"})).await;
+            assert_eq!(recorded["awards"][0]["achievement"]["key"], "diary/found");
+        }
+    }
+
     /// Ends what has to be over, and puts into the feed the last that everybody is told.
     async fn end(&mut self, clients: &BTreeMap<&'static str, Client>) {
         let admin = &clients["super admin"];
         self.enroll(admin, "teacher's", "former pupil", false).await;
-        for guardian in GUARDIANS {
+        // The parent's link has ended already, with the role that cannot have one.
+        for guardian in GUARDIANS.into_iter().filter(|guardian| *guardian != "parent") {
             self.link_one(admin, guardian, "former child", false).await;
+        }
+        self.give_role(admin, COLLEAGUE, "TEACHER").await;
+        for who in ERASED {
+            let ask = format!(
+                "erasePerson(input: {{userId: \"{}\"}}) {{ userErrors {{ message }} }}",
+                self.people[who]
+            );
+            done(admin, &ask).await;
         }
         self.link_one(admin, "super admin", "pupil and child", false).await;
         let first = self.award(admin, "Sentinel", "pupil and child").await;
         self.link_one(admin, "super admin", "pupil and child", true).await;
         self.sentinels = [first, self.award(admin, "Sentinel", "student").await];
-    }
-
-    /// Everything of a kind that can be asked about.
-    pub(super) fn goals(&self, of: Target) -> Vec<Goal> {
-        let people = || PEOPLE.into_iter().filter(|(who, _)| *who != "loner");
-        let each = |id: &dyn Fn(&'static str) -> String| {
-            let goal = |(who, role): (&'static str, Role)| Goal {
-                who,
-                role,
-                person: self.people[who].clone(),
-                id: id(who),
-            };
-            people().map(goal).collect()
-        };
-        // Only students are issued certificates.
-        let students = |nth: usize| {
-            let goal = |(who, role): (&'static str, Role)| Goal {
-                who,
-                role,
-                person: self.people[who].clone(),
-                id: self.certificates[who][nth].clone(),
-            };
-            people().filter(|(_, role)| *role == Role::Student).map(goal).collect()
-        };
-        let courses = |id: &dyn Fn(&(String, String)) -> String| {
-            let of =
-                [("teacher's", "teacher"), ("another's", "another teacher"), ("empty", "another teacher")];
-            let goal = |(course, teacher): (&'static str, &str)| Goal {
-                who: course,
-                role: Role::Teacher,
-                person: self.people[teacher].clone(),
-                id: id(&self.courses[course]),
-            };
-            of.into_iter().map(goal).collect()
-        };
-        match of {
-            Target::Person => each(&|who| self.people[who].clone()),
-            Target::Earned => each(&|who| self.earned[who].clone()),
-            Target::Given => each(&|who| self.given[who].clone()),
-            Target::Certificate => students(0),
-            Target::Spare => students(1),
-            Target::Deleted => students(2),
-            Target::Course => courses(&|course| course.0.clone()),
-            Target::Lesson => courses(&|course| course.1.clone()),
-            Target::Nothing | Target::Giver | Target::Badge | Target::Old => {
-                let mut goals: Vec<Goal> = each(&|who| match of {
-                    Target::Badge => self.badges["Kind"].clone(),
-                    Target::Old => self.badges["Old"].clone(),
-                    _ => self.people[who].clone(),
-                });
-                goals.retain(|goal| goal.who == "super admin");
-                goals
-            }
-        }
-    }
-
-    /// How the target stands to the one who asks.
-    pub(super) fn ties(&self, role: Role, of: Target, goal: &Goal) -> Vec<Tie> {
-        let mut ties = Vec::new();
-        let own = PEOPLE.iter().zip(ROLES).take(5).find(|(_, asks)| *asks == role).map(|((who, _), _)| *who);
-        if matches!(of, Target::Course | Target::Lesson) {
-            // Where nobody else is named it is a pupil, or the student, who learns; they take the same.
-            if ["teacher's", "another's"].contains(&goal.who) {
-                ties.push(Tie::Taken);
-            }
-            if own.is_some_and(|own| self.people[own] == goal.person) {
-                ties.push(Tie::Own);
-            }
-            return ties;
-        }
-        if own == Some(goal.who) {
-            ties.push(Tie::Own);
-        }
-        if role == Role::Teacher && ["student", "pupil", "pupil and child"].contains(&goal.who) {
-            ties.push(Tie::Student);
-        }
-        if own.is_some_and(|own| GUARDIANS.contains(&own)) && ["child", "pupil and child"].contains(&goal.who)
-        {
-            ties.push(Tie::Child);
-        }
-        if (role == Role::Admin && goal.role == Role::SuperAdmin)
-            || (role == Role::Service && matches!(goal.role, Role::SuperAdmin | Role::Admin))
-        {
-            ties.push(Tie::Above);
-        }
-        ties
     }
 
     /// The question as this caller asks it: what stands for ids of the school is filled in.
@@ -344,6 +291,14 @@ impl School {
         let (guardian, child) = (&self.people[guardian], &self.people[child]);
         let ask = format!(
             "linkGuardian(input: {{parentId: \"{guardian}\", studentId: \"{child}\", linked: {linked}}}) {{ userErrors {{ message }} }}"
+        );
+        done(admin, &ask).await;
+    }
+
+    async fn give_role(&self, admin: &Client, who: &str, role: &str) {
+        let id = &self.people[who];
+        let ask = format!(
+            "upsertUser(input: {{id: \"{id}\", displayName: \"Somebody of the matrix, {who}\", role: {role}}}) {{ userErrors {{ message }} }}"
         );
         done(admin, &ask).await;
     }

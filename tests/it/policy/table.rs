@@ -1,5 +1,7 @@
 //! Who may do what to whom, as data: one row for every way to a person's record, one cell for every role.
 
+use plaudit::auth::Role;
+
 /// How a target stands to the one who asks, now. What has ended, or never was, is no tie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tie {
@@ -53,6 +55,9 @@ pub(super) enum Target {
     Badge,
     /// Another badge, which is there to be retired.
     Old,
+    /// An achievement that is not shown before it is earned; by its id, and by its key.
+    Secret,
+    SecretKey,
 }
 
 /// For whom something can be done at all.
@@ -87,7 +92,7 @@ pub(super) struct Row {
     pub(super) path: &'static str,
     /// What it is, in words for people.
     pub(super) says: &'static str,
-    /// The question. `$id` is the target's id; capitals behind @ stand for ids of the school.
+    /// The question. `$id` is the target's id; `$key` its key; capitals behind @ stand for ids of the school.
     pub(super) ask: &'static str,
     pub(super) of: Target,
     pub(super) read: Read,
@@ -101,7 +106,8 @@ pub(super) struct Row {
 use Fit::{Anybody, Guardians, Staff, Students};
 use Read::{Errors, List, Null, Record};
 use Target::{
-    Badge, Certificate, Course, Deleted, Earned, Given, Giver, Lesson, Nothing, Old, Person, Spare,
+    Badge, Certificate, Course, Deleted, Earned, Given, Giver, Lesson, Nothing, Old, Person, Secret,
+    SecretKey, Spare,
 };
 use Tie::{Above, Child, Own, Student, Taken};
 use Who::{All, No, Only};
@@ -118,6 +124,45 @@ const GIVE: [Who; 6] = [All, All, Only(&[Student]), No, No, No];
 const LEARN: [Who; 6] = [All, All, Only(&[Student]), Only(&[Own]), No, All];
 const TEACH: [Who; 6] = [All, All, Only(&[Own]), No, No, No];
 const LINKED: [Who; 6] = [Only(&[Child]), Only(&[Child]), Only(&[Child]), Only(&[]), Only(&[Child]), No];
+
+const SECRET: [Who; 6] = [All, All, Only(&[Own]), Only(&[Own]), Only(&[Own]), All];
+const NOT_THEIRS: [Who; 6] = [Only(&[]), Only(&[]), Only(&[]), No, No, No];
+const NOT_ADMINS: [Who; 6] = [Only(&[]), Only(&[]), No, No, No, No];
+
+/// What is left of somebody who has been erased.
+pub(super) struct Left {
+    /// The way to it, as in the table.
+    pub(super) path: &'static str,
+    /// For whom it is left.
+    pub(super) to: &'static [Role],
+    /// What they are told.
+    pub(super) told: &'static str,
+}
+
+const fn left(path: &'static str, to: &'static [Role], told: &'static str) -> Left {
+    Left { path, to, told }
+}
+
+const STAFF: &[Role] = &[Role::SuperAdmin, Role::Admin];
+const REGISTRARS: &[Role] = &[Role::SuperAdmin, Role::Admin, Role::Service];
+
+/// All that is left of whoever has been erased; everything else reads as if they had never been. Whoever has a
+/// place on a board keeps it, without their name.
+pub(super) const ERASED: &[Left] = &[
+    left("Query.node(id) a certificate", STAFF, "ok"),
+    left("Query.node(id) a deleted certificate", STAFF, "ok"),
+    left("Query.certificates", STAFF, "ok"),
+    left("Query.certificate(id)", STAFF, "ok"),
+    left("Query.certificate(id) deleted", STAFF, "ok"),
+    left("Query.auditLog(userId)", STAFF, "ok"),
+    left("User.id", &Role::ALL, "ok"),
+    left("User.displayName", &Role::ALL, "ok"),
+    left("User.role", &Role::ALL, "ok"),
+    left("Certificate.student", STAFF, "ok"),
+    left("Mutation.upsertUser(id)", REGISTRARS, "CONFLICT"),
+    left("Mutation.updateCertificate(id)", STAFF, "CONFLICT"),
+    left("Mutation.deleteCertificate(id)", STAFF, "ok"),
+];
 
 const fn row(
     path: &'static str,
@@ -156,11 +201,15 @@ pub(super) const TABLE: &[Row] = &[
     row("Query.courses", "List the courses", "courses { nodes { id } }", Nothing, Null, OPEN),
     row("Query.catalog", "Read what can be earned", "catalog { totalCount }", Nothing, Null, OPEN),
     row("Query.achievement", "Read about one thing that can be earned", "achievement(key: \"aurora/first-steps\") { id }", Nothing, Null, OPEN),
+    row("Query.catalog of secrets", "Find a secret among what can be earned", "catalog { categories { achievements { id } } }", Secret, List, SECRET),
+    row("Query.achievement(key) of a secret", "Read about a secret that can be earned", "achievement(key: $key) { id }", SecretKey, Null, SECRET),
+    row("Query.node(id) a secret", "Find a secret by any id", "node(id: $id) { ... on Achievement { id name } }", Secret, Null, SECRET),
     row("Query.earned(userId)", "Read what somebody has earned", "earned(userId: $id) { nodes { id } }", Person, Null, SIGHT),
     row("Query.inProgress(userId)", "Read what somebody is on the way to", "inProgress(userId: $id) { percent }", Person, Null, SIGHT),
     row("Query.nextAchievements(userId)", "Read what comes next for somebody", "nextAchievements(userId: $id) { percent }", Person, Null, SIGHT),
     row("Query.summary(userId)", "Read somebody's summary", "summary(userId: $id) { totalEarned }", Person, Null, SIGHT),
     row("Query.leaderboard", "Read who stands where", "leaderboard { totalCount }", Nothing, Null, OPEN),
+    row("Query.leaderboard(achievement) of a secret", "Read who has earned a secret", "leaderboard(achievement: $key) { totalCount }", SecretKey, Null, SECRET),
     row("Query.certificates", "List certificates", "certificates(first: 100) { nodes { student { id } } }", Certificate, List, SIGHT),
     row("Query.certificates(studentId)", "List somebody's certificates", "certificates(studentId: $id) { nodes { id } }", Person, Null, SIGHT),
     row("Query.certificate(id)", "Read a certificate", "certificate(id: $id) { id number }", Certificate, Null, SIGHT),
@@ -218,6 +267,10 @@ pub(super) const TABLE: &[Row] = &[
     row("Mutation.awardBadge(badgeId)", "Give a badge that there is", "awardBadge(input: {badgeId: $id, studentId: \"@PUPIL\"}) { userErrors { field code message reason } }", Badge, Errors, [All, All, All, No, No, No]),
     but(&[Own, Child], row("Mutation.awardBadges(studentId)", "Give many a badge", "awardBadges(input: {badgeId: \"@BADGE\", rows: [{studentId: $id}]}) { results { userErrors { field code message reason } } }", Person, Errors, GIVE)),
     row("Mutation.awardBadges(badgeId)", "Give many a badge that there is", "awardBadges(input: {badgeId: $id, rows: [{studentId: \"@PUPIL\"}]}) { results { userErrors { field code message reason } } userErrors { code } }", Badge, Errors, [All, All, All, No, No, No]),
+    row("Mutation.awardBadge(badgeId) a secret", "Give a secret that events earn", "awardBadge(input: {badgeId: $id, studentId: \"@PUPIL\"}) { userErrors { field code message reason } }", Secret, Errors, NOT_THEIRS),
+    row("Mutation.awardBadges(badgeId) a secret", "Give many a secret that events earn", "awardBadges(input: {badgeId: $id, rows: [{studentId: \"@PUPIL\"}]}) { results { userErrors { field code message reason } } userErrors { field code message reason } }", Secret, Errors, NOT_THEIRS),
+    row("Mutation.updateBadge(id) a secret", "Change a secret that events earn", "updateBadge(input: {id: $id, criteria: \"Kind\"}) { userErrors { field code message reason } }", Secret, Errors, NOT_ADMINS),
+    row("Mutation.retireBadge(id) a secret", "Retire a secret that events earn", "retireBadge(input: {id: $id}) { userErrors { field code message reason } }", Secret, Errors, NOT_ADMINS),
     fit(Students("NOT_FOUND"), row("Mutation.createCertificate(studentId)", "Issue somebody a certificate", "createCertificate(input: {studentId: $id, title: \"Well done\", issuedBy: \"The school\", issuedDate: \"2026-01-15\"}) { userErrors { field code message reason } }", Person, Errors, GIVE)),
     row("Mutation.updateCertificate(id)", "Change a certificate", "updateCertificate(input: {id: $id, title: \"Very well done\"}) { userErrors { field code message reason } }", Certificate, Errors, ADMINS),
     row("Mutation.deleteCertificate(id)", "Delete a certificate", "deleteCertificate(input: {id: $id}) { userErrors { field code message reason } }", Spare, Errors, ADMINS),

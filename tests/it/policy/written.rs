@@ -1,6 +1,6 @@
 //! The table as a page that people read: `api/policy.md`.
 
-use super::table::{Row, TABLE, Target, Tie, Who};
+use super::table::{ERASED, Row, TABLE, Target, Tie, Who};
 
 const ABOVE: &str = "# Who may do what
 
@@ -17,12 +17,15 @@ How somebody stands to the one who asks is judged at the moment of asking:
 - **own course** — they teach it. **course taken** — the student in question is enrolled in it, now.
 - Whoever has left the course, whose link has ended, or who never had to do with them is a stranger, and so is a
   student of another teacher. A stranger's record is answered exactly as if there were no such person.
+- Another role ends what it cannot have, for good: whoever is a student no more leaves their courses and guardians,
+  whoever becomes one has no children, whoever may not teach has no courses.
 
 In the cells:
 
 - **everybody** — of every person in the school; where no person is concerned, **yes**.
 - **no** — the role may not do it at all, and is told so.
 - **none** — there is nothing of the kind that the role would find.
+- **once earned** — a secret achievement reads like a missing one until the one who asks has earned it.
 
 Whoever is not signed in may do nothing of all this. A name on a board or on an award is open to everybody signed
 in, with the place and the score there; the record behind the name is not. What was denied leaves no trace in any
@@ -31,6 +34,16 @@ table.
 What people do to the record of another is written down in the same moment, and admins read it (`auditLog`): who, in
 which role, what, on whom, when, in which request. The events that services send are not written down there: a service
 is a system, and each event keeps the name of the one that sent it.
+";
+const BELOW: &str = "
+## Whoever has been erased
+
+Reads as if there had never been such a person, to everybody and in every row above, also where it says
+everybody. A place on a board stays, with the words \"Erased person\" where the name was, and so does what the audit
+log says of them. What else is left:
+
+| | for | told | field |
+|---|---|---|---|
 ";
 const PARTS: [(&str, &[&str]); 3] = [
     ("Reading", &["Query."]),
@@ -55,6 +68,13 @@ pub(super) fn table() -> String {
                 field(row)
             ));
         }
+    }
+    page.push_str(BELOW);
+    for left in ERASED {
+        let row = TABLE.iter().find(|row| row.path == left.path).expect("what is left is found by a row");
+        let told = if left.told == "ok" { "yes" } else { left.told };
+        let to = left.to.iter().map(|role| role.as_str().replace('_', " ")).collect::<Vec<_>>().join(", ");
+        page.push_str(&format!("| {}{} | {to} | {told} | `{}` |\n", row.says, never(row), field(row)));
     }
     page
 }
@@ -82,13 +102,14 @@ fn cell(row: &Row, who: Who) -> String {
 }
 
 fn is_impersonal(row: &Row) -> bool {
-    use Target::{Badge, Course, Lesson, Nothing, Old};
-    matches!(row.of, Nothing | Course | Lesson | Badge | Old)
+    use Target::{Badge, Course, Lesson, Nothing, Old, Secret, SecretKey};
+    matches!(row.of, Nothing | Course | Lesson | Badge | Old | Secret | SecretKey)
 }
 
 fn word(row: &Row, tie: Tie) -> &'static str {
     match tie {
         Tie::Own if matches!(row.of, Target::Course | Target::Lesson) => "own course",
+        Tie::Own if matches!(row.of, Target::Secret | Target::SecretKey) => "once earned",
         Tie::Own => "self",
         Tie::Student => "students",
         Tie::Child => "children",
