@@ -18,7 +18,8 @@ use crate::database::Database;
 pub enum Stop {
     /// Nowhere.
     Never,
-    /// Before its so-many-th request reaches the database; `BEGIN` is the first.
+    /// Before its so-many-th statement reaches the database; `BEGIN` is the first. That a statement is prepared
+    /// does not count: whether it was before depends on what else its connection has done.
     Before(usize),
     /// After the database has committed, before the server hears of it.
     Committed,
@@ -96,31 +97,33 @@ async fn requests(
 ) -> std::io::Result<()> {
     // What opens a connection has no kind before its length.
     to.write_all(&message(&mut from).await?).await?;
-    let (mut request, mut nth) = (Vec::new(), 0);
+    let (mut request, mut executes, mut nth) = (Vec::new(), false, 0);
     loop {
         let kind = from.read_u8().await?;
         let message = message(&mut from).await?;
         let body = message.get(4..).unwrap_or_default();
         request.push(kind);
         request.extend(&message);
+        executes |= matches!(kind, b'E' | b'Q');
         // A request ends with a Sync, or is a Query by itself; all before it goes with it.
         if !matches!(kind, b'S' | b'Q' | b'p' | b'X') {
             continue;
         }
         nth = match (kind, body) {
             (b'Q', text) if text.starts_with(b"BEGIN") => 1,
-            _ if nth > 0 => nth + 1,
-            _ => 0,
+            _ if nth > 0 && executes => nth + 1,
+            _ => nth,
         };
         let commits = nth > 0 && body.starts_with(b"COMMIT");
         let stop = *shared.stop.borrow();
-        if nth > 0 && stop == Stop::Before(nth) {
+        if executes && nth > 0 && stop == Stop::Before(nth) {
             shared.stopped.send_replace(Some(commits));
             return std::future::pending().await;
         }
         committing.send_replace(commits && stop == Stop::Committed);
         to.write_all(&request).await?;
         request.clear();
+        executes = false;
         nth = if commits || body.starts_with(b"ROLLBACK") { 0 } else { nth };
     }
 }

@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::school::{Badge, Course, School, Taken};
 use crate::app::App;
+use crate::audit::Author;
 use crate::clock::Clock;
 use crate::refusal::Failure;
-use crate::audit::Author;
 use crate::registry::awards::{self, Row};
 use crate::registry::badges::{self, Wording};
 use crate::registry::courses::{self, Draft};

@@ -5,9 +5,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::audit::Author;
 use crate::auth::{Actor, Role};
 use crate::refusal::{Code, Refusal};
-use crate::audit::Author;
 
 /// The school.
 #[derive(Deserialize)]

@@ -1,6 +1,7 @@
 //! The power goes between any two steps of an award and of a revocation: all of it is there, or nothing.
 
 use std::fs;
+use std::time::Duration;
 
 use plaudit::auth::Role;
 use plaudit::clock::Clock;
@@ -48,23 +49,24 @@ async fn a_kill_between_any_two_statements_leaves_all_or_nothing_on_postgres() {
     school.database.drop().await;
 }
 
-/// Kills the server before each request of the transaction in turn, and at last before it hears of the commit.
+/// Kills the server before each statement of the transaction in turn, and at last before it hears of the commit.
 async fn kill_everywhere(
     school: &School,
     before: [i64; 8],
     after: [i64; 8],
     act: impl AsyncFn(Client) -> Value,
 ) {
+    school.settle().await;
     let untouched = school.database.contents().await;
-    let (mut requests, mut commits) = (0, false);
+    let (mut statements, mut commits) = (0, false);
     while !commits {
-        requests += 1;
-        commits = school.kill_at(Stop::Before(requests), &act).await;
-        assert_eq!(school.database.contents().await, untouched, "killed before request {requests}");
+        statements += 1;
+        commits = school.kill_at(Stop::Before(statements), &act).await;
+        assert_eq!(school.database.contents().await, untouched, "killed before statement {statements}");
         assert_eq!(traces(&school.database).await, before);
     }
-    eprintln!("killed before each of {requests} requests of the transaction, and after its commit");
-    assert!(requests > 20, "{requests} requests are too few for what is written");
+    eprintln!("killed before each of {statements} statements of the transaction, and after its commit");
+    assert!(statements > 10, "{statements} statements are too few for what is written");
     school.kill_at(Stop::Committed, &act).await;
     school.expect_whole(after).await;
     // Whoever was not answered asks again, and nothing more comes of it.
@@ -135,6 +137,19 @@ impl School {
         let server = Process::serve(&self.config).await;
         let client = server.client(&self.teacher.to_string(), Role::Teacher);
         (server, client)
+    }
+
+    /// Lets a server deliver what waits in the outbox, so that no later one changes anything by doing so.
+    async fn settle(&self) {
+        let (server, _) = self.serve().await;
+        let waiting = "SELECT count(*) FROM outbox WHERE settled_at IS NULL";
+        let settled = async {
+            while self.database.number(waiting).await > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), settled).await.expect("the outbox is delivered");
+        server.kill().await;
     }
 
     /// Acts at a server that is killed where its transaction is stopped; says whether that was at the commit.
