@@ -45,8 +45,8 @@ impl Board {
                 Vec::new(),
             ),
             Self::Achievement(id) => (
-                "SELECT person_id AS person, CAST(1 AS bigint) AS score, earned_at AS reached_at FROM awards \
-                 WHERE achievement_id = $1 AND occurrence = 1 AND revoked_at IS NULL",
+                "SELECT person_id AS person, CAST(1 AS bigint) AS score, min(earned_at) AS reached_at FROM awards \
+                 WHERE achievement_id = $1 AND revoked_at IS NULL GROUP BY person_id",
                 vec![id.into()],
             ),
         }

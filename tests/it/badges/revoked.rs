@@ -6,7 +6,7 @@ use tests::on_both;
 use uuid::Uuid;
 
 use super::{School, badge, give, held, take_back, xp};
-use crate::courses::{join, mutate, text};
+use crate::courses::{enroll, join, mutate, text};
 
 on_both! {
     async fn what_is_taken_back_stays_with_its_reason_and_what_it_led_to_is_flagged(w: World) {
@@ -84,6 +84,37 @@ on_both! {
         assert_eq!(xp(&school.as_student, school.student).await, 210, "what the XP led to came once");
         let amounts = "SELECT count(*) FROM xp_entries WHERE abs(amount) = 100";
         assert_eq!(w.database.number(amounts).await, 1 + 3 + 2, "warmed up; given three times, taken back twice");
+        w.finish().await;
+    }
+
+    async fn a_badge_given_again_stands_on_its_board_since_then(w: World) {
+        let school = School::found(&w).await;
+        let (other, as_other) = join(&w, Role::Student).await;
+        enroll(&as_other, &school.course, None).await;
+        let id = badge(&school.admin, "Team Player", 5).await;
+        let first = give(&school.teacher, &id, school.student).await.0;
+        w.tick(chrono::TimeDelta::minutes(1));
+        give(&school.teacher, &id, other).await;
+        let board = async || {
+            let query = "query($id: ID!) { achievement(key: \"school/team-player\") { earnedCount }
+                leaderboard(achievement: \"school/team-player\") { totalCount
+                    standing(userId: $id) { rank score reachedAt } standings { nodes { rank user { id } } } } }";
+            school.as_student.ask(query, json!({"id": school.student})).await.data().clone()
+        };
+        let alone = json!({"totalCount": 1, "standing": null, "standings": {"nodes": [{"rank": 1, "user": {"id": other}}]}});
+        let behind = |minute: &str| json!({
+            "totalCount": 2, "standing": {"rank": 2, "score": 1, "reachedAt": format!("2026-01-15T12:{minute}:00.000Z")},
+            "standings": {"nodes": [{"rank": 1, "user": {"id": other}}, {"rank": 2, "user": {"id": school.student}}]},
+        });
+        take_back(&school.admin, &first, "The wrong one").await;
+        assert_eq!(board().await, json!({"achievement": {"earnedCount": 1}, "leaderboard": alone}));
+        for minute in ["02", "03"] {
+            w.tick(chrono::TimeDelta::minutes(1));
+            let again = give(&school.teacher, &id, school.student).await.0;
+            assert_eq!(board().await, json!({"achievement": {"earnedCount": 2}, "leaderboard": behind(minute)}));
+            take_back(&school.admin, &again, "The wrong one again").await;
+            assert_eq!(board().await["leaderboard"], alone);
+        }
         w.finish().await;
     }
 
