@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::catalogue::Published;
 use crate::pipeline::to_metric;
+use crate::store::awards::Brief;
 use crate::store::{metrics, people, totals};
 
 /// What somebody has earned, in numbers.
@@ -27,19 +28,21 @@ pub(crate) struct Summed {
     pub(crate) remaining: Option<i64>,
 }
 
-/// A person's state, as far as progress looks at it. `held` are (achievement, bonus) of each award.
+/// A person's state, as far as progress looks at it.
 pub(crate) fn state(
     person: &people::Row,
     totals: &totals::Row,
-    held: &[(Uuid, i64)],
+    held: &[Brief],
     metrics: &[metrics::Row],
 ) -> PersonState {
-    let mut times: HashMap<Uuid, i64> = HashMap::new();
-    let awards = held.iter().map(|(achievement, xp_bonus)| {
-        let occurrence = times.entry(*achievement).or_insert(0);
-        *occurrence += 1;
-        let held = Held { cause: Cause::Rule, xp_bonus: *xp_bonus, revoked: false, flagged: false };
-        ((*achievement, *occurrence), held)
+    let awards = held.iter().map(|one| {
+        let held = Held {
+            cause: Cause::Rule,
+            xp_bonus: one.xp_bonus,
+            revoked: one.revoked_at.is_some(),
+            flagged: false,
+        };
+        ((one.achievement_id, one.occurrence), held)
     });
     PersonState {
         zone: person.timezone.parse().unwrap_or(Tz::UTC),
@@ -58,21 +61,24 @@ pub(crate) fn streak(totals: &totals::Row) -> Streak {
 
 /// Sums up what is held; with `pack`, of that pack alone. Ranks are the pack's, else those of the
 /// first loaded pack that has any.
-pub(crate) fn summary(published: &Published, held: &[(Uuid, i64)], pack: Option<&str>) -> Summed {
+pub(crate) fn summary(published: &Published, held: &[Brief], pack: Option<&str>) -> Summed {
     let of_pack =
         |id: &Uuid, pack: &str| published.achievements.get(id).is_some_and(|known| known.pack == pack);
-    let counted: Vec<_> = held.iter().filter(|(id, _)| pack.is_none_or(|pack| of_pack(id, pack))).collect();
+    let held = || held.iter().filter(|one| one.revoked_at.is_none());
+    let counted: Vec<_> =
+        held().filter(|one| pack.is_none_or(|pack| of_pack(&one.achievement_id, pack))).collect();
     let ranked = match pack {
         Some(pack) => published.catalog.pack(pack),
         None => published.catalog.packs().iter().find(|pack| !pack.ranks.is_empty()),
     };
     let ranks = ranked.filter(|pack| !pack.ranks.is_empty()).map(|pack| {
-        engine::summary(pack, different(held.iter().map(|(id, _)| id).filter(|id| of_pack(id, &pack.key))))
+        let of_ranked = held().map(|one| &one.achievement_id).filter(|id| of_pack(id, &pack.key));
+        engine::summary(pack, different(of_ranked))
     });
     Summed {
-        earned: different(counted.iter().map(|(id, _)| id)),
-        bonus_xp: counted.iter().map(|(_, bonus)| bonus).sum(),
-        favorite_category: favorite(published, counted.iter().map(|(id, _)| id)),
+        earned: different(counted.iter().map(|one| &one.achievement_id)),
+        bonus_xp: counted.iter().map(|one| one.xp_bonus).sum(),
+        favorite_category: favorite(published, counted.iter().map(|one| &one.achievement_id)),
         current_rank: ranks.as_ref().and_then(|ranks| ranks.current_rank).map(str::to_owned),
         next_rank: ranks.as_ref().and_then(|ranks| ranks.next_rank).map(str::to_owned),
         remaining: ranks.and_then(|ranks| ranks.remaining),

@@ -34,7 +34,7 @@ pub(crate) struct SightOf(pub(crate) Uuid);
 /// A person's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TotalsOf(pub(crate) Seen);
-/// All a person holds.
+/// All a person holds, and what was taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct HeldBy(pub(crate) Seen);
 /// All a person's metrics.
@@ -116,15 +116,13 @@ impl Loader<TotalsOf> for Loaders {
 }
 
 impl Loader<HeldBy> for Loaders {
-    /// (achievement, bonus) of each award.
-    type Value = Arc<[(Uuid, i64)]>;
+    type Value = Arc<[awards::Brief]>;
     type Error = Fault;
 
     async fn load(&self, keys: &[HeldBy]) -> Result<HashMap<HeldBy, Self::Value>, Fault> {
         let people: Vec<Seen> = keys.iter().map(|key| key.0).collect();
         let rows = awards::held_by(&self.app.db, &people).await?;
-        let mut held =
-            grouped(rows.into_iter().map(|(person, achievement, bonus)| (person, (achievement, bonus))));
+        let mut held = grouped(rows.into_iter().map(|row| (row.person_id, row)));
         Ok(keys.iter().map(|key| (*key, held.remove(&key.0.person()).unwrap_or_default().into())).collect())
     }
 }

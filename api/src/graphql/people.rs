@@ -16,7 +16,7 @@ use super::{page, roster};
 use crate::auth;
 use crate::auth::policy::Seen;
 use crate::catalogue::Published;
-use crate::store::{people, totals};
+use crate::store::{awards, people, totals};
 
 /// What somebody is in the school.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -116,15 +116,10 @@ impl User {
         Ok(row.unwrap_or(totals::none(self.row.id, self.row.created_at)))
     }
 
-    /// Everything held, as (achievement, bonus).
-    async fn held(&self, ctx: &Context<'_>) -> Answer<Option<Arc<[(Uuid, i64)]>>> {
+    /// Every award, revoked or not.
+    pub(crate) async fn held(&self, ctx: &Context<'_>) -> Answer<Option<Arc<[awards::Brief]>>> {
         let Some(seen) = self.seen(ctx).await? else { return Ok(None) };
         Ok(Some(loaders(ctx)?.load_one(HeldBy(seen)).await?.unwrap_or_default()))
-    }
-
-    /// The achievements this person holds.
-    pub(crate) async fn holds(&self, ctx: &Context<'_>) -> Answer<Vec<Uuid>> {
-        Ok(self.held(ctx).await?.unwrap_or_default().iter().map(|(achievement, _)| *achievement).collect())
     }
 
     /// How far the person is with everything that `wanted` lets through and that is not earned yet.
@@ -142,7 +137,9 @@ impl User {
         let state = crate::progress::state(&self.row, &totals, &held, &metrics);
         let today = self.today(ctx)?;
         let open = published.catalog.achievements().iter().filter(|achievement| {
-            let earned = !achievement.repeatable && held.iter().any(|(id, _)| *id == achievement.id);
+            // What was taken back is not earned again, unless it is for its next time.
+            let earned =
+                !achievement.repeatable && held.iter().any(|one| one.achievement_id == achievement.id);
             let by_rule = achievement.awarded_by == engine::Cause::Rule;
             achievement.is_active() && by_rule && !achievement.secret && !earned && wanted(achievement)
         });

@@ -295,7 +295,10 @@ async fn without_secrets(ctx: &Context<'_>, mut found: Vec<Arc<Known>>) -> Answe
     let hidden = |known: &Arc<Known>| known.definition.secret && !policy::sight(actor).is_everybody();
     if found.iter().any(hidden) {
         let held: HashSet<Uuid> = match actor.person() {
-            Some(id) => User::of(ctx, id).await?.holds(ctx).await?.into_iter().collect(),
+            Some(id) => {
+                let held = User::of(ctx, id).await?.held(ctx).await?.unwrap_or_default();
+                held.iter().filter(|one| one.revoked_at.is_none()).map(|one| one.achievement_id).collect()
+            }
             None => HashSet::new(),
         };
         found.retain(|known| !hidden(known) || held.contains(&known.id));
@@ -323,17 +326,22 @@ fn catalog(ctx: &Context<'_>, found: Vec<Arc<Known>>) -> Answer<Catalog> {
     Ok(Catalog { categories, total_count })
 }
 
-/// The lowest step of every track that the person does not hold.
+/// The lowest step of every track that the person does not hold and can earn.
 async fn next_of_tracks(ctx: &Context<'_>, user: &User, pack: Option<&str>) -> Answer<HashSet<Uuid>> {
     let published = published(ctx)?;
-    let held = user.holds(ctx).await?;
+    let held = user.held(ctx).await?.unwrap_or_default();
     let mut next: Vec<&engine::catalog::Achievement> = Vec::new();
     let open = published.catalog.achievements().iter().filter(|achievement| {
         achievement.is_active()
             && !achievement.secret
             && achievement.track.is_some()
             && pack.is_none_or(|pack| achievement.pack == pack)
-            && !held.contains(&achievement.id)
+            && achievement.awarded_by == engine::Cause::Rule
+            // What was taken back is not earned again, unless it is for its next time.
+            && !held.iter().any(|one| {
+                one.achievement_id == achievement.id
+ && !(one.revoked_at.is_some() && achievement.repeatable)
+            })
     });
     for achievement in open {
         let same = |other: &&mut &engine::catalog::Achievement| {

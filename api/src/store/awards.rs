@@ -190,14 +190,29 @@ pub(crate) async fn given_to(db: &impl Reads, people: &[Seen]) -> Result<Vec<Row
     Ok(query.all(db.connection()).await?)
 }
 
-/// Every unrevoked award of these people, in few columns: (person, achievement, bonus).
-pub(crate) async fn held_by(db: &impl Reads, people: &[Seen]) -> Result<Vec<(Uuid, Uuid, i64)>, Error> {
+/// An award in few columns: what somebody holds, or held until it was taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromQueryResult)]
+pub(crate) struct Brief {
+    /// Who earned it.
+    pub(crate) person_id: Uuid,
+    /// What was earned.
+    pub(crate) achievement_id: Uuid,
+    /// For which time.
+    pub(crate) occurrence: i64,
+    /// XP it brought.
+    pub(crate) xp_bonus: i64,
+    /// When it was taken back.
+    pub(crate) revoked_at: Option<DateTime<Utc>>,
+}
+
+/// Every award of these people, revoked or not.
+pub(crate) async fn held_by(db: &impl Reads, people: &[Seen]) -> Result<Vec<Brief>, Error> {
+    use Column::{AchievementId, Occurrence, PersonId, RevokedAt, XpBonus};
     let query = Entity::find()
         .select_only()
-        .columns([Column::PersonId, Column::AchievementId, Column::XpBonus])
-        .filter(Column::PersonId.is_in(people.iter().map(Seen::person)))
-        .filter(Column::RevokedAt.is_null());
-    Ok(query.into_tuple().all(db.connection()).await?)
+        .columns([PersonId, AchievementId, Occurrence, XpBonus, RevokedAt])
+        .filter(PersonId.is_in(people.iter().map(Seen::person)));
+    Ok(query.into_model().all(db.connection()).await?)
 }
 
 fn within(people: &[Seen], slice: &Slice) -> Condition {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tests::{Backend, World, on_both};
 use uuid::Uuid;
 
-use super::assert_argument_refused;
+use super::{assert_argument_refused, deed, pack};
 
 const ON_THE_WAY: &str = "query($id: ID, $pack: String, $category: String, $first: Int) {
     inProgress(userId: $id, category: $category, first: $first) { achievement { name } current target percent }
@@ -71,6 +71,66 @@ async fn the_course_portals_sample_is_answered_as_it_should_be() {
             w.service().ask(ON_THE_WAY, json!({"id": ada, "category": "comments", "first": 2})).await;
         let names: Vec<_> = lines(&narrow.data()["inProgress"]).into_iter().map(|line| line.0).collect();
         assert_eq!(names, ["3 Comments Written", "5 Comments Written"]);
+        w.finish().await;
+    }
+}
+
+/// Takes back the person's award of this achievement, by its name.
+async fn take_back(w: &World, person: Uuid, name: &str) {
+    let admin = w.person(Uuid::new_v4(), Role::Admin);
+    let query = "query($id: ID!) { earned(userId: $id, first: 100) { nodes { id achievement { name } } } }";
+    let answer = admin.ask(query, json!({"id": person})).await;
+    let awards = answer.data()["earned"]["nodes"].as_array().unwrap();
+    let award = awards.iter().find(|award| award["achievement"]["name"] == name).unwrap();
+    let revoke = "mutation($id: ID!) { revokeAward(input: {awardId: $id, reason: \"A mistake\"}) { userErrors { code } } }";
+    let answer = admin.ask(revoke, json!({"id": award["id"]})).await;
+    assert_eq!(answer.data()["revokeAward"], json!({"userErrors": []}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_back_is_not_on_the_way_and_does_not_hold_its_track_up() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let world = World::with(backend, |config| config.catalogs = vec!["course-portal".to_owned()]);
+        let Some(w) = world.await else { continue };
+        let ada = sample(&w).await;
+        take_back(&w, ada, "First Lesson Watched").await;
+        take_back(&w, ada, "First Comment Written").await;
+        let answer = w.service().ask(ON_THE_WAY, json!({"id": ada, "first": 2})).await;
+        let third = 100.0 / 3.0;
+        let next = [line("10 Lessons Watched", 5, 10, 50.0), line("3 Comments Written", 1, 3, third)];
+        assert_eq!(lines(&answer.data()["inProgress"]), next);
+        assert_eq!(lines(&answer.data()["nextAchievements"]), next);
+        let summary = &answer.data()["summary"];
+        assert_eq!((&summary["totalEarned"], &summary["remainingToNextRank"]), (&json!(1), &json!(3)));
+        w.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_can_be_repeated_the_time_taken_back_is_over_and_the_next_one_comes() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let mut again = deed("Again", "odd", 2);
+        again["repeatable"] = json!(true);
+        (again["track"], again["tier"]) = (json!("deeds"), json!(1));
+        let packs = pack(&[again]);
+        let setting = packs.setting();
+        let Some(w) = World::with(backend, |config| config.catalogs = vec![setting]).await else { continue };
+        let ada = w.student("UTC").await;
+        let done = json!({"userId": ada, "activity": "done"});
+        assert_eq!(
+            w.service().record_all(&[done.clone(), done.clone(), done.clone()]).await["userErrors"],
+            json!([])
+        );
+        take_back(&w, ada, "Again").await;
+        let third = [line("Again", 3, 4, 75.0)];
+        let answer = w.service().ask(ON_THE_WAY, json!({"id": ada})).await;
+        assert_eq!(lines(&answer.data()["inProgress"]), third);
+        assert_eq!(lines(&answer.data()["nextAchievements"]), third);
+        let recorded = w.service().record(done).await;
+        assert_eq!(recorded["awards"][0]["achievement"]["key"], "deeds/again");
+        let answer = w.service().ask(ON_THE_WAY, json!({"id": ada})).await;
+        assert_eq!(lines(&answer.data()["inProgress"]), [line("Again", 4, 6, 400.0 / 6.0)]);
+        assert_eq!(lines(&answer.data()["nextAchievements"]), []);
         w.finish().await;
     }
 }
