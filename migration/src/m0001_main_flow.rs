@@ -25,6 +25,7 @@ const STATEMENTS: &[&str] = &[
     "CREATE TABLE people (
         id {uuid} NOT NULL PRIMARY KEY,
         display_name text NOT NULL,
+        search_name {letters} NOT NULL,
         role text NOT NULL CHECK (role IN ('super_admin', 'admin', 'teacher', 'student', 'parent')),
         email text,
         timezone text NOT NULL,
@@ -34,6 +35,7 @@ const STATEMENTS: &[&str] = &[
         updated_at {time} NOT NULL,
         CHECK (referred_by <> id)
     )",
+    "CREATE INDEX people_by_name ON people (search_name, id)",
     "CREATE INDEX people_referred_by ON people (referred_by) WHERE referred_by IS NOT NULL",
     "CREATE TABLE totals (
         person_id {uuid} NOT NULL PRIMARY KEY REFERENCES people (id),

@@ -22,13 +22,13 @@ impl MigrationTrait for Migration {
 }
 
 const STATEMENTS: &[&str] = &[
-    "ALTER TABLE people ADD COLUMN search_name {letters} NOT NULL DEFAULT ''",
-    "UPDATE people SET search_name = lower(display_name)",
     "ALTER TABLE people ADD COLUMN erased_at {time}",
-    "CREATE INDEX people_by_name ON people (search_name, id)",
     "ALTER TABLE awards ADD COLUMN awarded_by {uuid} REFERENCES people (id)",
     "ALTER TABLE awards ADD COLUMN notes text",
     "ALTER TABLE awards ADD COLUMN revoked_by {uuid} REFERENCES people (id)",
+    "CREATE INDEX awards_by_giver ON awards (awarded_by) WHERE awarded_by IS NOT NULL",
+    "CREATE INDEX awards_by_revoker ON awards (revoked_by) WHERE revoked_by IS NOT NULL",
+    "CREATE INDEX outbox_of_person ON outbox (person_id)",
     "CREATE TABLE guardians (
         guardian_id {uuid} NOT NULL REFERENCES people (id),
         child_id {uuid} NOT NULL REFERENCES people (id),
@@ -37,7 +37,7 @@ const STATEMENTS: &[&str] = &[
         PRIMARY KEY (guardian_id, child_id),
         CHECK (guardian_id <> child_id)
     )",
-    "CREATE INDEX guardians_of_child ON guardians (child_id) WHERE ended_at IS NULL",
+    "CREATE INDEX guardians_of_child ON guardians (child_id)",
     "CREATE TABLE courses (
         id {uuid} NOT NULL PRIMARY KEY,
         title text NOT NULL,
@@ -62,13 +62,14 @@ const STATEMENTS: &[&str] = &[
         ended_at {time},
         PRIMARY KEY (course_id, student_id)
     )",
-    "CREATE INDEX enrollments_of_student ON enrollments (student_id) WHERE ended_at IS NULL",
+    "CREATE INDEX enrollments_of_student ON enrollments (student_id)",
     "CREATE TABLE completions (
         lesson_id {uuid} NOT NULL REFERENCES lessons (id),
         student_id {uuid} NOT NULL REFERENCES people (id),
         completed_at {time} NOT NULL,
         PRIMARY KEY (lesson_id, student_id)
     )",
+    "CREATE INDEX completions_of_student ON completions (student_id)",
     "CREATE TABLE comments (
         id {uuid} NOT NULL PRIMARY KEY,
         lesson_id {uuid} NOT NULL REFERENCES lessons (id),
@@ -76,6 +77,8 @@ const STATEMENTS: &[&str] = &[
         body text NOT NULL,
         written_at {time} NOT NULL
     )",
+    "CREATE INDEX comments_of_lesson ON comments (lesson_id, written_at, id)",
+    "CREATE INDEX comments_of_author ON comments (author_id)",
     "CREATE TABLE certificates (
         id {uuid} NOT NULL PRIMARY KEY,
         number text NOT NULL UNIQUE,
@@ -105,5 +108,6 @@ const STATEMENTS: &[&str] = &[
         request_id text NOT NULL
     )",
     "CREATE INDEX acts_by_age ON acts (at, id)",
+    "CREATE INDEX acts_by_actor ON acts (actor)",
     "CREATE INDEX acts_on_person ON acts (person_id, at, id)",
 ];

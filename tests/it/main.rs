@@ -32,4 +32,5 @@ mod race;
 mod readme;
 mod resume;
 mod rights;
+mod tables;
 mod tidy;
