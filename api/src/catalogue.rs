@@ -95,6 +95,16 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// What a row says.
+    ///
+    /// # Errors
+    /// When its definition cannot be read.
+    pub(crate) fn read(row: catalogue::Achievement) -> Result<Self, store::Error> {
+        let definition = Definition::read(&row)?;
+        let catalogue::Achievement { id, key, pack, created_at, updated_at, .. } = row;
+        Ok(Self { id, key, pack, definition, created_at, updated_at })
+    }
+
     /// The name of its picture. A secret's tells no more than its rarity: whoever could ask for it by its key
     /// would learn that there is one.
     pub(crate) fn picture(&self) -> String {
@@ -268,7 +278,7 @@ async fn latest(db: &impl Reads) -> Result<Option<Published>, store::Error> {
     })?;
     let changed = catalogue::changed(db).await?;
     let achievements = catalogue::achievements(db).await?;
-    let achievements = achievements.into_iter().map(|row| Ok((row.id, Arc::new(known(row)?))));
+    let achievements = achievements.into_iter().map(|row| Ok((row.id, Arc::new(Known::read(row)?))));
     let achievements = achievements.collect::<Result<_, store::Error>>()?;
     let listed = list(&catalog, &achievements);
     Ok(Some(Published { version: publication.version, catalog, bundle, changed, achievements, listed }))
@@ -281,12 +291,6 @@ fn list(catalog: &Catalog, achievements: &HashMap<Uuid, Arc<Known>>) -> Vec<Arc<
         (places.get(&known.id).copied().unwrap_or(usize::MAX), known.key.clone())
     });
     listed
-}
-
-fn known(row: catalogue::Achievement) -> Result<Known, store::Error> {
-    let definition = Definition::read(&row)?;
-    let catalogue::Achievement { id, key, pack, created_at, updated_at, .. } = row;
-    Ok(Known { id, key, pack, definition, created_at, updated_at })
 }
 
 #[cfg(test)]

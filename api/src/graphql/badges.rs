@@ -1,5 +1,7 @@
 //! Badges and the awards people give: made, given, taken back.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, SimpleObject};
 use uuid::Uuid;
 
@@ -9,6 +11,7 @@ use super::context::{app, author};
 use super::fault::{Answer, UserError, user_error};
 use super::scalars::{GivenDateTime, GivenUrl, parse_uuid};
 use crate::auth::policy::{self, Action};
+use crate::catalogue::Known;
 use crate::pipeline::give::Given;
 use crate::refusal::{Failure, Refusal};
 use crate::registry::awards::Row;
@@ -18,7 +21,8 @@ use crate::registry::{awards, badges};
 /// The most rows one call awards.
 const MOST_ROWS: usize = 500;
 
-/// A badge to make. Its key is school/ and the name in kebab case; a key that is taken is a CONFLICT.
+/// A badge to make. Its key is school/ and the name in kebab case; where the name has other letters than a to z and
+/// digits, or neither, a mark of its own stands behind that. A key that is taken is a CONFLICT.
 #[derive(InputObject)]
 pub(crate) struct CreateBadgeInput {
     /// What it is called: 1 to 100 letters.
@@ -197,7 +201,7 @@ pub(crate) async fn create(ctx: &Context<'_>, input: CreateBadgeInput) -> Answer
         };
         badges::create(app, &author, wording, input.xp_bonus.unwrap_or(0)).await
     };
-    let (achievement, user_errors) = badge(ctx, made.await)?;
+    let (achievement, user_errors) = badge(made.await)?;
     Ok(CreateBadgePayload { achievement, user_errors })
 }
 
@@ -216,9 +220,9 @@ pub(crate) async fn update(ctx: &Context<'_>, input: UpdateBadgeInput) -> Answer
             criteria: input.criteria.as_opt_ref().map(|text| text.cloned()),
             rarity: required("rarity", input.rarity)?.map(Into::into),
         };
-        badges::update(app, &author, id, wording).await.map(|()| id)
+        badges::update(app, &author, id, wording).await
     };
-    let (achievement, user_errors) = badge(ctx, changed.await)?;
+    let (achievement, user_errors) = badge(changed.await)?;
     Ok(UpdateBadgePayload { achievement, user_errors })
 }
 
@@ -228,18 +232,15 @@ pub(crate) async fn retire(ctx: &Context<'_>, input: RetireBadgeInput) -> Answer
     let retired = async {
         policy::reach(&author.actor, Action::KeepBadges)?;
         let id = given("id", &input.id)?;
-        badges::retire(app, &author, id).await.map(|()| id)
+        badges::retire(app, &author, id).await
     };
-    let (achievement, user_errors) = badge(ctx, retired.await)?;
+    let (achievement, user_errors) = badge(retired.await)?;
     Ok(RetireBadgePayload { achievement, user_errors })
 }
 
-fn badge(ctx: &Context<'_>, kept: Result<Uuid, Failure>) -> Answer<(Option<Achievement>, Vec<UserError>)> {
+fn badge(kept: Result<Known, Failure>) -> Answer<(Option<Achievement>, Vec<UserError>)> {
     match kept {
-        Ok(id) => {
-            let known = app(ctx)?.catalogue.current().achievements.get(&id).cloned();
-            Ok((known.map(Achievement), Vec::new()))
-        }
+        Ok(known) => Ok((Some(Achievement(Arc::new(known))), Vec::new())),
         Err(failure) => Ok((None, vec![user_error(failure, &["input"])?])),
     }
 }

@@ -7,7 +7,7 @@ use super::audit::{self, Act, Author};
 use super::{Interrupted, attempt};
 use crate::app::App;
 use crate::auth::policy::{self, Action};
-use crate::catalogue::Definition;
+use crate::catalogue::{Definition, Known};
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{Txn, catalogue};
 use crate::text;
@@ -34,7 +34,7 @@ pub(crate) struct Wording {
     pub(crate) rarity: Option<Rarity>,
 }
 
-/// Makes a badge.
+/// Makes a badge; answers it as it is.
 ///
 /// # Errors
 /// FORBIDDEN by role, what is wrong with which field, CONFLICT for a name that is taken; or when the database fails.
@@ -43,29 +43,22 @@ pub(crate) async fn create(
     author: &Author,
     wording: Wording,
     xp_bonus: i64,
-) -> Result<Uuid, Failure> {
+) -> Result<Known, Failure> {
     policy::reach(&author.actor, Action::KeepBadges)?;
     if !(0..=MOST_XP).contains(&xp_bonus) {
         return Err(Refusal::invalid(["xpBonus"], format!("A badge brings 0 to {MOST_XP} XP.")).into());
     }
     let blank = Definition { xp_bonus, ..Definition::badge() };
     let definition = &worded(blank, wording)?;
-    let key = &format!("{SCHOOL}/{}", kebab_case(&definition.name));
-    if *key == format!("{SCHOOL}/") {
-        return Err(Refusal::invalid(
-            ["name"],
-            "A badge's name has a letter from a to z or a digit: its key is made of them.",
-        )
-        .into());
-    }
-    let id =
+    let key = &key(&definition.name);
+    let known =
         attempt(
             app,
             |txn, _| async move { Ok((create_within(app, &txn, author, key, definition).await?, None)) },
         )
         .await?;
-    app.catalogue.reload(&app.db).await?;
-    Ok(id)
+    reload(app).await;
+    Ok(known)
 }
 
 async fn create_within(
@@ -74,7 +67,7 @@ async fn create_within(
     author: &Author,
     key: &str,
     definition: &Definition,
-) -> Result<Uuid, Interrupted> {
+) -> Result<Known, Interrupted> {
     let now = app.clock.now();
     let row = catalogue::Achievement {
         id: achievement_id(key),
@@ -84,28 +77,27 @@ async fn create_within(
         created_at: now,
         updated_at: now,
     };
-    let id = row.id;
-    if !catalogue::insert_badge(txn, row).await? {
+    if !catalogue::insert_badge(txn, row.clone()).await? {
         let message = format!("A badge has the key `{key}` already: give this one another name.");
         return Err(Refusal::new(Code::Conflict, message).at(["name"]).into());
     }
-    audit::note(txn, author, Act::CreateBadge, [(None, Some(id))], now).await?;
-    Ok(id)
+    audit::note(txn, author, Act::CreateBadge, [(None, Some(row.id))], now).await?;
+    Ok(Known::read(row)?)
 }
 
-/// Changes a badge; its key stays.
+/// Changes a badge, whose key stays; answers it as it is then.
 ///
 /// # Errors
 /// FORBIDDEN by role, `NOT_FOUND`, what is wrong with which field; or when the database fails.
-pub(crate) async fn update(app: &App, author: &Author, id: Uuid, wording: Wording) -> Result<(), Failure> {
+pub(crate) async fn update(app: &App, author: &Author, id: Uuid, wording: Wording) -> Result<Known, Failure> {
     change(app, author, id, Act::UpdateBadge, |definition| worded(definition, wording.clone())).await
 }
 
-/// Retires a badge: nobody is given it any more.
+/// Retires a badge, which nobody is given any more; answers it as it is then.
 ///
 /// # Errors
 /// FORBIDDEN by role, `NOT_FOUND`; or when the database fails.
-pub(crate) async fn retire(app: &App, author: &Author, id: Uuid) -> Result<(), Failure> {
+pub(crate) async fn retire(app: &App, author: &Author, id: Uuid) -> Result<Known, Failure> {
     change(app, author, id, Act::RetireBadge, |definition| Ok(Definition { active: false, ..definition }))
         .await
 }
@@ -116,13 +108,17 @@ async fn change(
     id: Uuid,
     act: Act,
     to: impl Fn(Definition) -> Result<Definition, Refusal> + Send + Sync,
-) -> Result<(), Failure> {
+) -> Result<Known, Failure> {
     policy::reach(&author.actor, Action::KeepBadges)?;
     let to = &to;
-    attempt(app, |txn, _| async move { Ok((change_within(app, &txn, author, id, act, to).await?, None)) })
+    let known =
+        attempt(
+            app,
+            |txn, _| async move { Ok((change_within(app, &txn, author, id, act, to).await?, None)) },
+        )
         .await?;
-    app.catalogue.reload(&app.db).await?;
-    Ok(())
+    reload(app).await;
+    Ok(known)
 }
 
 async fn change_within(
@@ -132,7 +128,7 @@ async fn change_within(
     id: Uuid,
     act: Act,
     to: &(impl Fn(Definition) -> Result<Definition, Refusal> + Send + Sync),
-) -> Result<(), Interrupted> {
+) -> Result<Known, Interrupted> {
     let row = catalogue::lock_achievement(txn, id).await?.filter(|row| row.pack == SCHOOL);
     let mut row =
         row.ok_or_else(|| Refusal::new(Code::NotFound, "No badge of the school has this id.").at(["id"]))?;
@@ -141,9 +137,31 @@ async fn change_within(
     row.definition = serde_json::to_value(definition).unwrap_or_default();
     // Later than before in any case: that is what other processes tell the change by.
     row.updated_at = now.max(row.updated_at + chrono::TimeDelta::milliseconds(1));
-    catalogue::update_badge(txn, row).await?;
+    catalogue::update_badge(txn, row.clone()).await?;
     audit::note(txn, author, act, [(None, Some(id))], now).await?;
-    Ok(())
+    Ok(Known::read(row)?)
+}
+
+/// Shows the change in this process at once. It is made already: where it cannot be read now, the watcher
+/// reads it a moment later.
+async fn reload(app: &App) {
+    if let Err(error) = app.catalogue.reload(&app.db).await {
+        tracing::warn!(error = error.chain(), "a badge was kept, and the catalogue cannot be read again yet");
+    }
+}
+
+/// The key that follows from a name: its words, as other keys are made. Where letters get lost on the way, or
+/// nothing is left, a mark of its own stands behind them, so that two such names are two keys.
+fn key(name: &str) -> String {
+    let words = kebab_case(name);
+    let is_lost = |letter: char| !letter.is_ascii() && letter.is_alphanumeric();
+    if !name.contains(is_lost) && !words.is_empty() {
+        return format!("{SCHOOL}/{words}");
+    }
+    let mark = achievement_id(&name.to_lowercase()).simple().to_string();
+    let mark: String = mark.chars().take(12).collect();
+    let parts: Vec<&str> = [words.as_str(), &mark].into_iter().filter(|part| !part.is_empty()).collect();
+    format!("{SCHOOL}/{}", parts.join("-"))
 }
 
 fn worded(mut definition: Definition, wording: Wording) -> Result<Definition, Refusal> {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tests::{Frame, on_both};
 
 use super::{School, badge, expect_refused, give, held};
-use crate::courses::mutate;
+use crate::courses::{mutate, text};
 
 const SHOWN: &str =
     "achievement { key name description requirement category rarity xpBonus badgeUrl awardedBy
@@ -57,6 +57,60 @@ on_both! {
         expect_refused(&w, &school.admin, "createBadge", &again, ("CONFLICT", "name", None)).await;
         let xp = "SELECT count(*) FROM achievements WHERE key = 'school/team-player'";
         assert_eq!(w.database.number(xp).await, 1);
+        w.finish().await;
+    }
+
+    async fn a_name_of_any_script_makes_a_badge_with_a_key_of_its_own(w: World) {
+        let school = School::found(&w).await;
+        let names = [
+            ("نجمة", ""), ("优秀", ""), ("🌟", ""), ("🏅", ""), ("!!!", ""), ("五年级 1", "1-"), ("六年级 1", "1-"),
+            ("Über", "ber-"), ("🏅 שלום", ""), ("Zoë & Zoé", "zo-zo-"), ("नमस्ते", ""), ("नमसत", ""),
+        ];
+        let mut keys = std::collections::BTreeSet::new();
+        for (name, words) in names {
+            let input = json!({"name": name, "iconUrl": "https://school.example/b.png"});
+            let made = mutate(&school.admin, "createBadge", "achievement { key name }", input.clone()).await;
+            let key = text(&made["achievement"]["key"]);
+            assert_eq!(made, json!({"achievement": {"key": key, "name": name}, "userErrors": []}));
+            let mark = key.strip_prefix(&format!("school/{words}")).unwrap();
+            assert!(mark.len() == 12 && mark.chars().all(|letter| letter.is_ascii_hexdigit()), "{name}: {key}");
+            let found = school.as_student.ask("query($key: String!) { achievement(key: $key) { name } }", json!({"key": key})).await;
+            assert_eq!(found.data()["achievement"], json!({"name": name}));
+            expect_refused(&w, &school.admin, "createBadge", &input, ("CONFLICT", "name", None)).await;
+            keys.insert(key);
+        }
+        assert_eq!(keys.len(), names.len());
+        for (name, key) in [("Uber", "uber"), ("Taxi 🚕", "taxi"), ("1", "1"), ("C++ & Rust_2", "c-rust-2"), ("  Team   Player ", "team-player")] {
+            let input = json!({"name": name, "iconUrl": "https://school.example/b.png"});
+            let made = mutate(&school.admin, "createBadge", "achievement { key }", input).await;
+            assert_eq!(made["achievement"]["key"], format!("school/{key}"));
+        }
+        let shouted = json!({"name": "ÜBER", "iconUrl": "https://school.example/b.png"});
+        expect_refused(&w, &school.admin, "createBadge", &shouted, ("CONFLICT", "name", None)).await;
+        w.finish().await;
+    }
+
+    async fn a_badge_that_is_kept_is_answered_though_the_catalogue_cannot_be_read_again(w: World) {
+        let school = School::found(&w).await;
+        w.database.execute("CREATE TABLE kept AS SELECT packs FROM publications").await;
+        w.database.execute("UPDATE publications SET packs = '{}'").await;
+        let input = json!({"name": "Team Player", "iconUrl": "https://school.example/team.png", "xpBonus": 5});
+        let shown = "achievement { id key xpBonus badgeUrl earnedCount requirement }";
+        let made = mutate(&school.admin, "createBadge", shown, input).await;
+        let id = made["achievement"]["id"].clone();
+        let mut expected = json!({"id": id, "key": "school/team-player", "xpBonus": 5, "earnedCount": 0,
+            "badgeUrl": "https://school.example/team.png", "requirement": ""});
+        assert_eq!(made, json!({"achievement": expected, "userErrors": []}));
+        let change = json!({"id": id, "criteria": "Play along."});
+        expected["requirement"] = json!("Play along.");
+        let changed = mutate(&school.admin, "updateBadge", shown, change).await;
+        assert_eq!(changed, json!({"achievement": expected, "userErrors": []}));
+        w.database.execute("UPDATE publications SET packs = (SELECT packs FROM kept)").await;
+        w.database.execute("DROP TABLE kept").await;
+        let retired = mutate(&school.admin, "retireBadge", shown, json!({"id": id})).await;
+        assert_eq!(retired, json!({"achievement": expected, "userErrors": []}));
+        let one = "{ achievement(key: \"school/team-player\") { requirement } }";
+        assert_eq!(school.as_student.ask(one, json!({})).await.data()["achievement"]["requirement"], "Play along.");
         w.finish().await;
     }
 
