@@ -86,7 +86,10 @@ impl Mutation {
         certificates::remove(ctx, input).await
     }
 
-    /// Takes out everything that is held on somebody: ADMIN, SUPER_ADMIN on everybody, a person on themselves.
+    /// Takes out everything that is held on somebody: ADMIN, SUPER_ADMIN on everybody, a person on themselves. What was
+    /// taken back, has ended or is deleted is still held and is in it. What a person takes out on themselves tells what
+    /// was done, when and in which role, and names nobody else: where the id of another person, of something of
+    /// theirs or of their request stands, it has null.
     async fn export_person(
         &self,
         ctx: &Context<'_>,

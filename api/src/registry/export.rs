@@ -1,4 +1,5 @@
-//! Export: everything that is held on a person, as JSON in the words of the API.
+//! Export: everything that is held on a person, as JSON in the words of the API. What they take out themselves
+//! names nobody else.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +11,29 @@ use super::audit::{self, Act, Author};
 use super::{Interrupted, attempt};
 use crate::app::App;
 use crate::auth::policy::{self, Action, Seen};
+use crate::pipeline::OWN_SOURCE;
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store::holdings::{self, Holdings};
 use crate::store::{Error, Txn, acts, awards, certificates, events, ledger, metrics, people, scope, totals};
+
+/// Who an export is for: admins are told everybody's id, whoever asks about themselves only their own.
+#[derive(Debug, Clone, Copy)]
+struct Reader {
+    own: Option<Uuid>,
+}
+
+impl Reader {
+    /// The id of a person, as far as the reader is told it.
+    fn id(self, person: Uuid) -> Option<Uuid> {
+        Some(person).filter(|person| self.own.is_none_or(|own| own == *person))
+    }
+
+    /// A word that is a person's id, or the name of a service, which is nobody's.
+    fn word(self, word: String) -> Option<String> {
+        let person = word.parse().ok();
+        Some(word).filter(|_| person.is_none_or(|person| self.id(person).is_some()))
+    }
+}
 
 /// Everything that is held on a person.
 ///
@@ -28,13 +49,14 @@ async fn export_within(app: &App, txn: &Txn, author: &Author, person: Uuid) -> R
     // Locked, so that what they earned does not move between two of the lists.
     let row = people::lock(txn, &[person].into()).await?.pop().ok_or_else(no_person)?;
     let seen = scope::see(txn, &reach, person).await?.ok_or_else(no_person)?;
-    let earned = earned(app, txn, seen).await?;
+    let reader = Reader { own: author.actor.person().filter(|own| *own == person) };
+    let earned = earned(app, txn, reader, seen).await?;
     let held = holdings::of_person(txn, seen).await?;
     audit::note(txn, author, Act::ExportPerson, [(Some(person), None)], app.clock.now()).await?;
-    Ok(merged([json!({"person": of_person(&row)}), earned, of_holdings(app, held)]))
+    Ok(merged([json!({"person": of_person(reader, &row)}), earned, of_holdings(app, reader, held)]))
 }
 
-async fn earned(app: &App, txn: &Txn, seen: Seen) -> Result<Value, Error> {
+async fn earned(app: &App, txn: &Txn, reader: Reader, seen: Seen) -> Result<Value, Error> {
     let person = seen.person();
     let totals = totals::of_people(txn, [person]).await?;
     let members = metrics::members_of(txn, person).await?;
@@ -55,16 +77,18 @@ async fn earned(app: &App, txn: &Txn, seen: Seen) -> Result<Value, Error> {
         })),
         "events": list(events::of_person(txn, person).await?, |row| json!({
             "id": row.id,
-            "source": row.source,
-            "externalId": row.external_id,
+            // What the product sends itself may have the id of whom it is about in it, and nothing else of note.
+            "externalId": (reader.own.is_none() || row.source != OWN_SOURCE).then_some(row.external_id),
+            "source": reader.word(row.source),
             "activity": row.activity,
             "occurredAt": time(row.occurred_at),
             "localDate": row.local_date,
             "localHour": row.local_hour,
+            "makesActive": row.makes_active,
             "attributes": row.attributes,
             "recordedAt": time(row.recorded_at),
         })),
-        "awards": list(awards::of_people(txn, [person]).await?, |row| of_award(app, row)),
+        "awards": list(awards::of_people(txn, [person]).await?, |row| of_award(app, reader, row)),
         "xpEntries": list(entries, |row| json!({
             "id": row.id,
             "amount": row.amount,
@@ -94,7 +118,7 @@ async fn earned(app: &App, txn: &Txn, seen: Seen) -> Result<Value, Error> {
     }))
 }
 
-fn of_person(row: &people::Row) -> Value {
+fn of_person(reader: Reader, row: &people::Row) -> Value {
     json!({
         "id": row.id,
         "displayName": row.display_name,
@@ -102,13 +126,13 @@ fn of_person(row: &people::Row) -> Value {
         "email": row.email,
         "timezone": row.timezone,
         "locale": row.locale,
-        "referredBy": row.referred_by,
+        "referredBy": row.referred_by.and_then(|by| reader.id(by)),
         "createdAt": time(row.created_at),
         "updatedAt": time(row.updated_at),
     })
 }
 
-fn of_award(app: &App, row: awards::Row) -> Value {
+fn of_award(app: &App, reader: Reader, row: awards::Row) -> Value {
     json!({
         "id": row.id,
         "achievement": achievement(app, row.achievement_id),
@@ -118,22 +142,30 @@ fn of_award(app: &App, row: awards::Row) -> Value {
         "recordedAt": time(row.recorded_at),
         "xpBonus": row.xp_bonus,
         "eventId": row.event_id,
-        "awardedBy": row.awarded_by,
+        "flagged": row.flagged,
+        "awardedBy": row.awarded_by.and_then(|by| reader.id(by)),
         "notes": row.notes,
         "revokedAt": row.revoked_at.map(time),
-        "revokedBy": row.revoked_by,
+        "revokedBy": row.revoked_by.and_then(|by| reader.id(by)),
         "revocationReason": row.revocation_reason,
     })
 }
 
-fn of_holdings(app: &App, held: Holdings) -> Value {
+fn of_holdings(app: &App, reader: Reader, held: Holdings) -> Value {
+    let kin: BTreeSet<Uuid> = held.links.iter().flat_map(|row| [row.guardian_id, row.child_id]).collect();
+    // What an act was done with may be a person, who was linked.
+    let act = |row: acts::Row| {
+        let is_told = |id: &Uuid| !kin.contains(id) || reader.id(*id).is_some();
+        of_act(reader, acts::Row { object_id: row.object_id.filter(is_told), ..row })
+    };
     json!({
         "links": list(held.links, |row| json!({
-            "guardianId": row.guardian_id,
-            "childId": row.child_id,
+            "guardianId": reader.id(row.guardian_id),
+            "childId": reader.id(row.child_id),
             "linkedAt": time(row.linked_at),
             "endedAt": row.ended_at.map(time),
         })),
+        "referred": list(held.referred, |row| json!({"userId": reader.id(row.id)})),
         "enrollments": list(held.enrollments, |row| json!({
             "courseId": row.course_id,
             "enrolledAt": time(row.enrolled_at),
@@ -153,16 +185,16 @@ fn of_holdings(app: &App, held: Holdings) -> Value {
         "coursesTaught": list(held.taught, |row| json!({"id": row.id, "title": row.title})),
         // Whose awards they are is not about this person; what was written to them is.
         "awardsGiven": list(held.given, |row| json!({
-            "id": row.id,
+            "id": reader.id(row.person_id).map(|_| row.id),
             "achievement": achievement(app, row.achievement_id),
             "recordedAt": time(row.recorded_at),
-            "awardedBy": row.awarded_by,
+            "awardedBy": row.awarded_by.and_then(|by| reader.id(by)),
             "notes": row.notes,
-            "revokedBy": row.revoked_by,
+            "revokedBy": row.revoked_by.and_then(|by| reader.id(by)),
             "revocationReason": row.revocation_reason,
         })),
-        "actsOn": list(held.acts_on, of_act),
-        "actsBy": list(held.acts_by, of_act),
+        "actsOn": list(held.acts_on, act),
+        "actsBy": list(held.acts_by, act),
         "messages": list(held.messages, |row| json!({
             "id": row.id,
             "kind": row.kind,
@@ -191,16 +223,18 @@ fn of_certificate(row: certificates::Row) -> Value {
     })
 }
 
-fn of_act(row: acts::Row) -> Value {
+fn of_act(reader: Reader, row: acts::Row) -> Value {
+    let actor = reader.word(row.actor);
+    let of_another = row.person_id.is_some_and(|person| reader.id(person).is_none());
     json!({
         "id": row.id,
-        "actor": row.actor,
+        "requestId": actor.as_ref().map(|_| row.request_id),
+        "actor": actor,
         "role": row.role,
         "act": row.act,
-        "userId": row.person_id,
-        "objectId": row.object_id,
+        "userId": row.person_id.and_then(|person| reader.id(person)),
+        "objectId": row.object_id.filter(|_| !of_another),
         "at": time(row.at),
-        "requestId": row.request_id,
     })
 }
 

@@ -1,7 +1,9 @@
 //! What is held on one person beside what they earned: taken out for an export, emptied for an erasure.
 
 use chrono::{DateTime, Utc};
-use entity::{acts, awards, certificates, comments, completions, courses, enrollments, guardians, outbox};
+use entity::{
+    acts, awards, certificates, comments, completions, courses, enrollments, guardians, outbox, people,
+};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder};
 use uuid::Uuid;
@@ -15,6 +17,8 @@ use crate::auth::policy::Seen;
 pub(crate) struct Holdings {
     /// The links to their guardians and to their children, ended ones too.
     pub(crate) links: Vec<guardians::Model>,
+    /// Whom they referred.
+    pub(crate) referred: Vec<people::Model>,
     /// The courses they took or take.
     pub(crate) enrollments: Vec<enrollments::Model>,
     /// The lessons they completed.
@@ -45,6 +49,11 @@ pub(crate) async fn of_person(txn: &Txn, person: Seen) -> Result<Holdings, Error
         links: guardians::Entity::find()
             .filter(linked)
             .order_by(guardians::Column::LinkedAt, Order::Asc)
+            .all(db)
+            .await?,
+        referred: people::Entity::find()
+            .filter(people::Column::ReferredBy.eq(id))
+            .order_by(people::Column::CreatedAt, Order::Asc)
             .all(db)
             .await?,
         enrollments: enrollments::Entity::find()
