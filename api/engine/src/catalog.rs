@@ -210,7 +210,7 @@ impl Catalog {
         self.activities.get(self.activity_index(key)?)
     }
 
-    /// The activities that an act of the product feeds: none, or one a pack that listens.
+    /// The activities that an act of the product feeds: none or one, or each that derives from referrals.
     pub fn activities_on(&self, act: Act) -> impl Iterator<Item = &Activity> {
         self.activities.iter().filter(move |activity| activity.on == Some(act))
     }

@@ -10,6 +10,47 @@ use crate::courses::{mutate, text};
 /// What 100 XP of a badge lead to, besides the badge, with what each brings: 100, 10 and nothing.
 const BY_100_XP: [&str; 3] = ["aurora/getting-warmed-up", "code-lab/century", "tests/level-up"];
 
+/// A pack whose collectors hold two of its achievements, one of which people give.
+fn collecting() -> Packs {
+    let achievement = |name: &str, rule: serde_json::Value| json!({"name": name, "description": "", "requirement": "See the rule", "category": "all", "rule": rule});
+    Packs::of(&json!({
+        "pack": "deeds", "name": "Deeds", "categories": [{"key": "all", "name": "All"}],
+        "activities": [{"key": "done", "description": "Something was done."}],
+        "achievements": [
+            achievement("Doer", json!({"kind": "count", "activity": "done", "target": 1})),
+            achievement("Helper", json!({"kind": "person"})),
+            achievement("Collector", json!({"kind": "awards", "target": 2})),
+        ],
+    }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packs_own_badge_counts_as_one_of_its_achievements_and_the_schools_does_not() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let packs = collecting();
+        let setting = packs.setting();
+        let Some(w) = World::with(backend, |config| config.catalogs = vec![setting]).await else { continue };
+        let school = School::found(&w).await;
+        let done = json!({"userId": school.student, "activity": "done"});
+        assert_eq!(w.service().record(done).await["userErrors"], json!([]));
+        for name in ["Kind", "Team Player"] {
+            let id = badge(&school.admin, name, 10).await;
+            give(&school.teacher, &id, school.student).await;
+        }
+        let of_school = ["deeds/doer", "school/kind", "school/team-player"];
+        assert_eq!(held(&school.as_student, school.student).await, of_school);
+        let one =
+            "{ achievement(key: \"deeds/helper\") { id } inProgress { achievement { key } current target } }";
+        let answer = school.as_student.ask(one, json!({})).await;
+        let on_the_way = json!([{"achievement": {"key": "deeds/collector"}, "current": 1, "target": 2}]);
+        assert_eq!(answer.data()["inProgress"], on_the_way);
+        give(&school.teacher, &text(&answer.data()["achievement"]["id"]), school.student).await;
+        let of_both = ["deeds/collector", "deeds/doer", "deeds/helper", "school/kind", "school/team-player"];
+        assert_eq!(held(&school.as_student, school.student).await, of_both);
+        w.finish().await;
+    }
+}
+
 on_both! {
     async fn a_badge_brings_xp_and_what_the_xp_leads_to_and_is_told(w: World) {
         let school = School::found(&w).await;

@@ -103,6 +103,11 @@ impl Catalog {
                     report.add(&pack.file, &format!("{path}.key"), message, "give each activity its own key");
                     continue;
                 }
+                if let Some(other) = self.listener(activity.on) {
+                    let message = format!("`{}` of `{}` is fed by the same act", other.key, other.pack);
+                    let remedy = format!("remove `on`, and count `{}` in the rules", other.key);
+                    report.add(&pack.file, &format!("{path}.on"), message, remedy);
+                }
                 let reward = activity
                     .xp
                     .as_ref()
@@ -122,6 +127,12 @@ impl Catalog {
                 });
             }
         }
+    }
+
+    /// The activity that this act feeds already. A referral feeds each that derives from it.
+    fn listener(&self, on: Option<format::Act>) -> Option<&Activity> {
+        let act = on.filter(|act| *act != format::Act::Referral)?;
+        self.activities_on(act).next()
     }
 
     fn add_achievements(

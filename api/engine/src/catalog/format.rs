@@ -105,7 +105,8 @@ pub(crate) struct Activity {
     /// Whether a person may record it about themselves.
     #[serde(default)]
     pub(crate) self_reportable: bool,
-    /// Which act of the product feeds it.
+    /// Which act of the product feeds it. An act feeds one activity of all packs loaded together, whose events
+    /// rules of every pack may count; referrals feed each activity that derives from them.
     #[serde(default)]
     pub(crate) on: Option<Act>,
     /// With `"on": "referral"`: what a referred person must reach for one such event.

@@ -207,6 +207,28 @@ fn packs_together_must_not_disagree() {
 }
 
 #[test]
+fn an_act_feeds_one_activity_and_each_that_derives_from_referrals() {
+    let one = pack(count(json!({})));
+    let mut other = one.clone();
+    other["pack"] = json!("other");
+    other["activities"][0]["key"] = json!("replied");
+    other["activities"][1]["key"] = json!("brought");
+    other["activities"][1]["derive"]["activity"] = json!("replied");
+    assert_eq!(problems_of(&[one.clone(), other.clone()], &[]), []);
+    let (mut first, mut second) = (one, other);
+    first["activities"][0]["on"] = json!("lesson");
+    second["activities"][0]["on"] = json!("comment");
+    assert_eq!(problems_of(&[first.clone(), second.clone()], &[]), []);
+    second["activities"][0]["on"] = json!("lesson");
+    let problems: Vec<String> = problems_of(&[first, second], &[]).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        problems,
+        ["school.json: activities[0].on: `answered` of `school` is fed by the same act; \
+             remove `on`, and count `answered` in the rules"]
+    );
+}
+
+#[test]
 fn every_problem_is_reported_at_once() {
     let mut broken = pack(count(json!({ "target": 0, "activity": "nothing" })));
     broken["pack"] = json!("My School");

@@ -109,7 +109,8 @@ pub(crate) enum Rule {
         /// How many at each.
         target: i64,
     },
-    /// Different achievements held.
+    /// Different achievements of one pack held, whether events earned them or people gave them. Badges of the
+    /// school's own are of no pack and do not count.
     Awards {
         /// How many.
         target: i64,
