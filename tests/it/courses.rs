@@ -5,6 +5,7 @@ mod guardians;
 mod input;
 mod lists;
 mod played;
+mod read;
 mod rights;
 
 use plaudit::auth::Role;

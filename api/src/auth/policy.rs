@@ -25,6 +25,8 @@ pub enum Action {
     CompleteLesson,
     /// Write a comment as somebody.
     WriteComment,
+    /// Read what is written about the lessons of a course, as who teaches it or through somebody who takes it.
+    ReadComments,
     /// Create, change and retire badges.
     KeepBadges,
     /// Give somebody a badge.
@@ -67,7 +69,7 @@ pub enum Whom {
 
 impl Action {
     /// All of them, in the order of the printed table.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::SeeRecord,
         Self::RecordEvents,
         Self::KeepPeople,
@@ -76,6 +78,7 @@ impl Action {
         Self::Enroll,
         Self::CompleteLesson,
         Self::WriteComment,
+        Self::ReadComments,
         Self::KeepBadges,
         Self::AwardBadge,
         Self::RevokeAward,
@@ -97,6 +100,7 @@ impl Action {
             Self::Enroll => "enrol people in courses",
             Self::CompleteLesson => "complete lessons",
             Self::WriteComment => "write comments",
+            Self::ReadComments => "read comments",
             Self::KeepBadges => "create, change or retire badges",
             Self::AwardBadge => "award badges",
             Self::RevokeAward => "revoke awards",
@@ -129,6 +133,9 @@ pub fn whom(action: Action, role: Role) -> Whom {
         (A::SeeRecord, R::Student) => Only(&[Themselves]),
 
         (A::RecordEvents | A::ExportPerson, R::Teacher | R::Student | R::Parent) => Only(&[Themselves]),
+
+        (A::ReadComments, R::Teacher | R::Parent) => Only(&[Themselves, Child]),
+        (A::ReadComments, R::Student) => Only(&[Themselves]),
 
         (A::KeepCourse, R::Teacher) => Only(&[Themselves]),
         (A::Enroll | A::CompleteLesson, R::Teacher) => Only(&[Student]),

@@ -4,16 +4,16 @@ use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 
 use super::context::{actor, app, author, loaders};
-use super::fault::{Answer, UserError, user_error};
-use super::loaders::LessonsOf;
+use super::fault::{Answer, Fault, UserError, user_error};
+use super::loaders::{CompletedBy, LessonsOf, SightOf};
 use super::page::{self, Moment};
 use super::people::User;
 use super::roster::{self, UserPage};
-use super::scalars::{DateTime, parse_uuid};
+use super::scalars::{DateTime, parse_uuid, uuid};
 use crate::auth::policy::{self, Action};
 use crate::refusal::Refusal;
 use crate::registry::courses::{self as registry, Change, Draft};
-use crate::store::courses::{self, Row};
+use crate::store::courses::{self, Row, Wanted};
 
 /// What is taught, in lessons.
 #[derive(Clone)]
@@ -95,30 +95,64 @@ impl Lesson {
     async fn position(&self) -> i32 {
         self.0.position
     }
+
+    /// Whether somebody has completed it; null for somebody who is missing or out of scope.
+    async fn completed(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who; the caller if omitted.")] user_id: Option<ID>,
+    ) -> Option<Answer<bool>> {
+        let completed = async {
+            let person = match &user_id {
+                Some(id) => uuid("userId", id)?,
+                None => actor(ctx)?.person().ok_or_else(|| {
+                    Fault::argument("userId", "A service takes no course: name a person as `userId`.")
+                })?,
+            };
+            let Some(seen) = loaders(ctx)?.load_one(SightOf(person)).await? else { return Ok(None) };
+            Ok(Some(loaders(ctx)?.load_one(CompletedBy(self.0.id, seen)).await?.is_some()))
+        };
+        completed.await.transpose()
+    }
 }
 
 /// What a page of courses says beside its rows.
-pub(crate) struct CourseCount;
+pub(crate) struct CourseCount {
+    wanted: Wanted,
+}
 
 #[Object]
 impl CourseCount {
     /// How many courses there are on all pages.
     async fn total_count(&self, ctx: &Context<'_>) -> Answer<i64> {
-        Ok(i64::try_from(courses::count(&app(ctx)?.db).await?).unwrap_or(i64::MAX))
+        let count = courses::count(&app(ctx)?.db, self.wanted).await?;
+        Ok(i64::try_from(count).unwrap_or(i64::MAX))
     }
 }
 
 /// A page of courses, newest first.
 pub(crate) type CoursePage = Connection<Moment, Course, CourseCount>;
 
-/// All courses, newest first: everybody signed in sees them, or nobody could enrol.
-pub(crate) async fn page(ctx: &Context<'_>, first: Option<i32>, after: Option<&str>) -> Answer<CoursePage> {
-    actor(ctx)?;
+/// Courses, newest first: everybody signed in sees them, or nobody could enrol; who takes which is of the record.
+pub(crate) async fn page(
+    ctx: &Context<'_>,
+    teacher: Option<&ID>,
+    student: Option<&ID>,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> Answer<CoursePage> {
+    let sight = policy::sight(actor(ctx)?);
     let rows = page::first(first)?;
+    let wanted = Wanted {
+        teacher: teacher.map(|id| uuid("teacherId", id)).transpose()?,
+        student: student.map(|id| Ok::<_, Fault>((uuid("studentId", id)?, sight))).transpose()?,
+    };
     let from: Option<Moment> = after.map(|text| page::place("after", text)).transpose()?;
-    let found = courses::page_of(&app(ctx)?.db, from.map(|Moment(at, id)| (at, id)), rows + 1).await?;
+    let place = from.map(|Moment(at, id)| (at, id));
+    let found = courses::page_of(&app(ctx)?.db, wanted, place, rows + 1).await?;
     let asked = usize::try_from(rows).unwrap_or(usize::MAX);
-    let mut page = Connection::with_additional_fields(from.is_some(), found.len() > asked, CourseCount);
+    let mut page =
+        Connection::with_additional_fields(from.is_some(), found.len() > asked, CourseCount { wanted });
     let edges = found.into_iter().take(asked);
     page.edges.extend(edges.map(|row| Edge::new(Moment(row.created_at, row.id), Course(row))));
     Ok(page)

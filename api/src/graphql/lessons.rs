@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
 use super::awards::Award;
+use super::certificates::Certificate;
 use super::context::{app, author};
 use super::courses::{Course, Lesson, given};
 use super::fault::{Answer, UserError, user_error};
@@ -53,6 +54,8 @@ pub(crate) struct CompleteLessonPayload {
     /// The awards it brought the student; completed again, those of the first time.
     #[graphql(complexity = "5 * (child_complexity + 1)")]
     awards: Option<Vec<Award>>,
+    /// The student's certificate of the course, once all its lessons are completed and if it issues one.
+    certificate: Option<Certificate>,
     /// What was wrong.
     #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
@@ -115,14 +118,16 @@ pub(crate) async fn complete(ctx: &Context<'_>, input: CompleteLessonInput) -> A
         Err(refusal) => Err(refusal.into()),
     };
     Ok(match done {
-        Ok(registry::Completed { lesson, awards }) => CompleteLessonPayload {
+        Ok(registry::Completed { lesson, awards, certificate }) => CompleteLessonPayload {
             lesson: Some(Lesson(lesson)),
             awards: Some(awards.into_iter().map(Award).collect()),
+            certificate: certificate.map(Certificate),
             user_errors: Vec::new(),
         },
         Err(failure) => CompleteLessonPayload {
             lesson: None,
             awards: None,
+            certificate: None,
             user_errors: vec![user_error(failure, &["input"])?],
         },
     })

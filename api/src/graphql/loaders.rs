@@ -62,6 +62,9 @@ pub(crate) struct ChildrenOf(pub(crate) Seen);
 /// The lessons of a course, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct LessonsOf(pub(crate) Uuid);
+/// That a person has completed a lesson.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct CompletedBy(pub(crate) Uuid, pub(crate) Seen);
 /// A page of the students of a course, as far as the caller sees them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct StudentsOf {
@@ -226,6 +229,21 @@ impl Loader<LessonsOf> for Loaders {
         let rows = courses::lessons_of(&self.app.db, keys.iter().map(|key| key.0)).await?;
         let of = grouped(rows.into_iter().map(|row| (row.course_id, row)));
         Ok(of.into_iter().map(|(course, lessons)| (LessonsOf(course), lessons.into())).collect())
+    }
+}
+
+impl Loader<CompletedBy> for Loaders {
+    type Value = ();
+    type Error = Fault;
+
+    async fn load(&self, keys: &[CompletedBy]) -> Result<HashMap<CompletedBy, ()>, Fault> {
+        let lessons: HashSet<Uuid> = keys.iter().map(|key| key.0).collect();
+        let people: HashSet<Seen> = keys.iter().map(|key| key.1).collect();
+        let (lessons, people): (Vec<_>, Vec<_>) =
+            (lessons.into_iter().collect(), people.into_iter().collect());
+        let completed = enrollments::completed_among(&self.app.db, &people, &lessons).await?;
+        let done = keys.iter().filter(|key| completed.contains(&(key.0, key.1.person())));
+        Ok(done.map(|key| (*key, ())).collect())
     }
 }
 

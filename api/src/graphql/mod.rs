@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod awards;
 pub(crate) mod badges;
 pub(crate) mod certificates;
+pub(crate) mod comments;
 pub(crate) mod context;
 pub(crate) mod courses;
 pub(crate) mod denials;

@@ -101,6 +101,18 @@ impl User {
         (self.row.search_name.clone(), self.row.id)
     }
 
+    /// Something of the register that is not open to everybody, for those who may see the record.
+    async fn of_record<T>(
+        &self,
+        ctx: &Context<'_>,
+        field: impl Fn(&people::Row) -> Option<T>,
+    ) -> Option<Answer<T>> {
+        match self.seen(ctx).await {
+            Ok(seen) => seen.and_then(|_| field(&self.row)).map(Ok),
+            Err(fault) => Some(Err(fault)),
+        }
+    }
+
     fn today(&self, ctx: &Context<'_>) -> Answer<NaiveDate> {
         let zone: chrono_tz::Tz = self.row.timezone.parse().unwrap_or_default();
         Ok(engine::local(app(ctx)?.clock.now(), zone).date)
@@ -187,6 +199,29 @@ impl User {
         let role = auth::Role::parse(&self.row.role);
         let unknown = || crate::store::Error::Impossible(format!("person {} has no role", self.row.id));
         Ok(role.ok_or_else(unknown)?.into())
+    }
+
+    /// Where mail reaches them; null also where no address is known.
+    async fn email(&self, ctx: &Context<'_>) -> Option<Answer<String>> {
+        self.of_record(ctx, |row| row.email.clone()).await
+    }
+
+    /// The IANA time zone that their days are counted in, such as Europe/Oslo.
+    async fn timezone(&self, ctx: &Context<'_>) -> Option<Answer<String>> {
+        self.of_record(ctx, |row| Some(row.timezone.clone())).await
+    }
+
+    /// The language they read; null also where none is known.
+    async fn locale(&self, ctx: &Context<'_>) -> Option<Answer<String>> {
+        self.of_record(ctx, |row| row.locale.clone()).await
+    }
+
+    /// Who brought them; null also where nobody did.
+    async fn referred_by(&self, ctx: &Context<'_>) -> Option<Answer<Self>> {
+        match self.of_record(ctx, |row| row.referred_by).await? {
+            Ok(referrer) => Some(Self::of(ctx, referrer).await),
+            Err(fault) => Some(Err(fault)),
+        }
     }
 
     /// All XP gathered, 0 to 2,147,483,647.

@@ -12,6 +12,7 @@ use super::achievements::{Achievement, AwardCause, Catalog, Category, Progress, 
 use super::audit::{self, AuditPage};
 use super::awards::{AwardPage, page as award_page};
 use super::certificates::{self, Certificate, CertificatePage, StudentAchievements};
+use super::comments::{self, CommentPage};
 use super::context::{actor, app};
 use super::courses::{self, CoursePage};
 use super::fault::{Answer, Fault};
@@ -73,15 +74,31 @@ impl Query {
         roster::in_sight(ctx, role, course_id.as_ref(), search.as_deref(), first, after.as_deref()).await
     }
 
-    /// All courses, newest first.
+    /// Courses, newest first: all of them, or those of a teacher or of a student. A student who is missing or out of
+    /// scope takes none.
     #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn courses(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "Only those that this person teaches.")] teacher_id: Option<ID>,
+        #[graphql(desc = "Only those that this person takes now.")] student_id: Option<ID>,
         #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Answer<CoursePage> {
-        courses::page(ctx, first, after.as_deref()).await
+        courses::page(ctx, teacher_id.as_ref(), student_id.as_ref(), first, after.as_deref()).await
+    }
+
+    /// The comments on a lesson, newest first, for who teaches the course, who takes it now, whose child does, and for
+    /// ADMIN and SUPER_ADMIN; null for all others. FORBIDDEN for a service.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
+    async fn comments(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The lesson.")] lesson_id: ID,
+        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Option<Answer<CommentPage>> {
+        comments::page(ctx, &lesson_id, first, after.as_deref()).await.transpose()
     }
 
     /// What can be earned, by category: active achievements, secret ones only once the caller has earned them.

@@ -5,6 +5,7 @@ use async_graphql::{ID, SDLExportOptions, SchemaBuilder};
 use super::audit::AuditPage;
 use super::awards::AwardPage;
 use super::certificates::CertificatePage;
+use super::comments::CommentPage;
 use super::courses::CoursePage;
 use super::feed::Subscriptions;
 use super::leaderboard::StandingPage;
@@ -43,6 +44,7 @@ fn described() -> SchemaBuilder<Query, Mutation, Subscriptions> {
         .override_output_type_description::<AwardPage>("A page of awards, newest first.")
         .override_output_type_description::<CertificatePage>("A page of certificates, newest first.")
         .override_output_type_description::<AuditPage>("A page of the audit log, newest first.")
+        .override_output_type_description::<CommentPage>("A page of comments, newest first.")
         .override_output_type_description::<CoursePage>("A page of courses, newest first.")
         .override_output_type_description::<UserPage>("A page of people, by name.")
         .override_output_type_description::<StandingPage>("A page of a board, best first.")

@@ -32,6 +32,8 @@ pub(crate) struct Completed {
     pub(crate) lesson: courses::Lesson,
     /// The student's awards; a repeat answers those of the first time.
     pub(crate) awards: Vec<awards::Row>,
+    /// The certificate of the course, if it has been issued to the student.
+    pub(crate) certificate: Option<store::certificates::Row>,
 }
 
 /// Enrols a student (the author, if nobody is named), or ends it. Saying what is so already changes nothing.
@@ -135,16 +137,17 @@ async fn complete_within(
         let on = [(Some(student.id), Some(certificate))];
         audit::note(txn, author, Act::CreateCertificate, on, now).await?;
     }
+    let certificate = store::certificates::of_course(txn, seen, course.id).await?;
     if !first {
         let awards = first_awards(txn, id, student.id).await?;
-        return Ok((Completed { lesson, awards }, None));
+        return Ok((Completed { lesson, awards, certificate }, None));
     }
     let facts = [("lesson", lesson.id), ("course", course.id)];
     let deed = Deed { act: engine::Act::Lesson, id, person: student.id, facts: &facts };
     let (awards, head) =
         record_deed(app, txn, published, deed).await.map_err(|within| at(within.into(), "lessonId"))?;
     audit::note(txn, author, Act::CompleteLesson, [(Some(student.id), Some(lesson.id))], now).await?;
-    Ok((Completed { lesson, awards }, head))
+    Ok((Completed { lesson, awards, certificate }, head))
 }
 
 /// Issues the certificate of a course that the student has completed, if it has one and they do not; answers

@@ -59,6 +59,15 @@ pub(crate) async fn by_id(
     Ok(Entity::find_by_id(id).filter(are(reach, wanted)).one(db.connection()).await?)
 }
 
+/// The student's certificate that completing this course issued, unless it has been deleted.
+pub(crate) async fn of_course(db: &impl Reads, student: Seen, course: Uuid) -> Result<Option<Row>, Error> {
+    let query = Entity::find()
+        .filter(Column::CourseId.eq(course))
+        .filter(Column::StudentId.eq(student.person()))
+        .filter(standing(false));
+    Ok(query.one(db.connection()).await?)
+}
+
 /// At most `limit` certificates behind `from`, newest first.
 pub(crate) async fn page_of(
     db: &impl Reads,

@@ -1,8 +1,8 @@
 //! Courses and their lessons: what is taught, by whom, in which order.
 
 use chrono::{DateTime, Utc};
-use entity::{courses, lessons};
-use sea_orm::sea_query::{Expr, ExprTrait};
+use entity::{courses, enrollments, lessons};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, Order, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect, QueryTrait,
@@ -18,6 +18,15 @@ pub(crate) type Row = courses::Model;
 /// A row of `lessons`.
 pub(crate) type Lesson = lessons::Model;
 
+/// Which courses are asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Only who is taught by this person.
+    pub(crate) teacher: Option<Uuid>,
+    /// Only what this person takes now; nothing of somebody out of this reach.
+    pub(crate) student: Option<(Uuid, Reach)>,
+}
+
 /// The course with this id.
 pub(crate) async fn by_id(db: &impl Reads, id: Uuid) -> Result<Option<Row>, Error> {
     Ok(courses::Entity::find_by_id(id).one(db.connection()).await?)
@@ -26,11 +35,12 @@ pub(crate) async fn by_id(db: &impl Reads, id: Uuid) -> Result<Option<Row>, Erro
 /// At most `limit` courses behind `from`, newest first.
 pub(crate) async fn page_of(
     db: &impl Reads,
+    wanted: Wanted,
     from: Option<(DateTime<Utc>, Uuid)>,
     limit: u64,
 ) -> Result<Vec<Row>, Error> {
     use courses::Column;
-    let mut query = courses::Entity::find();
+    let mut query = courses::Entity::find().filter(are(wanted));
     if let Some((at, id)) = from {
         let here = Expr::tuple([Expr::col(Column::CreatedAt), Expr::col(Column::Id)]);
         query = query.filter(here.lt(Expr::tuple([Expr::value(at), Expr::value(id)])));
@@ -39,9 +49,28 @@ pub(crate) async fn page_of(
     Ok(query.all(db.connection()).await?)
 }
 
-/// How many courses there are.
-pub(crate) async fn count(db: &impl Reads) -> Result<u64, Error> {
-    Ok(courses::Entity::find().count(db.connection()).await?)
+/// How many courses are wanted.
+pub(crate) async fn count(db: &impl Reads, wanted: Wanted) -> Result<u64, Error> {
+    Ok(courses::Entity::find().filter(are(wanted)).count(db.connection()).await?)
+}
+
+fn are(wanted: Wanted) -> Condition {
+    let mut are = Condition::all();
+    if let Some(teacher) = wanted.teacher {
+        are = are.add(courses::Column::TeacherId.eq(teacher));
+    }
+    if let Some((student, reach)) = wanted.student {
+        use enrollments::Column;
+        let taken = Query::select()
+            .column(Column::CourseId)
+            .from(enrollments::Entity)
+            .and_where(Column::StudentId.eq(student))
+            .and_where(Column::EndedAt.is_null())
+            .cond_where(super::scope::within(&reach, Column::StudentId))
+            .to_owned();
+        are = are.add(courses::Column::Id.in_subquery(taken));
+    }
+    are
 }
 
 /// The course with this id, locked, if it is of a teacher within the reach.

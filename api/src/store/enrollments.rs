@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use entity::{comments, completions, enrollments, lessons, people};
+use entity::{comments, completions, courses, enrollments, lessons, people};
 use sea_orm::sea_query::{
     Alias, Expr, ExprTrait, IntoColumnRef, OnConflict, Query, SelectStatement, WindowStatement,
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, Iterable, Order,
-    PaginatorTrait, QueryFilter, QuerySelect, QueryTrait,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
 
@@ -74,6 +74,82 @@ pub(crate) async fn lessons_left(txn: &Txn, student: Seen, course: Uuid) -> Resu
         .filter(lessons::Column::CourseId.eq(course))
         .filter(lessons::Column::Id.not_in_subquery(completed));
     Ok(left.count(txn.connection()).await?)
+}
+
+/// Which of these lessons each of these people has completed, as (lesson, person).
+pub(crate) async fn completed_among(
+    db: &impl Reads,
+    people: &[Seen],
+    lessons: &[Uuid],
+) -> Result<HashSet<(Uuid, Uuid)>, Error> {
+    use completions::Column;
+    let query = completions::Entity::find()
+        .select_only()
+        .columns([Column::LessonId, Column::StudentId])
+        .filter(Column::LessonId.is_in(lessons.iter().copied()))
+        .filter(Column::StudentId.is_in(people.iter().map(Seen::person)));
+    let pairs: Vec<(Uuid, Uuid)> = query.into_tuple().all(db.connection()).await?;
+    Ok(pairs.into_iter().collect())
+}
+
+/// The lesson with this id, if its course is of a teacher, or taken by a student, within the reach.
+pub(crate) async fn lesson_within(
+    db: &impl Reads,
+    reach: &Reach,
+    id: Uuid,
+) -> Result<Option<lessons::Model>, Error> {
+    Ok(lessons::Entity::find_by_id(id).filter(shared(reach)).one(db.connection()).await?)
+}
+
+/// At most `limit` comments on a lesson behind `from`, newest first; none where the lesson is out of reach.
+pub(crate) async fn comments_of(
+    db: &impl Reads,
+    reach: &Reach,
+    lesson: Uuid,
+    from: Option<(DateTime<Utc>, Uuid)>,
+    limit: u64,
+) -> Result<Vec<Comment>, Error> {
+    use comments::Column;
+    let mut query = comments::Entity::find().filter(on(reach, lesson));
+    if let Some((at, id)) = from {
+        let here = Expr::tuple([Expr::col(Column::WrittenAt), Expr::col(Column::Id)]);
+        query = query.filter(here.lt(Expr::tuple([Expr::value(at), Expr::value(id)])));
+    }
+    let query = query.order_by(Column::WrittenAt, Order::Desc).order_by(Column::Id, Order::Desc).limit(limit);
+    Ok(query.all(db.connection()).await?)
+}
+
+/// How many comments a lesson within the reach has.
+pub(crate) async fn count_comments(db: &impl Reads, reach: &Reach, lesson: Uuid) -> Result<u64, Error> {
+    Ok(comments::Entity::find().filter(on(reach, lesson)).count(db.connection()).await?)
+}
+
+fn on(reach: &Reach, lesson: Uuid) -> Condition {
+    let within = Query::select()
+        .column(lessons::Column::Id)
+        .from(lessons::Entity)
+        .and_where(lessons::Column::Id.eq(lesson))
+        .cond_where(shared(reach))
+        .to_owned();
+    Condition::all().add(comments::Column::LessonId.in_subquery(within))
+}
+
+/// "The lesson is of a course that somebody within the reach teaches, or takes now."
+fn shared(reach: &Reach) -> Condition {
+    let taught = Query::select()
+        .column(courses::Column::Id)
+        .from(courses::Entity)
+        .cond_where(super::scope::within(reach, courses::Column::TeacherId))
+        .to_owned();
+    let taken = Query::select()
+        .column(enrollments::Column::CourseId)
+        .from(enrollments::Entity)
+        .and_where(enrollments::Column::EndedAt.is_null())
+        .cond_where(super::scope::within(reach, enrollments::Column::StudentId))
+        .to_owned();
+    Condition::any()
+        .add(lessons::Column::CourseId.in_subquery(taught))
+        .add(lessons::Column::CourseId.in_subquery(taken))
 }
 
 /// Adds a comment.

@@ -14,7 +14,7 @@ use super::{list, name, types};
 const LIMIT: usize = 2_000;
 
 /// Documents, each with the lists it asks for and what it costs; `...` is where fields of cost 1 go.
-const DOCUMENTS: [(&[&str], usize, &str); 21] = [
+const DOCUMENTS: [(&[&str], usize, &str); 22] = [
     (&["Catalog.categories"], 1 + 1 + 10 * 2, "{ catalog { totalCount categories { key } } ... }"),
     (
         &["Catalog.categories", "Category.achievements"],
@@ -59,6 +59,11 @@ const DOCUMENTS: [(&[&str], usize, &str); 21] = [
             certificates { id } badges { id } } ... }",
     ),
     (&["Query.people"], 7 * (1 + 1 + 1), "{ people(first: 7) { nodes { id } } ... }"),
+    (
+        &["Query.comments"],
+        7 * (1 + 1 + 1),
+        "{ comments(lessonId: \"2f1c6f6e-0b5c-4c67-9d5e-7a4f4a6f1b11\", first: 7) { nodes { id } } ... }",
+    ),
     (&["Query.courses"], 7 * (1 + 1 + 1), "{ courses(first: 7) { nodes { id } } ... }"),
     (
         &["Course.lessons", "Course.students"],

@@ -86,6 +86,10 @@ impl School {
             if ["teacher's", "another's"].contains(&goal.who) {
                 ties.push(Tie::Taken);
             }
+            // "pupil and child" takes it.
+            if goal.who == "teacher's" && own.is_some_and(|own| GUARDIANS.contains(&own)) {
+                ties.push(Tie::Child);
+            }
             if own.is_some_and(|own| self.people[own] == goal.person) {
                 ties.push(Tie::Own);
             }

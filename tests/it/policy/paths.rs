@@ -32,7 +32,9 @@ pub(super) async fn paths(w: &World) -> BTreeSet<String> {
                 "User",
                 "Award",
                 "Certificate",
+                "Comment",
                 "UserConnection",
+                "CommentConnection",
                 "AwardConnection",
                 "CertificateConnection",
             ];

@@ -101,8 +101,11 @@ impl School {
         let (service, admin) = (w.service(), &clients["super admin"]);
         for (who, role) in PEOPLE {
             let id = &school.people[who];
+            let loner = &school.people["loner"];
+            let referrer = if who == "loner" { "null".to_owned() } else { format!("\"{loner}\"") };
             let ask = format!(
-                "upsertUser(input: {{id: \"{id}\", displayName: \"Somebody of the matrix, {who}\"}}) {{ userErrors {{ message }} }}"
+                "upsertUser(input: {{id: \"{id}\", displayName: \"Somebody of the matrix, {who}\", locale: \"en\",
+                    email: \"somebody@school.example\", referredBy: {referrer}}}) {{ userErrors {{ message }} }}"
             );
             let client = if matches!(role, Role::SuperAdmin | Role::Admin) { admin } else { &service };
             done(client, &ask).await;
@@ -196,6 +199,11 @@ impl School {
             if role != Role::Student {
                 continue;
             }
+            let note = format!(
+                "writeComment(input: {{lessonId: \"{}\", body: \"Noted\"}}) {{ userErrors {{ message }} }}",
+                self.courses["hall"].1
+            );
+            done(&clients[who], &note).await;
             let mut three = [String::new(), String::new(), String::new()];
             for one in &mut three {
                 let ask = format!(
@@ -260,6 +268,7 @@ impl School {
             ("@KEPT", self.courses[of("teacher's", "kept").as_str()].0.clone()),
             ("@ROOM", self.courses[room.as_str()].0.clone()),
             ("@TASK", self.courses[room.as_str()].1.clone()),
+            ("@NOTED", self.courses["hall"].1.clone()),
             ("@PUPIL", self.people[pupil].clone()),
             ("@GIFT", gift),
             ("@CHILD", self.people["pupil and child"].clone()),

@@ -110,6 +110,7 @@ fn word(row: &Row, tie: Tie) -> &'static str {
     match tie {
         Tie::Own if matches!(row.of, Target::Course | Target::Lesson) => "own course",
         Tie::Own if matches!(row.of, Target::Secret | Target::SecretKey) => "once earned",
+        Tie::Child if matches!(row.of, Target::Course | Target::Lesson) => "a child's course",
         Tie::Own => "self",
         Tie::Student => "students",
         Tie::Child => "children",

@@ -1,0 +1,84 @@
+//! Comments on lessons, for those who take part in the course: who teaches it, who takes it, and whose child
+//! does; and for admins.
+
+use async_graphql::connection::{Connection, Edge};
+use async_graphql::{Context, ID, Object};
+use uuid::Uuid;
+
+use super::context::{actor, app};
+use super::fault::Answer;
+use super::page::{self, Moment};
+use super::people::User;
+use super::scalars::{DateTime, uuid};
+use crate::auth::policy::{self, Action, Reach};
+use crate::store::enrollments::{self, Comment as Row};
+
+/// Something that somebody wrote about a lesson.
+pub(crate) struct Comment(Row);
+
+/// Something that somebody wrote about a lesson.
+#[Object]
+impl Comment {
+    /// Its id.
+    async fn id(&self) -> ID {
+        self.0.id.into()
+    }
+
+    /// Who wrote it.
+    async fn author(&self, ctx: &Context<'_>) -> Answer<User> {
+        User::of(ctx, self.0.author_id).await
+    }
+
+    /// What it says; nothing once its author has been erased.
+    async fn body(&self) -> &str {
+        &self.0.body
+    }
+
+    /// When it was written.
+    async fn written_at(&self) -> DateTime {
+        DateTime(self.0.written_at)
+    }
+}
+
+/// What a page of comments says beside its rows.
+pub(crate) struct CommentCount {
+    reach: Reach,
+    lesson: Uuid,
+}
+
+#[Object]
+impl CommentCount {
+    /// How many comments there are on all pages.
+    async fn total_count(&self, ctx: &Context<'_>) -> Answer<i64> {
+        let count = enrollments::count_comments(&app(ctx)?.db, &self.reach, self.lesson).await?;
+        Ok(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+}
+
+/// A page of comments, newest first.
+pub(crate) type CommentPage = Connection<Moment, Comment, CommentCount>;
+
+/// Cuts a page out of the comments on a lesson; none for a lesson that the caller has no part in.
+pub(crate) async fn page(
+    ctx: &Context<'_>,
+    lesson: &ID,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> Answer<Option<CommentPage>> {
+    let reach = policy::reach(actor(ctx)?, Action::ReadComments)?;
+    let rows = page::first(first)?;
+    let from: Option<Moment> = after.map(|text| page::place("after", text)).transpose()?;
+    let lesson = uuid("lessonId", lesson)?;
+    let db = &app(ctx)?.db;
+    if enrollments::lesson_within(db, &reach, lesson).await?.is_none() {
+        return Ok(None);
+    }
+    let place = from.map(|Moment(at, id)| (at, id));
+    let found = enrollments::comments_of(db, &reach, lesson, place, rows + 1).await?;
+    let asked = usize::try_from(rows).unwrap_or(usize::MAX);
+    let count = CommentCount { reach, lesson };
+    let mut page = Connection::with_additional_fields(from.is_some(), found.len() > asked, count);
+    let edges = found.into_iter().take(asked);
+    page.edges.extend(edges.map(|row| Edge::new(Moment(row.written_at, row.id), Comment(row))));
+    Ok(Some(page))
+}
