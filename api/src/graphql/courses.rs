@@ -167,7 +167,8 @@ pub(crate) struct CreateCourseInput {
     teacher_id: Option<ID>,
     /// The titles of its lessons, in order; at most 500.
     lessons: Vec<String>,
-    /// The title of the certificate that completing every lesson issues; none if omitted.
+    /// The title of the certificate that completing every lesson issues; none if omitted. A course without lessons
+    /// issues none.
     certificate_title: Option<String>,
 }
 
@@ -192,7 +193,8 @@ pub(crate) struct UpdateCourseInput {
     teacher_id: MaybeUndefined<ID>,
     /// Titles of lessons to add behind those that are there; at most 500 in all.
     add_lessons: Option<Vec<String>>,
-    /// The title of the certificate that completing every lesson issues; null: none is issued.
+    /// The title of the certificate that completing every lesson issues; null: none is issued. It holds from the next
+    /// lesson that somebody completes, be it once more.
     certificate_title: MaybeUndefined<String>,
 }
 

@@ -42,7 +42,7 @@ impl Subscriptions {
     /// Awards as they happen: the caller's own, a linked child's, a teacher's students', everyone's for admins and
     /// services. With `after`, the last
     /// cursor seen, everything missed comes first, in order, once. A cursor that is not ours, or ahead of the
-    /// feed, is INVALID_INPUT.
+    /// feed, is INVALID_INPUT. An award is told as it stands; that it is revoked later is not told.
     async fn achievement_earned(
         &self,
         ctx: &Context<'_>,

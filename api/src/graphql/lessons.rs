@@ -66,7 +66,7 @@ pub(crate) struct CompleteLessonPayload {
 pub(crate) struct WriteCommentInput {
     /// The lesson, of a course that the caller takes now.
     lesson_id: ID,
-    /// What it says: at most 2,000 letters, which may have line breaks.
+    /// What it says: at most 2,000 letters, which may have line breaks; kept in NFC.
     body: String,
 }
 
