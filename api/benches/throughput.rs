@@ -169,15 +169,15 @@ fn first_answer(nth: u64) -> Value {
 
 /// People 1 to `count`, put where they belong at once: their registration is not what is measured.
 fn insert_people(backend: Backend, count: u64) -> String {
-    let columns = "people (id, display_name, role, timezone, created_at, updated_at)";
+    let columns = "people (id, display_name, search_name, role, timezone, created_at, updated_at)";
     match backend {
         Backend::Sqlite => format!(
             "WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < {count})
-             INSERT INTO {columns} SELECT unhex(printf('%032x', n)), 'Ada', 'student', 'UTC',
+             INSERT INTO {columns} SELECT unhex(printf('%032x', n)), 'Ada', 'ada', 'student', 'UTC',
                '2026-01-01T00:00:00+00:00', '2026-01-01T00:00:00+00:00' FROM n"
         ),
         Backend::Postgres => format!(
-            "INSERT INTO {columns} SELECT lpad(to_hex(n), 32, '0')::uuid, 'Ada', 'student', 'UTC',
+            "INSERT INTO {columns} SELECT lpad(to_hex(n), 32, '0')::uuid, 'Ada', 'ada', 'student', 'UTC',
                '2026-01-01Z', '2026-01-01Z' FROM generate_series(1, {count}) n"
         ),
     }
