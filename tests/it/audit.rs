@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tests::{Client, World, on_both};
 use uuid::Uuid;
 
-use crate::courses::join;
+use crate::courses::{course, enroll, join, mutate};
 
 const RECORD: &str = "mutation($input: RecordEventInput!) { recordEvent(input: $input) {
     eventId duplicate userErrors { code } } }";
@@ -95,6 +95,39 @@ on_both! {
             // One tells who the admin is, which a service's token does by itself.
             assert_eq!(statements(&w, &admin, number).await, silent + 2);
         }
+        w.finish().await;
+    }
+
+    async fn what_another_role_ends_is_written_down_for_whom_it_concerns(w: World) {
+        let (_, head) = join(&w, Role::SuperAdmin).await;
+        let (teacher, as_teacher) = join(&w, Role::Teacher).await;
+        let (parent, _) = join(&w, Role::Parent).await;
+        let (ada, as_ada) = join(&w, Role::Student).await;
+        let (ben, as_ben) = join(&w, Role::Student).await;
+        let taught = course(&as_teacher, 1).await;
+        for child in [ada, ben] {
+            let link = json!({"parentId": parent, "studentId": child});
+            assert_eq!(mutate(&head, "linkGuardian", "", link).await["userErrors"], json!([]));
+        }
+        enroll(&as_ada, &taught, None).await;
+        enroll(&as_ben, &taught, None).await;
+        for (person, role) in [(ada, "TEACHER"), (teacher, "PARENT"), (parent, "STUDENT")] {
+            let input = json!({"id": person, "displayName": "Ada", "role": role});
+            assert_eq!(mutate(&head, "upsertUser", "", input).await["userErrors"], json!([]));
+        }
+        let log = async |person: Uuid| {
+            let log = head.ask(LOG, json!({"id": person})).await.data()["auditLog"]["nodes"].clone();
+            let rows = log.as_array().unwrap().iter();
+            json!(rows.map(|row| json!([row["act"], row["objectId"]])).collect::<Vec<_>>())
+        };
+        // Newest first.
+        let (course, linked) = (json!(taught.id), json!(parent));
+        assert_eq!(log(ada).await, json!([
+            ["upsert_user", null], ["unenroll", course], ["unlink_guardian", linked], ["link_guardian", linked],
+        ]));
+        assert_eq!(log(teacher).await, json!([["upsert_user", null], ["update_course", course]]));
+        assert_eq!(log(ben).await, json!([["unlink_guardian", linked], ["link_guardian", linked]]));
+        assert_eq!(log(parent).await, json!([["upsert_user", null]]));
         w.finish().await;
     }
 }

@@ -348,17 +348,18 @@ async fn next_of_tracks(ctx: &Context<'_>, user: &User, pack: Option<&str>) -> A
     let published = published(ctx)?;
     let held = user.held(ctx).await?.unwrap_or_default();
     let mut next: Vec<&engine::catalog::Achievement> = Vec::new();
+    // What was taken back is not earned again, unless it is for its next time.
+    let is_over = |achievement: &engine::catalog::Achievement| {
+        let mut of_it = held.iter().filter(|one| one.achievement_id == achievement.id);
+        of_it.any(|one| one.revoked_at.is_none() || !achievement.repeatable)
+    };
     let open = published.catalog.achievements().iter().filter(|achievement| {
         achievement.is_active()
             && !achievement.secret
             && achievement.track.is_some()
             && pack.is_none_or(|pack| achievement.pack == pack)
             && achievement.awarded_by == engine::Cause::Rule
-            // What was taken back is not earned again, unless it is for its next time.
-            && !held.iter().any(|one| {
-                one.achievement_id == achievement.id
- && !(one.revoked_at.is_some() && achievement.repeatable)
-            })
+            && !is_over(achievement)
     });
     for achievement in open {
         let same = |other: &&mut &engine::catalog::Achievement| {

@@ -165,7 +165,8 @@ async fn check_teacher(txn: &Txn, reach: &Reach, teacher: Uuid) -> Result<(), In
         "No person whom you may let teach has this id: a teacher names themselves, an admin anybody.";
     let missing = || Refusal::new(Code::NotFound, message).at(["teacherId"]);
     let seen = scope::see(txn, reach, teacher).await?.ok_or_else(missing)?;
-    let row = people::by_id(txn, seen.person()).await?.ok_or_else(missing)?;
+    // Locked: whoever changes their role at this moment finds the course, or has changed it.
+    let row = people::lock(txn, &[seen.person()].into()).await?.pop().ok_or_else(missing)?;
     match register::stored_role(&row)? {
         Role::SuperAdmin | Role::Admin | Role::Teacher => Ok(()),
         Role::Student | Role::Parent | Role::Service => {

@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::audit::{self, Act, Author};
-use super::{Interrupted, attempt_alone};
+use super::{Interrupted, attempt_alone, relations};
 use crate::app::App;
 use crate::auth::policy::{self, Action};
 use crate::id;
@@ -56,9 +56,9 @@ async fn erase_within(
     people::update(txn, row.clone()).await?;
     // While the courses are still theirs.
     holdings::rename_issuer(txn, seen, &name, now, WORD).await?;
-    holdings::end_learning(txn, seen, now).await?;
-    holdings::end_guarding(txn, seen, now).await?;
-    holdings::end_teaching(txn, seen, now).await?;
+    relations::end_learning(txn, author, seen, now).await?;
+    relations::end_guarding(txn, author, seen, now).await?;
+    relations::end_teaching(txn, author, seen, now).await?;
     holdings::blank_words(txn, seen).await?;
     // Ids that senders gave and numbers that were printed may say who it was: others take their place.
     let drawn = id::new(now);

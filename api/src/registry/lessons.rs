@@ -184,7 +184,7 @@ pub(crate) async fn comment(
     body: &str,
 ) -> Result<Vec<awards::Row>, Failure> {
     let reach = policy::reach(&author.actor, Action::WriteComment)?;
-    let me = named(author, None)?;
+    let me = author.actor.person().ok_or_else(no_lesson)?;
     let body = &text::prose("body", body, text::BODY)?;
     attempt(app, |txn, published| async move {
         comment_within(app, &txn, &published, &reach, me, lesson, body).await
@@ -219,10 +219,11 @@ async fn comment_within(
     record_deed(app, txn, published, deed).await.map_err(|within| at(within.into(), "lessonId"))
 }
 
+/// The student who was named, or who asks for themselves.
 fn named(author: &Author, student: Option<Uuid>) -> Result<Uuid, Refusal> {
-    student
-        .or(author.actor.person())
-        .ok_or_else(|| Refusal::invalid(["studentId"], "A service takes no course itself: name the student."))
+    let themselves = author.actor.person().filter(|_| author.actor.role() == Role::Student);
+    let message = "Only students take courses: name the student.";
+    student.or(themselves).ok_or_else(|| Refusal::invalid(["studentId"], message))
 }
 
 async fn find_lesson(

@@ -11,6 +11,7 @@ pub(crate) mod guardians;
 pub(crate) mod lessons;
 pub(crate) mod people;
 pub(crate) mod publication;
+mod relations;
 
 use std::sync::Arc;
 

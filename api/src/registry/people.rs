@@ -4,14 +4,14 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::audit::{self, Act, Author};
-use super::{Interrupted, attempt};
+use super::{Interrupted, attempt, relations};
 use crate::app::App;
 use crate::auth::policy::{self, Action};
 use crate::auth::{Actor, Claims, Role};
 use crate::catalogue::Published;
 use crate::pipeline::{self, Deed};
 use crate::refusal::{Code, Failure, Refusal};
-use crate::store::{self, Txn, holdings, people, scope};
+use crate::store::{self, Txn, courses, people, scope};
 use crate::text;
 
 /// The most letters of a name.
@@ -94,6 +94,10 @@ async fn upsert_within(
     change: &Change,
 ) -> Result<(people::Row, Option<i64>), Interrupted> {
     let referrer = change.referred_by.flatten();
+    if change.role.is_some() {
+        // Another role may end what they teach, and courses are locked before people.
+        courses::lock_taught(txn, id).await?;
+    }
     let locked = people::lock(txn, &[id].into_iter().chain(referrer).collect()).await?;
     let before = locked.iter().find(|row| row.id == id);
     if before.is_some_and(|row| row.erased_at.is_some()) {
@@ -151,12 +155,12 @@ async fn end_relations(
     let seen = scope::see(txn, &reach, id).await?.ok_or(Interrupted::Again)?;
     let now = app.clock.now();
     if role == Role::Student {
-        holdings::end_guarding(txn, seen, now).await?;
+        relations::end_guarding(txn, author, seen, now).await?;
     } else {
-        holdings::end_learning(txn, seen, now).await?;
+        relations::end_learning(txn, author, seen, now).await?;
     }
     if !matches!(role, Role::SuperAdmin | Role::Admin | Role::Teacher) {
-        holdings::end_teaching(txn, seen, now).await?;
+        relations::end_teaching(txn, author, seen, now).await?;
     }
     Ok(())
 }

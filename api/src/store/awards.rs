@@ -93,7 +93,9 @@ pub(crate) async fn of_people(
     db: &Txn,
     people: impl IntoIterator<Item = Uuid> + Send,
 ) -> Result<Vec<Row>, Error> {
-    let query = Entity::find().filter(Column::PersonId.is_in(people)).order_by(Column::Id, Order::Asc);
+    let query = Entity::find()
+        .filter(among(db.connection(), Column::PersonId, people))
+        .order_by(Column::Id, Order::Asc);
     Ok(query.all(db.connection()).await?)
 }
 

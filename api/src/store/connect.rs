@@ -176,11 +176,8 @@ fn sqlite(url: &str, of: &Pool) -> ConnectOptions {
 fn postgres(url: &str, of: &Pool) -> ConnectOptions {
     let mut options = pool(url, of);
     options.statement_timeout(of.statement).set_application_name("plaudit");
-    options.map_sqlx_postgres_opts(|postgres| {
-        // "Already exists, skipping" is no news: warnings and worse are.
-        let quiet = ("client_min_messages", "warning");
-        postgres.options([("default_transaction_isolation", "read committed"), quiet])
-    });
+    // "Already exists, skipping" is no news: warnings and worse are.
+    options.map_sqlx_postgres_opts(|postgres| postgres.options([("client_min_messages", "warning")]));
     options
 }
 

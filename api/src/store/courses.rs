@@ -111,6 +111,19 @@ pub(crate) async fn hold_taught(txn: &Txn, reach: &Reach) -> Result<(), Error> {
     Ok(())
 }
 
+/// Locks what this teacher teaches, in the order of the courses' ids.
+pub(crate) async fn lock_taught(txn: &Txn, teacher: Uuid) -> Result<(), Error> {
+    use courses::Column;
+    let mut query = courses::Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::TeacherId.eq(teacher))
+        .order_by(Column::Id, Order::Asc);
+    txn.dialect.lock_rows(QueryTrait::query(&mut query));
+    query.into_tuple::<Uuid>().all(txn.connection()).await?;
+    Ok(())
+}
+
 /// Adds a course.
 pub(crate) async fn insert(txn: &Txn, row: Row) -> Result<(), Error> {
     super::insert_all::<_, courses::ActiveModel>(txn, vec![row], None).await

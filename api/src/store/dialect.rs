@@ -56,8 +56,11 @@ impl Dialect {
                 sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
                 ..TransactionOptions::default()
             },
-            // READ COMMITTED, as every connection is told when it opens.
-            Self::Postgres => TransactionOptions::default(),
+            // Said each time: what is looked at once more under a lock is looked at anew only so.
+            Self::Postgres => TransactionOptions {
+                isolation_level: Some(IsolationLevel::ReadCommitted),
+                ..TransactionOptions::default()
+            },
         }
     }
 

@@ -5,7 +5,9 @@ use entity::{
     acts, awards, certificates, comments, completions, courses, enrollments, guardians, outbox, people,
 };
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
+};
 use uuid::Uuid;
 
 use super::connect::{Reads, Txn};
@@ -100,39 +102,58 @@ pub(crate) async fn of_person(txn: &Txn, person: Seen) -> Result<Holdings, Error
     })
 }
 
-/// Ends what only a student has: their enrolments, and the links to their guardians.
-pub(crate) async fn end_learning(txn: &Txn, person: Seen, now: DateTime<Utc>) -> Result<(), Error> {
-    end_links(txn, guardians::Column::ChildId, person, now).await?;
-    let update = enrollments::Entity::update_many()
-        .col_expr(enrollments::Column::EndedAt, Expr::value(now))
-        .filter(enrollments::Column::StudentId.eq(person.person()))
-        .filter(enrollments::Column::EndedAt.is_null());
-    update.exec(txn.connection()).await?;
-    Ok(())
+/// Which end of a link somebody is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Side {
+    /// The guardian.
+    Guardian,
+    /// The child.
+    Child,
 }
 
-/// Ends the links to this person's children.
-pub(crate) async fn end_guarding(txn: &Txn, person: Seen, now: DateTime<Utc>) -> Result<(), Error> {
-    end_links(txn, guardians::Column::GuardianId, person, now).await
+/// Ends this person's enrolments; answers the courses.
+pub(crate) async fn end_enrollments(txn: &Txn, person: Seen, now: DateTime<Utc>) -> Result<Vec<Uuid>, Error> {
+    use enrollments::{Column, Entity};
+    let open = || Column::StudentId.eq(person.person()).and(Column::EndedAt.is_null());
+    let taken = Entity::find().select_only().column(Column::CourseId).filter(open());
+    let taken = taken.into_tuple().all(txn.connection()).await?;
+    let update = Entity::update_many().col_expr(Column::EndedAt, Expr::value(now)).filter(open());
+    update.exec(txn.connection()).await?;
+    Ok(taken)
 }
 
-async fn end_links(txn: &Txn, of: guardians::Column, person: Seen, now: DateTime<Utc>) -> Result<(), Error> {
-    let update = guardians::Entity::update_many()
-        .col_expr(guardians::Column::EndedAt, Expr::value(now))
-        .filter(of.eq(person.person()))
-        .filter(guardians::Column::EndedAt.is_null());
+/// Ends this person's links on one side; answers them as (guardian, child).
+pub(crate) async fn end_links(
+    txn: &Txn,
+    side: Side,
+    person: Seen,
+    now: DateTime<Utc>,
+) -> Result<Vec<(Uuid, Uuid)>, Error> {
+    use guardians::{Column, Entity};
+    let of = match side {
+        Side::Guardian => Column::GuardianId,
+        Side::Child => Column::ChildId,
+    };
+    let open = || of.eq(person.person()).and(Column::EndedAt.is_null());
+    let linked = Entity::find().select_only().columns([Column::GuardianId, Column::ChildId]).filter(open());
+    let linked = linked.into_tuple().all(txn.connection()).await?;
+    let update = Entity::update_many().col_expr(Column::EndedAt, Expr::value(now)).filter(open());
     update.exec(txn.connection()).await?;
-    Ok(())
+    Ok(linked)
 }
 
-/// Leaves every course that this person teaches without a teacher.
-pub(crate) async fn end_teaching(txn: &Txn, person: Seen, now: DateTime<Utc>) -> Result<(), Error> {
-    let update = courses::Entity::update_many()
-        .col_expr(courses::Column::TeacherId, Expr::value(None::<Uuid>))
-        .col_expr(courses::Column::UpdatedAt, Expr::value(now))
-        .filter(courses::Column::TeacherId.eq(person.person()));
+/// Leaves every course that this person teaches without a teacher; answers the courses.
+pub(crate) async fn end_teaching(txn: &Txn, person: Seen, now: DateTime<Utc>) -> Result<Vec<Uuid>, Error> {
+    use courses::{Column, Entity};
+    let theirs = || Column::TeacherId.eq(person.person());
+    let taught = Entity::find().select_only().column(Column::Id).filter(theirs());
+    let taught = taught.into_tuple().all(txn.connection()).await?;
+    let update = Entity::update_many()
+        .col_expr(Column::TeacherId, Expr::value(None::<Uuid>))
+        .col_expr(Column::UpdatedAt, Expr::value(now))
+        .filter(theirs());
     update.exec(txn.connection()).await?;
-    Ok(())
+    Ok(taught)
 }
 
 /// Empties what this person wrote, and what others wrote about them: comments, notes, reasons.

@@ -47,7 +47,7 @@ pub(crate) async fn of_people(
     db: &Txn,
     people: impl IntoIterator<Item = Uuid> + Send,
 ) -> Result<Vec<Row>, Error> {
-    let query = metrics::Entity::find().filter(metrics::Column::PersonId.is_in(people));
+    let query = metrics::Entity::find().filter(among(db.connection(), metrics::Column::PersonId, people));
     Ok(query.all(db.connection()).await?)
 }
 

@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::connect::Reads;
+use super::dialect::among;
 use super::error::Error;
 use crate::auth::policy::{Reach, Relation, Seen};
 
@@ -20,7 +21,7 @@ pub(crate) async fn seen(
     let query = people::Entity::find()
         .select_only()
         .column(people::Column::Id)
-        .filter(people::Column::Id.is_in(ids))
+        .filter(among(db.connection(), people::Column::Id, ids))
         // Nobody has anything to do with who has been erased.
         .filter(people::Column::ErasedAt.is_null())
         .filter(within(reach, people::Column::Id));

@@ -166,3 +166,20 @@ async fn a_badge_that_is_retired_meanwhile_is_given_to_nobody() {
     assert_eq!(w.database.rows().await, rows);
     w.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_teach_any_more_by_the_time_it_is_their_turn_is_given_no_course() {
+    let Some(w) = World::on(Backend::Postgres).await else { return };
+    let school = School::found(&w).await;
+    let (colleague, _) = join(&w, Role::Teacher).await;
+    let demoted = format!("UPDATE people SET role = 'parent' WHERE id = '{colleague}'");
+    let input = json!({"id": school.course.id, "teacherId": colleague});
+    let give = "mutation($input: UpdateCourseInput!) { updateCourse(input: $input) {
+        course { id } userErrors { field code } } }";
+    let told =
+        amid(&w, &demoted, async { school.admin.exchange(give, json!({"input": input}), "leaving").await.1 })
+            .await;
+    let refused = r#"{"data":{"updateCourse":{"course":null,"userErrors":[{"field":["input","teacherId"],"code":"INVALID_INPUT"}]}}}"#;
+    assert_eq!(told, refused);
+    w.finish().await;
+}

@@ -60,7 +60,7 @@ on_both! {
             (&ada, "completeLesson", json!({"lessonId": id}), gone, &["lessonId"]),
             (&admin, "completeLesson", json!({"lessonId": lesson, "studentId": "x"}), bad, &["studentId"]),
             (&admin, "completeLesson", json!({"lessonId": lesson, "studentId": stranger}), gone, &["studentId"]),
-            (&admin, "completeLesson", json!({"lessonId": lesson}), gone, &["lessonId"]),
+            (&admin, "completeLesson", json!({"lessonId": lesson}), bad, &["studentId"]),
             (&service, "completeLesson", json!({"lessonId": lesson}), bad, &["studentId"]),
             (&ada, "writeComment", json!({"lessonId": "x", "body": "Hello"}), bad, &["lessonId"]),
             (&ada, "writeComment", json!({"lessonId": stranger, "body": "Hello"}), gone, &["lessonId"]),

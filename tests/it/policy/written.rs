@@ -40,7 +40,8 @@ const BELOW: &str = "
 
 Reads as if there had never been such a person, to everybody and in every row above, also where it says
 everybody. A place on a board stays, with the words \"Erased person\" where the name was, and so does what the audit
-log says of them. What else is left:
+log says of them. So do the same words where they gave somebody an award, wrote a comment, which is empty then, or
+brought somebody in. What else is left:
 
 | | for | told | field |
 |---|---|---|---|

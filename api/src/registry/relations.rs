@@ -1,0 +1,56 @@
+//! What ties people together ends when they get another role or are erased; whoever it tied them to finds it in
+//! the audit log.
+
+use chrono::{DateTime, Utc};
+
+use super::audit::{self, Act, Author};
+use crate::auth::policy::Seen;
+use crate::store::holdings::Side;
+use crate::store::{self, Txn, holdings};
+
+/// Ends what only a student has: their enrolments, and the links to their guardians.
+pub(super) async fn end_learning(
+    txn: &Txn,
+    author: &Author,
+    person: Seen,
+    now: DateTime<Utc>,
+) -> Result<(), store::Error> {
+    end_links(txn, author, Side::Child, person, now).await?;
+    let taken = holdings::end_enrollments(txn, person, now).await?;
+    let on = taken.into_iter().map(|course| (Some(person.person()), Some(course)));
+    audit::note(txn, author, Act::Unenroll, on, now).await
+}
+
+/// Ends the links to this person's children.
+pub(super) async fn end_guarding(
+    txn: &Txn,
+    author: &Author,
+    person: Seen,
+    now: DateTime<Utc>,
+) -> Result<(), store::Error> {
+    end_links(txn, author, Side::Guardian, person, now).await
+}
+
+async fn end_links(
+    txn: &Txn,
+    author: &Author,
+    side: Side,
+    person: Seen,
+    now: DateTime<Utc>,
+) -> Result<(), store::Error> {
+    let ended = holdings::end_links(txn, side, person, now).await?;
+    let on = ended.into_iter().map(|(guardian, child)| (Some(child), Some(guardian)));
+    audit::note(txn, author, Act::UnlinkGuardian, on, now).await
+}
+
+/// Leaves every course that this person teaches without a teacher.
+pub(super) async fn end_teaching(
+    txn: &Txn,
+    author: &Author,
+    person: Seen,
+    now: DateTime<Utc>,
+) -> Result<(), store::Error> {
+    let taught = holdings::end_teaching(txn, person, now).await?;
+    let on = taught.into_iter().map(|course| (Some(person.person()), Some(course)));
+    audit::note(txn, author, Act::UpdateCourse, on, now).await
+}
