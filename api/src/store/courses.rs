@@ -5,7 +5,7 @@ use entity::{courses, enrollments, lessons};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, Order, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
 };
 use uuid::Uuid;
 
@@ -96,16 +96,11 @@ pub(crate) async fn open_to(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option
 
 /// Keeps what this teacher teaches theirs until the transaction ends, where the reach acts through it.
 pub(crate) async fn hold_taught(txn: &Txn, reach: &Reach) -> Result<(), Error> {
-    use courses::Column;
     let Some((me, relations)) = reach.relations() else { return Ok(()) };
     if !relations.contains(&Relation::Student) {
         return Ok(());
     }
-    let mut query = courses::Entity::find()
-        .select_only()
-        .column(Column::Id)
-        .filter(Column::TeacherId.eq(me))
-        .order_by(Column::Id, Order::Asc);
+    let mut query = taught_by(me);
     txn.dialect.hold_rows(QueryTrait::query(&mut query));
     query.into_tuple::<Uuid>().all(txn.connection()).await?;
     Ok(())
@@ -113,15 +108,16 @@ pub(crate) async fn hold_taught(txn: &Txn, reach: &Reach) -> Result<(), Error> {
 
 /// Locks what this teacher teaches, in the order of the courses' ids.
 pub(crate) async fn lock_taught(txn: &Txn, teacher: Uuid) -> Result<(), Error> {
-    use courses::Column;
-    let mut query = courses::Entity::find()
-        .select_only()
-        .column(Column::Id)
-        .filter(Column::TeacherId.eq(teacher))
-        .order_by(Column::Id, Order::Asc);
+    let mut query = taught_by(teacher);
     txn.dialect.lock_rows(QueryTrait::query(&mut query));
     query.into_tuple::<Uuid>().all(txn.connection()).await?;
     Ok(())
+}
+
+fn taught_by(teacher: Uuid) -> Select<courses::Entity> {
+    use courses::Column;
+    let theirs = courses::Entity::find().filter(Column::TeacherId.eq(teacher));
+    theirs.select_only().column(Column::Id).order_by(Column::Id, Order::Asc)
 }
 
 /// Adds a course.
