@@ -2,6 +2,7 @@
 //! The modules stand in reading order: the values, the flow, the rim, and what runs it.
 
 pub mod app;
+mod budget;
 mod bus;
 mod catalogue;
 pub mod clock;

@@ -1,6 +1,8 @@
 //! What the domain says when it says no: one table of codes, one shape for every refusal.
 //! A refusal names what was wrong, what would be right, and in which field.
 
+use std::time::Duration;
+
 use crate::store;
 
 /// The codes a client can act on; `ErrorCode` in the schema.
@@ -16,7 +18,7 @@ pub enum Code {
     InvalidInput,
     /// It contradicts what is already kept.
     Conflict,
-    /// Too many requests in too short a time.
+    /// The caller has spent a budget; the same request succeeds after `retry_after`.
     RateLimited,
     /// The document asks for more than one request may.
     TooComplex,
@@ -60,12 +62,25 @@ pub struct Refusal {
     pub field: Vec<String>,
     /// Finer than the code, where that helps: `ID_REUSED`, `SELF_AWARD`.
     pub reason: Option<&'static str>,
+    /// How long to wait before the same request can succeed.
+    pub retry_after: Option<Duration>,
 }
 
 impl Refusal {
     /// A refusal with a code and a message.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: Vec::new(), reason: None }
+        Self { code, message: message.into(), field: Vec::new(), reason: None, retry_after: None }
+    }
+
+    /// The caller has spent a budget and may try again after `wait`. The message names the setting.
+    pub(crate) fn rate_limited(message: impl Into<String>, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..Self::new(Code::RateLimited, message) }
+    }
+
+    /// Whole seconds to wait, rounded up and at least one: the unit of `retryAfter` and of `Retry-After`.
+    pub(crate) fn retry_after_seconds(&self) -> Option<u64> {
+        let wait = self.retry_after?;
+        Some(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1))
     }
 
     /// We failed: all that a client is told of it.

@@ -68,7 +68,8 @@ impl From<Failure> for Fault {
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         denials::note(&fault.refusal);
-        let Refusal { code, message, field, reason } = fault.refusal;
+        let retry_after = fault.refusal.retry_after_seconds();
+        let Refusal { code, message, field, reason, .. } = fault.refusal;
         Self::new(message).extend_with(|_, extensions| {
             extensions.set("code", code.as_str());
             if !field.is_empty() {
@@ -76,6 +77,9 @@ impl From<Fault> for Error {
             }
             if let Some(reason) = reason {
                 extensions.set("reason", reason);
+            }
+            if let Some(seconds) = retry_after {
+                extensions.set("retryAfter", seconds);
             }
         })
     }
@@ -94,7 +98,7 @@ pub(crate) enum ErrorCode {
     InvalidInput,
     /// It contradicts what is kept already.
     Conflict,
-    /// Too many requests in too short a time.
+    /// A budget is spent. Send the same request again after `extensions.retryAfter` seconds.
     RateLimited,
     /// The document asks for more than one request may.
     TooComplex,

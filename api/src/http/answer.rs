@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_graphql::{ErrorExtensionValues, Response as GraphqlResponse, ServerError, Value};
 use axum::body::Body;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
@@ -43,7 +43,12 @@ impl Tone {
         turned_away(&self.caller(None), refusal);
         let mut errors = vec![server_error(refusal)];
         dress(&mut errors, &self.request_id, &self.limits);
-        self.write(status, &Outcome { data: None, errors: &errors, extensions: &BTreeMap::new() })
+        let mut response =
+            self.write(status, &Outcome { data: None, errors: &errors, extensions: &BTreeMap::new() });
+        if let Some(seconds) = refusal.retry_after_seconds() {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 
     /// The answer to a request that was executed, or refused by parsing, validation or the guard.
@@ -115,6 +120,9 @@ pub(super) fn server_error(refusal: &Refusal) -> ServerError {
     }
     if let Some(reason) = refusal.reason {
         extensions.set("reason", reason);
+    }
+    if let Some(seconds) = refusal.retry_after_seconds() {
+        extensions.set("retryAfter", seconds);
     }
     let mut error = ServerError::new(refusal.message.clone(), None);
     error.extensions = Some(extensions);

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use async_graphql::Executor;
 use axum::Router;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get};
@@ -72,7 +72,7 @@ fn router<E: Executor>(site: Site<E>) -> Router {
         .with_state(site)
 }
 
-/// The pages of the allowed origins may call and may read the request's id.
+/// The pages of the allowed origins may call, and may read the request's id and how long to wait.
 fn cors(config: Arc<Config>) -> CorsLayer {
     let allowed =
         move |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| config.allows_origin(origin));
@@ -80,6 +80,6 @@ fn cors(config: Arc<Config>) -> CorsLayer {
         .allow_origin(AllowOrigin::predicate(move |origin, _| allowed(origin)))
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, X_REQUEST_ID])
-        .expose_headers([X_REQUEST_ID])
+        .expose_headers([X_REQUEST_ID, RETRY_AFTER])
         .max_age(Duration::from_secs(3_600))
 }

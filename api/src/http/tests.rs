@@ -335,7 +335,7 @@ async fn pages_of_allowed_origins_may_call() {
     assert_eq!(preflight("https://other.example").await.header("access-control-allow-origin"), "");
     let answer = ask("{ hello }", &[("origin", "https://school.example")]).await;
     assert_eq!(answer.header("access-control-allow-origin"), "https://school.example");
-    assert_eq!(answer.header("access-control-expose-headers"), "x-request-id");
+    assert_eq!(answer.header("access-control-expose-headers"), "x-request-id,retry-after");
 }
 
 #[tokio::test]

@@ -1,40 +1,19 @@
 //! Who holds how many sockets: one caller may hold a few, so that one page in a loop harms only itself.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::auth::Actor;
-
-/// Who a socket counts for: the caller, or the address where nobody signed in.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(in crate::http) enum Holder {
-    /// A person, or a service by its name.
-    Actor(String),
-    /// Somebody without a token.
-    Address(IpAddr),
-}
-
-impl Holder {
-    /// Who a socket of this caller counts for.
-    pub(in crate::http) fn of(actor: Option<&Actor>, address: IpAddr) -> Self {
-        match actor {
-            // A service may name itself like a person's id; the role keeps the two apart.
-            Some(actor) => Self::Actor(format!("{}:{}", actor.role().as_str(), actor.source())),
-            None => Self::Address(address),
-        }
-    }
-}
+use crate::budget::Subject;
 
 /// The sockets held, by holder.
 #[derive(Debug, Default)]
 pub(in crate::http) struct Seats {
-    held: Mutex<HashMap<Holder, usize>>,
+    held: Mutex<HashMap<Subject, usize>>,
 }
 
 impl Seats {
     /// One more socket for this holder, unless that would be more than `most`.
-    pub(in crate::http) fn take(self: &Arc<Self>, holder: Holder, most: usize) -> Option<Seat> {
+    pub(in crate::http) fn take(self: &Arc<Self>, holder: Subject, most: usize) -> Option<Seat> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let count = held.entry(holder.clone()).or_default();
         if *count >= most {
@@ -49,7 +28,7 @@ impl Seats {
 #[derive(Debug)]
 pub(in crate::http) struct Seat {
     seats: Arc<Seats>,
-    holder: Holder,
+    holder: Subject,
 }
 
 impl Drop for Seat {
@@ -68,16 +47,16 @@ impl Drop for Seat {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Holder, Seats};
+    use super::{Seats, Subject};
 
     #[test]
     fn a_holder_has_at_most_so_many_seats_and_each_is_free_again_when_dropped() {
         let seats = Arc::new(Seats::default());
-        let ada = || Holder::Actor("ada".to_owned());
+        let ada = || Subject::Service("ada".into());
         let first = seats.take(ada(), 2).unwrap();
         let _second = seats.take(ada(), 2).unwrap();
         assert!(seats.take(ada(), 2).is_none());
-        assert!(seats.take(Holder::Address([127, 0, 0, 1].into()), 2).is_some());
+        assert!(seats.take(Subject::Address([127, 0, 0, 1].into()), 2).is_some());
         drop(first);
         let third = seats.take(ada(), 2);
         assert!(third.is_some());

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 use super::operations::{Event, Name, Operations};
 use super::protocol::{self, Close, Heard};
-use super::seats::{Holder, Seat};
+use super::seats::Seat;
 use super::too_big;
+use crate::budget::Subject;
 use crate::graphql::context::Caller;
 use crate::graphql::denials::turned_away;
 use crate::http::Site;
@@ -166,7 +167,7 @@ impl<E: Executor> Talk<E> {
             Some(_) => return Err(Close::new(Close::UNAUTHORIZED, "`authorization` is a string").into()),
         };
         let most = self.site.limits.sockets_per_user;
-        let holder = Holder::of(identity.actor.as_ref(), self.address);
+        let holder = Subject::of(identity.actor.as_ref(), Some(self.address));
         let Some(seat) = self.site.seats.take(holder, most) else {
             let reason = format!("At most {most} sockets at once (sockets_per_user).");
             return Err(Close::new(Close::LATER, reason).into());

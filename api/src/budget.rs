@@ -1,0 +1,38 @@
+//! What one caller may use at once and per minute.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::auth::{Actor, Role};
+
+/// Who a use is counted for. A service with a name like a person's id is a different subject.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Subject {
+    /// A person; the budgets of roles differ.
+    Person {
+        /// The person's id.
+        id: Uuid,
+        /// The stored role.
+        role: Role,
+    },
+    /// A sending system, by the `sub` of its token.
+    Service(Arc<str>),
+    /// A client without a token, by its address.
+    Address(IpAddr),
+    /// A client without a token whose address is not known: a trusted proxy did not name it.
+    Unnamed,
+}
+
+impl Subject {
+    /// The caller, or the client's address where nobody signed in.
+    pub(crate) fn of(actor: Option<&Actor>, address: Option<IpAddr>) -> Self {
+        match (actor, address) {
+            (Some(Actor::Person { id, role }), _) => Self::Person { id: *id, role: *role },
+            (Some(Actor::Service { source }), _) => Self::Service(Arc::clone(source)),
+            (None, Some(address)) => Self::Address(address),
+            (None, None) => Self::Unnamed,
+        }
+    }
+}
