@@ -11,6 +11,7 @@ use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::pipeline::replay;
 use crate::start::{Refused, open_existing};
+use crate::store::dialect::take_time;
 use crate::store::{self, Txn, awards, events, feed, ledger, metrics, outbox, people, totals};
 
 /// People that are looked at together.
@@ -67,6 +68,7 @@ pub async fn run(config: &Config) -> Result<Report, Refused> {
         return Err(Refused::Outdated(missing));
     }
     let txn = db.snapshot().await?;
+    take_time(&txn).await?;
     let published = Catalogue::open_within(&txn).await?.ok_or(Refused::Unpublished)?;
     let mut report = Report::default();
     let mut last = None;
@@ -78,7 +80,7 @@ pub async fn run(config: &Config) -> Result<Report, Refused> {
         tracing::info!(people = report.people, events = report.events, "checked so far");
     }
     check_feed(&txn, &mut report).await?;
-    txn.rollback().await?;
+    txn.rollback().await;
     Ok(report)
 }
 

@@ -281,7 +281,7 @@ fn file(config: &Config) -> Option<&Path> {
 
 async fn connect(config: &Config) -> Result<Database, Refused> {
     let wait = |seconds: u64| Duration::from_secs(seconds);
-    let pool = store::Pool {
+    let pool = store::PoolLimits {
         connections: config.database_connections,
         acquire: wait(config.database_acquire_seconds),
         statement: wait(config.database_statement_seconds),

@@ -230,6 +230,8 @@ pub(crate) async fn backfill(
 
 /// How often a transaction that collided, or worked by an old catalogue, is made again.
 const ATTEMPTS: u32 = 8;
+/// How often a transaction whose connection was lost is made again.
+const LOST: u32 = 1;
 
 /// Writes these submissions in one transaction and answers them after its commit. If they cannot
 /// be written together, each is tried alone, so that only the guilty one is refused.
@@ -264,26 +266,15 @@ async fn commit(app: &App, submissions: &[Submission]) -> Vec<Result<Outcomes, s
 
 async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>, store::Error> {
     let mut guilty = BTreeMap::new();
-    let mut attempts = 0;
+    let (mut attempts, mut lost) = (0, 0);
     loop {
         let published = app.catalogue.current();
-        let txn = app.db.begin().await?;
-        let written = async {
-            join_catalogue(&txn, &published).await?;
-            write(app, &txn, &published, submissions, &guilty).await
-        };
-        let stop = match written.await {
-            Ok(written) => match txn.commit().await {
-                Ok(()) => {
-                    app.bus.hint(written.head);
-                    return Ok(written.outcomes);
-                }
-                Err(error) => Stop::Store(error),
-            },
-            Err(stop) => {
-                txn.rollback().await?;
-                stop
+        let (stop, committing) = match attempt_once(app, &published, submissions, &guilty).await {
+            Ok(written) => {
+                app.bus.hint(written.head);
+                return Ok(written.outcomes);
             }
+            Err(stopped) => stopped,
         };
         if !matches!(stop, Stop::Guilty(..)) {
             attempts += 1;
@@ -294,10 +285,49 @@ async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>,
             Stop::Moved | Stop::Store(store::Error::Collision(_)) if attempts < ATTEMPTS => {
                 tokio::time::sleep(jitter(attempts)).await;
             }
+            // Another connection may serve. Events without an id would count twice if the commit had succeeded.
+            Stop::Store(error)
+                if lost < LOST && error.is_lost_connection() && (!committing || have_ids(submissions)) =>
+            {
+                lost += 1;
+                tracing::warn!(
+                    error = error.chain(),
+                    "the connection was lost; recording again over another"
+                );
+            }
             Stop::Stale | Stop::Moved => return Err(store::Error::Busy),
             Stop::Store(error) => return Err(error),
         }
     }
+}
+
+/// One transaction. An error says whether it came from the commit, which may have succeeded all the same.
+async fn attempt_once(
+    app: &App,
+    published: &Published,
+    submissions: &[Submission],
+    guilty: &BTreeMap<(usize, usize), Refusal>,
+) -> Result<Written, (Stop, bool)> {
+    let txn = app.db.begin_recording().await.map_err(|error| (error.into(), false))?;
+    let written = async {
+        join_catalogue(&txn, published).await?;
+        write(app, &txn, published, submissions, guilty).await
+    };
+    match written.await {
+        Ok(written) => match txn.commit().await {
+            Ok(()) => Ok(written),
+            Err(error) => Err((error.into(), true)),
+        },
+        Err(stop) => {
+            txn.rollback().await;
+            Err((stop, false))
+        }
+    }
+}
+
+/// Whether every event has its sender's id, so that it counts once however often it is recorded.
+fn have_ids(submissions: &[Submission]) -> bool {
+    submissions.iter().flat_map(|submission| &*submission.events).all(|event| event.id.is_some())
 }
 
 /// How many rows are refused one by one, each after an attempt of its own.

@@ -106,7 +106,7 @@ where
             }
             Err(interrupted) => interrupted,
         };
-        txn.rollback().await?;
+        txn.rollback().await;
         match interrupted {
             Interrupted::Failed(failure) => return Err(failure),
             Interrupted::Again if made == ATTEMPTS => return Err(crowded().into()),
@@ -128,7 +128,7 @@ async fn begin(app: &App, beside: Beside) -> Result<(Txn, Arc<Published>), Failu
         if store::catalogue::version(&txn).await? == published.version {
             return Ok((txn, published));
         }
-        txn.rollback().await?;
+        txn.rollback().await;
         app.catalogue.refresh(&app.db).await?;
     }
     Err(store::Error::Busy.into())

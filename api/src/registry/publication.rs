@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::catalogue::{Bundle, Catalogue, Definition};
 use crate::clock::Clock;
 use crate::pipeline::backfill;
-use crate::store::dialect::{Agreement, take};
+use crate::store::dialect::{Agreement, take, take_time};
 use crate::store::{self, Database, Txn, catalogue};
 
 /// What publishing did.
@@ -40,12 +40,13 @@ impl From<store::Error> for Refused {
 pub(crate) async fn publish(db: &Database, clock: &Clock, bundle: &Bundle) -> Result<Outcome, Refused> {
     let catalog = bundle.compile().map_err(Refused::Problems)?;
     let txn = db.begin().await?;
+    take_time(&txn).await?;
     take(&txn, Agreement::Catalogue).await?;
     let before = Catalogue::open_within(&txn).await?;
     if let Some(before) = &before
         && before.bundle.says_the_same(bundle)
     {
-        txn.rollback().await?;
+        txn.rollback().await;
         return Ok(Outcome::Unchanged(before.version));
     }
     let now = clock.now();

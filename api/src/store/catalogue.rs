@@ -8,8 +8,9 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::connect::{Reads, Txn};
+use super::connect::Reads;
 use super::error::Error;
+use super::txn::Txn;
 
 /// A row of `publications`.
 pub(crate) type Publication = publications::Model;

@@ -1,38 +1,85 @@
-//! Opens the database: one writer beside many readers on SQLite, one pool on PostgreSQL.
+//! Opens the database, and says which connections serve whom: no caller can use up those of another kind.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use log::LevelFilter;
+use sea_orm::sqlx::postgres::PgPoolOptions;
+use sea_orm::sqlx::sqlite::SqlitePoolOptions;
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector, SqlxSqliteConnector,
 };
 
 use super::dialect::Dialect;
+use super::driver::{Deadlines, Options};
 use super::error::Error;
+use super::pool::{Era, Pool, PoolUse};
+use super::txn::Txn;
 
-/// A statement that takes longer is worth a warning.
-const SLOW: Duration = Duration::from_secs(1);
+/// Connections to PostgreSQL for writing transactions, except those that record events.
+const WRITERS: u32 = 6;
+/// Connections to PostgreSQL that record events: one for each lane of the batcher.
+const RECORDERS: u32 = 2;
+/// Connections to PostgreSQL for signing in and for the readiness check.
+const RESERVED: u32 = 2;
+/// Connections to PostgreSQL for the tasks of the server itself.
+const TASKS: u32 = 2;
+/// How much later than PostgreSQL itself we give up a statement.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long SQLite waits for its lock: see the pragma `busy_timeout`.
+const SQLITE_LOCK: Duration = Duration::from_secs(5);
+/// How long the readiness check waits.
+const PING: Duration = Duration::from_secs(1);
 
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
-    writer: DatabaseConnection,
-    reader: DatabaseConnection,
+    pools: Arc<Pools>,
+    /// Where queries that change nothing run.
+    reads: Source,
+    /// Where writing transactions run.
+    writes: Source,
     dialect: Dialect,
-    statements: Arc<AtomicU64>,
+}
+
+/// Every connection is of one of these. On SQLite the writer is one connection, for every purpose.
+struct Pools {
+    readers: Pool,
+    writers: Pool,
+    recorders: Pool,
+    reserved: Pool,
+    tasks: Pool,
+    /// How one more connection is opened, for the migration of the tables.
+    options: Options,
+}
+
+/// A pool, and where its statements are counted.
+#[derive(Clone)]
+pub(super) struct Source {
+    pub(super) pool: Pool,
+    pub(super) statements: Arc<AtomicU64>,
+    pub(super) dialect: Dialect,
 }
 
 /// How many connections there may be, and how long they are waited for.
 #[derive(Debug, Clone, Copy)]
-pub struct Pool {
-    /// The pool's size on PostgreSQL; on SQLite, readers beside the one writer.
+pub struct PoolLimits {
+    /// Connections for queries that change nothing.
     pub connections: u32,
-    /// How long to wait for a free one.
+    /// How long to wait for a free one, and for a new one to be opened.
     pub acquire: Duration,
-    /// How long a statement may take on PostgreSQL.
+    /// How long a statement may take.
     pub statement: Duration,
+}
+
+impl PoolLimits {
+    fn deadlines(&self, dialect: Dialect) -> Deadlines {
+        let answer = match dialect {
+            Dialect::Sqlite => self.statement.max(SQLITE_LOCK),
+            Dialect::Postgres => self.statement,
+        };
+        Deadlines { statement: self.statement, answer: answer + GRACE }
+    }
 }
 
 impl Database {
@@ -40,32 +87,48 @@ impl Database {
     ///
     /// # Errors
     /// When the URL is neither, or the database does not answer in time.
-    pub async fn open(url: &str, pool: Pool) -> Result<Self, Error> {
+    pub async fn open(url: &str, limits: PoolLimits) -> Result<Self, Error> {
+        let database = Self::lazy(url, limits)?;
+        database.reads.pool.session().await?.ping().await.map_err(unanswered)?;
+        Ok(database)
+    }
+
+    /// The database at `url`, before any connection is opened.
+    fn lazy(url: &str, limits: PoolLimits) -> Result<Self, Error> {
         let dialect = Dialect::of(url)?;
-        let statements = Arc::new(AtomicU64::new(0));
-        let (mut writer, mut reader);
-        match dialect {
+        let deadlines = limits.deadlines(dialect);
+        let options = Options::of(url, dialect, deadlines)?;
+        let era = Arc::new(Era::default());
+        let pool = |size| {
+            // The connections to a server share a route. Those to a file do not, so each pool has an era of its own.
+            let era = match dialect {
+                Dialect::Sqlite => &Arc::default(),
+                Dialect::Postgres => &era,
+            };
+            Pool::new(options.clone(), size, limits.acquire, deadlines.answer, era)
+        };
+        let readers = pool(limits.connections)?;
+        let (writers, recorders, reserved, tasks) = match dialect {
             Dialect::Sqlite => {
-                writer = sea_orm::Database::connect(sqlite(url, &Pool { connections: 1, ..pool })).await?;
-                reader = sea_orm::Database::connect(sqlite(url, &pool)).await?;
-                count_statements(&mut reader, &statements);
-                count_statements(&mut writer, &statements);
+                let writer = pool(1)?;
+                (writer.clone(), writer, pool(1)?, pool(1)?)
             }
-            Dialect::Postgres => {
-                writer = sea_orm::Database::connect(postgres(url, &pool)).await?;
-                count_statements(&mut writer, &statements);
-                reader = writer.clone();
-            }
-        }
-        Ok(Self { writer, reader, dialect, statements })
+            Dialect::Postgres => (pool(WRITERS)?, pool(RECORDERS)?, pool(RESERVED)?, pool(TASKS)?),
+        };
+        let statements = Arc::default();
+        let reads = Source { pool: readers.clone(), statements, dialect };
+        let writes = Source { pool: writers.clone(), ..reads.clone() };
+        let pools = Arc::new(Pools { readers, writers, recorders, reserved, tasks, options });
+        Ok(Self { pools, reads, writes, dialect })
     }
 
     /// A database that never answers.
     #[cfg(test)]
+    #[expect(clippy::unwrap_used, reason = "the URL can be read")]
     pub(crate) fn nowhere() -> Self {
-        let connection = DatabaseConnection::default();
-        let statements = Arc::default();
-        Self { writer: connection.clone(), reader: connection, dialect: Dialect::Sqlite, statements }
+        let moment = Duration::from_millis(100);
+        let limits = PoolLimits { connections: 1, acquire: moment, statement: moment };
+        Self::lazy("sqlite:///nowhere/plaudit.db", limits).unwrap()
     }
 
     /// Which of the two it is.
@@ -77,35 +140,76 @@ impl Database {
     /// How many statements requests have run; lists are tested to cost the same for 1 and for 20 rows.
     #[must_use]
     pub fn statements(&self) -> u64 {
-        self.statements.load(Ordering::Relaxed)
+        self.reads.statements.load(Ordering::Relaxed)
     }
 
-    /// The same database for the tasks that look at it again and again by themselves: what they ask is
-    /// counted apart, so that [`Database::statements`] tells what requests cost.
+    /// How the connections are used now, a pool each.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolUse> {
+        let pools = &self.pools;
+        let mut used = vec![pools.readers.in_use("readers"), pools.writers.in_use("writers")];
+        if self.dialect == Dialect::Postgres {
+            used.push(pools.recorders.in_use("recorders"));
+        }
+        used.extend([pools.reserved.in_use("reserved"), pools.tasks.in_use("tasks")]);
+        used
+    }
+
+    /// The same database for the tasks of the server itself, over connections that requests cannot use up. What
+    /// they ask is counted apart, so that [`Database::statements`] is what requests cost.
     #[must_use]
     pub(crate) fn apart(&self) -> Self {
-        let mut apart = Self { statements: Arc::new(AtomicU64::new(0)), ..self.clone() };
-        count_statements(&mut apart.reader, &apart.statements);
-        count_statements(&mut apart.writer, &apart.statements);
-        apart
+        self.over(&self.pools.tasks, Arc::default())
     }
 
-    /// Answers if the database does.
+    /// The same database for signing in, over connections that other requests cannot use up.
+    #[must_use]
+    pub(crate) fn reserved(&self) -> Self {
+        self.over(&self.pools.reserved, Arc::clone(&self.reads.statements))
+    }
+
+    fn over(&self, pool: &Pool, statements: Arc<AtomicU64>) -> Self {
+        let reads = Source { pool: pool.clone(), statements, dialect: self.dialect };
+        let writes = match self.dialect {
+            Dialect::Sqlite => Source { pool: self.pools.writers.clone(), ..reads.clone() },
+            Dialect::Postgres => reads.clone(),
+        };
+        Self { pools: Arc::clone(&self.pools), reads, writes, dialect: self.dialect }
+    }
+
+    /// Returns within a second if the database answers, over a connection that requests cannot use up.
     ///
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), Error> {
-        Ok(self.reader.ping().await?)
+        let answer = async { Ok(self.pools.reserved.session().await?.ping().await.map_err(unanswered)?) };
+        match tokio::time::timeout(PING, answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let silence = format!("the database did not answer within {} ms", PING.as_millis());
+                Err(DbErr::Conn(RuntimeErr::Internal(silence)).into())
+            }
+        }
     }
 
-    /// Where queries that change nothing run.
-    pub(super) fn reader(&self) -> &DatabaseConnection {
-        &self.reader
-    }
-
-    /// Where the tables are migrated.
-    pub(super) fn writer(&self) -> &DatabaseConnection {
-        &self.writer
+    /// One more connection, for the migration of the tables; the caller closes it.
+    pub(super) async fn migrating(&self) -> Result<DatabaseConnection, Error> {
+        Ok(match &self.pools.options {
+            Options::Sqlite(options) => {
+                let pool = SqlitePoolOptions::new().max_connections(1);
+                let pool = pool.connect_with(options.as_ref().clone()).await.map_err(unanswered)?;
+                SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
+            }
+            Options::Postgres(options) => {
+                let untimed = options
+                    .as_ref()
+                    .clone()
+                    .options([("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "0")]);
+                let pool = PgPoolOptions::new().max_connections(1);
+                let pool = pool.connect_with(untimed).await.map_err(unanswered)?;
+                SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+            }
+        })
     }
 
     /// Begins a writing transaction: on SQLite the write lock is taken at once, since a
@@ -114,8 +218,16 @@ impl Database {
     /// # Errors
     /// When no connection is free in time.
     pub(crate) async fn begin(&self) -> Result<Txn, Error> {
-        let txn = self.writer.begin_with_options(self.dialect.writing()).await?;
-        Ok(Txn { txn, dialect: self.dialect })
+        Txn::begin(&self.writes, self.dialect.writing()).await
+    }
+
+    /// Begins a transaction that records events, over connections that are used for nothing else.
+    ///
+    /// # Errors
+    /// When no connection is free in time.
+    pub(crate) async fn begin_recording(&self) -> Result<Txn, Error> {
+        let recorders = Source { pool: self.pools.recorders.clone(), ..self.writes.clone() };
+        Txn::begin(&recorders, self.dialect.writing()).await
     }
 
     /// Begins a transaction that only reads and sees one moment from start to end.
@@ -123,78 +235,12 @@ impl Database {
     /// # Errors
     /// When no connection is free in time.
     pub(crate) async fn snapshot(&self) -> Result<Txn, Error> {
-        let txn = self.reader.begin_with_options(self.dialect.snapshot()).await?;
-        Ok(Txn { txn, dialect: self.dialect })
+        Txn::begin(&self.reads, self.dialect.snapshot()).await
     }
 }
 
-/// An open transaction: the licence to write. Dropped without [`Txn::commit`], it is rolled back.
-pub(crate) struct Txn {
-    txn: DatabaseTransaction,
-    pub(super) dialect: Dialect,
-}
-
-impl Txn {
-    /// Makes all of it durable.
-    ///
-    /// # Errors
-    /// When the database could not; then nothing of it is kept.
-    pub(crate) async fn commit(self) -> Result<(), Error> {
-        Ok(self.txn.commit().await?)
-    }
-
-    /// Gives all of it up.
-    ///
-    /// # Errors
-    /// When the connection is gone, which gives it up as well.
-    pub(crate) async fn rollback(self) -> Result<(), Error> {
-        Ok(self.txn.rollback().await?)
-    }
-}
-
-fn count_statements(connection: &mut DatabaseConnection, statements: &Arc<AtomicU64>) {
-    let statements = Arc::clone(statements);
-    connection.set_metric_callback(move |_| {
-        statements.fetch_add(1, Ordering::Relaxed);
-    });
-}
-
-fn sqlite(url: &str, of: &Pool) -> ConnectOptions {
-    let mut options = pool(url, of);
-    options.map_sqlx_sqlite_opts(|sqlite| {
-        sqlite
-            .pragma("journal_mode", "WAL")
-            .pragma("synchronous", "FULL")
-            .pragma("foreign_keys", "ON")
-            .pragma("busy_timeout", "5000")
-            .pragma("cache_size", "-65536")
-            .pragma("temp_store", "MEMORY")
-    });
-    options
-}
-
-fn postgres(url: &str, of: &Pool) -> ConnectOptions {
-    let mut options = pool(url, of);
-    options.statement_timeout(of.statement).set_application_name("plaudit");
-    // "Already exists, skipping" is no news: warnings and worse are.
-    options.map_sqlx_postgres_opts(|postgres| postgres.options([("client_min_messages", "warning")]));
-    options
-}
-
-fn pool(url: &str, of: &Pool) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(of.connections)
-        .min_connections(1)
-        .acquire_timeout(of.acquire)
-        .connect_timeout(of.acquire)
-        .test_before_acquire_if_idle_for(Duration::from_secs(10))
-        .record_stmt_in_spans(false)
-        // Texts with places for values, never the values.
-        .sqlx_logging(true)
-        .sqlx_logging_level(LevelFilter::Debug)
-        .sqlx_slow_statements_logging_settings(LevelFilter::Warn, SLOW);
-    options
+fn unanswered(error: sea_orm::sqlx::Error) -> Error {
+    DbErr::Conn(RuntimeErr::SqlxError(error.into())).into()
 }
 
 impl From<DbErr> for Error {
@@ -205,7 +251,7 @@ impl From<DbErr> for Error {
 
 /// Where a query may run: beside all others, or inside a transaction.
 pub(crate) trait Reads: Sync {
-    /// The driver's connection.
+    /// The connection as SeaORM sees it.
     type Connection: ConnectionTrait;
 
     /// The connection to read with.
@@ -213,34 +259,9 @@ pub(crate) trait Reads: Sync {
 }
 
 impl Reads for Database {
-    type Connection = DatabaseConnection;
+    type Connection = Source;
 
-    fn connection(&self) -> &DatabaseConnection {
-        &self.reader
-    }
-}
-
-impl Reads for Txn {
-    type Connection = DatabaseTransaction;
-
-    fn connection(&self) -> &DatabaseTransaction {
-        &self.txn
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn statements_are_logged_at_debug_and_slow_ones_as_warnings() {
-        let second = Duration::from_secs(1);
-        let of = Pool { connections: 1, acquire: second, statement: second };
-        for options in [sqlite("sqlite://x.db", &of), postgres("postgres://localhost/x", &of)] {
-            assert!(options.get_sqlx_logging());
-            assert_eq!(options.get_sqlx_logging_level(), LevelFilter::Debug);
-            let slow = options.get_sqlx_slow_statements_logging_settings();
-            assert_eq!(slow, (LevelFilter::Warn, second));
-        }
+    fn connection(&self) -> &Source {
+        &self.reads
     }
 }

@@ -9,8 +9,9 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::connect::{Reads, Txn};
+use super::connect::Reads;
 use super::error::Error;
+use super::txn::Txn;
 use crate::auth::policy::{Reach, Relation};
 
 /// A row of `courses`.

@@ -2,14 +2,12 @@
 
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{Expr, ExprTrait, LockType, SelectStatement, SimpleExpr};
-use sea_orm::{
-    AccessMode, ColumnTrait, ConnectionTrait, DbBackend, IsolationLevel, SqliteTransactionMode, Statement,
-    TransactionOptions,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, Statement};
 use uuid::Uuid;
 
-use super::connect::{Reads, Txn};
+use super::connect::Reads;
 use super::error::Error;
+use super::txn::Txn;
 
 /// Which database it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,19 +24,19 @@ pub enum Dialect {
 pub(crate) enum Agreement {
     /// Batches share it, a publication has it alone: the catalogue changes between batches only.
     Catalogue,
-    /// One process at a time changes the tables.
-    Tables,
 }
 
 impl Agreement {
     fn key(self) -> i64 {
-        // Any two numbers nobody else takes: "plaudit" in ASCII, and the one after.
+        // Any number nobody else takes: "plaudit" in ASCII. The one after is the migration's.
         match self {
             Self::Catalogue => 0x70_6c_61_75_64_69_74,
-            Self::Tables => 0x70_6c_61_75_64_69_75,
         }
     }
 }
+
+/// What a migration takes first, so that one process at a time changes the tables.
+pub(super) const LOCK_TABLES: &str = "SELECT pg_advisory_xact_lock(31644363228735861)";
 
 impl Dialect {
     /// Told by the URL's scheme.
@@ -50,28 +48,28 @@ impl Dialect {
         }
     }
 
-    pub(super) fn writing(self) -> TransactionOptions {
+    /// What begins a writing transaction.
+    pub(super) fn writing(self) -> &'static str {
         match self {
-            Self::Sqlite => TransactionOptions {
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                ..TransactionOptions::default()
-            },
-            // Said each time: what is looked at once more under a lock is looked at anew only so.
-            Self::Postgres => TransactionOptions {
-                isolation_level: Some(IsolationLevel::ReadCommitted),
-                ..TransactionOptions::default()
-            },
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            // Named each time: only at this level does a query see again what it sees under a lock.
+            Self::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
         }
     }
 
-    pub(super) fn snapshot(self) -> TransactionOptions {
+    /// What begins a transaction that only reads.
+    pub(super) fn snapshot(self) -> &'static str {
         match self {
-            Self::Sqlite => TransactionOptions::default(),
-            Self::Postgres => TransactionOptions {
-                isolation_level: Some(IsolationLevel::RepeatableRead),
-                access_mode: Some(AccessMode::ReadOnly),
-                ..TransactionOptions::default()
-            },
+            Self::Sqlite => "BEGIN",
+            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        }
+    }
+
+    /// SeaORM's name for it.
+    pub(super) fn backend(self) -> DbBackend {
+        match self {
+            Self::Sqlite => DbBackend::Sqlite,
+            Self::Postgres => DbBackend::Postgres,
         }
     }
 
@@ -129,13 +127,21 @@ pub(crate) async fn join(txn: &Txn, agreement: Agreement) -> Result<(), Error> {
     advise(txn, "SELECT pg_advisory_xact_lock_shared($1)", agreement).await
 }
 
-/// Takes an agreement alone, waiting for those who share it, until the transaction ends. What it is
-/// taken for may take its time: no statement of the transaction is timed any more.
+/// Takes an agreement alone, waiting for those who share it, until the transaction ends.
 pub(crate) async fn take(txn: &Txn, agreement: Agreement) -> Result<(), Error> {
-    if txn.dialect == Dialect::Postgres {
-        txn.connection().execute_unprepared("SET LOCAL statement_timeout = 0").await?;
-    }
     advise(txn, "SELECT pg_advisory_xact_lock($1)", agreement).await
+}
+
+/// Allows each following statement of the transaction ten minutes, and a minute between two: for work on the
+/// whole school. A database that falls silent is noticed all the same, only later.
+pub(crate) async fn take_time(txn: &Txn) -> Result<(), Error> {
+    txn.take_time().await;
+    if txn.dialect == Dialect::Postgres {
+        let untimed =
+            "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 60000";
+        txn.connection().execute_unprepared(untimed).await?;
+    }
+    Ok(())
 }
 
 async fn advise(txn: &Txn, sql: &str, agreement: Agreement) -> Result<(), Error> {

@@ -2,6 +2,8 @@
 
 use sea_orm::{DbErr, RuntimeErr};
 
+use super::session::is_lost;
+
 /// A database failure. Its text goes to the log, never to a client.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -35,16 +37,23 @@ impl Error {
         }
     }
 
+    /// Whether a connection that had been opened was lost or fell silent, so that another one may serve.
+    #[must_use]
+    pub(crate) fn is_lost_connection(&self) -> bool {
+        let Self::Unavailable(DbErr::Exec(runtime) | DbErr::Query(runtime)) = self else { return false };
+        matches!(runtime, RuntimeErr::SqlxError(error) if is_lost(error))
+    }
+
     /// Sorts a driver's error by the code the database gave it.
     pub(super) fn sort(error: DbErr) -> Self {
         match code(&error).as_deref().map(primary).as_deref() {
             // Serialization failure, deadlock, lock not available; SQLite's busy and locked.
             Some("40001" | "40P01" | "55P03" | "5" | "6") => Self::Collision(error),
-            // Statement timeout, shutdown, too many connections; disk full, disk broken, read-only after a
+            // Statement timeout, shutdown, idle for too long, too many connections; disk full, disk broken, read-only after a
             // failover; SQLite's read-only, I/O error, full disk and file that cannot be opened.
             Some(
-                "57014" | "57P01" | "57P02" | "57P03" | "53300" | "53100" | "58030" | "25006" | "8" | "10"
-                | "13" | "14",
+                "57014" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53300" | "53100" | "58030"
+                | "25006" | "8" | "10" | "13" | "14",
             ) => Self::Unavailable(error),
             Some(_) => Self::Broken(error),
             None if is_connection(&error) => Self::Unavailable(error),
@@ -72,10 +81,9 @@ fn is_connection(error: &DbErr) -> bool {
     use sea_orm::sqlx::Error as Sqlx;
     match error {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => matches!(
-            error.as_ref(),
-            Sqlx::Io(_) | Sqlx::Tls(_) | Sqlx::PoolTimedOut | Sqlx::PoolClosed | Sqlx::WorkerCrashed
-        ),
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            is_lost(error) || matches!(error.as_ref(), Sqlx::PoolTimedOut | Sqlx::PoolClosed)
+        }
         _ => false,
     }
 }
@@ -144,8 +152,11 @@ mod tests {
         for (codes, expected) in [
             // PostgreSQL: serialization, deadlock, lock; SQLite: busy, locked, and their extended codes.
             (&["40001", "40P01", "55P03", "5", "6", "261", "262", "517", "773"][..], "collision"),
-            // PostgreSQL: timeout, shutdown, connections, full disk, broken disk, read-only.
-            (&["57014", "57P01", "57P02", "57P03", "53300", "53100", "58030", "25006"], "unavailable"),
+            // PostgreSQL: timeout, shutdown, idle for too long, connections, full disk, broken disk, read-only.
+            (
+                &["57014", "57P01", "57P02", "57P03", "57P05", "25P03", "53300", "53100", "58030", "25006"],
+                "unavailable",
+            ),
             // SQLite: read-only, I/O (also while writing and syncing), full, not to be opened.
             (&["8", "1032", "10", "778", "1034", "13", "14", "270", "526"], "unavailable"),
             // Constraints of both, syntax; and SQLSTATEs whose digits would be SQLite's busy, were they one's.

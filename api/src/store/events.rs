@@ -10,8 +10,9 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::connect::{Reads, Txn};
+use super::connect::Reads;
 use super::error::Error;
+use super::txn::Txn;
 
 /// A row of `events`.
 pub(crate) type Row = entity::events::Model;

@@ -5,9 +5,10 @@ use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::connect::{Reads, Txn};
+use super::connect::Reads;
 use super::error::Error;
 use super::scope;
+use super::txn::Txn;
 use crate::auth::policy::Reach;
 
 /// A row of `feed`: a position, which is the resume cursor, and whose award stands there.

@@ -8,8 +8,9 @@ use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
-use super::connect::{Reads, Txn};
+use super::connect::Reads;
 use super::error::Error;
+use super::txn::Txn;
 use crate::auth::policy::Seen;
 
 /// Links a guardian to a child, from now on.

@@ -10,8 +10,9 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::connect::{Reads, Txn};
+use super::connect::Reads;
 use super::error::Error;
+use super::txn::Txn;
 use crate::auth::policy::Seen;
 
 /// What is held on one person beside what they earned; each list oldest first.

@@ -6,8 +6,9 @@ use entity::xp_entries::{Column, Entity};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
-use super::connect::{Reads, Txn};
+use super::connect::Reads;
 use super::error::Error;
+use super::txn::Txn;
 
 /// A row of `xp_entries`.
 pub(crate) type Row = entity::xp_entries::Model;

@@ -8,9 +8,10 @@ use sea_orm::sea_query::{Expr, ExprTrait, IntoColumnRef, OnConflict, SimpleExpr}
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
-use super::connect::{Reads, Txn};
+use super::connect::Reads;
 use super::dialect::among;
 use super::error::Error;
+use super::txn::Txn;
 use crate::auth::policy::Seen;
 
 /// A row of `metrics`.

@@ -8,9 +8,10 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use uuid::Uuid;
 
-use super::connect::{Reads, Txn};
+use super::connect::Reads;
 use super::dialect::among;
 use super::error::Error;
+use super::txn::Txn;
 
 /// A row of `outbox`.
 pub(crate) type Row = entity::outbox::Model;

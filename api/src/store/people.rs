@@ -11,9 +11,10 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::connect::{Reads, Txn};
+use super::connect::Reads;
 use super::dialect::among;
 use super::error::Error;
+use super::txn::Txn;
 use crate::auth::policy::Reach;
 
 /// A row of `people`.

@@ -1,28 +1,48 @@
 //! The tables themselves: brought up to date, or asked whether they are.
 
+use std::time::Duration;
+
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbErr, RuntimeErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait,
+};
 
 use super::connect::{Database, Reads};
-use super::dialect::{Agreement, Dialect, take};
+use super::dialect::{Dialect, LOCK_TABLES};
 use super::error::Error;
 
-/// Applies the steps of the history that are missing; returns their names.
+/// How long all steps may take together.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
+/// Applies the steps of the history that are missing, all in one transaction; returns their names.
 ///
 /// # Errors
-/// When a step fails; on both databases it is then as if it had not been tried.
+/// When a step fails: the tables are then as they were before.
 pub async fn migrate(db: &Database) -> Result<Vec<String>, Error> {
-    let pending = pending(db).await?;
-    match db.dialect() {
-        Dialect::Sqlite => Migrator::up(db.writer(), None).await?,
-        Dialect::Postgres => {
-            // The migrator takes no lock of its own; two that start together would collide.
-            let txn = db.begin().await?;
-            take(&txn, Agreement::Tables).await?;
-            Migrator::up(txn.connection(), None).await?;
-            txn.commit().await?;
-        }
+    let connection = db.migrating().await?;
+    let migrated = tokio::time::timeout(LONGEST, migrate_over(&connection, db.dialect())).await;
+    // Nothing else runs over this connection: whatever its transaction has left open ends with it.
+    connection.close().await?;
+    migrated.map_err(|_| {
+        Error::Unavailable(DbErr::Conn(RuntimeErr::Internal("the migration took over an hour".to_owned())))
+    })?
+}
+
+async fn migrate_over(connection: &DatabaseConnection, dialect: Dialect) -> Result<Vec<String>, Error> {
+    let immediate = match dialect {
+        Dialect::Sqlite => Some(SqliteTransactionMode::Immediate),
+        Dialect::Postgres => None,
+    };
+    let options = TransactionOptions { sqlite_transaction_mode: immediate, ..TransactionOptions::default() };
+    let txn = connection.begin_with_options(options).await?;
+    // The migrator takes no lock itself; two processes that start together would collide.
+    if dialect == Dialect::Postgres {
+        txn.execute_unprepared(LOCK_TABLES).await?;
     }
+    let pending = missing(&txn, dialect).await?;
+    Migrator::up(&txn, None).await?;
+    txn.commit().await?;
     Ok(pending)
 }
 
@@ -31,22 +51,25 @@ pub async fn migrate(db: &Database) -> Result<Vec<String>, Error> {
 /// # Errors
 /// When the database does not answer.
 pub async fn pending(db: &Database) -> Result<Vec<String>, Error> {
-    let applied = applied(db).await?;
+    missing(db.connection(), db.dialect()).await
+}
+
+async fn missing(db: &impl ConnectionTrait, dialect: Dialect) -> Result<Vec<String>, Error> {
+    let applied = applied(db, dialect).await?;
     let names = Migrator::migrations().into_iter().map(|step| step.name().to_owned());
     Ok(names.filter(|name| !applied.contains(name)).collect())
 }
 
-async fn applied(db: &Database) -> Result<Vec<String>, Error> {
-    let reader = db.reader();
-    let backend = reader.get_database_backend();
-    let exists = match db.dialect() {
+async fn applied(db: &impl ConnectionTrait, dialect: Dialect) -> Result<Vec<String>, Error> {
+    let backend = db.get_database_backend();
+    let exists = match dialect {
         Dialect::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",
         Dialect::Postgres => "SELECT 1 WHERE to_regclass('seaql_migrations') IS NOT NULL",
     };
-    if reader.query_one_raw(Statement::from_string(backend, exists)).await?.is_none() {
+    if db.query_one_raw(Statement::from_string(backend, exists)).await?.is_none() {
         return Ok(Vec::new());
     }
     let names = "SELECT version FROM seaql_migrations";
-    let rows = reader.query_all_raw(Statement::from_string(backend, names)).await?;
+    let rows = db.query_all_raw(Statement::from_string(backend, names)).await?;
     Ok(rows.iter().map(|row| row.try_get("", "version")).collect::<Result<_, _>>()?)
 }

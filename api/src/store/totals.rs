@@ -6,9 +6,10 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
-use super::connect::{Reads, Txn};
+use super::connect::Reads;
 use super::dialect::among;
 use super::error::Error;
+use super::txn::Txn;
 use crate::auth::policy::Seen;
 
 /// A row of `totals`.

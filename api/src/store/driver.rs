@@ -1,0 +1,193 @@
+//! One connection of either driver, and the few things that are done with it.
+
+use std::time::Duration;
+
+use log::LevelFilter;
+use sea_orm::sea_query::Values;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions, Connection, Executor};
+use sea_orm::{ExecResult, QueryResult, Statement};
+use sea_query_sqlx::SqlxValues;
+
+use super::dialect::Dialect;
+use super::error::Error;
+
+/// A statement that takes longer is worth a warning.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// How a connection is opened.
+#[derive(Debug, Clone)]
+pub(super) enum Options {
+    /// To a file.
+    Sqlite(Box<SqliteConnectOptions>),
+    /// To a server.
+    Postgres(Box<PgConnectOptions>),
+}
+
+/// The deadlines of the statements of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadlines {
+    /// When PostgreSQL itself stops a statement.
+    pub(super) statement: Duration,
+    /// When a statement that has not been answered is given up, and its connection with it. Later than
+    /// `statement`, so that a database that answers says itself that it was too slow.
+    pub(super) answer: Duration,
+}
+
+impl Options {
+    /// Reads the URL, and adds what every connection to such a database is opened with.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub(super) fn of(url: &str, dialect: Dialect, deadlines: Deadlines) -> Result<Self, Error> {
+        let wrong =
+            |error: sqlx::Error| Error::Impossible(format!("the database URL cannot be read: {error}"));
+        Ok(match dialect {
+            Dialect::Sqlite => Self::Sqlite(Box::new(sqlite(url.parse().map_err(wrong)?))),
+            Dialect::Postgres => Self::Postgres(Box::new(postgres(url.parse().map_err(wrong)?, deadlines))),
+        })
+    }
+}
+
+fn sqlite(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options
+        .pragma("journal_mode", "WAL")
+        .pragma("synchronous", "FULL")
+        .pragma("foreign_keys", "ON")
+        .pragma("busy_timeout", "5000")
+        .pragma("cache_size", "-65536")
+        .pragma("temp_store", "MEMORY")
+        // Texts with places for values, never the values.
+        .log_statements(LevelFilter::Debug)
+        .log_slow_statements(LevelFilter::Warn, SLOW)
+}
+
+fn postgres(options: PgConnectOptions, deadlines: Deadlines) -> PgConnectOptions {
+    let answer = deadlines.answer.as_millis().to_string();
+    options
+        .application_name("plaudit")
+        .options([
+            // "Already exists, skipping" is no news: warnings and worse are.
+            ("client_min_messages", "warning"),
+            ("statement_timeout", &deadlines.statement.as_millis().to_string()),
+            // When this process has given a connection up and the server cannot know, its locks must go too.
+            ("idle_in_transaction_session_timeout", &answer),
+            ("tcp_user_timeout", &answer),
+            ("tcp_keepalives_idle", "10"),
+            ("tcp_keepalives_interval", "5"),
+            ("tcp_keepalives_count", "3"),
+        ])
+        .log_statements(LevelFilter::Debug)
+        .log_slow_statements(LevelFilter::Warn, SLOW)
+}
+
+/// An open connection.
+pub(super) enum Driver {
+    /// To a file.
+    Sqlite(Box<SqliteConnection>),
+    /// To a server.
+    Postgres(Box<PgConnection>),
+}
+
+impl Driver {
+    /// Opens a connection.
+    pub(super) async fn open(options: &Options) -> Result<Self, sqlx::Error> {
+        Ok(match options {
+            Options::Sqlite(options) => Self::Sqlite(Box::new(options.connect().await?)),
+            Options::Postgres(options) => Self::Postgres(Box::new(options.connect().await?)),
+        })
+    }
+
+    /// Runs a statement.
+    pub(super) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, sqlx::Error> {
+        let (text, values) = parts(statement);
+        Ok(match self {
+            Self::Sqlite(connection) => {
+                sqlx::query_with(text, values).execute(connection.as_mut()).await?.into()
+            }
+            Self::Postgres(connection) => {
+                sqlx::query_with(text, values).execute(connection.as_mut()).await?.into()
+            }
+        })
+    }
+
+    /// Runs a text as it is, without preparing it; it may be several statements.
+    pub(super) async fn execute_text(&mut self, text: &str) -> Result<ExecResult, sqlx::Error> {
+        let text = AssertSqlSafe(text.to_owned());
+        Ok(match self {
+            Self::Sqlite(connection) => connection.execute(text).await?.into(),
+            Self::Postgres(connection) => connection.execute(text).await?.into(),
+        })
+    }
+
+    /// The first row of a query.
+    pub(super) async fn one(&mut self, statement: Statement) -> Result<Option<QueryResult>, sqlx::Error> {
+        let (text, values) = parts(statement);
+        Ok(match self {
+            Self::Sqlite(connection) => sqlx::query_with(text, values)
+                .fetch_optional(connection.as_mut())
+                .await?
+                .map(QueryResult::from),
+            Self::Postgres(connection) => sqlx::query_with(text, values)
+                .fetch_optional(connection.as_mut())
+                .await?
+                .map(QueryResult::from),
+        })
+    }
+
+    /// All rows of a query.
+    pub(super) async fn all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, sqlx::Error> {
+        let (text, values) = parts(statement);
+        Ok(match self {
+            Self::Sqlite(connection) => {
+                let rows = sqlx::query_with(text, values).fetch_all(connection.as_mut()).await?;
+                rows.into_iter().map(QueryResult::from).collect()
+            }
+            Self::Postgres(connection) => {
+                let rows = sqlx::query_with(text, values).fetch_all(connection.as_mut()).await?;
+                rows.into_iter().map(QueryResult::from).collect()
+            }
+        })
+    }
+
+    /// Waits for the answer to everything that was sent so far, and for one more.
+    pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => connection.ping().await,
+            Self::Postgres(connection) => connection.ping().await,
+        }
+    }
+
+    /// Whether the driver itself counts an open transaction; ours are begun by text and never counted.
+    pub(super) fn counts_a_transaction(&self) -> bool {
+        match self {
+            Self::Sqlite(connection) => connection.is_in_transaction(),
+            Self::Postgres(connection) => connection.is_in_transaction(),
+        }
+    }
+}
+
+fn parts(statement: Statement) -> (AssertSqlSafe<String>, SqlxValues) {
+    let values = statement.values.unwrap_or_else(|| Values(Vec::new()));
+    (AssertSqlSafe(statement.sql), SqlxValues(values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_are_logged_at_debug_and_slow_ones_as_warnings() {
+        let second = Duration::from_secs(1);
+        let deadlines = Deadlines { statement: second, answer: second };
+        for (url, dialect) in
+            [("sqlite://x.db", Dialect::Sqlite), ("postgres://localhost/x", Dialect::Postgres)]
+        {
+            let options = format!("{:?}", Options::of(url, dialect, deadlines).unwrap());
+            assert!(options.contains("statements_level: Debug"), "{options}");
+            assert!(options.contains("slow_statements_level: Warn"), "{options}");
+            assert!(options.contains("slow_statements_duration: 1s"), "{options}");
+        }
+    }
+}

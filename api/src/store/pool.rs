@@ -1,0 +1,178 @@
+//! Pools of connections. A connection is used again only while nothing speaks against it: see [`Session`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use deadpool::Runtime;
+use deadpool::managed::{self, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult, Timeouts};
+use sea_orm::sqlx;
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
+
+use super::driver::{Driver, Options};
+use super::error::Error;
+use super::session::{Session, is_lost};
+
+/// A connection that has not been used for so long is asked for a sign of life first.
+const IDLE: Duration = Duration::from_secs(10);
+/// How long that sign may take.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+/// The pause before another attempt to connect to a database that refuses connections.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The era of the connections that are opened now. A connection of an earlier era is not used again: what made
+/// one connection fail or fall silent, such as a lost route or a database that was started again, has
+/// probably done the same to every other one that was open then.
+#[derive(Debug, Default)]
+pub(super) struct Era(AtomicU64);
+
+impl Era {
+    fn now(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Ends the era.
+    pub(super) fn end(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// An open connection of a pool.
+pub(super) struct Pooled {
+    /// The connection itself.
+    pub(super) driver: Driver,
+    /// Whether a transaction of ours may be open on it.
+    pub(super) in_transaction: bool,
+    era: u64,
+}
+
+/// Opens the connections of a pool, and decides which are used again.
+pub(super) struct Opener {
+    options: Options,
+    era: Arc<Era>,
+}
+
+impl managed::Manager for Opener {
+    type Type = Pooled;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> Result<Pooled, sqlx::Error> {
+        loop {
+            let era = self.era.now();
+            match Driver::open(&self.options).await {
+                Ok(driver) => return Ok(Pooled { driver, in_transaction: false, era }),
+                // The database is being started: the pool's deadline ends the attempts.
+                Err(error) if is_starting(&error) => tokio::time::sleep(PAUSE).await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn recycle(&self, pooled: &mut Pooled, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
+        if pooled.in_transaction || pooled.driver.counts_a_transaction() {
+            return Err(RecycleError::message("a transaction is open on the connection"));
+        }
+        if pooled.era != self.era.now() {
+            return Err(RecycleError::message("the connection is of an earlier era"));
+        }
+        if metrics.last_used() >= IDLE {
+            match tokio::time::timeout(SIGN_OF_LIFE, pooled.driver.ping()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    self.era.end();
+                    return Err(error.into());
+                }
+                Err(_) => {
+                    self.era.end();
+                    return Err(RecycleError::message("the connection is silent"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The database refuses connections for a moment, as one does that is being started.
+fn is_starting(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        sqlx::Error::Database(error) => error.code().as_deref() == Some("57P03"),
+        _ => false,
+    }
+}
+
+/// A pool of connections. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Pool {
+    pool: managed::Pool<Opener>,
+    era: Arc<Era>,
+    answer: Duration,
+}
+
+/// How many connections a pool has and how many are used, for the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUse {
+    /// What the pool is for.
+    pub name: &'static str,
+    /// The most connections it opens.
+    pub most: usize,
+    /// The connections that are open.
+    pub open: usize,
+    /// The connections that are in use.
+    pub used: usize,
+    /// The callers that wait for one.
+    pub waiting: usize,
+}
+
+impl Pool {
+    /// A pool of at most `size` connections, none of which is open yet. A caller waits at most `acquire` for a
+    /// connection, then as long for it to be opened; each statement is given up after `answer`.
+    ///
+    /// # Errors
+    /// When no pool can have this size.
+    pub(super) fn new(
+        options: Options,
+        size: u32,
+        acquire: Duration,
+        answer: Duration,
+        era: &Arc<Era>,
+    ) -> Result<Self, Error> {
+        let opener = Opener { options, era: Arc::clone(era) };
+        let pool = managed::Pool::builder(opener)
+            .max_size(usize::try_from(size).unwrap_or(usize::MAX))
+            .timeouts(Timeouts { wait: Some(acquire), create: Some(acquire), recycle: None })
+            // The connections that were used last have their statements planned already.
+            .queue_mode(QueueMode::Lifo)
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| Error::Impossible(error.to_string()))?;
+        Ok(Self { pool, era: Arc::clone(era), answer })
+    }
+
+    /// A connection for one caller.
+    pub(super) async fn session(&self) -> Result<Session, DbErr> {
+        let connection: Object<Opener> = self.pool.get().await.map_err(|error| match error {
+            PoolError::Timeout(_) => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
+            PoolError::Backend(error) => {
+                if is_lost(&error) {
+                    self.era.end();
+                }
+                DbErr::Conn(RuntimeErr::SqlxError(error.into()))
+            }
+            error => DbErr::Conn(RuntimeErr::Internal(error.to_string())),
+        })?;
+        Ok(Session::new(connection, Arc::clone(&self.era), self.answer))
+    }
+
+    /// How the pool is used now.
+    pub(super) fn in_use(&self, name: &'static str) -> PoolUse {
+        let status = self.pool.status();
+        PoolUse {
+            name,
+            most: status.max_size,
+            open: status.size,
+            used: status.size.saturating_sub(status.available),
+            waiting: status.waiting,
+        }
+    }
+}

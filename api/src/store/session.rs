@@ -1,0 +1,232 @@
+//! A connection in the hands of one caller. Every wait for the database has a deadline here; and a connection
+//! whose state is not known for certain is closed instead of being used again.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool::managed::Object;
+use sea_orm::sqlx;
+use sea_orm::{ExecResult, QueryResult, Statement};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+
+use super::pool::{Era, Opener, Pooled};
+
+/// How long a statement may take in work that has declared itself long.
+const LONG: Duration = Duration::from_secs(600);
+
+/// A connection, until it goes back to its pool or is closed. It goes back if its last statement was
+/// answered and no transaction is open. It is closed if BEGIN, COMMIT or ROLLBACK failed or was abandoned, if a
+/// deadline was missed, or if the connection broke. If another statement or an open transaction was abandoned, a task of
+/// its own waits for the statement's answer and rolls back, and closes the connection where that fails.
+pub(super) struct Session {
+    connection: Option<Object<Opener>>,
+    era: Arc<Era>,
+    answer: Duration,
+    amid: Amid,
+}
+
+/// What is under way on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Amid {
+    /// Nothing: everything that was sent has been answered.
+    Nothing,
+    /// A statement.
+    Statement,
+    /// The beginning or the end of a transaction.
+    Boundary,
+}
+
+impl Session {
+    /// A session on a connection that a pool hands out.
+    pub(super) fn new(connection: Object<Opener>, era: Arc<Era>, answer: Duration) -> Self {
+        Self { connection: Some(connection), era, answer, amid: Amid::Nothing }
+    }
+
+    /// Allows every following statement a long time.
+    pub(super) fn take_time(&mut self) {
+        self.answer = self.answer.max(LONG);
+    }
+
+    /// Runs a statement.
+    pub(super) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, sqlx::Error> {
+        let limit = self.answer;
+        let ran = timeout(limit, self.enter(Amid::Statement)?.driver.execute(statement)).await;
+        self.leave(ran)
+    }
+
+    /// Runs a text as it is.
+    pub(super) async fn execute_text(&mut self, text: &str) -> Result<ExecResult, sqlx::Error> {
+        let limit = self.answer;
+        let ran = timeout(limit, self.enter(Amid::Statement)?.driver.execute_text(text)).await;
+        self.leave(ran)
+    }
+
+    /// The first row of a query.
+    pub(super) async fn one(&mut self, statement: Statement) -> Result<Option<QueryResult>, sqlx::Error> {
+        let limit = self.answer;
+        let ran = timeout(limit, self.enter(Amid::Statement)?.driver.one(statement)).await;
+        self.leave(ran)
+    }
+
+    /// All rows of a query.
+    pub(super) async fn all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, sqlx::Error> {
+        let limit = self.answer;
+        let ran = timeout(limit, self.enter(Amid::Statement)?.driver.all(statement)).await;
+        self.leave(ran)
+    }
+
+    /// Waits for a sign of life.
+    pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
+        let limit = self.answer;
+        let ran = timeout(limit, self.enter(Amid::Statement)?.driver.ping()).await;
+        self.leave(ran)
+    }
+
+    /// Begins a transaction by this text.
+    ///
+    /// # Errors
+    /// Also when the connection is in a transaction already: then a commit would not be the outermost one.
+    pub(super) async fn begin(&mut self, text: &str) -> Result<(), sqlx::Error> {
+        let limit = self.answer;
+        let pooled = self.enter(Amid::Boundary)?;
+        if pooled.in_transaction || pooled.driver.counts_a_transaction() {
+            self.close();
+            return Err(sqlx::Error::Protocol("a transaction is open on the connection already".to_owned()));
+        }
+        pooled.in_transaction = true;
+        let ran = timeout(limit, pooled.driver.execute_text(text)).await;
+        self.leave_boundary(ran, true)
+    }
+
+    /// Ends the transaction by COMMIT or ROLLBACK.
+    ///
+    /// # Errors
+    /// When it could not be ended, or no transaction is open.
+    pub(super) async fn end(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
+        let limit = self.answer;
+        let pooled = self.enter(Amid::Boundary)?;
+        if !pooled.in_transaction {
+            self.close();
+            return Err(sqlx::Error::Protocol("no transaction is open on the connection".to_owned()));
+        }
+        let ran = timeout(limit, pooled.driver.execute_text(text)).await;
+        self.leave_boundary(ran, false)
+    }
+
+    fn enter(&mut self, amid: Amid) -> Result<&mut Pooled, sqlx::Error> {
+        let closed = || io::Error::new(io::ErrorKind::NotConnected, "the connection has been closed");
+        let connection = self.connection.as_mut().ok_or_else(|| sqlx::Error::Io(closed()))?;
+        self.amid = amid;
+        Ok(connection)
+    }
+
+    fn leave<T>(&mut self, ran: Result<Result<T, sqlx::Error>, Elapsed>) -> Result<T, sqlx::Error> {
+        let error = match ran {
+            Ok(Ok(answer)) => {
+                self.amid = Amid::Nothing;
+                return Ok(answer);
+            }
+            Ok(Err(error)) => error,
+            Err(_) => self.silent(),
+        };
+        if is_lost(&error) {
+            self.close();
+            self.era.end();
+        }
+        self.amid = Amid::Nothing;
+        Err(error)
+    }
+
+    fn leave_boundary(
+        &mut self,
+        ran: Result<Result<ExecResult, sqlx::Error>, Elapsed>,
+        in_transaction: bool,
+    ) -> Result<(), sqlx::Error> {
+        match self.leave(ran) {
+            Ok(_) => {
+                if let Some(connection) = &mut self.connection {
+                    connection.in_transaction = in_transaction;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.close();
+                Err(error)
+            }
+        }
+    }
+
+    fn silent(&self) -> sqlx::Error {
+        let message = format!("the database did not answer within {} ms", self.answer.as_millis());
+        sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, message))
+    }
+
+    fn close(&mut self) {
+        drop(self.connection.take().map(Object::take));
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        let unsettled = Unsettled(Some(connection));
+        match self.amid {
+            Amid::Nothing if !unsettled.in_transaction() => unsettled.give_back(),
+            Amid::Boundary => drop(unsettled),
+            Amid::Nothing | Amid::Statement => {
+                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                    runtime.spawn(unsettled.settle(self.answer, Arc::clone(&self.era)));
+                }
+            }
+        }
+    }
+}
+
+/// A connection of unknown state. Dropped, it is closed.
+struct Unsettled(Option<Object<Opener>>);
+
+impl Unsettled {
+    fn in_transaction(&self) -> bool {
+        self.0.as_ref().is_some_and(|connection| connection.in_transaction)
+    }
+
+    fn give_back(mut self) {
+        drop(self.0.take());
+    }
+
+    /// Waits for what is under way, rolls back what is open, and gives the connection back if both succeed.
+    async fn settle(mut self, limit: Duration, era: Arc<Era>) {
+        let Some(connection) = &mut self.0 else { return };
+        let settled = timeout(limit, async {
+            connection.driver.ping().await?;
+            if connection.in_transaction {
+                connection.driver.execute_text("ROLLBACK").await?;
+            }
+            Ok::<(), sqlx::Error>(())
+        });
+        match settled.await {
+            Ok(Ok(())) => {
+                connection.in_transaction = false;
+                self.give_back();
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "closed a connection that could not roll back"),
+            Err(_) => era.end(),
+        }
+    }
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        drop(self.0.take().map(Object::take));
+    }
+}
+
+/// Whether the connection has gone, or fell silent.
+pub(super) fn is_lost(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed
+    )
+}

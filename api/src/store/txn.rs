@@ -1,0 +1,162 @@
+//! A transaction. Its commit is believed only if it is the outermost one and every statement before it succeeded.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sea_orm::prelude::async_trait;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, sqlx};
+use tokio::sync::Mutex;
+
+use super::connect::{Reads, Source};
+use super::dialect::Dialect;
+use super::error::Error;
+use super::session::Session;
+
+/// An open transaction: the licence to write. Dropped without [`Txn::commit`], it is rolled back.
+pub(crate) struct Txn {
+    state: Mutex<State>,
+    statements: Arc<AtomicU64>,
+    pub(super) dialect: Dialect,
+}
+
+struct State {
+    session: Session,
+    /// A statement has failed. PostgreSQL refuses all that follow; SQLite may have rolled back by itself, so that
+    /// the next statement would be a transaction of its own. So nothing more is run, and nothing is kept.
+    failed: bool,
+}
+
+impl Txn {
+    /// Begins a transaction by this text.
+    ///
+    /// # Errors
+    /// When no connection is free in time, or the database does not begin.
+    pub(super) async fn begin(source: &Source, text: &str) -> Result<Self, Error> {
+        let mut session = source.pool.session().await?;
+        session.begin(text).await.map_err(failed_query)?;
+        let statements = Arc::clone(&source.statements);
+        Ok(Self { state: Mutex::new(State { session, failed: false }), statements, dialect: source.dialect })
+    }
+
+    /// Makes all of it durable.
+    ///
+    /// # Errors
+    /// When the database could not; then nothing of it is kept, unless the connection was lost before the answer.
+    pub(crate) async fn commit(self) -> Result<(), Error> {
+        let mut state = self.state.into_inner();
+        if state.failed {
+            let refused = "a transaction in which a statement failed was to be committed; it was rolled back";
+            roll_back(state).await;
+            return Err(Error::Impossible(refused.to_owned()));
+        }
+        Ok(state.session.end("COMMIT").await.map_err(failed_query)?)
+    }
+
+    /// Gives all of it up. Where the database does not answer, closing the connection gives it up as well.
+    pub(crate) async fn rollback(self) {
+        roll_back(self.state.into_inner()).await;
+    }
+
+    /// Allows every following statement a long time: for work on the whole school, such as a publication.
+    pub(super) async fn take_time(&self) {
+        self.state.lock().await.session.take_time();
+    }
+}
+
+async fn roll_back(mut state: State) {
+    if let Err(error) = state.session.end("ROLLBACK").await {
+        tracing::debug!(%error, "closed a connection that could not roll back");
+    }
+}
+
+fn failed_query(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(error.into()))
+}
+
+fn failed_execution(error: sqlx::Error) -> DbErr {
+    DbErr::Exec(RuntimeErr::SqlxError(error.into()))
+}
+
+impl State {
+    fn open(&mut self) -> Result<&mut Session, DbErr> {
+        if self.failed {
+            return Err(DbErr::Custom("an earlier statement of the transaction failed".to_owned()));
+        }
+        // A statement that is abandoned has not succeeded either.
+        self.failed = true;
+        Ok(&mut self.session)
+    }
+
+    fn note<T>(&mut self, answer: Result<T, DbErr>) -> Result<T, DbErr> {
+        self.failed = answer.is_err();
+        answer
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Txn {
+    fn get_database_backend(&self) -> DbBackend {
+        self.dialect.backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.state.lock().await;
+        let answer = state.open()?.execute(statement).await.map_err(failed_execution);
+        state.note(answer)
+    }
+
+    async fn execute_unprepared(&self, text: &str) -> Result<ExecResult, DbErr> {
+        let mut state = self.state.lock().await;
+        let answer = state.open()?.execute_text(text).await.map_err(failed_execution);
+        state.note(answer)
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.state.lock().await;
+        let answer = state.open()?.one(statement).await.map_err(failed_query);
+        state.note(answer)
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.state.lock().await;
+        let answer = state.open()?.all(statement).await.map_err(failed_query);
+        state.note(answer)
+    }
+}
+
+impl Reads for Txn {
+    type Connection = Self;
+
+    fn connection(&self) -> &Self {
+        self
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Source {
+    fn get_database_backend(&self) -> DbBackend {
+        self.dialect.backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        self.pool.session().await?.execute(statement).await.map_err(failed_execution)
+    }
+
+    async fn execute_unprepared(&self, text: &str) -> Result<ExecResult, DbErr> {
+        self.pool.session().await?.execute_text(text).await.map_err(failed_execution)
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        self.pool.session().await?.one(statement).await.map_err(failed_query)
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        self.pool.session().await?.all(statement).await.map_err(failed_query)
+    }
+}
