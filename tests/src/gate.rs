@@ -1,8 +1,10 @@
-//! A gate between a server and PostgreSQL that stops a transaction where a test wants it, for the server to
-//! be killed there.
+//! A gate between a server and PostgreSQL. It stops a transaction where a test wants it, for the server to be
+//! killed there; or it cuts, silences or delays a statement, for the server to live with it.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -25,11 +27,27 @@ pub enum Stop {
     Committed,
 }
 
+/// What happens to one statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The connection is cut before the statement reaches the database.
+    Cut,
+    /// The database runs the statement, and the connection is cut before the answer.
+    CutAnswer,
+    /// The connection stays open, and nothing passes any more.
+    Silence,
+    /// The statement reaches the database after this time.
+    Delay(Duration),
+}
+
 /// The gate. When it goes, so do all connections through it.
 pub struct Gate {
     address: SocketAddr,
     stop: watch::Sender<Stop>,
     stopped: watch::Receiver<Option<bool>>,
+    fault: Arc<Mutex<Option<(usize, Fault)>>>,
+    opened: watch::Receiver<u64>,
+    silent: watch::Sender<u64>,
     _connections: JoinSet<()>,
 }
 
@@ -38,6 +56,21 @@ pub struct Gate {
 struct Shared {
     stop: watch::Receiver<Stop>,
     stopped: Arc<watch::Sender<Option<bool>>>,
+    fault: Arc<Mutex<Option<(usize, Fault)>>>,
+    /// Connections up to this number are silent.
+    silent: watch::Receiver<u64>,
+}
+
+/// What becomes of the database's answers on one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answers {
+    Pass,
+    /// The next one is the last: it belongs to a commit that nobody hears of.
+    Stop,
+    /// The next one cuts the connection.
+    Cut,
+    /// They are swallowed, the end of the connection too.
+    Silence,
 }
 
 impl Gate {
@@ -50,20 +83,31 @@ impl Gate {
         let address = listener.local_addr().expect("a listener has an address");
         let (stop, watched) = watch::channel(Stop::Never);
         let (stopped, was_stopped) = watch::channel(None);
-        let shared = Shared { stop: watched, stopped: Arc::new(stopped) };
+        let (opening, opened) = watch::channel(0);
+        let (silent, silenced) = watch::channel(0);
+        let fault = Arc::default();
+        let shared =
+            Shared { stop: watched, stopped: Arc::new(stopped), fault: Arc::clone(&fault), silent: silenced };
         let mut accepting = JoinSet::new();
         accepting.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
+                opening.send_modify(|opened| *opened += 1);
+                let (number, shared) = (*opening.borrow(), shared.clone());
                 let server = TcpStream::connect(server.clone()).await.expect("PostgreSQL answers");
-                let (from_client, to_client) = client.into_split();
-                let (from_server, to_server) = server.into_split();
-                let (committing, commits) = watch::channel(false);
-                connections.spawn(requests(from_client, to_server, shared.clone(), committing));
-                connections.spawn(answers(from_server, to_client, shared.clone(), commits));
+                connections.spawn(async move {
+                    let (from_client, to_client) = client.into_split();
+                    let (from_server, to_server) = server.into_split();
+                    let (tell, told) = watch::channel(Answers::Pass);
+                    // Whichever ends first takes the whole connection along.
+                    tokio::select! {
+                        _ = requests(from_client, to_server, (number, shared.clone()), tell) => {}
+                        _ = answers(from_server, to_client, (number, shared.clone()), told) => {}
+                    }
+                });
             }
         });
-        Self { address, stop, stopped: was_stopped, _connections: accepting }
+        Self { address, stop, stopped: was_stopped, fault, opened, silent, _connections: accepting }
     }
 
     /// The database's URL through the gate, in the clear: a gate has to read what passes.
@@ -86,18 +130,37 @@ impl Gate {
         let stopped = stopped.wait_for(Option::is_some).await.expect("the gate stands");
         *stopped == Some(true)
     }
+
+    /// Lets this happen, once, to the so-many-th statement of the next transaction that takes the catalogue's
+    /// lock; `BEGIN` is the first.
+    pub fn strike(&self, nth: usize, fault: Fault) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some((nth, fault));
+    }
+
+    /// Takes back a fault that has not happened; returns whether it has.
+    pub fn struck(&self) -> bool {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).take().is_none()
+    }
+
+    /// Silences every connection that is open now; new ones work. Returns how many have been opened so far.
+    pub fn silence_open(&self) -> u64 {
+        let opened = *self.opened.borrow();
+        self.silent.send_replace(opened);
+        opened
+    }
 }
 
 /// From the server we test to the database, a request at a time.
 async fn requests(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    shared: Shared,
-    committing: watch::Sender<bool>,
+    (number, shared): (u64, Shared),
+    answers: watch::Sender<Answers>,
 ) -> std::io::Result<()> {
     // What opens a connection has no kind before its length.
     to.write_all(&message(&mut from).await?).await?;
-    let (mut request, mut executes, mut nth) = (Vec::new(), false, 0);
+    let mut statements: HashMap<Vec<u8>, bool> = HashMap::new();
+    let (mut request, mut executes, mut nth, mut locks) = (Vec::new(), false, 0, false);
     loop {
         let kind = from.read_u8().await?;
         let message = message(&mut from).await?;
@@ -105,6 +168,16 @@ async fn requests(
         request.push(kind);
         request.extend(&message);
         executes |= matches!(kind, b'E' | b'Q');
+        locks |= match kind {
+            b'Q' => takes_lock(body),
+            b'P' => {
+                let (name, text) = text(body);
+                statements.insert(name.to_vec(), takes_lock(text));
+                false
+            }
+            b'B' => statements.get(text(text(body).1).0).copied().unwrap_or_default(),
+            _ => false,
+        };
         // A request ends with a Sync, or is a Query by itself; all before it goes with it.
         if !matches!(kind, b'S' | b'Q' | b'p' | b'X') {
             continue;
@@ -120,12 +193,45 @@ async fn requests(
             shared.stopped.send_replace(Some(commits));
             return std::future::pending().await;
         }
-        committing.send_replace(commits && stop == Stop::Committed);
+        let strikes = executes && nth > 0 && (locks || nth == 1);
+        let fault = shared
+            .fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take_if(|(statement, _)| strikes && *statement == nth);
+        answers.send_replace(match fault {
+            _ if commits && stop == Stop::Committed => Answers::Stop,
+            Some((_, Fault::Cut)) => return Ok(()),
+            Some((_, Fault::CutAnswer)) => Answers::Cut,
+            Some((_, Fault::Silence)) => Answers::Silence,
+            _ if number <= *shared.silent.borrow() => Answers::Silence,
+            Some((_, Fault::Delay(_))) | None => Answers::Pass,
+        });
+        if *answers.borrow() == Answers::Silence {
+            return std::future::pending().await;
+        }
+        if let Some((_, Fault::Delay(time))) = fault {
+            tokio::time::sleep(time).await;
+        }
         to.write_all(&request).await?;
         request.clear();
         executes = false;
-        nth = if commits || body.starts_with(b"ROLLBACK") { 0 } else { nth };
+        if commits || body.starts_with(b"ROLLBACK") {
+            (nth, locks) = (0, false);
+        }
     }
+}
+
+/// A text that ends with a zero byte, and what follows.
+fn text(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    (bytes.get(..end).unwrap_or_default(), bytes.get(end + 1..).unwrap_or_default())
+}
+
+/// Whether this statement takes the catalogue's lock, shared or alone. A migration's lock has its key in its text.
+fn takes_lock(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    text.contains("pg_advisory_xact_lock($1)") || text.contains("pg_advisory_xact_lock_shared($1)")
 }
 
 /// A length and as much as it says.
@@ -137,22 +243,30 @@ async fn message(from: &mut OwnedReadHalf) -> std::io::Result<Vec<u8>> {
     Ok(message)
 }
 
-/// From the database to the server we test, unless that should not hear of its commit.
+/// From the database to the server we test, unless that should not hear of it.
 async fn answers(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    shared: Shared,
-    committing: watch::Receiver<bool>,
+    (number, shared): (u64, Shared),
+    told: watch::Receiver<Answers>,
 ) -> std::io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let read = from.read(&mut buffer).await?;
+        let read = from.read(&mut buffer).await;
+        let becomes = *told.borrow();
+        match becomes {
+            Answers::Stop => {
+                shared.stopped.send_replace(Some(true));
+                return std::future::pending().await;
+            }
+            Answers::Cut => return Ok(()),
+            Answers::Silence => return std::future::pending().await,
+            Answers::Pass if number <= *shared.silent.borrow() => return std::future::pending().await,
+            Answers::Pass => {}
+        }
+        let read = read?;
         if read == 0 {
             return Ok(());
-        }
-        if *committing.borrow() {
-            shared.stopped.send_replace(Some(true));
-            return std::future::pending().await;
         }
         to.write_all(buffer.get(..read).unwrap_or_default()).await?;
     }

@@ -30,9 +30,9 @@ use uuid::Uuid;
 
 pub use client::{Answer, Client};
 pub use database::{Backend, Database};
-pub use gate::{Gate, Stop};
+pub use gate::{Fault, Gate, Stop};
 pub use packs::Packs;
-pub use process::{Process, SECRET, command};
+pub use process::{Process, SECRET, command, command_on_disk_of};
 pub use socket::{Closed, Frame, Socket};
 
 /// When a test's clock starts, unless it says otherwise: a Thursday noon in UTC.

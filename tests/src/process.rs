@@ -86,6 +86,18 @@ impl Process {
         self.child.kill().await.expect("the process can be killed");
     }
 
+    /// Lets no file that it writes grow past so many bytes; none: as far as the disk allows.
+    pub async fn limit_files(&self, bytes: Option<u64>) {
+        let soft = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+        let pid = self.id().to_string();
+        let status = Command::new("prlimit")
+            .args(["--pid", &pid, &format!("--fsize={soft}:unlimited")])
+            .status()
+            .await
+            .expect("prlimit runs");
+        assert!(status.success(), "prlimit sets the limit");
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id().expect("the process runs")
@@ -97,18 +109,33 @@ pub async fn command(config: &Config, arguments: &[&str]) -> std::process::Outpu
     plaudit(config).args(arguments).output().await.expect("the binary runs")
 }
 
+/// The same, where no file that it writes grows past about so many bytes.
+pub async fn command_on_disk_of(bytes: u64, config: &Config, arguments: &[&str]) -> std::process::Output {
+    let mut limited = Command::new("prlimit");
+    let command = plaudit(config);
+    let command = command.as_std();
+    limited.arg(format!("--fsize={bytes}")).arg(command.get_program()).args(command.get_args());
+    limited.env_clear();
+    limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    limited.args(arguments).output().await.expect("the binary runs")
+}
+
 /// The secret that processes verify tokens with.
 pub const SECRET: &str = "a-secret-of-the-tests-that-is-long-enough";
 
 /// The binary with nothing in its environment but what these settings say, in production.
 fn plaudit(config: &Config) -> Command {
-    let mut command = Command::new(binary());
+    // A write past the limit on the size of files fails, where its signal is ignored, as on a full disk.
+    let mut command = Command::new("/bin/sh");
     command
+        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+        .arg(binary())
         .env_clear()
         .env("PLAUDIT_PROFILE", "production")
         .env("PLAUDIT_AUTH_SECRET", SECRET)
         .env("PLAUDIT_LISTEN", "127.0.0.1:0")
         .env("PLAUDIT_DATABASE_URL", &config.database_url)
+        .env("PLAUDIT_DATABASE_STATEMENT_SECONDS", config.database_statement_seconds.to_string())
         .env("PLAUDIT_CATALOGS", config.catalogs.join(","))
         .env("PLAUDIT_LOG_FORMAT", "json");
     command

@@ -44,7 +44,7 @@ pub(crate) async fn sign_in(app: &App, claims: Claims) -> Result<Actor, Failure>
         return Ok(Actor::Service { source: claims.subject.into() });
     }
     let id = claims.subject.parse().map_err(|_| unauthenticated("The token's sub is no UUID."))?;
-    let row = match people::by_id(&app.db, id).await? {
+    let row = match people::by_id(&app.db.reserved(), id).await? {
         Some(row) => row,
         None => welcome(app, id, &claims).await?,
     };

@@ -13,6 +13,7 @@ use sea_orm::{
 use super::dialect::Dialect;
 use super::driver::{Deadlines, Options};
 use super::error::Error;
+use super::file;
 use super::pool::{Era, Pool, PoolUse};
 use super::txn::Txn;
 
@@ -24,7 +25,7 @@ const RECORDERS: u32 = 2;
 const RESERVED: u32 = 2;
 /// Connections to PostgreSQL for the tasks of the server itself.
 const TASKS: u32 = 2;
-/// How much later than PostgreSQL itself we give up a statement.
+/// How much later than PostgreSQL itself we give up a statement, at most.
 const GRACE: Duration = Duration::from_secs(2);
 /// How long SQLite waits for its lock: see the pragma `busy_timeout`.
 const SQLITE_LOCK: Duration = Duration::from_secs(5);
@@ -55,7 +56,7 @@ struct Pools {
 
 /// A pool, and where its statements are counted.
 #[derive(Clone)]
-pub(super) struct Source {
+pub(crate) struct Source {
     pub(super) pool: Pool,
     pub(super) statements: Arc<AtomicU64>,
     pub(super) dialect: Dialect,
@@ -78,7 +79,7 @@ impl PoolLimits {
             Dialect::Sqlite => self.statement.max(SQLITE_LOCK),
             Dialect::Postgres => self.statement,
         };
-        Deadlines { statement: self.statement, answer: answer + GRACE }
+        Deadlines { statement: self.statement, answer: answer + GRACE.min(answer) }
     }
 }
 
@@ -89,6 +90,9 @@ impl Database {
     /// When the URL is neither, or the database does not answer in time.
     pub async fn open(url: &str, limits: PoolLimits) -> Result<Self, Error> {
         let database = Self::lazy(url, limits)?;
+        if let Options::Sqlite(options) = &database.pools.options {
+            file::create(url, options)?;
+        }
         database.reads.pool.session().await?.ping().await.map_err(unanswered)?;
         Ok(database)
     }
@@ -124,11 +128,16 @@ impl Database {
 
     /// A database that never answers.
     #[cfg(test)]
-    #[expect(clippy::unwrap_used, reason = "the URL can be read")]
     pub(crate) fn nowhere() -> Self {
         let moment = Duration::from_millis(100);
         let limits = PoolLimits { connections: 1, acquire: moment, statement: moment };
         Self::lazy("sqlite:///nowhere/plaudit.db", limits).unwrap()
+    }
+
+    /// A connection of the writers, as it is.
+    #[cfg(test)]
+    pub(super) async fn write_session(&self) -> super::session::Session {
+        self.writes.pool.session().await.unwrap()
     }
 
     /// Which of the two it is.

@@ -13,6 +13,7 @@ pub(crate) mod enrollments;
 mod error;
 pub(crate) mod events;
 pub(crate) mod feed;
+mod file;
 pub(crate) mod guardians;
 pub(crate) mod holdings;
 pub(crate) mod leaderboard;

@@ -1,5 +1,8 @@
 //! A transaction. Its commit is believed only if it is the outermost one and every statement before it succeeded.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -124,7 +124,9 @@ fn faults_of_code(path: &str, text: &str) -> Vec<String> {
             .iter()
             .any(|word| code.contains(&format!("\"{word}")));
         fault(sql && !store, "SQL is written in the store");
-        let opens = code.contains(".begin()") || code.contains(".begin_with_options(");
+        let opens = code.contains(".begin()")
+            || code.contains(".begin_recording()")
+            || code.contains(".begin_with_options(");
         let may = ["store", "pipeline", "registry", "delivery"].map(|name| format!("api/src/{name}/"));
         fault(
             opens && !may.iter().any(|folder| within(folder)),

@@ -1,0 +1,237 @@
+//! The network between the server and PostgreSQL fails at every statement in turn, and for every open
+//! connection at once: what was acknowledged is there, once, and the server serves again without a restart.
+
+use std::time::Duration;
+
+use plaudit::auth::Role;
+use plaudit::clock::Clock;
+use plaudit::config::Config;
+use serde_json::{Value, json};
+use tests::{Backend, Client, Database, Fault, Gate, Process, command};
+use uuid::Uuid;
+
+/// How soon the server has to serve again.
+const SOON: Duration = Duration::from_secs(15);
+const FAULTS: [Fault; 4] =
+    [Fault::Cut, Fault::CutAnswer, Fault::Silence, Fault::Delay(Duration::from_millis(50))];
+const UPSERT: &str =
+    "mutation($input: UpsertUserInput!) { upsertUser(input: $input) { userErrors { code } } }";
+const RECORD: &str =
+    "mutation($input: RecordEventInput!) { recordEvent(input: $input) { eventId userErrors { code } } }";
+const BADGE: &str = "mutation($input: CreateBadgeInput!) { createBadge(input: $input) { achievement { id } userErrors { code } } }";
+const AWARD: &str =
+    "mutation($input: AwardBadgeInput!) { awardBadge(input: $input) { award { id } userErrors { code } } }";
+const REVOKE: &str =
+    "mutation($input: RevokeAwardInput!) { revokeAward(input: $input) { userErrors { code } } }";
+const ERASE: &str =
+    "mutation($input: ErasePersonInput!) { erasePerson(input: $input) { userErrors { code } } }";
+
+/// A server behind a gate.
+struct School {
+    database: Database,
+    /// Past the gate.
+    config: Config,
+    gate: Gate,
+    server: Process,
+    service: Client,
+    admin: Client,
+}
+
+impl School {
+    /// A school on PostgreSQL, if there is one.
+    async fn open() -> Option<Self> {
+        let database = Database::create(Backend::Postgres).await?;
+        let mut config = tests::settings(&database);
+        config.database_statement_seconds = 1;
+        plaudit::start::migrate(&config, &Clock::System).await.expect("the tables are made");
+        let gate = Gate::before(&database).await;
+        let through = Config { database_url: gate.url(&database), ..config.clone() };
+        let server = Process::serve(&through).await;
+        let service = server.client("school", Role::Service);
+        let admin = server.client(&Uuid::new_v4().to_string(), Role::SuperAdmin);
+        acknowledged(&admin, "{ me { id } }", Value::Null).await;
+        Some(Self { database, config, gate, server, service, admin })
+    }
+
+    async fn person(&self) -> Uuid {
+        let id = Uuid::new_v4();
+        acknowledged(&self.service, UPSERT, json!({"id": id, "displayName": "Ada"})).await;
+        id
+    }
+
+    async fn badge(&self) -> Value {
+        let input =
+            json!({"name": "Team Player", "iconUrl": "https://school.example/badge.png", "xpBonus": 0});
+        acknowledged(&self.admin, BADGE, input).await["createBadge"]["achievement"]["id"].clone()
+    }
+
+    /// Lets each fault happen to each statement of this act in turn; returns how often the act was done, and of
+    /// how many statements it consists. `prepare` makes what the act is done to, while nothing fails.
+    async fn strike_each(
+        &self,
+        client: &Client,
+        document: &str,
+        prepare: impl AsyncFn() -> Value,
+    ) -> (i64, usize) {
+        let (mut done, mut statements) = (0, 0);
+        for fault in FAULTS {
+            for nth in 1.. {
+                let input = prepare().await;
+                self.gate.strike(nth, fault);
+                acknowledged(client, document, input).await;
+                done += 1;
+                if !self.gate.struck() {
+                    assert!(nth > 10, "{nth} statements are too few for what is written");
+                    statements = nth - 1;
+                    break;
+                }
+            }
+        }
+        (done, statements)
+    }
+
+    /// Kills the server; then this query, over a connection of its own, finds so many, and nothing disagrees.
+    async fn expect_whole(self, found: &str, expected: i64) {
+        self.server.kill().await;
+        assert_eq!(self.database.number(found).await, expected, "{found}");
+        let report = plaudit::check::run(&self.config).await.expect("the database can be checked");
+        let differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
+        assert_eq!(differences, Vec::<String>::new());
+        self.database.drop().await;
+    }
+}
+
+/// Sends this until the server acknowledges it, which it has to do soon; returns the answer's data.
+async fn acknowledged(client: &Client, document: &str, input: Value) -> Value {
+    let sending = async {
+        loop {
+            let Ok(answer) = client.try_ask(document, json!({"input": input})).await else { continue };
+            if answer.body.get("errors").is_some() {
+                assert_eq!(answer.code(), "UNAVAILABLE", "{}", answer.body);
+                continue;
+            }
+            let data = &answer.body["data"];
+            let errors = data.as_object().and_then(|data| data.values().next());
+            match errors.map(|payload| &payload["userErrors"][0]["code"]) {
+                Some(Value::String(code)) if code == "UNAVAILABLE" => {}
+                Some(Value::String(code)) => panic!("refused with {code}: {document} {input}"),
+                _ => return data.clone(),
+            }
+        }
+    };
+    let answered = tokio::time::timeout(SOON, sending).await;
+    answered.unwrap_or_else(|_| panic!("the server does not serve again within {SOON:?}: {document}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_at_any_statement_of_recording_loses_and_doubles_nothing() {
+    let Some(school) = School::open().await else { return };
+    let ada = school.person().await;
+    let (done, statements) = school
+        .strike_each(
+            &school.service,
+            RECORD,
+            async || json!({"id": Uuid::new_v4().to_string(), "userId": ada, "activity": "comment_written"}),
+        )
+        .await;
+    eprintln!("{done} events; each of {statements} statements was cut, silenced and delayed");
+    let events = "SELECT CASE WHEN count(*) = count(DISTINCT external_id) THEN count(*) ELSE -1 END
+        FROM events WHERE source = 'school'";
+    school.expect_whole(events, done).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_at_any_statement_of_an_award_loses_and_doubles_nothing() {
+    let Some(school) = School::open().await else { return };
+    let badge = school.badge().await;
+    let (done, _) = school
+        .strike_each(
+            &school.admin,
+            AWARD,
+            async || json!({"badgeId": badge, "studentId": school.person().await}),
+        )
+        .await;
+    school.expect_whole("SELECT count(*) FROM awards WHERE cause = 'PERSON'", done).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_at_any_statement_of_a_revocation_loses_and_doubles_nothing() {
+    let Some(school) = School::open().await else { return };
+    let badge = school.badge().await;
+    let (done, _) = school
+        .strike_each(&school.admin, REVOKE, async || {
+            let input = json!({"badgeId": badge, "studentId": school.person().await});
+            let given = acknowledged(&school.admin, AWARD, input).await;
+            json!({"awardId": given["awardBadge"]["award"]["id"], "reason": "A mistake"})
+        })
+        .await;
+    school.expect_whole("SELECT count(*) FROM awards WHERE revoked_at IS NOT NULL", done).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_at_any_statement_of_an_erasure_loses_and_doubles_nothing() {
+    let Some(school) = School::open().await else { return };
+    let (done, _) =
+        school.strike_each(&school.admin, ERASE, async || json!({"userId": school.person().await})).await;
+    school.expect_whole("SELECT count(*) FROM people WHERE erased_at IS NOT NULL", done).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_at_any_statement_of_a_publication_publishes_all_of_it_or_nothing() {
+    let Some(mut school) = School::open().await else { return };
+    let ada = school.person().await;
+    let event = json!({"id": "a", "userId": ada, "activity": "comment_written"});
+    acknowledged(&school.service, RECORD, event).await;
+    // The rest of the catalogue is published through the gate, where the server also works.
+    let url = school.gate.url(&school.database);
+    school.config.catalogs.pop();
+    let fewer = Config { database_url: url, ..school.config.clone() };
+    let version = "SELECT max(version) FROM publications";
+    let published = school.database.number(version).await;
+    // The lock is the third statement.
+    for nth in 3.. {
+        school.gate.strike(nth, Fault::Cut);
+        let migrated = command(&fewer, &["migrate"]).await;
+        let struck = school.gate.struck();
+        assert_eq!(migrated.status.success(), !struck, "{migrated:?}");
+        assert_eq!(school.database.number(version).await, published + i64::from(!struck));
+        if !struck {
+            assert!(nth > 5, "{nth} statements are too few for what is written");
+            break;
+        }
+    }
+    let event = json!({"id": "b", "userId": ada, "activity": "comment_written"});
+    acknowledged(&school.service, RECORD, event).await;
+    school.expect_whole("SELECT count(*) FROM events WHERE source = 'school'", 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recording_and_reading_go_on_soon_after_every_open_connection_fell_silent() {
+    let Some(school) = School::open().await else { return };
+    let ada = school.person().await;
+    let event = |nth: usize| json!({"id": nth.to_string(), "userId": ada, "activity": "comment_written"});
+    // Every pool has several connections open.
+    let many = (0..30).map(async |nth| {
+        acknowledged(&school.service, RECORD, event(nth)).await;
+        acknowledged(&school.admin, "{ me { id xp } }", Value::Null).await;
+        school.person().await;
+    });
+    futures_util::future::join_all(many).await;
+    let ready = async || {
+        let url = format!("{}/health/ready", school.server.url);
+        reqwest::get(url).await.expect("the server answers").status().as_u16()
+    };
+    assert_eq!(ready().await, 200);
+
+    let opened = school.gate.silence_open();
+    assert!(opened > 8, "only {opened} connections were open");
+    let told = tokio::time::timeout(SOON, ready()).await;
+    assert_eq!(told.expect("readiness is told soon"), 503, "the database does not answer");
+    let more = (30..60).map(async |nth| {
+        acknowledged(&school.service, RECORD, event(nth)).await;
+        acknowledged(&school.admin, "{ me { id xp } }", Value::Null).await;
+    });
+    futures_util::future::join_all(more).await;
+    assert_eq!(ready().await, 200);
+    school.expect_whole("SELECT count(*) FROM events WHERE source = 'school'", 60).await;
+}
