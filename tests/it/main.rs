@@ -22,6 +22,7 @@ mod erasure;
 mod flow;
 mod graphql;
 mod input;
+mod limits;
 mod n_plus_one;
 mod order;
 mod outbox;
