@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::auth::token::Keys;
+use crate::budget::{CostBudget, Exports};
 use crate::bus::Bus;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
@@ -30,6 +31,10 @@ pub struct App {
     pub(crate) bus: Bus,
     /// What subscribers read the feed through.
     pub(crate) hub: Arc<Hub>,
+    /// What callers have spent of their cost per minute.
+    pub(crate) costs: Arc<CostBudget>,
+    /// Who exports at this moment.
+    pub(crate) exports: Arc<Exports>,
 }
 
 #[cfg(test)]
@@ -38,6 +43,7 @@ impl App {
     pub(crate) fn for_tests(config: Config, clock: Clock) -> Self {
         let keys = Keys::load(&config.auth).unwrap();
         Self {
+            costs: Arc::new(CostBudget::new(&config.limits)),
             config: Arc::new(config),
             clock,
             db: Database::nowhere(),
@@ -46,6 +52,7 @@ impl App {
             batcher: Batcher::new().0,
             bus: Bus::new(),
             hub: Arc::new(Hub::new()),
+            exports: Arc::default(),
         }
     }
 }

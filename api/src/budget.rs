@@ -1,5 +1,11 @@
 //! What one caller may use at once and per minute.
 
+mod cost;
+mod exports;
+
+pub(crate) use cost::CostBudget;
+pub(crate) use exports::Exports;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::auth::token::Keys;
+use crate::budget::CostBudget;
 use crate::bus::Bus;
 use crate::catalogue::{Bundle, Catalogue, Source};
 use crate::clock::Clock;
@@ -212,6 +213,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
 
     let (batcher, queue) = Batcher::new();
     let app = App {
+        costs: Arc::new(CostBudget::new(&config.limits)),
         config: Arc::new(config),
         clock,
         db,
@@ -220,6 +222,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
         batcher,
         bus: Bus::new(),
         hub: Arc::new(Hub::new()),
+        exports: Arc::default(),
     };
     app.hub.begin(&app).await?;
     let stop = watch::Sender::new(false);

@@ -23,6 +23,7 @@ mod erasure;
 mod flow;
 mod graphql;
 mod input;
+mod limits;
 mod n_plus_one;
 mod network;
 mod order;

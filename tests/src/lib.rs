@@ -174,6 +174,8 @@ pub fn settings(database: &Database) -> Config {
     config.database_url = database.url();
     // A test that ends has nobody left to say goodbye to.
     config.limits.shutdown_seconds = 1;
+    // Tests send more than a person does. Those of the budget set it.
+    config.limits.cost_per_minute = 0;
     config
 }
 

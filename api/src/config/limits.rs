@@ -26,6 +26,14 @@ pub struct Limits {
     pub depth: usize,
     /// The cost of an operation: one a field, and a list's size times what is asked of each row.
     pub complexity: usize,
+    /// Units of cost that a person may cause per minute, and an address that sends no valid token; 0 turns it off.
+    pub cost_per_minute: u64,
+    /// How many times `cost_per_minute` an admin may cause.
+    pub cost_per_minute_admin: u64,
+    /// How many times `cost_per_minute` a service may cause; the events it records are not counted.
+    pub cost_per_minute_service: u64,
+    /// Bytes of one answer, over HTTP and on a socket, and of an export.
+    pub answer_bytes: usize,
     /// Events of one `recordEvents`.
     pub batch_events: usize,
     /// Bytes of one event's attributes, as compact JSON.
@@ -70,6 +78,10 @@ impl Default for Limits {
             operations: 5,
             depth: 15,
             complexity: 10_000,
+            cost_per_minute: 100_000,
+            cost_per_minute_admin: 4,
+            cost_per_minute_service: 10,
+            answer_bytes: 4 * 1024 * 1024,
             batch_events: 1_000,
             attributes_bytes: 4 * 1024,
             socket_message_bytes: 64 * 1024,

@@ -244,6 +244,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     // Introspection by the usual tools is 15 deep.
     number!("limits.depth", limits.depth, 15..=100),
     number!("limits.complexity", limits.complexity, 100..=10_000_000),
+    number!("limits.cost_per_minute", limits.cost_per_minute, 0..=1_000_000_000),
+    number!("limits.cost_per_minute_admin", limits.cost_per_minute_admin, 1..=1_000),
+    number!("limits.cost_per_minute_service", limits.cost_per_minute_service, 1..=1_000),
+    number!("limits.answer_bytes", limits.answer_bytes, 4_096..=67_108_864),
     number!("limits.batch_events", limits.batch_events, 1..=1_000),
     number!("limits.attributes_bytes", limits.attributes_bytes, 64..=65_536),
     number!("limits.socket_message_bytes", limits.socket_message_bytes, 1_024..=16_777_216),

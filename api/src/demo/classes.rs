@@ -103,7 +103,7 @@ async fn give(app: &App, head: &Author, school: &School, badge: &Badge) -> Resul
 async fn find(app: &App, course: &Course) -> Result<Option<(Uuid, Vec<Uuid>)>, Failure> {
     let there = store::courses::page_of(&app.db, store::courses::Wanted::default(), None, 100).await?;
     let Some(row) = there.into_iter().find(|row| row.title == course.title) else { return Ok(None) };
-    let lessons = store::courses::lessons_of(&app.db, [row.id]).await?;
+    let lessons = store::courses::lessons_of(&app.db, [row.id], 0, u64::MAX).await?;
     Ok(Some((row.id, lessons.into_iter().map(|lesson| lesson.id).collect())))
 }
 

@@ -168,10 +168,9 @@ impl Achievement {
 /// What can be earned, by category.
 #[derive(SimpleObject)]
 pub(crate) struct Catalog {
-    /// The categories that have anything to show, in the order of the packs.
-    #[graphql(complexity = "10 * (child_complexity + 1)")]
+    /// The categories of this page's achievements, in the order of the packs.
     pub(crate) categories: Vec<Category>,
-    /// How many achievements they hold together.
+    /// How many achievements there are on all pages.
     pub(crate) total_count: i64,
 }
 
@@ -182,8 +181,7 @@ pub(crate) struct Category {
     pub(crate) key: String,
     /// Its name, for people.
     pub(crate) name: String,
-    /// In the order of the packs.
-    #[graphql(complexity = "20 * (child_complexity + 1)")]
+    /// Those of this page, in the order of the packs.
     pub(crate) achievements: Vec<Achievement>,
 }
 

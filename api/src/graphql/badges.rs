@@ -75,7 +75,6 @@ pub(crate) struct CreateBadgePayload {
     /// The badge as it is now; null if something was wrong.
     achievement: Option<Achievement>,
     /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 
@@ -85,7 +84,6 @@ pub(crate) struct UpdateBadgePayload {
     /// The badge as it is now; null if something was wrong.
     achievement: Option<Achievement>,
     /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 
@@ -95,7 +93,6 @@ pub(crate) struct RetireBadgePayload {
     /// The badge as it is now; null if something was wrong.
     achievement: Option<Achievement>,
     /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 
@@ -138,7 +135,6 @@ pub(crate) struct AwardBadgePayload {
     /// The student had the badge already.
     duplicate: Option<bool>,
     /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 
@@ -146,10 +142,8 @@ pub(crate) struct AwardBadgePayload {
 #[derive(SimpleObject)]
 pub(crate) struct AwardBadgesPayload {
     /// One row a student, in the order in which they were sent.
-    #[graphql(complexity = "100 * (child_complexity + 1)")]
     results: Vec<AwardResult>,
     /// What was wrong with the whole; then nothing is given.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 
@@ -163,7 +157,6 @@ pub(crate) struct AwardResult {
     /// The student had the badge already.
     duplicate: bool,
     /// What was wrong.
-    #[graphql(complexity = "2 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 
@@ -182,7 +175,6 @@ pub(crate) struct RevokeAwardPayload {
     /// The award as it is now.
     award: Option<Award>,
     /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 

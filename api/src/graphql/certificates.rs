@@ -155,17 +155,25 @@ impl StudentAchievements {
 /// What people have given a student.
 #[Object]
 impl StudentAchievements {
-    /// All their certificates, newest first.
-    #[graphql(complexity = "100 * (child_complexity + 1)")]
-    async fn certificates(&self, ctx: &Context<'_>) -> Answer<Vec<Certificate>> {
-        let rows = loaders(ctx)?.load_one(CertificatesOf(self.seen)).await?.unwrap_or_default();
+    /// Their newest certificates; `Query.certificates` has pages of all of them.
+    async fn certificates(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, at most 100.", default = 100)] first: Option<i32>,
+    ) -> Answer<Vec<Certificate>> {
+        let limit = page::at_most("first", first.unwrap_or(page::MOST), page::MOST)?;
+        let rows = loaders(ctx)?.load_one(CertificatesOf(self.seen, limit)).await?.unwrap_or_default();
         Ok(rows.iter().cloned().map(Certificate).collect())
     }
 
-    /// All badges that people gave them and did not revoke, newest first.
-    #[graphql(complexity = "100 * (child_complexity + 1)")]
-    async fn badges(&self, ctx: &Context<'_>) -> Answer<Vec<Award>> {
-        let rows = loaders(ctx)?.load_one(BadgesOf(self.seen)).await?.unwrap_or_default();
+    /// The newest badges that people gave them and did not revoke; `Query.earned` has pages of all they earned.
+    async fn badges(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, at most 100.", default = 100)] first: Option<i32>,
+    ) -> Answer<Vec<Award>> {
+        let limit = page::at_most("first", first.unwrap_or(page::MOST), page::MOST)?;
+        let rows = loaders(ctx)?.load_one(BadgesOf(self.seen, limit)).await?.unwrap_or_default();
         Ok(rows.iter().cloned().map(Award).collect())
     }
 }
@@ -195,7 +203,6 @@ pub(crate) struct CreateCertificatePayload {
     /// The certificate; null if something was wrong.
     certificate: Option<Certificate>,
     /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 
@@ -224,7 +231,6 @@ pub(crate) struct UpdateCertificatePayload {
     /// The certificate as it is now; null if something was wrong.
     certificate: Option<Certificate>,
     /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 
@@ -241,7 +247,6 @@ pub(crate) struct DeleteCertificatePayload {
     /// The certificate, which only admins see from now on; null if something was wrong.
     certificate: Option<Certificate>,
     /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 

@@ -40,15 +40,20 @@ impl Course {
         }
     }
 
-    /// Its lessons, in order.
-    #[graphql(complexity = "20 * (child_complexity + 1)")]
-    async fn lessons(&self, ctx: &Context<'_>) -> Answer<Vec<Lesson>> {
-        let lessons = loaders(ctx)?.load_one(LessonsOf(self.0.id)).await?.unwrap_or_default();
+    /// Its lessons, in order, by pages.
+    async fn lessons(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, at most 100.", default = 100)] first: Option<i32>,
+        #[graphql(desc = "Go on behind the lesson at this position.")] after: Option<i32>,
+    ) -> Answer<Vec<Lesson>> {
+        let limit = page::at_most("first", first.unwrap_or(page::MOST), page::MOST)?;
+        let lessons = LessonsOf { course: self.0.id, after: after.unwrap_or(0), limit };
+        let lessons = loaders(ctx)?.load_one(lessons).await?.unwrap_or_default();
         Ok(lessons.iter().cloned().map(Lesson).collect())
     }
 
     /// Who takes it now, as far as the caller may see their record, by name.
-    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn students(
         &self,
         ctx: &Context<'_>,
@@ -178,7 +183,6 @@ pub(crate) struct CreateCoursePayload {
     /// The course; null if something was wrong.
     course: Option<Course>,
     /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 
@@ -204,7 +208,6 @@ pub(crate) struct UpdateCoursePayload {
     /// The course as it is now; null if something was wrong.
     course: Option<Course>,
     /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 

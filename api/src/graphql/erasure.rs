@@ -24,7 +24,6 @@ pub(crate) struct ExportPersonPayload {
     /// Everything that is held on them, as a JSON object with a list a kind; null if something was wrong.
     export: Option<Json<serde_json::Value>>,
     /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 
@@ -41,7 +40,6 @@ pub(crate) struct ErasePersonPayload {
     /// The person as they are from now on, without a name; null if something was wrong.
     user: Option<User>,
     /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 

@@ -46,12 +46,10 @@ pub(crate) struct RecordEventPayload {
     /// All XP it brought this person, bonuses included.
     xp_gained: Option<i64>,
     /// The awards it brought this person.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     awards: Option<Vec<Award>>,
     /// The person, as they are now.
     user: Option<User>,
     /// Why it was refused.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 
@@ -59,10 +57,8 @@ pub(crate) struct RecordEventPayload {
 #[derive(SimpleObject)]
 pub(crate) struct RecordEventsPayload {
     /// One row an event, in the order in which they were sent.
-    #[graphql(complexity = "100 * (child_complexity + 1)")]
     results: Vec<RecordEventResult>,
     /// What was wrong with the whole, such as too many events; then nothing is kept.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 
@@ -78,10 +74,8 @@ pub(crate) struct RecordEventResult {
     /// All XP it brought this person, bonuses included; 0 if it was refused.
     xp_gained: i64,
     /// The awards it brought this person.
-    #[graphql(complexity = "2 * (child_complexity + 1)")]
     awards: Vec<Award>,
     /// Why it was refused.
-    #[graphql(complexity = "2 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 

@@ -11,6 +11,7 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, ServerError, Variables};
 
+use super::cost::{self, Cost};
 use super::scan::{scan, too_complex};
 use crate::config::Limits;
 use crate::refusal::Refusal;
@@ -23,6 +24,8 @@ pub(crate) struct Admitted {
     pub(crate) kind: OperationType,
     /// Its kind and the fields at its root, such as `mutation awardBadge`.
     pub(crate) name: String,
+    /// What it costs.
+    pub(crate) cost: Cost,
 }
 
 /// Why a document was not admitted.
@@ -56,11 +59,20 @@ pub(crate) fn admit(
     check(&document, limits)?;
     let operation = choose(&document.operations, operation_name)?;
     check_variables(operation, variables)?;
+    let cost = cost::of(&document, operation, variables);
+    let most = u64::try_from(limits.complexity).unwrap_or(u64::MAX);
+    if cost.units > most {
+        let message = format!(
+            "The operation costs {} units, more than {most} (complexity). Ask for fewer rows.",
+            cost.units
+        );
+        return Err(too_complex(message).into());
+    }
     let kind = operation.ty;
     let mut fields = BTreeSet::new();
     add_fields(&document, &operation.selection_set.node, &mut fields);
     let name = fields.into_iter().fold(kind.to_string(), |name, field| name + " " + field);
-    Ok(Admitted { document, kind, name })
+    Ok(Admitted { document, kind, name, cost })
 }
 
 /// Refuses a document that asks for more than one request may. Linear in the length of the document.

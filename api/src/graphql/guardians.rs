@@ -31,7 +31,6 @@ pub(crate) struct LinkGuardianPayload {
     /// Whether they are linked now.
     linked: Option<bool>,
     /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 

@@ -92,7 +92,6 @@ impl Leaderboard {
     }
 
     /// The places, best first.
-    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn standings(
         &self,
         ctx: &Context<'_>,

@@ -33,7 +33,6 @@ pub(crate) struct EnrollPayload {
     /// Whether the student takes the course now.
     enrolled: Option<bool>,
     /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 
@@ -52,12 +51,10 @@ pub(crate) struct CompleteLessonPayload {
     /// The lesson; null if something was wrong.
     lesson: Option<Lesson>,
     /// The awards it brought the student; completed again, those of the first time.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     awards: Option<Vec<Award>>,
     /// The student's certificate of the course, once all its lessons are completed and if it issues one.
     certificate: Option<Certificate>,
     /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 
@@ -74,10 +71,8 @@ pub(crate) struct WriteCommentInput {
 #[derive(SimpleObject)]
 pub(crate) struct WriteCommentPayload {
     /// The awards it brought the caller; null if something was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     awards: Option<Vec<Award>>,
     /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 

@@ -46,12 +46,12 @@ pub(crate) struct SliceOf(pub(crate) Seen, pub(crate) Arc<awards::Slice>);
 /// How many awards a slice is cut from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct CountOf(pub(crate) Seen, pub(crate) Arc<awards::Slice>);
-/// All a person's certificates, newest first.
+/// A person's newest certificates, at most so many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct CertificatesOf(pub(crate) Seen);
-/// All badges that people gave a person, newest first.
+pub(crate) struct CertificatesOf(pub(crate) Seen, pub(crate) u64);
+/// The newest badges that people gave a person, at most so many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct BadgesOf(pub(crate) Seen);
+pub(crate) struct BadgesOf(pub(crate) Seen, pub(crate) u64);
 /// How many people hold an achievement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct HoldersOf(pub(crate) Uuid);
@@ -59,9 +59,16 @@ pub(crate) struct HoldersOf(pub(crate) Uuid);
 /// The children linked to a person now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ChildrenOf(pub(crate) Seen);
-/// The lessons of a course, in order.
+/// A page of the lessons of a course, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct LessonsOf(pub(crate) Uuid);
+pub(crate) struct LessonsOf {
+    /// The course.
+    pub(crate) course: Uuid,
+    /// Begin behind this position.
+    pub(crate) after: i32,
+    /// At most so many.
+    pub(crate) limit: u64,
+}
 /// That a person has completed a lesson.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct CompletedBy(pub(crate) Uuid, pub(crate) Seen);
@@ -180,10 +187,16 @@ impl Loader<CertificatesOf> for Loaders {
     type Error = Fault;
 
     async fn load(&self, keys: &[CertificatesOf]) -> Result<HashMap<CertificatesOf, Self::Value>, Fault> {
-        let people: Vec<Seen> = keys.iter().map(|key| key.0).collect();
-        let rows = certificates::of_seen(&self.app.db, &people, self.deleted).await?;
-        let mut of = grouped(rows.into_iter().map(|row| (row.student_id, row)));
-        Ok(keys.iter().map(|key| (*key, of.remove(&key.0.person()).unwrap_or_default().into())).collect())
+        let mut loaded = HashMap::new();
+        for (limit, people) in grouped(keys.iter().map(|key| (key.1, key.0))) {
+            let rows = certificates::of_seen(&self.app.db, &people, self.deleted, limit).await?;
+            let mut of = grouped(rows.into_iter().map(|row| (row.student_id, row)));
+            loaded.extend(people.into_iter().map(|person| {
+                let rows = of.remove(&person.person()).unwrap_or_default();
+                (CertificatesOf(person, limit), rows.into())
+            }));
+        }
+        Ok(loaded)
     }
 }
 
@@ -192,10 +205,16 @@ impl Loader<BadgesOf> for Loaders {
     type Error = Fault;
 
     async fn load(&self, keys: &[BadgesOf]) -> Result<HashMap<BadgesOf, Self::Value>, Fault> {
-        let people: Vec<Seen> = keys.iter().map(|key| key.0).collect();
-        let rows = awards::given_to(&self.app.db, &people).await?;
-        let mut of = grouped(rows.into_iter().map(|row| (row.person_id, row)));
-        Ok(keys.iter().map(|key| (*key, of.remove(&key.0.person()).unwrap_or_default().into())).collect())
+        let mut loaded = HashMap::new();
+        for (limit, people) in grouped(keys.iter().map(|key| (key.1, key.0))) {
+            let rows = awards::given_to(&self.app.db, &people, limit).await?;
+            let mut of = grouped(rows.into_iter().map(|row| (row.person_id, row)));
+            loaded.extend(people.into_iter().map(|person| {
+                let rows = of.remove(&person.person()).unwrap_or_default();
+                (BadgesOf(person, limit), rows.into())
+            }));
+        }
+        Ok(loaded)
     }
 }
 
@@ -226,9 +245,14 @@ impl Loader<LessonsOf> for Loaders {
     type Error = Fault;
 
     async fn load(&self, keys: &[LessonsOf]) -> Result<HashMap<LessonsOf, Self::Value>, Fault> {
-        let rows = courses::lessons_of(&self.app.db, keys.iter().map(|key| key.0)).await?;
-        let of = grouped(rows.into_iter().map(|row| (row.course_id, row)));
-        Ok(of.into_iter().map(|(course, lessons)| (LessonsOf(course), lessons.into())).collect())
+        let mut loaded = HashMap::new();
+        for ((after, limit), courses) in grouped(keys.iter().map(|key| ((key.after, key.limit), key.course)))
+        {
+            let rows = courses::lessons_of(&self.app.db, courses, after, limit).await?;
+            let of = grouped(rows.into_iter().map(|row| (row.course_id, row))).into_iter();
+            loaded.extend(of.map(|(course, lessons)| (LessonsOf { course, after, limit }, lessons.into())));
+        }
+        Ok(loaded)
     }
 }
 

@@ -19,19 +19,18 @@ pub(crate) fn first(first: Option<i32>) -> Answer<u64> {
 }
 
 fn size(name: &str, rows: i32) -> Answer<u64> {
-    match u64::try_from(rows) {
-        Ok(rows) if rows <= MOST.unsigned_abs().into() => Ok(rows),
-        _ => Err(Fault::argument(
-            name,
-            format!("`{name}` is 0 to {MOST}: ask for less, and page on with a cursor."),
-        )),
-    }
+    at_most(name, rows, MOST)
 }
 
-/// What a list costs: as many children as it may hold.
-pub(crate) fn cost(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
-    let rows = last.or(first).unwrap_or(USUAL).clamp(1, MOST);
-    usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(child.saturating_add(1))
+/// How many rows the argument asks for, of at most `most`.
+pub(crate) fn at_most(name: &str, rows: i32, most: i32) -> Answer<u64> {
+    match u64::try_from(rows) {
+        Ok(rows) if rows <= most.unsigned_abs().into() => Ok(rows),
+        _ => Err(Fault::argument(
+            name,
+            format!("`{name}` is 0 to {most}: ask for less, and page on with a cursor."),
+        )),
+    }
 }
 
 /// A page cut out of a list that is read in one direction.

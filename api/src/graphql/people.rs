@@ -261,7 +261,6 @@ impl User {
     }
 
     /// What they have earned, newest first.
-    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn earned(
         &self,
         ctx: &Context<'_>,
@@ -278,7 +277,6 @@ impl User {
     }
 
     /// What they are on the way to, nearest to done first.
-    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn in_progress(
         &self,
         ctx: &Context<'_>,
@@ -293,10 +291,14 @@ impl User {
         self.summarize(ctx, None).await.transpose()
     }
 
-    /// The children they are linked to, by name.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
-    async fn children(&self, ctx: &Context<'_>) -> Option<Answer<Vec<Self>>> {
-        roster::children(ctx, self).await.transpose()
+    /// The children they are linked to, by name, by pages.
+    async fn children(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "Go on behind the child with this id.")] after: Option<ID>,
+    ) -> Option<Answer<Vec<Self>>> {
+        roster::children(ctx, self, first, after.as_ref()).await.transpose()
     }
 }
 

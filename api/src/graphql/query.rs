@@ -20,6 +20,7 @@ use super::leaderboard::{self, Leaderboard};
 use super::node::{self, Node};
 use super::page::{self, Position};
 use super::people::{Role, User, in_progress, published};
+use super::price;
 use super::roster::{self, UserPage};
 use super::scalars::uuid;
 use crate::auth::policy;
@@ -61,7 +62,6 @@ impl Query {
 
     /// The people in the caller's sight, by name: everybody for admins and services, a teacher's students, a
     /// parent's children, and always the caller.
-    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn people(
         &self,
         ctx: &Context<'_>,
@@ -76,7 +76,6 @@ impl Query {
 
     /// Courses, newest first: all of them, or those of a teacher or of a student. A student who is missing or out of
     /// scope takes none.
-    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn courses(
         &self,
         ctx: &Context<'_>,
@@ -90,7 +89,6 @@ impl Query {
 
     /// The comments on a lesson, newest first, for who teaches the course, who takes it now, whose child does, and for
     /// ADMIN and SUPER_ADMIN; null for all others. FORBIDDEN for a service.
-    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn comments(
         &self,
         ctx: &Context<'_>,
@@ -101,7 +99,9 @@ impl Query {
         comments::page(ctx, &lesson_id, first, after.as_deref()).await.transpose()
     }
 
-    /// What can be earned, by category: active achievements, secret ones only once the caller has earned them.
+    /// What can be earned, by category: active achievements, secret ones only once the caller has earned them. A page
+    /// counts achievements, in the order of the packs.
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the schema")]
     async fn catalog(
         &self,
         ctx: &Context<'_>,
@@ -113,7 +113,10 @@ impl Query {
         #[graphql(desc = "Only with this text in name or description, whatever the case.")] search: Option<
             String,
         >,
+        #[graphql(desc = "How many achievements, at most 500.", default = 200)] first: Option<i32>,
+        #[graphql(desc = "Go on behind the achievement with this key.")] after: Option<String>,
     ) -> Answer<Catalog> {
+        let rows = page::at_most("first", first.unwrap_or(price::USUAL_CATALOG), price::MOST_CATALOG)?;
         let search = search.map(|search| search.to_lowercase());
         let wanted = visible(ctx, |known| {
             let definition = &known.definition;
@@ -127,7 +130,7 @@ impl Query {
                     .as_ref()
                     .is_none_or(|word| has(&definition.name, word) || has(&definition.description, word))
         });
-        catalog(ctx, wanted.await?)
+        catalog(ctx, wanted.await?, rows, after.as_deref())
     }
 
     /// An achievement by its key; null for what is missing, or secret and not earned by the caller.
@@ -141,7 +144,6 @@ impl Query {
     }
 
     /// What somebody has earned, newest first: the caller, if no one is named.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the schema")]
     async fn earned(
         &self,
@@ -164,7 +166,6 @@ impl Query {
     }
 
     /// What somebody is on the way to, started or not, nearest to done first.
-    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn in_progress(
         &self,
         ctx: &Context<'_>,
@@ -179,8 +180,7 @@ impl Query {
         rows.await.transpose()
     }
 
-    /// The next achievement of every track, in the order of the packs.
-    #[graphql(complexity = "20 * (child_complexity + 1)")]
+    /// The next achievement of every track, in the order of the packs; of the first 100 tracks, if there are more.
     async fn next_achievements(
         &self,
         ctx: &Context<'_>,
@@ -190,7 +190,9 @@ impl Query {
         let rows = async {
             let Some(user) = named(ctx, "userId", user_id.as_ref()).await? else { return Ok(None) };
             let next = next_of_tracks(ctx, &user, pack.as_deref()).await?;
-            user.progress(ctx, |achievement| next.contains(&achievement.id)).await
+            let progress = user.progress(ctx, |achievement| next.contains(&achievement.id)).await?;
+            let most = usize::try_from(price::MOST_TRACKS).unwrap_or(usize::MAX);
+            Ok(progress.map(|progress| progress.into_iter().take(most).collect()))
         };
         rows.await.transpose()
     }
@@ -224,7 +226,6 @@ impl Query {
     }
 
     /// The certificates within the caller's scope, newest first; null for a student who is not.
-    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn certificates(
         &self,
         ctx: &Context<'_>,
@@ -258,7 +259,6 @@ impl Query {
     }
 
     /// Who did what on whose record, newest first: ADMIN, SUPER_ADMIN. Null for a person who is missing.
-    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn audit_log(
         &self,
         ctx: &Context<'_>,
@@ -323,11 +323,29 @@ async fn without_secrets(ctx: &Context<'_>, mut found: Vec<Arc<Known>>) -> Answe
     Ok(found)
 }
 
-fn catalog(ctx: &Context<'_>, found: Vec<Arc<Known>>) -> Answer<Catalog> {
+/// A page of these achievements, by category.
+fn catalog(ctx: &Context<'_>, mut found: Vec<Arc<Known>>, rows: u64, after: Option<&str>) -> Answer<Catalog> {
     let published = published(ctx)?;
     let total_count = i64::try_from(found.len()).unwrap_or(i64::MAX);
+    // Categories follow one another on all pages as they do on one, or the last key of a page would skip some.
+    let mut order: Vec<String> = Vec::new();
+    for known in &found {
+        if !order.contains(&known.definition.category) {
+            order.push(known.definition.category.clone());
+        }
+    }
+    found.sort_by_key(|known| order.iter().position(|category| *category == known.definition.category));
+    let begin = match after {
+        Some(after) => {
+            let unknown =
+                || Fault::argument("after", "`after` is no key of this list: send the last one's key.");
+            found.iter().position(|known| known.key == after).ok_or_else(unknown)? + 1
+        }
+        None => 0,
+    };
+    let rows = usize::try_from(rows).unwrap_or(usize::MAX);
     let mut categories: Vec<Category> = Vec::new();
-    for known in found {
+    for known in found.into_iter().skip(begin).take(rows) {
         let key = known.definition.category.clone();
         let achievement = Achievement(known);
         match categories.iter_mut().find(|category| category.key == key) {

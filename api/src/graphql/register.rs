@@ -36,7 +36,6 @@ pub(crate) struct UpsertUserPayload {
     /// The person as they are now; null if something was wrong.
     user: Option<User>,
     /// What was wrong.
-    #[graphql(complexity = "5 * (child_complexity + 1)")]
     user_errors: Vec<UserError>,
 }
 

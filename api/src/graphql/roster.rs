@@ -5,7 +5,7 @@ use async_graphql::{Context, ID, Object};
 use uuid::Uuid;
 
 use super::context::{actor, app, loaders};
-use super::fault::Answer;
+use super::fault::{Answer, Fault};
 use super::loaders::{ChildrenOf, SightOf, StudentCountOf, StudentsOf};
 use super::page::{self, Name};
 use super::people::{Role, User};
@@ -83,14 +83,30 @@ pub(crate) async fn students(
 }
 
 /// The children linked to a person, as far as they are in the caller's sight, by name; none if the person is not.
-pub(crate) async fn children(ctx: &Context<'_>, guardian: &User) -> Answer<Option<Vec<User>>> {
+pub(crate) async fn children(
+    ctx: &Context<'_>,
+    guardian: &User,
+    first: Option<i32>,
+    after: Option<&ID>,
+) -> Answer<Option<Vec<User>>> {
+    let rows = usize::try_from(page::first(first)?).unwrap_or(usize::MAX);
+    let after = after.map(|id| uuid("after", id)).transpose()?;
     let Some(seen) = guardian.seen(ctx).await? else { return Ok(None) };
     let linked = loaders(ctx)?.load_one(ChildrenOf(seen)).await?.unwrap_or_default();
     let sight = loaders(ctx)?.load_many(linked.iter().map(|child| SightOf(*child))).await?;
     let children = sight.keys().map(|SightOf(child)| User::of(ctx, *child));
     let mut children = futures_util::future::try_join_all(children).await?;
     children.sort_by_cached_key(User::place);
-    Ok(Some(children))
+    let begin = match after {
+        Some(after) => {
+            let unknown =
+                || Fault::argument("after", "`after` is no child of this list: send the last child's id.");
+            let last = children.iter().position(|child| child.place().1 == after).ok_or_else(unknown)?;
+            last + 1
+        }
+        None => 0,
+    };
+    Ok(Some(children.into_iter().skip(begin).take(rows).collect()))
 }
 
 fn place(after: Option<&str>) -> Answer<Option<Place>> {

@@ -20,11 +20,8 @@ pub(crate) type Schema = async_graphql::Schema<Query, Mutation, Subscriptions>;
 /// The schema as this server executes it.
 pub(crate) fn build(app: &App) -> Schema {
     let limits = &app.config.limits;
-    let mut schema = described()
-        .limit_depth(limits.depth)
-        .limit_complexity(limits.complexity)
-        .limit_recursive_depth(limits.nesting)
-        .data(app.clone());
+    let mut schema =
+        described().limit_depth(limits.depth).limit_recursive_depth(limits.nesting).data(app.clone());
     if !app.config.is_demo() {
         // The schema ships as a file; a stranger need not be told by the server.
         schema = schema.disable_introspection().disable_suggestions();

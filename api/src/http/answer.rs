@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
 
+use super::bounded;
 use super::media::Media;
 use crate::auth::Actor;
 use crate::config::Limits;
@@ -54,6 +55,13 @@ impl Tone {
     /// The answer to a request that was executed, or refused by parsing, validation or the guard.
     pub(super) fn executed(&self, mut response: GraphqlResponse) -> Response {
         dress(&mut response.errors, &self.request_id, &self.limits);
+        if is_request_error(&response)
+            && let Some(seconds) = response.errors.iter().find_map(retry_after)
+        {
+            let mut answer = self.write(StatusCode::TOO_MANY_REQUESTS, &Outcome::of(&response));
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+            return answer;
+        }
         let status = match self.media {
             Media::GraphqlResponse if is_request_error(&response) => StatusCode::BAD_REQUEST,
             Media::GraphqlResponse | Media::Json => StatusCode::OK,
@@ -62,8 +70,13 @@ impl Tone {
     }
 
     fn write(&self, status: StatusCode, outcome: &Outcome<'_>) -> Response {
-        // Values of ours always serialise; were one not to, an empty object says that nothing is known.
-        let body = serde_json::to_vec(outcome).unwrap_or_else(|_| b"{}".to_vec());
+        // Values of ours always serialise: only the limit can end it.
+        let body = bounded::to_json(outcome, self.limits.answer_bytes).unwrap_or_else(|| {
+            let mut errors = vec![too_long(&self.limits)];
+            dress(&mut errors, &self.request_id, &self.limits);
+            let outcome = Outcome { data: Some(&Value::Null), errors: &errors, extensions: &BTreeMap::new() };
+            serde_json::to_vec(&outcome).unwrap_or_else(|_| b"{}".to_vec())
+        });
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.media.content_type()));
@@ -87,6 +100,29 @@ impl<'a> Outcome<'a> {
     pub(super) fn of(response: &'a GraphqlResponse) -> Self {
         let data = (!is_request_error(response)).then_some(&response.data);
         Self { data, errors: &response.errors, extensions: &response.extensions }
+    }
+}
+
+/// The error in place of an answer with more bytes than allowed. What a mutation has written stays written.
+pub(super) fn too_long(limits: &Limits) -> ServerError {
+    let message = format!(
+        "The answer has more than {} bytes (limits.answer_bytes). Ask for fewer rows or fields.",
+        limits.answer_bytes
+    );
+    server_error(&Refusal::new(Code::TooComplex, message))
+}
+
+/// Whether the error has this code.
+pub(super) fn has_code(error: &ServerError, code: Code) -> bool {
+    let extensions = error.extensions.as_ref();
+    extensions.and_then(|extensions| extensions.get("code")) == Some(&code.as_str().into())
+}
+
+/// The seconds after which the client may come back, where the error has them.
+fn retry_after(error: &ServerError) -> Option<u64> {
+    match error.extensions.as_ref()?.get("retryAfter")? {
+        Value::Number(seconds) => seconds.as_u64(),
+        _ => None,
     }
 }
 
@@ -162,11 +198,7 @@ pub(super) fn explain(failure: Failure) -> (StatusCode, Refusal) {
 
 /// The code of an error the library made, which has none; limits of the library get their value named.
 fn classify(error: &mut ServerError, limits: &Limits) -> Code {
-    if error.message == "Query is too complex." {
-        error.message =
-            format!("The operation costs more than {} (complexity). Ask for fewer rows.", limits.complexity);
-        Code::TooComplex
-    } else if error.message == "Query is nested too deep." {
+    if error.message == "Query is nested too deep." {
         error.message = format!("The operation nests fields deeper than {} (depth).", limits.depth);
         Code::TooComplex
     } else if error.message.starts_with("The recursion depth of the query cannot be greater than") {

@@ -13,10 +13,12 @@ use axum::response::Response;
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
+use super::accept::Connection;
 use super::answer::{Tone, explain};
-use super::operation::prepare;
+use super::operation::{charge_bad_request, prepare};
 use super::params::Params;
 use super::{Site, around, identity, media, socket};
+use crate::budget::Subject;
 use crate::refusal::{Code, Refusal};
 
 /// A request that ends before execution: its status and why.
@@ -30,11 +32,15 @@ pub(super) async fn respond<E: Executor>(State(site): State<Site<E>>, request: R
         return socket::upgrade(site, parts, &tone).await;
     }
     let limit = Duration::from_secs(site.app.config.limits.request_seconds);
-    let answer = match timeout(limit, execute(&site, parts, body, &tone)).await {
+    // Until somebody has signed in, the address pays.
+    let address = parts.extensions.get::<Connection>().map(|connection| connection.peer.ip());
+    let mut payer = Subject::of(None, address);
+    let answer = match timeout(limit, execute(&site, parts, body, &tone, &mut payer)).await {
         Ok(answer) => answer,
         Err(_) => Err((StatusCode::SERVICE_UNAVAILABLE, Refusal::unavailable())),
     };
-    answer.unwrap_or_else(|(status, refusal)| {
+    answer.unwrap_or_else(|no| {
+        let (status, refusal) = charged(&site, &payer, no);
         let mut response = tone.refused(status, &refusal);
         let header = match status {
             StatusCode::METHOD_NOT_ALLOWED => Some((ALLOW, "GET, POST")),
@@ -48,7 +54,24 @@ pub(super) async fn respond<E: Executor>(State(site): State<Site<E>>, request: R
     })
 }
 
-async fn execute<E: Executor>(site: &Site<E>, parts: Parts, body: Body, tone: &Tone) -> Result<Response, No> {
+/// Charges a request that is refused as wrong; where the budget is spent, that is the refusal.
+fn charged<E>(site: &Site<E>, payer: &Subject, (status, refusal): No) -> No {
+    if status.is_client_error()
+        && refusal.code != Code::RateLimited
+        && let Err(limited) = charge_bad_request(&site.app, payer)
+    {
+        return (StatusCode::TOO_MANY_REQUESTS, limited);
+    }
+    (status, refusal)
+}
+
+async fn execute<E: Executor>(
+    site: &Site<E>,
+    parts: Parts,
+    body: Body,
+    tone: &Tone,
+    payer: &mut Subject,
+) -> Result<Response, No> {
     let is_get = parts.method == Method::GET;
     if !is_get && parts.method != Method::POST {
         let message = "GraphQL is asked by POST, or by GET for queries.";
@@ -59,13 +82,20 @@ async fn execute<E: Executor>(site: &Site<E>, parts: Parts, body: Body, tone: &T
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, Refusal::new(Code::InvalidInput, message)));
     }
     let identity = identity::of_headers(&site.app, &parts.headers).await.map_err(explain)?;
+    if let Some(actor) = &identity.actor {
+        *payer = Subject::of(Some(actor), None);
+    }
+    // What a service records is free, so only its document tells whether it has to wait.
+    if !matches!(payer, Subject::Service(_)) {
+        site.app.costs.check(payer).map_err(|refusal| (StatusCode::TOO_MANY_REQUESTS, refusal))?;
+    }
     let params = if is_get {
         Params::from_address(parts.uri.query().unwrap_or_default())
     } else {
         Params::from_body(&read(site, body).await?)
     };
     let params = params.map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
-    let operation = match prepare(&site.app, tone.caller(identity.actor), params) {
+    let operation = match prepare(&site.app, tone.caller(identity.actor), payer.clone(), params) {
         Ok(operation) => operation,
         Err(error) => return Ok(tone.executed(GraphqlResponse::from_errors(vec![error]))),
     };

@@ -4,6 +4,7 @@
 mod accept;
 mod answer;
 mod around;
+mod bounded;
 mod graphql;
 mod identity;
 mod media;

@@ -1,18 +1,27 @@
-//! What both transports do with a request once they know who asks: weigh the document, put beside it what
-//! resolvers need, and run it.
+//! What both transports do with a request once they know who asks: weigh the document, charge what it costs, put
+//! beside it what resolvers need, and run it.
+
+use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Executor, Request, Response, ServerError};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 
-use super::answer::server_error;
+use super::answer::{has_code, is_request_error, server_error};
 use super::params::Params;
 use crate::app::App;
+use crate::budget::{CostBudget, Subject};
 use crate::graphql::context::Caller;
 use crate::graphql::denials::Asked;
 use crate::graphql::errands::Errands;
-use crate::graphql::guard::{Rejection, admit};
+use crate::graphql::guard::{Admitted, Rejection, admit};
 use crate::graphql::{loaders, omitted};
+use crate::refusal::{Code, Refusal};
+
+/// The least that an operation is charged: signing in, parsing and answering cost something for every one of them.
+const LEAST: u64 = 5;
+/// What a request costs that is refused as wrong, whoever sends it.
+pub(super) const BAD_REQUEST: u64 = 20;
 
 /// An operation within its limits, ready to run.
 pub(super) struct Operation {
@@ -21,28 +30,64 @@ pub(super) struct Operation {
     request: Request,
     errands: Errands,
     asked: Asked,
+    charge: Charge,
 }
 
 impl Operation {
     /// The answer of a query or a mutation.
     pub(super) async fn run<E: Executor>(self, schema: &E) -> Response {
-        self.asked.run(self.errands.run(schema.execute(self.request))).await
+        let answer = self.asked.run(self.errands.run(schema.execute(self.request))).await;
+        self.charge.settle(&answer);
+        answer
     }
 
-    /// The answers of a subscription.
+    /// The answers of a subscription. Each costs as much as subscribing did.
     pub(super) fn follow<E: Executor>(self, schema: &E) -> impl Stream<Item = Response> + Send + use<E> {
-        self.asked.follow(self.errands.follow(schema.execute_stream(self.request, None)))
+        let answers = self.asked.follow(self.errands.follow(schema.execute_stream(self.request, None)));
+        let Charge { costs, subject, units } = self.charge;
+        answers.inspect(move |_| costs.owe(&subject, units))
     }
 }
 
-/// Checks what is asked and attaches who asks; the error is what to answer where it is not admitted.
-pub(super) fn prepare(app: &App, caller: Caller, mut params: Params) -> Result<Operation, ServerError> {
+/// What was charged for an operation, and to whom.
+struct Charge {
+    costs: Arc<CostBudget>,
+    subject: Subject,
+    units: u64,
+}
+
+impl Charge {
+    /// Gives back what a failure of ours cost the caller; adds what a document costs that validation refuses.
+    fn settle(&self, answer: &Response) {
+        let has = |code: Code| answer.errors.iter().any(|error| has_code(error, code));
+        if has(Code::Unavailable) || has(Code::Internal) {
+            self.costs.give_back(&self.subject, self.units);
+        } else if is_request_error(answer) {
+            self.costs.owe(&self.subject, BAD_REQUEST);
+        }
+    }
+}
+
+/// Checks what is asked, charges its cost to `subject` and attaches who asks; the error is what to answer where it is
+/// not admitted.
+pub(super) fn prepare(
+    app: &App,
+    caller: Caller,
+    subject: Subject,
+    mut params: Params,
+) -> Result<Operation, ServerError> {
     let mut variables = params.take_variables();
-    let admitted = admit(&params.query, params.operation_name.as_deref(), &variables, &app.config.limits)
-        .map_err(|rejection| match rejection {
-            Rejection::Refused(refusal) => server_error(&refusal),
-            Rejection::Unparsed(error) => error,
+    let name = params.operation_name.as_deref();
+    let admitted =
+        admit(&params.query, name, &variables, &app.config.limits).map_err(|rejection| {
+            match (charge_bad_request(app, &subject), rejection) {
+                (Err(refusal), _) | (Ok(()), Rejection::Refused(refusal)) => server_error(&refusal),
+                (Ok(()), Rejection::Unparsed(error)) => error,
+            }
         })?;
+    let units = units(&admitted, &subject);
+    app.costs.charge(&subject, units).map_err(|refusal| server_error(&refusal))?;
+    let charge = Charge { costs: Arc::clone(&app.costs), subject, units };
     omitted::fill(&admitted.document, &mut variables);
     let mut request = Request::new(params.query).variables(variables);
     request.operation_name = params.operation_name;
@@ -50,5 +95,22 @@ pub(super) fn prepare(app: &App, caller: Caller, mut params: Params) -> Result<O
     let errands = Errands::default();
     let asked = Asked { caller: caller.clone(), operation: admitted.name };
     let request = loaders::attach(app, caller.actor.as_ref(), errands.clone(), request).data(caller);
-    Ok(Operation { kind: admitted.kind, request, errands, asked })
+    Ok(Operation { kind: admitted.kind, request, errands, asked, charge })
+}
+
+/// Charges a request that is refused as wrong.
+///
+/// # Errors
+/// `RATE_LIMITED` if the budget of whoever sends it is spent.
+pub(super) fn charge_bad_request(app: &App, subject: &Subject) -> Result<(), Refusal> {
+    app.costs.charge(subject, BAD_REQUEST)
+}
+
+/// What the operation is charged. A service records for free: its events are limited by what the pipeline takes.
+fn units(admitted: &Admitted, subject: &Subject) -> u64 {
+    let cost = admitted.cost;
+    match subject {
+        Subject::Service(_) if cost.recording > 0 => cost.units.saturating_sub(cost.recording),
+        _ => cost.units.max(LEAST),
+    }
 }

@@ -1,5 +1,7 @@
 //! A small schema behind the real router: what every answer over HTTP has in common.
 
+mod costs;
+
 use async_graphql::{Object, Response, Schema, ServerError, Subscription};
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -86,7 +88,7 @@ pub(super) type SmallSchema = Schema<Query, Mutation, Subscriptions>;
 pub(super) fn site(config: Config) -> (Site<SmallSchema>, watch::Sender<bool>) {
     let clock = Clock::hand(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap());
     let app = App::for_tests(config, clock);
-    let schema = Schema::build(Query, Mutation, Subscriptions).limit_depth(3).limit_complexity(30).finish();
+    let schema = Schema::build(Query, Mutation, Subscriptions).limit_depth(3).finish();
     let (stop, stopping) = watch::channel(false);
     (Site::new(app, schema, stopping), stop)
 }
@@ -99,6 +101,7 @@ pub(super) fn token(app: &App, service: &str) -> String {
 async fn small_router() -> (Router, App) {
     let mut config = Config::demo();
     config.limits.body_bytes = 1_000;
+    config.limits.complexity = 600;
     config.origins = vec!["https://school.example".to_owned()];
     let (site, _) = site(config);
     let app = site.app.clone();
@@ -190,10 +193,10 @@ async fn a_field_that_fails_is_no_request_error() {
 #[tokio::test]
 async fn limits_of_the_library_are_told_with_their_name_and_value() {
     let deep = "{ __schema { types { fields { name } } } }";
-    let wide = format!("{{ {} }}", "hello ".repeat(31));
+    let wide = format!("{{ {} }} fragment a on Query {{ {} }}", "...a ".repeat(21), "hello ".repeat(30));
     for (query, message) in [
         (deep, "The operation nests fields deeper than 15 (depth)."),
-        (&wide, "The operation costs more than 10000 (complexity). Ask for fewer rows."),
+        (&wide, "The operation costs 630 units, more than 600 (complexity). Ask for fewer rows."),
     ] {
         let answer = ask(query, &[]).await;
         assert_eq!(

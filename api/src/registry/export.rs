@@ -1,20 +1,27 @@
 //! Export: everything that is held on a person, as JSON in the words of the API. What they take out themselves
 //! names nobody else.
 
-use std::collections::BTreeSet;
+mod room;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::attempt;
 use super::audit::{self, Act, Author};
-use super::{Interrupted, attempt};
 use crate::app::App;
 use crate::auth::policy::{self, Action, Seen};
+use crate::budget::Subject;
 use crate::pipeline::OWN_SOURCE;
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store::holdings::{self, Holdings};
-use crate::store::{Error, Txn, acts, awards, certificates, events, ledger, metrics, people, scope, totals};
+use crate::store::{Txn, acts, awards, certificates, events, ledger, metrics, people, scope, totals};
+use room::Room;
+
+/// Rows that are read at once.
+const PAGE: u64 = 500;
 
 /// Who an export is for: admins are told everybody's id, whoever asks about themselves only their own.
 #[derive(Debug, Clone, Copy)]
@@ -35,37 +42,103 @@ impl Reader {
     }
 }
 
-/// Everything that is held on a person.
+/// Everything that is held on a person, as it was at one moment. It is read without a lock, so that nobody waits for
+/// it, and answered once the audit log has it.
 ///
 /// # Errors
-/// FORBIDDEN by role; `NOT_FOUND` at `userId`; or when the database fails.
+/// FORBIDDEN by role; `NOT_FOUND` at `userId`; `CONFLICT` while another export of the author runs; `TOO_COMPLEX` if it
+/// has more than `limits.answer_bytes`; or when the database fails.
 pub(crate) async fn export(app: &App, author: &Author, person: Uuid) -> Result<Value, Failure> {
     policy::reach(&author.actor, Action::ExportPerson)?;
-    attempt(app, |txn, _| async move { Ok((export_within(app, &txn, author, person).await?, None)) }).await
+    let Some(_export) = app.exports.begin(Subject::of(Some(&author.actor), None)).await else {
+        let message = "Another export of yours is running: wait until it has ended.";
+        return Err(Refusal::new(Code::Conflict, message).at(["userId"]).because("EXPORT_RUNNING").into());
+    };
+    let snapshot = app.db.snapshot().await?;
+    let read = read(app, &snapshot, author, person).await;
+    snapshot.rollback().await?;
+    let export = read?;
+    // What people do to their own record is not logged.
+    if author.actor.person() != Some(person) {
+        attempt(app, |txn, _| async move {
+            audit::note(&txn, author, Act::ExportPerson, [(Some(person), None)], app.clock.now()).await?;
+            Ok(((), None))
+        })
+        .await?;
+    }
+    Ok(export)
 }
 
-async fn export_within(app: &App, txn: &Txn, author: &Author, person: Uuid) -> Result<Value, Interrupted> {
+async fn read(app: &App, snapshot: &Txn, author: &Author, person: Uuid) -> Result<Value, Failure> {
     let reach = policy::reach(&author.actor, Action::ExportPerson)?;
-    // Locked, so that what they earned does not move between two of the lists.
-    let row = people::lock(txn, &[person].into()).await?.pop().ok_or_else(no_person)?;
-    let seen = scope::see(txn, &reach, person).await?.ok_or_else(no_person)?;
+    let row = people::by_id(snapshot, person).await?.ok_or_else(no_person)?;
+    let seen = scope::see(snapshot, &reach, person).await?.ok_or_else(no_person)?;
     let reader = Reader { own: author.actor.person().filter(|own| *own == person) };
-    let earned = earned(app, txn, reader, seen).await?;
-    let held = holdings::of_person(txn, seen).await?;
-    audit::note(txn, author, Act::ExportPerson, [(Some(person), None)], app.clock.now()).await?;
-    Ok(merged([json!({"person": of_person(reader, &row)}), earned, of_holdings(app, reader, held)]))
+    let mut room = Room::of(app.config.limits.answer_bytes);
+    let earned = earned(app, snapshot, reader, seen, &mut room).await?;
+    let held = holdings::of_person(snapshot, seen, room.rows()).await?;
+    let held = of_holdings(app, reader, held, &mut room)?;
+    Ok(merged([json!({"person": of_person(reader, &row)}), earned, held]))
 }
 
-async fn earned(app: &App, txn: &Txn, reader: Reader, seen: Seen) -> Result<Value, Error> {
+/// Reads a list page by page, each behind the last row's id, and adds its rows.
+macro_rules! pages {
+    ($room:ident, $page_of:path, $snapshot:ident, $person:ident, $value:expr) => {{
+        let mut list = Vec::new();
+        let mut after = None;
+        loop {
+            let page = $page_of($snapshot, $person, after, PAGE).await?;
+            let Some(last) = page.last() else { break Value::Array(list) };
+            after = Some(last.id);
+            $room.add(&mut list, page, $value)?;
+        }
+    }};
+}
+
+async fn earned(
+    app: &App,
+    snapshot: &Txn,
+    reader: Reader,
+    seen: Seen,
+    room: &mut Room,
+) -> Result<Value, Failure> {
     let person = seen.person();
-    let totals = totals::of_people(txn, [person]).await?;
-    let members = metrics::members_of(txn, person).await?;
-    let metrics = metrics::of_people(txn, [person]).await?;
+    let totals = totals::of_people(snapshot, [person]).await?;
+    let events = pages!(room, events::page_of, snapshot, person, |row| of_event(reader, row));
+    let held = pages!(room, awards::page_of, snapshot, person, |row| of_award(app, reader, row));
+    let entries = pages!(room, ledger::page_of, snapshot, person, |row| json!({
+        "id": row.id,
+        "amount": row.amount,
+        "kind": row.kind,
+        "eventId": row.event_id,
+        "awardId": row.award_id,
+        "occurredAt": time(row.occurred_at),
+        "localDate": row.local_date,
+        "recordedAt": time(row.recorded_at),
+    }));
+    let mut members: BTreeMap<Uuid, Vec<String>> = BTreeMap::new();
+    for member in metrics::members_of(snapshot, person).await? {
+        members.entry(member.metric_id).or_default().push(member.member);
+    }
+    let metrics = room.list(metrics::of_people(snapshot, [person]).await?, |row| {
+        json!({
+            "id": row.metric_id,
+            "value": row.value,
+            "run": row.run_current,
+            "runAt": row.run_at.map(time),
+            "members": members.remove(&row.metric_id).unwrap_or_default(),
+        })
+    })?;
     let days: BTreeSet<_> =
-        metrics::days(txn, &[person].into()).await?.into_iter().map(|(_, day)| day).collect();
-    let capped = metrics::capped_of(txn, person).await?;
-    let mut entries = ledger::of_person(txn, person).await?;
-    entries.sort_by_key(|entry| entry.id);
+        metrics::days(snapshot, &[person].into()).await?.into_iter().map(|(_, day)| day).collect();
+    let days = room.list(days, |day| json!(day))?;
+    let capped = room.list(metrics::capped_of(snapshot, person).await?, |row| {
+        json!({
+            "activity": row.activity,
+            "date": row.day,
+            "amount": row.amount,
+        })
+    })?;
     Ok(json!({
         "totals": totals.first().map(|row| json!({
             "xp": row.xp,
@@ -75,47 +148,29 @@ async fn earned(app: &App, txn: &Txn, reader: Reader, seen: Seen) -> Result<Valu
             "streakLongest": row.streak_longest,
             "lastActiveOn": row.last_active_on,
         })),
-        "events": list(events::of_person(txn, person).await?, |row| json!({
-            "id": row.id,
-            // What the product sends itself may have the id of whom it is about in it, and nothing else of note.
-            "externalId": (reader.own.is_none() || row.source != OWN_SOURCE).then_some(row.external_id),
-            "source": reader.word(row.source),
-            "activity": row.activity,
-            "occurredAt": time(row.occurred_at),
-            "localDate": row.local_date,
-            "localHour": row.local_hour,
-            "makesActive": row.makes_active,
-            "attributes": row.attributes,
-            "recordedAt": time(row.recorded_at),
-        })),
-        "awards": list(awards::of_people(txn, [person]).await?, |row| of_award(app, reader, row)),
-        "xpEntries": list(entries, |row| json!({
-            "id": row.id,
-            "amount": row.amount,
-            "kind": row.kind,
-            "eventId": row.event_id,
-            "awardId": row.award_id,
-            "occurredAt": time(row.occurred_at),
-            "localDate": row.local_date,
-            "recordedAt": time(row.recorded_at),
-        })),
-        "metrics": list(metrics, |row| json!({
-            "id": row.metric_id,
-            "value": row.value,
-            "run": row.run_current,
-            "runAt": row.run_at.map(time),
-            "members": list(
-                members.iter().filter(|member| member.metric_id == row.metric_id),
-                |member| json!(member.member),
-            ),
-        })),
+        "events": events,
+        "awards": held,
+        "xpEntries": entries,
+        "metrics": metrics,
         "activeDays": days,
-        "cappedDays": list(capped, |row| json!({
-            "activity": row.activity,
-            "date": row.day,
-            "amount": row.amount,
-        })),
+        "cappedDays": capped,
     }))
+}
+
+fn of_event(reader: Reader, row: events::Row) -> Value {
+    json!({
+        "id": row.id,
+        // What the product sends itself may have the id of whom it is about in it, and nothing else of note.
+        "externalId": (reader.own.is_none() || row.source != OWN_SOURCE).then_some(row.external_id),
+        "source": reader.word(row.source),
+        "activity": row.activity,
+        "occurredAt": time(row.occurred_at),
+        "localDate": row.local_date,
+        "localHour": row.local_hour,
+        "makesActive": row.makes_active,
+        "attributes": row.attributes,
+        "recordedAt": time(row.recorded_at),
+    })
 }
 
 fn of_person(reader: Reader, row: &people::Row) -> Value {
@@ -151,40 +206,40 @@ fn of_award(app: &App, reader: Reader, row: awards::Row) -> Value {
     })
 }
 
-fn of_holdings(app: &App, reader: Reader, held: Holdings) -> Value {
+fn of_holdings(app: &App, reader: Reader, held: Holdings, room: &mut Room) -> Result<Value, Refusal> {
     let kin: BTreeSet<Uuid> = held.links.iter().flat_map(|row| [row.guardian_id, row.child_id]).collect();
     // What an act was done with may be a person, who was linked.
     let act = |row: acts::Row| {
         let is_told = |id: &Uuid| !kin.contains(id) || reader.id(*id).is_some();
         of_act(reader, acts::Row { object_id: row.object_id.filter(is_told), ..row })
     };
-    json!({
-        "links": list(held.links, |row| json!({
+    Ok(json!({
+        "links": room.list(held.links, |row| json!({
             "guardianId": reader.id(row.guardian_id),
             "childId": reader.id(row.child_id),
             "linkedAt": time(row.linked_at),
             "endedAt": row.ended_at.map(time),
-        })),
-        "referred": list(held.referred, |row| json!({"userId": reader.id(row.id)})),
-        "enrollments": list(held.enrollments, |row| json!({
+        }))?,
+        "referred": room.list(held.referred, |row| json!({"userId": reader.id(row.id)}))?,
+        "enrollments": room.list(held.enrollments, |row| json!({
             "courseId": row.course_id,
             "enrolledAt": time(row.enrolled_at),
             "endedAt": row.ended_at.map(time),
-        })),
-        "completions": list(held.completions, |row| json!({
+        }))?,
+        "completions": room.list(held.completions, |row| json!({
             "lessonId": row.lesson_id,
             "completedAt": time(row.completed_at),
-        })),
-        "comments": list(held.comments, |row| json!({
+        }))?,
+        "comments": room.list(held.comments, |row| json!({
             "id": row.id,
             "lessonId": row.lesson_id,
             "body": row.body,
             "writtenAt": time(row.written_at),
-        })),
-        "certificates": list(held.certificates, of_certificate),
-        "coursesTaught": list(held.taught, |row| json!({"id": row.id, "title": row.title})),
+        }))?,
+        "certificates": room.list(held.certificates, of_certificate)?,
+        "coursesTaught": room.list(held.taught, |row| json!({"id": row.id, "title": row.title}))?,
         // Whose awards they are is not about this person; what was written to them is.
-        "awardsGiven": list(held.given, |row| json!({
+        "awardsGiven": room.list(held.given, |row| json!({
             "id": reader.id(row.person_id).map(|_| row.id),
             "achievement": achievement(app, row.achievement_id),
             "recordedAt": time(row.recorded_at),
@@ -192,18 +247,18 @@ fn of_holdings(app: &App, reader: Reader, held: Holdings) -> Value {
             "notes": row.notes,
             "revokedBy": row.revoked_by.and_then(|by| reader.id(by)),
             "revocationReason": row.revocation_reason,
-        })),
-        "actsOn": list(held.acts_on, act),
-        "actsBy": list(held.acts_by, act),
-        "messages": list(held.messages, |row| json!({
+        }))?,
+        "actsOn": room.list(held.acts_on, act)?,
+        "actsBy": room.list(held.acts_by, act)?,
+        "messages": room.list(held.messages, |row| json!({
             "id": row.id,
             "kind": row.kind,
             "awardId": row.award_id,
             "createdAt": time(row.created_at),
             "settledAt": row.settled_at.map(time),
             "buriedAt": row.buried_at.map(time),
-        })),
-    })
+        }))?,
+    }))
 }
 
 fn of_certificate(row: certificates::Row) -> Value {
@@ -240,10 +295,6 @@ fn of_act(reader: Reader, row: acts::Row) -> Value {
 
 fn achievement(app: &App, id: Uuid) -> Option<String> {
     app.catalogue.current().achievements.get(&id).map(|known| known.key.to_string())
-}
-
-fn list<T>(rows: impl IntoIterator<Item = T>, row: impl Fn(T) -> Value) -> Value {
-    rows.into_iter().map(row).collect()
 }
 
 fn time(at: DateTime<Utc>) -> String {

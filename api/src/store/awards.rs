@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use entity::awards::{ActiveModel, Column, Entity};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, OnConflict, Query, SelectStatement, WindowStatement};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, Order,
     QueryFilter, QueryOrder, QuerySelect, QueryTrait,
@@ -100,6 +100,20 @@ pub(crate) async fn of_people(
     Ok(query.all(db.connection()).await?)
 }
 
+/// At most `limit` awards of a person, revoked or not, after `after` by id.
+pub(crate) async fn page_of(
+    db: &Txn,
+    person: Uuid,
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<Row>, Error> {
+    let mut query = Entity::find().filter(Column::PersonId.eq(person));
+    if let Some(after) = after {
+        query = query.filter(Column::Id.gt(after));
+    }
+    Ok(query.order_by(Column::Id, Order::Asc).limit(limit).all(db.connection()).await?)
+}
+
 /// Who among these people holds a flagged award.
 pub(crate) async fn flagged_among(db: &Txn, people: &BTreeSet<Uuid>) -> Result<BTreeSet<Uuid>, Error> {
     let query = Entity::find()
@@ -129,7 +143,7 @@ pub(crate) async fn by_id(db: &impl Reads, reach: &Reach, id: Uuid) -> Result<Op
     Ok(query.one(db.connection()).await?)
 }
 
-/// How many people hold each of these achievements.
+/// How many people hold each of these achievements: each is counted by the first of their awards that stands.
 pub(crate) async fn holders(
     db: &impl Reads,
     achievements: impl IntoIterator<Item = Uuid> + Send,
@@ -137,33 +151,32 @@ pub(crate) async fn holders(
     let query = Entity::find()
         .select_only()
         .column(Column::AchievementId)
-        .column_as(Expr::col(Column::PersonId).count_distinct(), "holders")
+        .column_as(Column::PersonId.count(), "holders")
         .filter(Column::AchievementId.is_in(achievements))
         .filter(Column::RevokedAt.is_null())
+        .filter(Expr::cust(FIRST_STANDING))
         .group_by(Column::AchievementId);
     let rows: Vec<(Uuid, i64)> = query.into_tuple().all(db.connection()).await?;
     Ok(rows.into_iter().collect())
 }
 
+/// That no earlier award of the same achievement to the same person stands. The first of all needs no look, so that
+/// achievements that are earned once are counted in their index alone.
+pub(super) const FIRST_STANDING: &str = "(awards.occurrence = 1 OR NOT EXISTS (SELECT 1 FROM awards AS earlier \
+     WHERE earlier.person_id = awards.person_id AND earlier.achievement_id = awards.achievement_id \
+     AND earlier.occurrence < awards.occurrence AND earlier.revoked_at IS NULL))";
+
 /// The same slice of several people's unrevoked awards, in one statement.
 pub(crate) async fn pages_of(db: &impl Reads, people: &[Seen], slice: &Slice) -> Result<Vec<Row>, Error> {
     let order = if slice.backwards { Order::Asc } else { Order::Desc };
-    let mut ranked: SelectStatement = Entity::find().filter(within(people, slice)).into_query();
+    let mut of = Entity::find().filter(within(people, slice));
     if let Some((earned_at, id)) = slice.from {
         let here = Expr::tuple([Expr::col(Column::EarnedAt), Expr::col(Column::Id)]);
         let there = Expr::tuple([Expr::value(earned_at), Expr::value(id)]);
-        ranked.and_where(if slice.backwards { here.gt(there) } else { here.lt(there) });
+        of = of.filter(if slice.backwards { here.gt(there) } else { here.lt(there) });
     }
-    let mut window = WindowStatement::partition_by(Column::PersonId);
-    window.order_by(Column::EarnedAt, order.clone()).order_by(Column::Id, order);
-    ranked.expr_window_as(Expr::cust("ROW_NUMBER()"), window, Alias::new("place"));
-    let mut page = Query::select();
-    page.columns(<Column as sea_orm::Iterable>::iter())
-        .from_subquery(ranked, Alias::new("ranked"))
-        .and_where(Expr::col(Alias::new("place")).lte(i64::try_from(slice.limit).unwrap_or(i64::MAX)))
-        .order_by(Alias::new("place"), Order::Asc);
-    let rows = db.connection().query_all(&page).await?;
-    Ok(rows.iter().map(|row| Row::from_query_result(row, "")).collect::<Result<_, _>>()?)
+    let nearest = [(Column::EarnedAt, order.clone()), (Column::Id, order)];
+    super::first_of_each(db, of, Column::PersonId, &nearest, slice.limit).await
 }
 
 /// How many unrevoked awards each of these people has in the slice's achievements.
@@ -182,15 +195,14 @@ pub(crate) async fn counts_of(
     Ok(rows.into_iter().collect())
 }
 
-/// Every unrevoked award that people gave these people, newest first.
-pub(crate) async fn given_to(db: &impl Reads, people: &[Seen]) -> Result<Vec<Row>, Error> {
-    let query = Entity::find()
+/// The newest unrevoked awards that people gave these people, at most `limit` a person.
+pub(crate) async fn given_to(db: &impl Reads, people: &[Seen], limit: u64) -> Result<Vec<Row>, Error> {
+    let of = Entity::find()
         .filter(Column::PersonId.is_in(people.iter().map(Seen::person)))
         .filter(Column::Cause.eq("PERSON"))
-        .filter(Column::RevokedAt.is_null())
-        .order_by(Column::EarnedAt, Order::Desc)
-        .order_by(Column::Id, Order::Desc);
-    Ok(query.all(db.connection()).await?)
+        .filter(Column::RevokedAt.is_null());
+    let newest = [(Column::EarnedAt, Order::Desc), (Column::Id, Order::Desc)];
+    super::first_of_each(db, of, Column::PersonId, &newest, limit).await
 }
 
 /// An award in few columns: what somebody holds, or held until it was taken back.

@@ -91,14 +91,18 @@ pub(crate) async fn count(db: &impl Reads, reach: &Reach, wanted: Wanted) -> Res
     Ok(Entity::find().filter(are(reach, wanted)).count(db.connection()).await?)
 }
 
-/// All certificates of these people, newest first; deleted ones only if `deleted`.
-pub(crate) async fn of_seen(db: &impl Reads, people: &[Seen], deleted: bool) -> Result<Vec<Row>, Error> {
-    let query = Entity::find()
+/// The newest certificates of these people, at most `limit` a person; deleted ones only if `deleted`.
+pub(crate) async fn of_seen(
+    db: &impl Reads,
+    people: &[Seen],
+    deleted: bool,
+    limit: u64,
+) -> Result<Vec<Row>, Error> {
+    let of = Entity::find()
         .filter(Column::StudentId.is_in(people.iter().map(Seen::person)))
-        .filter(standing(deleted))
-        .order_by(Column::CreatedAt, Order::Desc)
-        .order_by(Column::Id, Order::Desc);
-    Ok(query.all(db.connection()).await?)
+        .filter(standing(deleted));
+    let newest = [(Column::CreatedAt, Order::Desc), (Column::Id, Order::Desc)];
+    super::first_of_each(db, of, Column::StudentId, &newest, limit).await
 }
 
 fn are(reach: &Reach, wanted: Wanted) -> Condition {

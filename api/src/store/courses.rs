@@ -143,16 +143,17 @@ pub(crate) async fn lesson(db: &impl Reads, id: Uuid) -> Result<Option<Lesson>, 
     Ok(lessons::Entity::find_by_id(id).one(db.connection()).await?)
 }
 
-/// The lessons of these courses, each course's in order.
+/// The lessons of these courses behind a position, each course's in order, at most `limit` a course.
 pub(crate) async fn lessons_of(
     db: &impl Reads,
     courses: impl IntoIterator<Item = Uuid> + Send,
+    after: i32,
+    limit: u64,
 ) -> Result<Vec<Lesson>, Error> {
     use lessons::Column;
-    let query = lessons::Entity::find()
-        .filter(Column::CourseId.is_in(courses))
-        .order_by(Column::Position, Order::Asc);
-    Ok(query.all(db.connection()).await?)
+    let of =
+        lessons::Entity::find().filter(Column::CourseId.is_in(courses)).filter(Column::Position.gt(after));
+    super::first_of_each(db, of, Column::CourseId, &[(Column::Position, Order::Asc)], limit).await
 }
 
 /// How many lessons the course has.

@@ -68,11 +68,21 @@ pub(crate) async fn history(db: &Txn, wanted: &BTreeSet<(Uuid, String)>) -> Resu
 
 /// One page of everything a person did, after `after` by id.
 pub(crate) async fn walk(db: &Txn, person: Uuid, after: Option<Uuid>) -> Result<Vec<Row>, Error> {
+    page_of(db, person, after, PAGE).await
+}
+
+/// At most `limit` of the events of a person, after `after` by id.
+pub(crate) async fn page_of(
+    db: &Txn,
+    person: Uuid,
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<Row>, Error> {
     let mut of_person = Condition::all().add(Column::PersonId.eq(person));
     if let Some(after) = after {
         of_person = of_person.add(Column::Id.gt(after));
     }
-    let query = Entity::find().filter(of_person).order_by(Column::Id, Order::Asc).limit(PAGE);
+    let query = Entity::find().filter(of_person).order_by(Column::Id, Order::Asc).limit(limit);
     Ok(query.all(db.connection()).await?)
 }
 

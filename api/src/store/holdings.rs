@@ -42,8 +42,8 @@ pub(crate) struct Holdings {
     pub(crate) messages: Vec<outbox::Model>,
 }
 
-/// All of it.
-pub(crate) async fn of_person(txn: &Txn, person: Seen) -> Result<Holdings, Error> {
+/// All of it, at most `limit` rows a list.
+pub(crate) async fn of_person(txn: &Txn, person: Seen, limit: u64) -> Result<Holdings, Error> {
     let (db, id) = (txn.connection(), person.person());
     let linked =
         Condition::any().add(guardians::Column::GuardianId.eq(id)).add(guardians::Column::ChildId.eq(id));
@@ -52,52 +52,67 @@ pub(crate) async fn of_person(txn: &Txn, person: Seen) -> Result<Holdings, Error
         links: guardians::Entity::find()
             .filter(linked)
             .order_by(guardians::Column::LinkedAt, Order::Asc)
+            .limit(limit)
             .all(db)
             .await?,
         referred: people::Entity::find()
             .filter(people::Column::ReferredBy.eq(id))
             .order_by(people::Column::CreatedAt, Order::Asc)
+            .limit(limit)
             .all(db)
             .await?,
         enrollments: enrollments::Entity::find()
             .filter(enrollments::Column::StudentId.eq(id))
             .order_by(enrollments::Column::EnrolledAt, Order::Asc)
+            .limit(limit)
             .all(db)
             .await?,
         completions: completions::Entity::find()
             .filter(completions::Column::StudentId.eq(id))
             .order_by(completions::Column::CompletedAt, Order::Asc)
+            .limit(limit)
             .all(db)
             .await?,
         comments: comments::Entity::find()
             .filter(comments::Column::AuthorId.eq(id))
             .order_by(comments::Column::Id, Order::Asc)
+            .limit(limit)
             .all(db)
             .await?,
         certificates: certificates::Entity::find()
             .filter(certificates::Column::StudentId.eq(id))
             .order_by(certificates::Column::Id, Order::Asc)
+            .limit(limit)
             .all(db)
             .await?,
         taught: courses::Entity::find()
             .filter(courses::Column::TeacherId.eq(id))
             .order_by(courses::Column::Id, Order::Asc)
+            .limit(limit)
             .all(db)
             .await?,
-        given: awards::Entity::find().filter(given).order_by(awards::Column::Id, Order::Asc).all(db).await?,
+        given: awards::Entity::find()
+            .filter(given)
+            .order_by(awards::Column::Id, Order::Asc)
+            .limit(limit)
+            .all(db)
+            .await?,
         acts_on: acts::Entity::find()
             .filter(acts::Column::PersonId.eq(id))
             .order_by(acts::Column::Id, Order::Asc)
+            .limit(limit)
             .all(db)
             .await?,
         acts_by: acts::Entity::find()
             .filter(acts::Column::Actor.eq(id.to_string()))
             .order_by(acts::Column::Id, Order::Asc)
+            .limit(limit)
             .all(db)
             .await?,
         messages: outbox::Entity::find()
             .filter(outbox::Column::PersonId.eq(id))
             .order_by(outbox::Column::Id, Order::Asc)
+            .limit(limit)
             .all(db)
             .await?,
     })

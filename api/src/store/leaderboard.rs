@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 use uuid::Uuid;
 
+use super::awards::FIRST_STANDING;
 use super::connect::Reads;
 use super::error::Error;
 
@@ -38,17 +39,31 @@ pub(crate) enum Side {
 
 impl Board {
     /// The rows of the board, as a subquery with columns person, score and reached_at.
-    fn rows(self) -> (&'static str, Vec<Value>) {
+    fn rows(self) -> (String, Vec<Value>) {
         match self {
             Self::Xp => (
-                "SELECT person_id AS person, xp AS score, xp_reached_at AS reached_at FROM totals WHERE xp > 0",
+                "SELECT person_id AS person, xp AS score, xp_reached_at AS reached_at FROM totals WHERE xp > 0"
+                    .to_owned(),
                 Vec::new(),
             ),
+            // In the order of an index, so that a page reads its own rows and no others.
             Self::Achievement(id) => (
-                "SELECT person_id AS person, CAST(1 AS bigint) AS score, min(earned_at) AS reached_at FROM awards \
-                 WHERE achievement_id = $1 AND revoked_at IS NULL GROUP BY person_id",
+                format!(
+                    "SELECT awards.person_id AS person, CAST(1 AS bigint) AS score, awards.earned_at AS reached_at \
+                     FROM awards WHERE awards.achievement_id = $1 AND awards.revoked_at IS NULL AND {FIRST_STANDING}"
+                ),
                 vec![id.into()],
             ),
+        }
+    }
+
+    /// The order of the places that lie on this side, nearest first. On a board by achievement all scores are equal.
+    fn order(self, side: Side) -> &'static str {
+        match (self, side) {
+            (Self::Xp, Side::Below) => "score DESC, reached_at, person",
+            (Self::Xp, Side::Above) => "score, reached_at DESC, person DESC",
+            (Self::Achievement(_), Side::Below) => "reached_at, person",
+            (Self::Achievement(_), Side::Above) => "reached_at DESC, person DESC",
         }
     }
 }
@@ -62,7 +77,7 @@ pub(crate) async fn count(db: &impl Reads, board: Board) -> Result<i64, Error> {
 /// How many stand above `place`; its rank is one more.
 pub(crate) async fn count_above(db: &impl Reads, board: Board, place: &Place) -> Result<i64, Error> {
     let (rows, mut values) = board.rows();
-    let above = comparison(Side::Above, place, &mut values);
+    let above = comparison(board, Side::Above, place, &mut values);
     number(db, &format!("SELECT count(*) AS n FROM ({rows}) AS board WHERE {above}"), values).await
 }
 
@@ -86,11 +101,9 @@ pub(crate) async fn beside(
     limit: u64,
 ) -> Result<Vec<Place>, Error> {
     let (rows, mut values) = board.rows();
-    let condition = from.map_or_else(|| "1 = 1".to_owned(), |from| comparison(side, from, &mut values));
-    let order = match side {
-        Side::Below => "score DESC, reached_at, person",
-        Side::Above => "score, reached_at DESC, person DESC",
-    };
+    let condition =
+        from.map_or_else(|| "1 = 1".to_owned(), |from| comparison(board, side, from, &mut values));
+    let order = board.order(side);
     values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
     let sql = format!(
         "SELECT person, score, reached_at FROM ({rows}) AS board WHERE {condition} ORDER BY {order} LIMIT ${}",
@@ -102,8 +115,20 @@ pub(crate) async fn beside(
 }
 
 /// "Stands on that side of the place", with the place's values bound behind those that are there.
-fn comparison(side: Side, place: &Place, values: &mut Vec<Value>) -> String {
+fn comparison(board: Board, side: Side, place: &Place, values: &mut Vec<Value>) -> String {
     let first = values.len() + 1;
+    if matches!(board, Board::Achievement(_)) {
+        values.extend([place.reached_at.into(), place.person.into()]);
+        let (reached_at, person) = (first, first + 1);
+        let less = match side {
+            Side::Above => "<",
+            Side::Below => ">",
+        };
+        // The first condition is the range of the index.
+        return format!(
+            "(reached_at {less}= ${reached_at} AND (reached_at {less} ${reached_at} OR person {less} ${person}))"
+        );
+    }
     values.extend([place.score.into(), place.reached_at.into(), place.person.into()]);
     let (score, reached_at, person) = (first, first + 1, first + 2);
     let (more, less) = match side {

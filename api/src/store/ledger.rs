@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use entity::xp_entries::{Column, Entity};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::connect::Reads;
@@ -39,6 +39,20 @@ pub(crate) async fn gained(
         }
     }
     Ok(gained)
+}
+
+/// At most `limit` entries of a person, after `after` by id.
+pub(crate) async fn page_of(
+    db: &Txn,
+    person: Uuid,
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<Row>, Error> {
+    let mut query = Entity::find().filter(Column::PersonId.eq(person));
+    if let Some(after) = after {
+        query = query.filter(Column::Id.gt(after));
+    }
+    Ok(query.order_by(Column::Id, Order::Asc).limit(limit).all(db.connection()).await?)
 }
 
 /// Every entry of a person.

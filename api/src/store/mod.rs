@@ -36,9 +36,9 @@ pub use pool::PoolUse;
 pub use tables::{migrate, pending};
 pub(crate) use txn::Txn;
 
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, OnConflict, Query, SelectStatement, WindowStatement};
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, QueryTrait};
-use sea_orm::{ConnectionTrait, Iterable, Statement};
+use sea_orm::{ConnectionTrait, FromQueryResult, Iterable, Order, Select, Statement};
 
 /// Answers if the database does.
 ///
@@ -68,6 +68,33 @@ where
         txn.connection().execute(&insert).await?;
     }
     Ok(())
+}
+
+/// The first `limit` rows of each group, in this order, in one statement.
+async fn first_of_each<E>(
+    db: &impl Reads,
+    rows: Select<E>,
+    group: E::Column,
+    order: &[(E::Column, Order)],
+    limit: u64,
+) -> Result<Vec<E::Model>, Error>
+where
+    E: EntityTrait,
+{
+    let mut ranked: SelectStatement = rows.into_query();
+    let mut window = WindowStatement::partition_by(group);
+    for (column, order) in order {
+        window.order_by(*column, order.clone());
+    }
+    ranked.expr_window_as(Expr::cust("ROW_NUMBER()"), window, Alias::new("place"));
+    let mut first = Query::select();
+    first
+        .columns(E::Column::iter())
+        .from_subquery(ranked, Alias::new("ranked"))
+        .and_where(Expr::col(Alias::new("place")).lte(i64::try_from(limit).unwrap_or(i64::MAX)))
+        .order_by(Alias::new("place"), Order::Asc);
+    let rows = db.connection().query_all(&first).await?;
+    Ok(rows.iter().map(|row| E::Model::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
 
 /// A model read or built whole says "unchanged" of its columns; an INSERT wants them set.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::http::answer::Outcome;
+use crate::http::bounded;
 use crate::http::params::Params;
 
 /// The subprotocol we speak; the older `graphql-ws` is another.
@@ -79,9 +80,11 @@ pub(super) fn pong(payload: Option<Map<String, Value>>) -> Message {
     say(&Said::Pong { payload })
 }
 
-/// One answer of an operation.
-pub(super) fn next(id: &str, response: &Response) -> Message {
-    say(&Said::Next { id, payload: Outcome::of(response) })
+/// One answer of an operation; none if it has more than `most` bytes.
+pub(super) fn next(id: &str, response: &Response, most: usize) -> Option<Message> {
+    let said = Said::Next { id, payload: Outcome::of(response) };
+    let text = String::from_utf8(bounded::to_json(&said, most)?).ok()?;
+    Some(Message::Text(text.into()))
 }
 
 /// The operation failed and is over.

@@ -18,9 +18,9 @@ use crate::budget::Subject;
 use crate::graphql::context::Caller;
 use crate::graphql::denials::turned_away;
 use crate::http::Site;
-use crate::http::answer::{dress, explain, server_error};
+use crate::http::answer::{dress, explain, server_error, too_long};
 use crate::http::identity::{self, Identity};
-use crate::http::operation::prepare;
+use crate::http::operation::{charge_bad_request, prepare};
 use crate::http::params::Params;
 use crate::id;
 use crate::refusal::{Code, Failure, Refusal};
@@ -122,8 +122,14 @@ impl<E: Executor> Talk<E> {
         self.check_rights(&event)?;
         permit.send(match event {
             Event::Answered(name, mut answer) => {
-                dress(&mut answer.errors, &name.request_id, &self.site.limits);
-                protocol::next(&name.id, &answer)
+                let limits = &self.site.limits;
+                dress(&mut answer.errors, &name.request_id, limits);
+                protocol::next(&name.id, &answer, limits.answer_bytes).unwrap_or_else(|| {
+                    self.operations.stop(&name.id);
+                    let mut errors = vec![too_long(limits)];
+                    dress(&mut errors, &name.request_id, limits);
+                    protocol::error(&name.id, &errors)
+                })
             }
             Event::Failed(name, mut answer) => {
                 dress(&mut answer.errors, &name.request_id, &self.site.limits);
@@ -162,7 +168,18 @@ impl<E: Executor> Talk<E> {
             None | Some(Value::Null) => Identity::default(),
             Some(Value::String(text)) => {
                 let believed = identity::of_authorization(&self.site.app, text).await;
-                believed.map_err(|failure| not_let_in(&self.request_id, failure))?
+                believed.map_err(|failure| {
+                    let address = Subject::of(None, Some(self.address));
+                    // A failure of the database is not the client's, and costs nothing.
+                    let limited = match failure {
+                        Failure::Refused(_) => charge_bad_request(&self.site.app, &address).err(),
+                        Failure::Store(_) => None,
+                    };
+                    match limited {
+                        Some(limited) => Close::new(Close::LATER, limited.message),
+                        None => not_let_in(&self.request_id, failure),
+                    }
+                })?
             }
             Some(_) => return Err(Close::new(Close::UNAUTHORIZED, "`authorization` is a string").into()),
         };
@@ -204,7 +221,8 @@ impl<E: Executor> Talk<E> {
             };
         }
         self.check_token()?;
-        match prepare(&self.site.app, caller, params) {
+        let subject = Subject::of(client.identity.actor.as_ref(), Some(self.address));
+        match prepare(&self.site.app, caller, subject, params) {
             Ok(operation) => {
                 let patience = Duration::from_secs(self.site.limits.request_seconds);
                 self.operations.start(name, self.site.schema.clone(), operation, patience);

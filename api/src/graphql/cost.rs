@@ -1,0 +1,242 @@
+//! What an operation costs, computed from its document and its variables before anything runs: each field by the
+//! table of `price`. The library's own computation does not see how long a list of a variable is, and reports its
+//! result only to an extension, which would slow down every field.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{
+    BaseType, ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet, Type,
+    TypeKind, TypeSystemDefinition,
+};
+use async_graphql::{Name, Positioned, Variables};
+use async_graphql_value::{ConstValue, Value};
+
+use super::price::{self, Price, Rows, SELECTED_OF_ROW};
+
+/// The cost of one operation, in units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cost {
+    /// Of the whole operation.
+    pub(crate) units: u64,
+    /// Of the part of it that records events and selects nothing but what recording knows anyway.
+    pub(crate) recording: u64,
+}
+
+/// The type that each field answers, by type and field.
+type Shape = HashMap<String, HashMap<String, String>>;
+
+/// The types of our schema, read from its text.
+static SHAPE: LazyLock<Shape> = LazyLock::new(|| {
+    // Our own schema parses; without its types each field would cost 1, and a test looks at that.
+    let definitions = parse_schema(super::schema::sdl()).map(|schema| schema.definitions).unwrap_or_default();
+    let types = definitions.into_iter().filter_map(|definition| match definition {
+        TypeSystemDefinition::Type(one) => Some(one.node),
+        TypeSystemDefinition::Schema(_) | TypeSystemDefinition::Directive(_) => None,
+    });
+    let fields = types.filter_map(|one| {
+        let fields = match one.kind {
+            TypeKind::Object(object) => object.fields,
+            TypeKind::Interface(interface) => interface.fields,
+            _ => return None,
+        };
+        let fields = fields
+            .into_iter()
+            .map(|field| (field.node.name.node.to_string(), named(&field.node.ty.node).to_string()));
+        Some((one.name.node.to_string(), fields.collect()))
+    });
+    fields.collect()
+});
+
+/// The type that a field answers; empty for a field that does not exist, which validation names.
+fn type_of(parent: &str, field: &str) -> &'static str {
+    SHAPE.get(parent).and_then(|fields| fields.get(field)).map_or("", String::as_str)
+}
+
+fn named(kind: &Type) -> &Name {
+    match &kind.base {
+        BaseType::Named(name) => name,
+        BaseType::List(inner) => named(inner),
+    }
+}
+
+/// Computes what this operation costs. The document has passed the guard, which counts each fragment wherever it is
+/// spread: walking all of them has an end, and takes time by `limits.nodes`.
+pub(crate) fn of(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    variables: &Variables,
+) -> Cost {
+    let root = match operation.ty {
+        OperationType::Query => "Query",
+        OperationType::Mutation => "Mutation",
+        OperationType::Subscription => "Subscription",
+    };
+    let bill = Bill { document, operation, variables };
+    let selection = &operation.selection_set.node;
+    let units = bill.selection(root, selection, 1);
+    let recording = if operation.ty == OperationType::Mutation { bill.recording(root, selection) } else { 0 };
+    Cost { units, recording }
+}
+
+/// What the computation looks at.
+struct Bill<'a> {
+    document: &'a ExecutableDocument,
+    operation: &'a OperationDefinition,
+    variables: &'a Variables,
+}
+
+impl Bill<'_> {
+    /// A selection on a type; the lists of a page have this many rows.
+    fn selection(&self, parent: &str, selection: &SelectionSet, rows: u64) -> u64 {
+        let mut units: u64 = 0;
+        for item in &selection.items {
+            units = units.saturating_add(match &item.node {
+                Selection::Field(field) => self.field(parent, &field.node, rows),
+                Selection::InlineFragment(fragment) => {
+                    let on = fragment.node.type_condition.as_ref().map_or(parent, |on| &on.node.on.node);
+                    self.selection(on, &fragment.node.selection_set.node, rows)
+                }
+                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node, rows),
+            });
+        }
+        units
+    }
+
+    fn fragment(&self, name: &Name, rows: u64) -> u64 {
+        // Validation names a fragment that does not exist.
+        let Some(fragment) = self.document.fragments.get(name) else { return 0 };
+        let on = &fragment.node.type_condition.node.on.node;
+        self.selection(on, &fragment.node.selection_set.node, rows)
+    }
+
+    fn field(&self, parent: &str, field: &Field, rows: u64) -> u64 {
+        let name = field.name.node.as_str();
+        let Price { base, with, rows: of } = price::of(parent, name);
+        let more = with.filter(|(argument, _)| self.is_given(field, argument)).map_or(0, |(_, more)| more);
+        let kind = type_of(parent, name);
+        let selected = &field.selection_set.node;
+        let rows_cost = match of {
+            Rows::One => self.selection(kind, selected, 1).saturating_add(1),
+            Rows::AtMost(most) => self.rows(kind, selected, most),
+            Rows::First { usual, most } => {
+                let count = self.asked(field, usual, most);
+                self.rows(kind, selected, count)
+            }
+            Rows::Page { usual, most } => {
+                let count = self.asked(field, usual, most);
+                self.selection(kind, selected, count).saturating_add(1)
+            }
+            Rows::OfPage => self.rows(kind, selected, rows),
+            Rows::Sent { list, each } => {
+                let count = self.sent(field, list);
+                let each = each.saturating_mul(count);
+                let selected =
+                    self.selection(kind, selected, 1).saturating_mul(count).div_ceil(SELECTED_OF_ROW);
+                each.saturating_add(selected).saturating_add(1)
+            }
+        };
+        base.saturating_add(more).saturating_add(rows_cost)
+    }
+
+    /// Rows that each cost what is selected of them, and at least 1.
+    fn rows(&self, kind: &str, selected: &SelectionSet, count: u64) -> u64 {
+        self.selection(kind, selected, 1).max(1).saturating_mul(count)
+    }
+
+    /// The rows that `last` or `first` asks for; at least one, since the list itself costs something.
+    fn asked(&self, field: &Field, usual: i32, most: i32) -> u64 {
+        let number = |name| match self.argument(field, name) {
+            Some(ConstValue::Number(number)) => Some(number.as_i64().unwrap_or(i64::MAX)),
+            _ => None,
+        };
+        let rows = number("last").or_else(|| number("first")).unwrap_or(usual.into());
+        rows.clamp(1, most.into()).unsigned_abs()
+    }
+
+    /// How many entries this list of the argument `input` has; at least one. A single value stands for a list of one.
+    fn sent(&self, field: &Field, list: &str) -> u64 {
+        let count = match field.get_argument("input").map(|value| &value.node) {
+            Some(Value::Object(input)) => match input.get(list) {
+                Some(Value::List(entries)) => entries.len(),
+                Some(Value::Variable(name)) => self.variable(name).map_or(1, entries),
+                _ => 1,
+            },
+            Some(Value::Variable(name)) => match self.variable(name) {
+                Some(ConstValue::Object(input)) => input.get(list).map_or(1, entries),
+                _ => 1,
+            },
+            _ => 1,
+        };
+        u64::try_from(count.max(1)).unwrap_or(u64::MAX)
+    }
+
+    fn is_given(&self, field: &Field, argument: &str) -> bool {
+        self.argument(field, argument).is_some_and(|value| value != ConstValue::Null)
+    }
+
+    /// The value of an argument that is a scalar.
+    fn argument(&self, field: &Field, name: &str) -> Option<ConstValue> {
+        match &field.get_argument(name)?.node {
+            Value::Variable(name) => self.variable(name).cloned(),
+            value => value.clone().into_const(),
+        }
+    }
+
+    fn variable(&self, name: &Name) -> Option<&ConstValue> {
+        let default = || {
+            let mut definitions = self.operation.variable_definitions.iter();
+            let definition = definitions.find(|definition| definition.node.name.node == *name)?;
+            definition.node.default_value.as_ref().map(|value| &value.node)
+        };
+        self.variables.get(name).or_else(default)
+    }
+
+    /// The cost of the fields below this selection that record events and select nothing dear.
+    fn recording(&self, parent: &str, selection: &SelectionSet) -> u64 {
+        let mut units: u64 = 0;
+        for item in &selection.items {
+            // Fragments at the root of a mutation are rare, and are charged.
+            let Selection::Field(field) = &item.node else { continue };
+            let name = field.node.name.node.as_str();
+            let records = matches!(name, "recordEvent" | "recordEvents");
+            if records && self.is_of_recording(type_of(parent, name), &field.node.selection_set.node) {
+                units = units.saturating_add(self.field(parent, &field.node, 1));
+            }
+        }
+        units
+    }
+
+    fn is_of_recording(&self, parent: &str, selection: &SelectionSet) -> bool {
+        selection.items.iter().all(|item: &Positioned<Selection>| match &item.node {
+            Selection::Field(field) => {
+                let name = field.node.name.node.as_str();
+                let selected = &field.node.selection_set.node;
+                let is_known = price::is_of_recording(parent, name);
+                name == "__typename" || is_known && self.is_of_recording(type_of(parent, name), selected)
+            }
+            Selection::InlineFragment(fragment) => {
+                let on = fragment.node.type_condition.as_ref().map_or(parent, |on| &on.node.on.node);
+                self.is_of_recording(on, &fragment.node.selection_set.node)
+            }
+            Selection::FragmentSpread(spread) => {
+                let found = self.document.fragments.get(&spread.node.fragment_name.node);
+                found.is_some_and(|fragment| {
+                    let on = &fragment.node.type_condition.node.on.node;
+                    self.is_of_recording(on, &fragment.node.selection_set.node)
+                })
+            }
+        })
+    }
+}
+
+fn entries(value: &ConstValue) -> usize {
+    match value {
+        ConstValue::List(entries) => entries.len(),
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! Whom a request is charged to, and what is not charged.
+
+use axum::Router;
+use axum::http::StatusCode;
+use chrono::TimeDelta;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use super::{JSON, request, router, site};
+use crate::auth::Role;
+use crate::config::Config;
+
+/// The small site where 20 units are all that anybody has, and the authorization of a student.
+fn narrow() -> (Router, String) {
+    let mut config = Config::demo();
+    config.limits.cost_per_minute = 20;
+    let (site, _) = site(config);
+    let student = Uuid::from_u128(1).to_string();
+    let token =
+        site.app.keys.mint(&student, Role::Student, None, TimeDelta::minutes(1), site.app.clock.now());
+    (router(site), format!("Bearer {}", token.unwrap()))
+}
+
+async fn status(router: &Router, headers: &[(&str, &str)], body: &str) -> StatusCode {
+    let headers: Vec<_> = [JSON].into_iter().chain(headers.iter().copied()).collect();
+    router.clone().oneshot(request("POST", "/graphql", &headers, body)).await.unwrap().status()
+}
+
+#[tokio::test]
+async fn a_failure_of_our_database_costs_nobody_anything() {
+    let (router, authorization) = narrow();
+    let hello = r#"{"query":"{ hello }"}"#;
+    for _ in 0..3 {
+        let answered = status(&router, &[("authorization", &authorization)], hello).await;
+        assert!(answered.is_server_error(), "{answered}");
+    }
+    assert_eq!(status(&router, &[], hello).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_charged_once_and_then_refused_before_it_is_read() {
+    let (router, _) = narrow();
+    assert_eq!(status(&router, &[], "{").await, StatusCode::BAD_REQUEST);
+    assert_eq!(status(&router, &[], "{").await, StatusCode::TOO_MANY_REQUESTS);
+}
