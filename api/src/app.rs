@@ -9,7 +9,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::hub::Hub;
 use crate::pipeline::Batcher;
+use crate::pulse::Pulse;
 use crate::store::Database;
+use crate::telemetry::Telemetry;
 
 /// The running application. Cheap to clone.
 #[derive(Clone)]
@@ -30,6 +32,10 @@ pub struct App {
     pub(crate) bus: Bus,
     /// What subscribers read the feed through.
     pub(crate) hub: Arc<Hub>,
+    /// The heartbeats of the loops.
+    pub(crate) pulse: Pulse,
+    /// What the server measures about itself.
+    pub(crate) telemetry: Telemetry,
 }
 
 #[cfg(test)]
@@ -46,6 +52,8 @@ impl App {
             batcher: Batcher::new().0,
             bus: Bus::new(),
             hub: Arc::new(Hub::new()),
+            pulse: Pulse::new(),
+            telemetry: Telemetry::new(),
         }
     }
 }

@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod backup;
 mod badges;
 mod certificates;
 mod check;
@@ -23,6 +24,7 @@ mod flow;
 mod graphql;
 mod input;
 mod n_plus_one;
+mod operations;
 mod order;
 mod outbox;
 mod packs;
@@ -30,6 +32,7 @@ mod policy;
 mod publication;
 mod race;
 mod readme;
+mod repair;
 mod resume;
 mod rights;
 mod tables;

@@ -8,6 +8,7 @@ mod deed;
 pub(crate) mod give;
 mod ingest;
 mod outbox;
+pub(crate) mod rebuild;
 pub(crate) mod replay;
 
 use std::collections::BTreeMap;
@@ -276,6 +277,7 @@ async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>,
             Ok(written) => match txn.commit().await {
                 Ok(()) => {
                     app.bus.hint(written.head);
+                    app.telemetry.recorded(fresh(&written.outcomes));
                     return Ok(written.outcomes);
                 }
                 Err(error) => Stop::Store(error),
@@ -298,6 +300,11 @@ async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>,
             Stop::Store(error) => return Err(error),
         }
     }
+}
+
+/// The number of events that were recorded for the first time.
+fn fresh(outcomes: &[Outcomes]) -> usize {
+    outcomes.iter().flatten().filter(|outcome| outcome.as_ref().is_ok_and(|one| !one.duplicate)).count()
 }
 
 /// How many rows are refused one by one, each after an attempt of its own.

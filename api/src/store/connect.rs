@@ -11,6 +11,7 @@ use sea_orm::{
 
 use super::dialect::Dialect;
 use super::error::Error;
+use super::waits::Waits;
 
 /// A statement that takes longer is worth a warning.
 const SLOW: Duration = Duration::from_secs(1);
@@ -22,6 +23,7 @@ pub struct Database {
     reader: DatabaseConnection,
     dialect: Dialect,
     statements: Arc<AtomicU64>,
+    waits: Arc<Waits>,
 }
 
 /// How many connections there may be, and how long they are waited for.
@@ -57,15 +59,15 @@ impl Database {
                 reader = writer.clone();
             }
         }
-        Ok(Self { writer, reader, dialect, statements })
+        Ok(Self { writer, reader, dialect, statements, waits: Arc::default() })
     }
 
     /// A database that never answers.
     #[cfg(test)]
     pub(crate) fn nowhere() -> Self {
         let connection = DatabaseConnection::default();
-        let statements = Arc::default();
-        Self { writer: connection.clone(), reader: connection, dialect: Dialect::Sqlite, statements }
+        let (statements, waits) = (Arc::default(), Arc::default());
+        Self { writer: connection.clone(), reader: connection, dialect: Dialect::Sqlite, statements, waits }
     }
 
     /// Which of the two it is.
@@ -98,6 +100,28 @@ impl Database {
         Ok(self.reader.ping().await?)
     }
 
+    /// Closes every connection. The last one to close a SQLite file leaves no file beside it.
+    pub(crate) async fn close(self) {
+        for connection in [self.reader, self.writer] {
+            if let Err(error) = connection.close().await {
+                tracing::debug!(%error, "a pool did not close");
+            }
+        }
+    }
+
+    /// Answers if the database does, over a connection that writes.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(crate) async fn probe(&self) -> Result<(), Error> {
+        Ok(self.writer.ping().await?)
+    }
+
+    /// The waits of transactions for a connection.
+    pub(crate) fn waits(&self) -> &Waits {
+        &self.waits
+    }
+
     /// Where queries that change nothing run.
     pub(super) fn reader(&self) -> &DatabaseConnection {
         &self.reader
@@ -114,7 +138,7 @@ impl Database {
     /// # Errors
     /// When no connection is free in time.
     pub(crate) async fn begin(&self) -> Result<Txn, Error> {
-        let txn = self.writer.begin_with_options(self.dialect.writing()).await?;
+        let txn = self.waits.count(self.writer.begin_with_options(self.dialect.writing())).await?;
         Ok(Txn { txn, dialect: self.dialect })
     }
 
@@ -123,7 +147,7 @@ impl Database {
     /// # Errors
     /// When no connection is free in time.
     pub(crate) async fn snapshot(&self) -> Result<Txn, Error> {
-        let txn = self.reader.begin_with_options(self.dialect.snapshot()).await?;
+        let txn = self.waits.count(self.reader.begin_with_options(self.dialect.snapshot())).await?;
         Ok(Txn { txn, dialect: self.dialect })
     }
 }

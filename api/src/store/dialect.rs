@@ -42,7 +42,7 @@ impl Agreement {
 
 impl Dialect {
     /// Told by the URL's scheme.
-    pub(super) fn of(url: &str) -> Result<Self, Error> {
+    pub(crate) fn of(url: &str) -> Result<Self, Error> {
         match url.split(':').next() {
             Some("sqlite") => Ok(Self::Sqlite),
             Some("postgres" | "postgresql") => Ok(Self::Postgres),
@@ -132,10 +132,16 @@ pub(crate) async fn join(txn: &Txn, agreement: Agreement) -> Result<(), Error> {
 /// Takes an agreement alone, waiting for those who share it, until the transaction ends. What it is
 /// taken for may take its time: no statement of the transaction is timed any more.
 pub(crate) async fn take(txn: &Txn, agreement: Agreement) -> Result<(), Error> {
+    take_time(txn).await?;
+    advise(txn, "SELECT pg_advisory_xact_lock($1)", agreement).await
+}
+
+/// Takes the time limit off the statements of this transaction: it looks at a whole school.
+pub(crate) async fn take_time(txn: &Txn) -> Result<(), Error> {
     if txn.dialect == Dialect::Postgres {
         txn.connection().execute_unprepared("SET LOCAL statement_timeout = 0").await?;
     }
-    advise(txn, "SELECT pg_advisory_xact_lock($1)", agreement).await
+    Ok(())
 }
 
 async fn advise(txn: &Txn, sql: &str, agreement: Agreement) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 
 pub(crate) mod acts;
 pub(crate) mod awards;
+pub(crate) mod backup;
 pub(crate) mod catalogue;
 pub(crate) mod certificates;
 mod connect;
@@ -22,6 +23,7 @@ pub(crate) mod people;
 pub(crate) mod scope;
 pub(crate) mod tables;
 pub(crate) mod totals;
+mod waits;
 
 pub use connect::{Database, Pool};
 pub(crate) use connect::{Reads, Txn};
@@ -32,14 +34,6 @@ pub use tables::{migrate, pending};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, QueryTrait};
 use sea_orm::{ConnectionTrait, Iterable, Statement};
-
-/// Answers if the database does.
-///
-/// # Errors
-/// When it does not.
-pub async fn ping(db: &Database) -> Result<(), Error> {
-    db.ping().await
-}
 
 /// Rows one INSERT carries at most. What a full one carries fits into one TLS record, after which a connection
 /// without `TCP_NODELAY` would wait for an acknowledgement; and its text recurs, so that it is planned once.

@@ -122,11 +122,11 @@ impl<E: Executor> Talk<E> {
         self.check_rights(&event)?;
         permit.send(match event {
             Event::Answered(name, mut answer) => {
-                dress(&mut answer.errors, &name.request_id, &self.site.limits);
+                dress(&mut answer.errors, &name.request_id, &self.site.limits, &self.site.app.telemetry);
                 protocol::next(&name.id, &answer)
             }
             Event::Failed(name, mut answer) => {
-                dress(&mut answer.errors, &name.request_id, &self.site.limits);
+                dress(&mut answer.errors, &name.request_id, &self.site.limits, &self.site.app.telemetry);
                 protocol::error(&name.id, &answer.errors)
             }
             Event::Completed(name) => protocol::complete(&name.id),
@@ -216,7 +216,7 @@ impl<E: Executor> Talk<E> {
 
     async fn refuse(&mut self, name: &Name, error: ServerError) -> Step {
         let mut errors = vec![error];
-        dress(&mut errors, &name.request_id, &self.site.limits);
+        dress(&mut errors, &name.request_id, &self.site.limits, &self.site.app.telemetry);
         self.say(protocol::error(&name.id, &errors)).await
     }
 
