@@ -100,8 +100,8 @@ enum Command {
     Repair,
     /// Write a verified copy of a SQLite database while the server runs
     #[command(after_help = "Examples:\n  \
-        plaudit backup /backups/2026-11-28.db           a copy that only its owner can read\n  \
-        plaudit check                                   afterwards, with PLAUDIT_DATABASE_URL naming the copy\n\n\
+        plaudit backup /backups/monday.db   a copy that only its owner can read\n  \
+        plaudit check                       afterwards, with PLAUDIT_DATABASE_URL naming the copy\n\n\
         FILE must not exist. It appears when it is complete and checked; until then it is FILE.part. \
         On PostgreSQL nothing is written: the pg_dump command to run is printed.\n\
         Exit codes: 0 written and without differences, 1 written, but `check` finds differences in it, \

@@ -112,24 +112,24 @@ impl Rhythm {
 
 impl Beat {
     /// The loop begins a turn. After a turn that failed, it still owes the first of the attempts.
-    pub(crate) fn begin(&self) {
+    pub(crate) fn begin_turn(&self) {
         let now = millis(self.started.elapsed());
         let owes = &self.rhythm.owes_since;
         let _ = owes.compare_exchange(RESTING, now, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// The turn succeeded: the loop owes nothing until it begins the next one.
-    pub(crate) fn done(&self) {
+    pub(crate) fn end_turn(&self) {
         self.rhythm.turned.store(millis(self.started.elapsed()), Ordering::Relaxed);
         self.rhythm.owes_since.store(RESTING, Ordering::Relaxed);
     }
 
     /// Runs one turn; returns its result. A turn that fails stays owed.
     pub(crate) async fn turn<T, E>(&self, turn: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-        self.begin();
+        self.begin_turn();
         let result = turn.await;
         if result.is_ok() {
-            self.done();
+            self.end_turn();
         }
         result
     }
@@ -159,14 +159,14 @@ mod tests {
         pause();
         let pulse = Pulse::new();
         let beat = pulse.watch("lane", DEADLINE);
-        beat.begin();
+        beat.begin_turn();
         advance(DEADLINE).await;
         assert_eq!(pulse.late(), Vec::<String>::new());
         advance(MOMENT).await;
         assert_eq!(pulse.late(), ["lane"]);
-        beat.done();
+        beat.end_turn();
         assert_eq!(pulse.late(), Vec::<String>::new());
-        beat.begin();
+        beat.begin_turn();
         assert_eq!(pulse.late(), Vec::<String>::new());
     }
 
@@ -175,9 +175,9 @@ mod tests {
         pause();
         let pulse = Pulse::new();
         let beat = pulse.watch("lane", DEADLINE);
-        beat.begin();
+        beat.begin_turn();
         advance(MOMENT).await;
-        beat.done();
+        beat.end_turn();
         advance(Duration::from_secs(86_400)).await;
         assert_eq!(pulse.late(), Vec::<String>::new());
         assert_eq!(pulse.ages(), [Age { name: "lane".to_owned(), since: Duration::from_secs(86_400) }]);

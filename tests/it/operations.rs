@@ -48,7 +48,6 @@ async fn check_metrics(backend: Backend, loops: &[&str], pools: &[&str]) {
         ("plaudit_sockets_open", "1"),
         ("plaudit_subscriptions_open", "0"),
         ("plaudit_lanes_busy", "0"),
-        ("plaudit_pool_waiting", "0"),
         ("plaudit_bytes_in_flight{of=\"answers\"}", "0"),
     ];
     let names: Vec<&str> = expected.iter().map(|(name, _)| *name).collect();

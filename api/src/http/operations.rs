@@ -138,15 +138,15 @@ mod tests {
         let app = app();
         let (lane, hub) =
             (app.pulse.watch("batcher lane 1", Duration::from_secs(10)), app.pulse.watch("hub", HEAD));
-        lane.begin();
-        hub.begin();
-        hub.done();
+        lane.begin_turn();
+        hub.begin_turn();
+        hub.end_turn();
         assert_eq!(ready(&app, false).await, (200, json!({"status": "ready"})));
         advance(Duration::from_secs(11)).await;
         let late = json!({"late": ["batcher lane 1"], "status": "unavailable"});
         assert_eq!(ready(&app, false).await, (503, late));
         assert_eq!(ready(&app, true).await, (503, json!({"status": "stopping"})));
-        lane.done();
+        lane.end_turn();
         assert_eq!(ready(&app, false).await, (200, json!({"status": "ready"})));
         assert_eq!(get(&app, true, "/health/live").await, (200, "{\"status\":\"live\"}".to_owned()));
     }

@@ -96,10 +96,10 @@ impl Queue {
                     if batch.is_empty() {
                         break;
                     }
-                    beat.begin();
+                    beat.begin_turn();
                     let _busy = app.telemetry.open(Open::Lane);
                     if settle(&app, batch).await {
-                        beat.done();
+                        beat.end_turn();
                     }
                 }
             });
