@@ -10,7 +10,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::hub::Hub;
 use crate::pipeline::Batcher;
+use crate::pulse::Pulse;
 use crate::store::Database;
+use crate::telemetry::Telemetry;
 
 /// The running application. Cheap to clone.
 #[derive(Clone)]
@@ -35,6 +37,10 @@ pub struct App {
     pub(crate) costs: Arc<CostBudget>,
     /// Who exports at this moment.
     pub(crate) exports: Arc<Exports>,
+    /// The heartbeats of the loops.
+    pub(crate) pulse: Pulse,
+    /// What the server measures about itself.
+    pub(crate) telemetry: Telemetry,
 }
 
 #[cfg(test)]
@@ -53,6 +59,8 @@ impl App {
             bus: Bus::new(),
             hub: Arc::new(Hub::new()),
             exports: Arc::default(),
+            pulse: Pulse::new(),
+            telemetry: Telemetry::new(),
         }
     }
 }

@@ -25,6 +25,11 @@ impl Bus {
         }
     }
 
+    /// The last position that was hinted at.
+    pub(crate) fn head(&self) -> i64 {
+        *self.head.borrow()
+    }
+
     /// Hears every later hint.
     pub(crate) fn listen(&self) -> watch::Receiver<i64> {
         self.head.subscribe()

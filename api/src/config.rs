@@ -60,6 +60,8 @@ pub struct Config {
     pub profile: Profile,
     /// The address and port to listen on.
     pub listen: SocketAddr,
+    /// The address and port of metrics and health besides; none is served if it is not set.
+    pub operations_listen: Option<SocketAddr>,
     /// Where clients reach the server; pictures are addressed below it.
     pub public_url: Url,
     /// Web origins that may call us (CORS) and open sockets: `https://host[:port]`, a port of `*` is any.
@@ -96,6 +98,7 @@ impl Config {
         Self {
             profile: Profile::Demo,
             listen,
+            operations_listen: None,
             public_url: url_of(listen),
             origins: vec!["http://localhost:*".to_owned(), "http://127.0.0.1:*".to_owned()],
             timezone: Tz::UTC,
@@ -137,6 +140,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("profile", &self.profile)
             .field("listen", &self.listen)
+            .field("operations_listen", &self.operations_listen)
             .field("public_url", &self.public_url.as_str())
             .field("origins", &self.origins)
             .field("timezone", &self.timezone)

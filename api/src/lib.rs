@@ -10,7 +10,9 @@ pub mod config;
 pub mod id;
 mod packs;
 mod progress;
+mod pulse;
 pub mod refusal;
+mod telemetry;
 mod text;
 
 mod audit;
@@ -24,8 +26,11 @@ pub mod store;
 mod graphql;
 mod http;
 
+pub mod backup;
 pub mod check;
 pub mod demo;
+pub mod repair;
+mod rounds;
 pub mod signals;
 pub mod start;
 pub mod watch;

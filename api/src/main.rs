@@ -13,7 +13,7 @@ use plaudit::auth::token::Keys;
 use plaudit::clock::Clock;
 use plaudit::config::{Config, LogFormat, Sources, parse_span};
 use plaudit::watch::Watch;
-use plaudit::{check, demo, signals, start, watch};
+use plaudit::{backup, check, demo, repair, signals, start, watch};
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
@@ -38,7 +38,8 @@ Settings that matter first (api/config.default.toml explains all):
   PLAUDIT_CATALOGS       packs to load: aurora,tests,code-lab,course-portal or paths with a /
   PLAUDIT_TIMEZONE       the school's time zone, UTC
 
-Exit codes: 0 done, 1 `check` found differences, 2 it could not run (the reason is on standard error).";
+Exit codes: 0 done, 1 `check`, `repair` or `backup` found differences that are left, 2 it could not run (the
+reason is on standard error). api/OPERATIONS.md explains metrics, health, backup and repair.";
 
 /// Achievements backend: learning events in, achievements out, over GraphQL.
 #[derive(Parser)]
@@ -90,6 +91,26 @@ enum Command {
     #[command(after_help = "Writes nothing and may run beside a server.\n\
         Exit codes: 0 no difference, 1 differences (one line each), 2 it could not run.")]
     Check,
+    /// Rebuild what `check` finds different, one person a transaction
+    #[command(
+        after_help = "May run beside a server: it locks one person at a time. It takes events, awards and XP \
+        entries as they are, and changes nothing while `check` finds differences in those.\n\
+        Exit codes: 0 no difference is left, 1 differences are left (one line each), 2 it could not run."
+    )]
+    Repair,
+    /// Write a verified copy of a SQLite database while the server runs
+    #[command(after_help = "Examples:\n  \
+        plaudit backup /backups/monday.db   a copy that only its owner can read\n  \
+        plaudit check                       afterwards, with PLAUDIT_DATABASE_URL naming the copy\n\n\
+        FILE must not exist. It appears when it is complete and checked; until then it is FILE.part. \
+        On PostgreSQL nothing is written: the pg_dump command to run is printed.\n\
+        Exit codes: 0 written and without differences, 1 written, but `check` finds differences in it, \
+        2 nothing was written.")]
+    Backup {
+        /// The new file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Print awards as they happen, one line each
     #[command(after_help = "Examples:\n  \
         plaudit watch                                   everyone's awards of the demo on this machine\n  \
@@ -156,18 +177,28 @@ async fn run(file: Option<PathBuf>, command: Command) -> Result<ExitCode, Wrong>
         Command::Check => {
             let config = settings()?;
             log(&config);
-            let report = check::run(&config).await?;
-            for difference in &report.differences {
-                say(difference)?;
-            }
-            let (people, events, awards) = (report.people, report.events, report.awards);
-            let found = report.differences.len();
-            say(format!(
-                "{found} differences in {people} people, {events} events, {awards} awards; digest {}",
-                report.digest
-            ))?;
-            if found > 0 {
-                return Ok(ExitCode::from(1));
+            return Ok(tell(&check::run(&config).await?)?);
+        }
+        Command::Repair => {
+            let config = settings()?;
+            log(&config);
+            return Ok(mend(&config).await?);
+        }
+        Command::Backup { file } => {
+            let config = settings()?;
+            log(&config);
+            match backup::run(&config, &file).await? {
+                backup::Outcome::Written(report) => {
+                    let code = tell(&report)?;
+                    say(format!("Written: {}", file.display()))?;
+                    return Ok(code);
+                }
+                backup::Outcome::Command(command) => {
+                    say(command)?;
+                    return Err("nothing was written: a PostgreSQL database is backed up by the printed command, which \
+                        asks for the password or takes it from PGPASSWORD or ~/.pgpass"
+                        .into());
+                }
             }
         }
         Command::Watch { url, token, user, after } => {
@@ -189,11 +220,57 @@ async fn run(file: Option<PathBuf>, command: Command) -> Result<ExitCode, Wrong>
     Ok(ExitCode::SUCCESS)
 }
 
+/// Prints the differences and how much was checked.
+fn tell(report: &check::Report) -> io::Result<ExitCode> {
+    for difference in &report.differences {
+        say(difference)?;
+    }
+    let (people, events, awards) = (report.people, report.events, report.awards);
+    let found = report.differences.len();
+    say(format!(
+        "{found} differences in {people} people, {events} events, {awards} awards; digest {}",
+        report.digest
+    ))?;
+    Ok(ExitCode::from(u8::from(found > 0)))
+}
+
+async fn mend(config: &Config) -> Result<ExitCode, Wrong> {
+    match repair::run(config, &Clock::System).await? {
+        repair::Outcome::Refused(differences) => {
+            for difference in &differences {
+                say(difference)?;
+            }
+            say(format!(
+                "Nothing was changed: {} differences are in events, awards or XP entries, which repair takes as they \
+                 are. Restore those from a backup, then run repair again.",
+                differences.len()
+            ))?;
+            Ok(ExitCode::from(1))
+        }
+        repair::Outcome::Done(summary) => {
+            for difference in &summary.left {
+                say(difference)?;
+            }
+            say(format!(
+                "{} differences found; {} people rebuilt, {} awards moved in the feed; {} differences left",
+                summary.found,
+                summary.people,
+                summary.moved,
+                summary.left.len()
+            ))?;
+            Ok(ExitCode::from(u8::from(!summary.left.is_empty())))
+        }
+    }
+}
+
 async fn serve(config: Config) -> Result<(), Wrong> {
     log(&config);
     let (grace, is_demo) = (Duration::from_secs(config.limits.shutdown_seconds), config.is_demo());
     let mut running = start::start(config, Clock::System).await?;
     tracing::info!(address = %running.address, "listening");
+    if let Some(operations) = running.operations {
+        tracing::info!(%operations, "metrics and health are served here too");
+    }
     if is_demo {
         // What the school's past sends is logged now, so that the welcome is the last thing on the screen.
         demo::fill(&running.app).await?;
@@ -231,12 +308,14 @@ fn parse_ttl(text: &str) -> Result<TimeDelta, String> {
     parse_span(text).map_err(|right| format!("it {right}"))
 }
 
-/// The log goes to standard error, so that what a command prints can be used by another.
+/// The log goes to standard error, so that what a command prints can be used by another. A line that cannot be
+/// written is lost: reporting the failure to the same standard error would panic.
 fn log(config: &Config) {
     let filter = EnvFilter::new(&config.log_filter);
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal());
     match config.log_format {
         LogFormat::Text => lines.init(),

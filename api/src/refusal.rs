@@ -29,6 +29,19 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::InvalidInput,
+        Self::Conflict,
+        Self::RateLimited,
+        Self::TooComplex,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+
     /// The code as clients see it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -20,12 +20,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::{hub::Hub, relay};
 use crate::pipeline::Batcher;
+use crate::pulse::{Pulse, deadlines};
 use crate::registry::publication::{self, Outcome};
 use crate::store::{self, Database, Dialect};
-use crate::{graphql, http, packs};
-
-/// How often the published version is looked at, and the outbox for what is due.
-const ROUND: Duration = Duration::from_millis(500);
+use crate::telemetry::Telemetry;
+use crate::{graphql, http, packs, rounds};
 
 /// Why the server does not start; its text says what to do.
 #[derive(Debug)]
@@ -40,6 +39,8 @@ pub enum Refused {
     Unpublished,
     /// The address is taken or not ours.
     Listen(SocketAddr, std::io::Error),
+    /// The address of the operations listener is taken or not ours.
+    ListenOperations(SocketAddr, std::io::Error),
     /// The database does not answer, or not as it should.
     Database(store::Error),
     /// There is no database to look at.
@@ -69,6 +70,12 @@ impl fmt::Display for Refused {
                     "cannot listen on {address} ({error}): set PLAUDIT_LISTEN to a free address, such as 127.0.0.1:8001"
                 )
             }
+            Self::ListenOperations(address, error) => {
+                write!(
+                    f,
+                    "cannot listen on {address} ({error}): set PLAUDIT_OPERATIONS_LISTEN to a free address, such as 127.0.0.1:9001"
+                )
+            }
             Self::Database(error @ store::Error::Unavailable(_)) => {
                 let cause = error.chain();
                 write!(
@@ -95,7 +102,7 @@ impl std::error::Error for Refused {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Database(error) => Some(error),
-            Self::Listen(_, error) | Self::Folder(error) => Some(error),
+            Self::Listen(_, error) | Self::ListenOperations(_, error) | Self::Folder(error) => Some(error),
             Self::Catalogue(_) | Self::Keys(_) | Self::Outdated(_) | Self::Unpublished | Self::Missing => {
                 None
             }
@@ -115,6 +122,8 @@ pub struct Running {
     pub app: App,
     /// Where it listens: the port it got, if it asked for any.
     pub address: SocketAddr,
+    /// Where metrics and health are served besides, if the settings name an address.
+    pub operations: Option<SocketAddr>,
     door: JoinHandle<std::io::Result<()>>,
     shut: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -151,7 +160,7 @@ impl Running {
         self.app.hub.listeners()
     }
 
-    /// Delivers everything that is due in the outbox; says how many messages.
+    /// Delivers everything that is due in the outbox and trims it; returns how many messages it delivered.
     ///
     /// # Errors
     /// When the database fails.
@@ -210,6 +219,10 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
     let listener =
         TcpListener::bind(config.listen).await.map_err(|error| Refused::Listen(config.listen, error))?;
     let address = listener.local_addr().map_err(|error| Refused::Listen(config.listen, error))?;
+    let operations = match config.operations_listen {
+        Some(address) => Some(listen_for_operations(address).await?),
+        None => None,
+    };
 
     let (batcher, queue) = Batcher::new();
     let app = App {
@@ -223,6 +236,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
         bus: Bus::new(),
         hub: Arc::new(Hub::new()),
         exports: Arc::default(),
+        pulse: Pulse::new(),
+        telemetry: Telemetry::new(),
     };
     app.hub.begin(&app).await?;
     let stop = watch::Sender::new(false);
@@ -231,32 +246,31 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
     let hub = Arc::clone(&app.hub);
     let apart = App { db: app.db.apart(), ..app.clone() };
     let (following, stopped) = (apart.clone(), stop.subscribe());
-    tasks.spawn(async move { hub.follow(following, stopped).await });
-    tasks.spawn(rounds(apart, stop.subscribe()));
+    let beat = app.pulse.watch("hub", deadlines::HUB);
+    tasks.spawn(async move { hub.follow(following, beat, stopped).await });
+    tasks.spawn(rounds::catalogue(apart.clone(), stop.subscribe()));
+    tasks.spawn(rounds::relay(apart.clone(), stop.subscribe()));
+    tasks.spawn(rounds::database(apart, stop.subscribe()));
 
     let shut = watch::Sender::new(false);
+    let operations = operations.map(|(listener, address)| {
+        let app = app.clone();
+        tasks.spawn(http::serve_operations(app, listener, shut.subscribe(), stop.subscribe()));
+        address
+    });
     let mut told = shut.subscribe();
     let until = async move {
         let _ = told.wait_for(|shut| *shut).await;
     };
     let door = tokio::spawn(http::serve(app.clone(), graphql::schema::build(&app), listener, until));
-    Ok(Running { app, address, door, shut, tasks, stop })
+    Ok(Running { app, address, operations, door, shut, tasks, stop })
 }
 
-/// What is done again and again beside the requests: deliver what is due, change over to a new catalogue.
-async fn rounds(app: App, mut stop: watch::Receiver<bool>) {
-    loop {
-        if let Err(error) = app.catalogue.refresh(&app.db).await {
-            tracing::warn!(error = error.chain(), "the published catalogue cannot be read; trying again");
-        }
-        if let Err(error) = relay::deliver_due(&app).await {
-            tracing::warn!(error = error.chain(), "the outbox cannot be read; trying again");
-        }
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(ROUND) => {}
-        }
-    }
+async fn listen_for_operations(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Refused> {
+    let refused = |error| Refused::ListenOperations(address, error);
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
 }
 
 /// Opens the database of the settings; on SQLite its folder and file are made where they are missing.
@@ -282,7 +296,8 @@ fn file(config: &Config) -> Option<&Path> {
     Some(Path::new(path.split('?').next().unwrap_or(path)))
 }
 
-async fn connect(config: &Config) -> Result<Database, Refused> {
+/// Connects to the database of the settings.
+pub(crate) async fn connect(config: &Config) -> Result<Database, Refused> {
     let wait = |seconds: u64| Duration::from_secs(seconds);
     let pool = store::PoolLimits {
         connections: config.database_connections,

@@ -67,6 +67,8 @@ fn help_teaches() {
         "schema",
         "token",
         "check",
+        "repair",
+        "backup",
         "watch",
         "--config <FILE>",
         "Examples:",
@@ -215,6 +217,24 @@ fn a_fresh_database_is_migrated_once_and_has_no_differences() {
     let check = run(&["check"], &environment);
     assert_eq!(check.status.code(), Some(0));
     assert!(text(&check.stdout).starts_with("0 differences in 0 people, 0 events, 0 awards; digest "));
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_no_command() {
+    let folder = Folder::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plaudit"));
+    command
+        .arg("migrate")
+        .env("PLAUDIT_DATABASE_URL", folder.database())
+        .env("PLAUDIT_LOG_FILTER", "trace")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // From now on every line of the log meets a broken pipe.
+    drop(child.stderr.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).ends_with("Catalogue 1 is published; 0 awards followed from it.\n"));
 }
 
 #[test]

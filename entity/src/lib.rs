@@ -18,6 +18,7 @@ pub mod lessons;
 pub mod metric_members;
 pub mod metrics;
 pub mod outbox;
+pub mod outbox_trims;
 pub mod people;
 pub mod publications;
 pub mod totals;

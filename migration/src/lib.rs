@@ -3,6 +3,7 @@
 mod m0001_main_flow;
 mod m0002_people_act;
 mod m0003_boards;
+mod m0006_outbox;
 mod spelling;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_main_flow::Migration),
             Box::new(m0002_people_act::Migration),
             Box::new(m0003_boards::Migration),
+            Box::new(m0006_outbox::Migration),
         ]
     }
 }

@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod backup;
 mod badges;
 mod certificates;
 mod check;
@@ -26,6 +27,7 @@ mod input;
 mod limits;
 mod n_plus_one;
 mod network;
+mod operations;
 mod order;
 mod outbox;
 mod packs;
@@ -33,6 +35,7 @@ mod policy;
 mod publication;
 mod race;
 mod readme;
+mod repair;
 mod resume;
 mod rights;
 mod tables;

@@ -88,7 +88,7 @@ fn what_is_allowed_is_no_fault() {
         ("api/src/store/a.rs", "use sea_orm::EntityTrait;\nuse entity::people;\nlet sql = \"SELECT 1\";"),
         (
             "api/src/store/metrics.rs",
-            "metrics::Entity::delete_many(); metric_members::Entity::delete_many();",
+            "metrics::Entity::delete_many(); metric_members::Entity::delete_many(); outbox::Entity::delete_many();",
         ),
         ("api/src/http/a.rs", "use axum::Router;\nuse async_graphql::Executor;\nuse crate::graphql::schema;"),
         (

@@ -60,8 +60,10 @@ pub struct Limits {
     pub socket_send_seconds: u64,
     /// Seconds from the signal to stop until the process ends.
     pub shutdown_seconds: u64,
-    /// Days an undelivered outbox row is tried before it is buried.
+    /// Days after which an undelivered outbox row is buried, if it has been tried often enough by then.
     pub outbox_days: u64,
+    /// Days that a delivered outbox row is kept.
+    pub outbox_settled_days: u64,
 }
 
 impl Default for Limits {
@@ -96,6 +98,7 @@ impl Default for Limits {
             socket_send_seconds: 3,
             shutdown_seconds: 10,
             outbox_days: 3,
+            outbox_settled_days: 30,
         }
     }
 }

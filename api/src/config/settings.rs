@@ -130,6 +130,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         get: |config| text(config.listen),
     },
     Setting {
+        key: "operations_listen",
+        set: |config, raw| {
+            config.operations_listen = Some(read_listen(raw.text()?)?);
+            Ok(())
+        },
+        get: |config| config.operations_listen.map_or_else(|| text(""), text),
+    },
+    Setting {
         key: "public_url",
         set: |config, raw| {
             config.public_url = read_public_url(raw.text()?)?;
@@ -262,6 +270,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     number!("limits.socket_send_seconds", limits.socket_send_seconds, 1..=60),
     number!("limits.shutdown_seconds", limits.shutdown_seconds, 1..=600),
     number!("limits.outbox_days", limits.outbox_days, 1..=365),
+    number!("limits.outbox_settled_days", limits.outbox_settled_days, 1..=3_650),
     Setting {
         key: "log.filter",
         set: |config, raw| put(&mut config.log_filter, raw),

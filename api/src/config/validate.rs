@@ -17,6 +17,9 @@ pub(super) fn check(config: &Config, name_of: &dyn Fn(&str) -> String, problems:
     if config.catalogs.is_empty() {
         note("catalogs", "is empty; name at least one pack, such as aurora.".to_owned());
     }
+    if config.operations_listen.is_some_and(|address| address == config.listen && address.port() != 0) {
+        note("operations_listen", "is the address of `listen`; choose another port.".to_owned());
+    }
     for (at, catalog) in config.catalogs.iter().enumerate() {
         if config.catalogs.iter().take(at).any(|earlier| earlier == catalog) {
             note("catalogs", format!("names {catalog} twice; once is enough."));

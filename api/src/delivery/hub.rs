@@ -3,6 +3,7 @@
 //! stands at a place is looked up when it is told, so that nobody is told what was.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::pulse::Beat;
 use crate::store::feed::Place;
 use crate::store::{self, feed};
 
@@ -24,6 +26,8 @@ const POLL: Duration = Duration::from_millis(100);
 pub(crate) struct Hub {
     tail: RwLock<Tail>,
     head: watch::Sender<i64>,
+    /// The head of the table when it was last read.
+    seen: AtomicI64,
 }
 
 struct Tail {
@@ -43,12 +47,22 @@ pub(crate) struct Stretch {
 impl Hub {
     /// A hub that knows nothing yet; [`Hub::follow`] makes it follow.
     pub(crate) fn new() -> Self {
-        Self { tail: RwLock::new(Tail { start: 0, places: VecDeque::new() }), head: watch::Sender::new(0) }
+        Self {
+            tail: RwLock::new(Tail { start: 0, places: VecDeque::new() }),
+            head: watch::Sender::new(0),
+            seen: AtomicI64::new(0),
+        }
     }
 
     /// Hears that the head has moved.
     pub(crate) fn listen(&self) -> watch::Receiver<i64> {
         self.head.subscribe()
+    }
+
+    /// Positions that are committed and not read yet; `hinted` is the last one this process committed.
+    pub(crate) fn lag(&self, hinted: i64) -> i64 {
+        let committed = self.seen.load(Ordering::Relaxed).max(hinted);
+        committed.saturating_sub(*self.head.borrow()).max(0)
     }
 
     /// How many listen.
@@ -91,10 +105,10 @@ impl Hub {
     }
 
     /// Follows the feed until told to stop: wakes at a hint, and looks by itself now and then.
-    pub(crate) async fn follow(&self, app: App, mut stop: watch::Receiver<bool>) {
+    pub(crate) async fn follow(&self, app: App, beat: Beat, mut stop: watch::Receiver<bool>) {
         let mut hints = app.bus.listen();
         loop {
-            if let Err(error) = self.catch_up(&app).await {
+            if let Err(error) = beat.turn(self.catch_up(&app)).await {
                 tracing::warn!(error = error.chain(), "the feed cannot be read; trying again");
             }
             tokio::select! {
@@ -119,7 +133,9 @@ impl Hub {
     async fn catch_up(&self, app: &App) -> Result<(), store::Error> {
         loop {
             let known = *self.head.borrow();
-            if feed::head(&app.db).await? <= known {
+            let head = feed::head(&app.db).await?;
+            self.seen.store(head, Ordering::Relaxed);
+            if head <= known {
                 return Ok(());
             }
             let places = feed::after(&app.db, known, None, PAGE).await?;

@@ -1,55 +1,102 @@
-//! Leases what waits in the outbox, hands it over, settles it; buries what has waited too long.
-//! Its one sink today is the log: a line a round, and with `debug` a line a message.
+//! Leases what waits in the outbox, hands it over, settles it; buries what has been tried in vain for days, and trims
+//! what was settled long ago. Its one sink today is the log: a line a round, and with `debug` a line a message.
 
 use chrono::TimeDelta;
 
 use crate::app::App;
+use crate::pulse::Beat;
 use crate::store::{self, outbox};
 
-/// Messages a round takes.
+/// Messages that one delivery takes.
 const ROUND: u64 = 200;
+/// Settled messages that one transaction deletes.
+const TRIM: u64 = 500;
+/// A message is tried so often before its age can bury it.
+const ATTEMPTS: i32 = 8;
 
-/// Delivers everything that is due now; says how many messages it settled.
+/// One round: delivers everything that is due and trims some of what was settled long ago. Each bounded piece is a
+/// turn.
+///
+/// # Errors
+/// When the database fails; the next round continues.
+pub(crate) async fn round(app: &App, beat: &Beat) -> Result<(), store::Error> {
+    while beat.turn(deliver(app)).await? > 0 {}
+    // Once a round, so that a large backlog does not keep the writer of SQLite from those who record.
+    beat.turn(trim(app)).await?;
+    let oldest = beat.turn(outbox::oldest(&app.db)).await?;
+    app.telemetry.oldest_message(oldest);
+    Ok(())
+}
+
+/// Delivers everything that is due now, and trims what was settled long ago; returns how many messages it settled.
 ///
 /// # Errors
 /// When the database fails; what was leased becomes due again when its lease ends.
 pub(crate) async fn deliver_due(app: &App) -> Result<usize, store::Error> {
     let mut settled = 0;
     loop {
-        let now = app.clock.now();
-        // Most rounds find nothing; on SQLite a look does not take the only writer from those who write.
-        if !outbox::is_due(&app.db, now).await? {
-            return Ok(settled);
+        let delivered = deliver(app).await?;
+        if delivered == 0 {
+            break;
         }
-        bury_expired(app).await?;
-        let txn = app.db.begin().await?;
-        let leased = outbox::lease_due(&txn, now, now + TimeDelta::minutes(1), ROUND).await?;
-        txn.commit().await?;
-        if leased.is_empty() {
-            return Ok(settled);
-        }
-        // Between the two transactions, so that none is open while a message is handed over.
-        for message in &leased {
-            tracing::debug!(kind = message.kind, person = %message.person_id, award = ?message.award_id, "delivered");
-        }
-        let ids: Vec<_> = leased.iter().map(|message| message.id).collect();
-        let txn = app.db.begin().await?;
-        outbox::settle(&txn, &ids, app.clock.now()).await?;
-        txn.commit().await?;
-        tracing::info!(messages = ids.len(), "delivered");
-        settled += ids.len();
+        settled += delivered;
     }
+    while trim(app).await? > 0 {}
+    Ok(settled)
 }
 
-/// Old news is no news: what nobody delivered in days is kept, but told to nobody any more.
+/// Delivers some of what is due; returns how many messages it settled, 0 if none is due.
+async fn deliver(app: &App) -> Result<usize, store::Error> {
+    let now = app.clock.now();
+    // Most rounds find nothing; on SQLite a look does not take the only writer from those who write.
+    if !outbox::is_due(&app.db, now).await? {
+        return Ok(0);
+    }
+    bury_expired(app).await?;
+    let txn = app.db.begin().await?;
+    let leased = outbox::lease_due(&txn, now, now + TimeDelta::minutes(1), ROUND).await?;
+    txn.commit().await?;
+    if leased.is_empty() {
+        return Ok(0);
+    }
+    // Between the two transactions, so that none is open while a message is handed over.
+    for message in &leased {
+        tracing::debug!(kind = message.kind, person = %message.person_id, award = ?message.award_id, "delivered");
+    }
+    let ids: Vec<_> = leased.iter().map(|message| message.id).collect();
+    let txn = app.db.begin().await?;
+    outbox::settle(&txn, &ids, app.clock.now()).await?;
+    txn.commit().await?;
+    tracing::info!(messages = ids.len(), "delivered");
+    Ok(ids.len())
+}
+
+/// Buries messages that are days old and were tried often enough. They are kept, and not delivered any more.
 async fn bury_expired(app: &App) -> Result<(), store::Error> {
     let now = app.clock.now();
     let days = i64::try_from(app.config.limits.outbox_days).unwrap_or(3);
     let txn = app.db.begin().await?;
-    let buried = outbox::bury_older(&txn, now - TimeDelta::days(days), now, "expired").await?;
+    let buried = outbox::bury_older(&txn, now - TimeDelta::days(days), ATTEMPTS, now, "expired").await?;
     txn.commit().await?;
     if buried > 0 {
-        tracing::warn!(buried, days, "buried messages that nobody delivered in time");
+        tracing::warn!(
+            buried,
+            days,
+            "buried messages that could not be delivered in time (limits.outbox_days)"
+        );
     }
     Ok(())
+}
+
+/// Deletes some of the messages that were settled long ago; returns how many.
+async fn trim(app: &App) -> Result<u64, store::Error> {
+    let days = i64::try_from(app.config.limits.outbox_settled_days).unwrap_or(30);
+    let before = app.clock.now() - TimeDelta::days(days);
+    if !outbox::has_settled(&app.db, before).await? {
+        return Ok(0);
+    }
+    let txn = app.db.begin().await?;
+    let trimmed = outbox::trim(&txn, before, TRIM).await?;
+    txn.commit().await?;
+    Ok(trimmed)
 }

@@ -24,6 +24,7 @@ use tower::ServiceExt;
 
 use super::{Site, router};
 use crate::app::App;
+use crate::telemetry::{Held, Open};
 
 /// The head of a request, address and headers together, is at most this long.
 const HEAD_BYTES: usize = 128 * 1024;
@@ -36,6 +37,7 @@ pub(super) struct Connection {
     /// The other end.
     pub(super) peer: SocketAddr,
     _place: Arc<OwnedSemaphorePermit>,
+    _counted: Option<Arc<Held>>,
 }
 
 /// Serves until `shutdown` resolves; then takes no more connections, closes sockets with 1012, lets requests
@@ -50,6 +52,7 @@ pub(crate) async fn serve<E: Executor>(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let limits = app.config.limits.clone();
+    let telemetry = app.telemetry.clone();
     let (stop, stopping) = watch::channel(false);
     let router = router(Site::new(app, schema, stopping.clone()));
     let places = Arc::new(Semaphore::new(limits.connections));
@@ -59,7 +62,8 @@ pub(crate) async fn serve<E: Executor>(
             // A closed semaphore would be a reason to stop, but nobody closes it.
             let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
             let (stream, peer) = listener.accept().await?;
-            Ok::<_, io::Error>((stream, Connection { peer, _place: Arc::new(place) }))
+            let counted = Some(Arc::new(telemetry.open(Open::Connection)));
+            Ok::<_, io::Error>((stream, Connection { peer, _place: Arc::new(place), _counted: counted }))
         };
         let accepted = tokio::select! {
             accepted = next => accepted,
@@ -128,6 +132,6 @@ impl Connection {
     /// A connection of its own for a test that has no listener.
     pub(super) fn alone() -> Self {
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        Self { peer: SocketAddr::from(([127, 0, 0, 1], 1)), _place: Arc::new(place) }
+        Self { peer: SocketAddr::from(([127, 0, 0, 1], 1)), _place: Arc::new(place), _counted: None }
     }
 }

@@ -18,6 +18,7 @@ use crate::graphql::context::Caller;
 use crate::graphql::denials::turned_away;
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store;
+use crate::telemetry::Telemetry;
 
 /// More errors than this tell a client nothing new.
 const MOST_ERRORS: usize = 20;
@@ -31,6 +32,8 @@ pub(super) struct Tone {
     pub(super) request_id: Arc<str>,
     /// The limits the errors name.
     pub(super) limits: Arc<Limits>,
+    /// Where the errors are counted.
+    pub(super) telemetry: Telemetry,
 }
 
 impl Tone {
@@ -43,7 +46,7 @@ impl Tone {
     pub(super) fn refused(&self, status: StatusCode, refusal: &Refusal) -> Response {
         turned_away(&self.caller(None), refusal);
         let mut errors = vec![server_error(refusal)];
-        dress(&mut errors, &self.request_id, &self.limits);
+        dress(&mut errors, &self.request_id, &self.limits, &self.telemetry);
         let mut response =
             self.write(status, &Outcome { data: None, errors: &errors, extensions: &BTreeMap::new() });
         if let Some(seconds) = refusal.retry_after_seconds() {
@@ -54,7 +57,7 @@ impl Tone {
 
     /// The answer to a request that was executed, or refused by parsing, validation or the guard.
     pub(super) fn executed(&self, mut response: GraphqlResponse) -> Response {
-        dress(&mut response.errors, &self.request_id, &self.limits);
+        dress(&mut response.errors, &self.request_id, &self.limits, &self.telemetry);
         if is_request_error(&response)
             && let Some(seconds) = response.errors.iter().find_map(retry_after)
         {
@@ -73,7 +76,7 @@ impl Tone {
         // Values of ours always serialise: only the limit can end it.
         let body = bounded::to_json(outcome, self.limits.answer_bytes).unwrap_or_else(|| {
             let mut errors = vec![too_long(&self.limits)];
-            dress(&mut errors, &self.request_id, &self.limits);
+            dress(&mut errors, &self.request_id, &self.limits, &self.telemetry);
             let outcome = Outcome { data: Some(&Value::Null), errors: &errors, extensions: &BTreeMap::new() };
             serde_json::to_vec(&outcome).unwrap_or_else(|_| b"{}".to_vec())
         });
@@ -133,18 +136,25 @@ pub(super) fn is_request_error(response: &GraphqlResponse) -> bool {
         && response.errors.iter().all(|error| error.path.is_empty())
 }
 
-/// Gives every error a code and the request's id, and keeps the first twenty.
-pub(super) fn dress(errors: &mut Vec<ServerError>, request_id: &str, limits: &Limits) {
+/// Gives every error a code and the request's id, counts it, and keeps the first twenty.
+pub(super) fn dress(errors: &mut Vec<ServerError>, request_id: &str, limits: &Limits, telemetry: &Telemetry) {
     errors.truncate(MOST_ERRORS);
     for error in errors {
-        let known = error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some());
-        let code = if known { None } else { Some(classify(error, limits)) };
+        let known = error.extensions.as_ref().and_then(|extensions| code_of(extensions.get("code")?));
+        let code = known.unwrap_or_else(|| classify(error, limits));
+        telemetry.refused(code);
         let extensions = error.extensions.get_or_insert_default();
-        if let Some(code) = code {
+        if known.is_none() {
             extensions.set("code", code.as_str());
         }
         extensions.set("requestId", request_id);
     }
+}
+
+/// The code in the extensions of an error.
+fn code_of(value: &Value) -> Option<Code> {
+    let Value::String(word) = value else { return None };
+    Code::ALL.into_iter().find(|code| code.as_str() == word)
 }
 
 /// A refusal as an error of GraphQL.

@@ -65,5 +65,6 @@ pub(super) fn tone<E>(site: &Site<E>, request: &Request) -> Tone {
         media: Media::of_answer(request.headers()),
         request_id: request_id.map_or_else(|| Arc::from(""), |id| Arc::clone(&id.0)),
         limits: Arc::clone(&site.limits),
+        telemetry: site.app.telemetry.clone(),
     }
 }

@@ -9,6 +9,7 @@ mod graphql;
 mod identity;
 mod media;
 mod operation;
+mod operations;
 mod pages;
 mod params;
 mod request_id;
@@ -17,6 +18,7 @@ mod socket;
 mod tests;
 
 pub(crate) use accept::serve;
+pub(crate) use operations::serve_operations;
 
 use std::sync::Arc;
 use std::time::Duration;

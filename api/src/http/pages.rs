@@ -22,18 +22,21 @@ pub(super) async fn live() -> Response {
     Json(json!({ "status": "live" })).into_response()
 }
 
-/// The database answers, and we are not about to stop: send requests.
+/// Whether to send requests here.
 pub(super) async fn ready<E: Executor>(State(site): State<Site<E>>) -> Response {
-    if *site.stopping.borrow() {
-        return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "stopping" }))).into_response();
-    }
-    match crate::store::ping(&site.app.db).await {
-        Ok(()) => Json(json!({ "status": "ready" })).into_response(),
-        Err(error) => {
-            tracing::warn!(error = error.chain(), "the database does not answer");
-            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "unavailable" }))).into_response()
-        }
-    }
+    readiness(&site.app, *site.stopping.borrow())
+}
+
+/// Ready while every loop turns in time, the pings of the database among them. It reads what the loops have noted
+/// and waits for nothing, so it answers when the database does not.
+pub(super) fn readiness(app: &App, stopping: bool) -> Response {
+    let late = app.pulse.late();
+    let (status, body) = match (stopping, late.is_empty()) {
+        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "stopping" })),
+        (false, true) => (StatusCode::OK, json!({ "status": "ready" })),
+        (false, false) => (StatusCode::SERVICE_UNAVAILABLE, json!({ "late": late, "status": "unavailable" })),
+    };
+    (status, Json(body)).into_response()
 }
 
 /// The picture of one achievement: `/badges/<key>.svg`; of a secret one, `/badges/secret-<rarity>.svg`.

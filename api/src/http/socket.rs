@@ -28,6 +28,7 @@ use super::Site;
 use super::accept::Connection;
 use super::answer::Tone;
 use crate::refusal::{Code, Refusal};
+use crate::telemetry::Open;
 use operations::Event;
 use protocol::{Close, SUBPROTOCOL};
 use talk::{End, Talk};
@@ -89,6 +90,7 @@ async fn converse<E: Executor>(
     request_id: Arc<str>,
 ) {
     let opened = Instant::now();
+    let _counted = site.app.telemetry.open(Open::Socket);
     let speaks_it = socket.protocol().is_some_and(|protocol| protocol.as_bytes() == SUBPROTOCOL.as_bytes());
     let (sink, mut incoming) = socket.split();
     let (queue, queued) = mpsc::channel(QUEUE);

@@ -366,7 +366,8 @@ fn an_error_that_has_a_code_keeps_it() {
     let mut errors = vec![super::answer::server_error(
         &crate::refusal::Refusal::invalid(["input", "id"], "wrong").because("ID_REUSED"),
     )];
-    super::answer::dress(&mut errors, "r-1", &crate::config::Limits::default());
+    let telemetry = crate::telemetry::Telemetry::new();
+    super::answer::dress(&mut errors, "r-1", &crate::config::Limits::default(), &telemetry);
     assert_eq!(
         serde_json::to_value(&errors).unwrap(),
         json!([{ "message": "wrong", "extensions":

@@ -3,15 +3,19 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use super::{Outcomes, Submission, commit};
 use crate::app::App;
-use crate::store::{self, Dialect};
+use crate::pulse::{Beat, deadlines};
+use crate::store::{self, Database, Dialect};
+use crate::telemetry::Open;
 
 /// Events one transaction takes at most, but for a single caller's own.
 const EVENTS_A_TRANSACTION: usize = 1_000;
@@ -19,6 +23,9 @@ const EVENTS_A_TRANSACTION: usize = 1_000;
 const WAITING: usize = 1_024;
 /// Events that all who wait may bring together, so that what waits fits into memory.
 const EVENTS_WAITING: usize = 50_000;
+
+/// How long a lane rests before it proves that it could record: it pings the database where it writes.
+const REST: Duration = Duration::from_secs(5);
 
 /// The entrance to the pipeline. Cheap to clone.
 #[derive(Clone)]
@@ -68,8 +75,12 @@ impl Queue {
         };
         let exit = Arc::new(Mutex::new(self.exit));
         let mut running = JoinSet::new();
-        for _ in 0..lanes {
+        // What the probes ask is not what requests cost.
+        let apart = app.db.apart();
+        for lane in 1..=lanes {
             let (app, exit, mut stop) = (app.clone(), Arc::clone(&exit), stop.clone());
+            let beat = app.pulse.watch(format!("batcher lane {lane}"), deadlines::LANE);
+            let apart = apart.clone();
             running.spawn(async move {
                 loop {
                     let told = async { drop(stop.wait_for(|stop| *stop).await) };
@@ -77,11 +88,19 @@ impl Queue {
                         biased;
                         batch = gather(&exit) => batch,
                         () = told => drain(&exit).await,
+                        () = sleep(REST) => {
+                            probe(&apart, &beat).await;
+                            continue;
+                        }
                     };
                     if batch.is_empty() {
                         break;
                     }
-                    settle(&app, batch).await;
+                    beat.begin_turn();
+                    let _busy = app.telemetry.open(Open::Lane);
+                    if settle(&app, batch).await {
+                        beat.end_turn();
+                    }
                 }
             });
         }
@@ -115,19 +134,67 @@ fn fill(exit: &mut mpsc::Receiver<Waiting>, batch: &mut Vec<Waiting>) {
     }
 }
 
-/// Commits a batch. A panic costs those who wait in it their answer, not everybody after them the pipeline.
-async fn settle(app: &App, batch: Vec<Waiting>) {
-    if AssertUnwindSafe(write(app, batch)).catch_unwind().await.is_err() {
-        tracing::error!("a transaction of the pipeline panicked and was rolled back");
+/// Pings the database over the connections that record. A silent database makes the lane late.
+async fn probe(db: &Database, beat: &Beat) {
+    if let Err(error) = beat.turn(db.probe()).await {
+        tracing::warn!(error = error.chain(), "a batcher lane cannot reach the database; trying again");
     }
 }
 
-async fn write(app: &App, batch: Vec<Waiting>) {
+/// Commits a batch; returns true if the database decided it. A panic costs those who wait in it their answer, not
+/// everybody after them the pipeline.
+async fn settle(app: &App, batch: Vec<Waiting>) -> bool {
+    let decided = AssertUnwindSafe(write(app, batch)).catch_unwind().await;
+    decided.unwrap_or_else(|_| {
+        tracing::error!("a transaction of the pipeline panicked and was rolled back");
+        true
+    })
+}
+
+async fn write(app: &App, batch: Vec<Waiting>) -> bool {
     let (submissions, replies): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|waiting| (waiting.submission, (waiting.reply, waiting.places))).unzip();
     let answers = commit(app, &submissions).await;
+    let away = |answer: &Result<Outcomes, store::Error>| {
+        matches!(answer, Err(store::Error::Unavailable(_) | store::Error::Busy))
+    };
+    let decided = !answers.iter().any(away);
     for ((reply, _), answer) in replies.into_iter().zip(answers) {
         // A caller who has gone away misses the answer, not the event.
         let _ = reply.send(answer);
+    }
+    decided
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use tokio::time::{advance, pause};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn an_idle_lane_that_could_not_record_becomes_late() {
+        pause();
+        let app = App::for_tests(Config::demo(), Clock::hand(DateTime::UNIX_EPOCH));
+        let (batcher, queue) = Batcher::new();
+        let stop = tokio::sync::watch::Sender::new(false);
+        let running = tokio::spawn(queue.run(app.clone(), stop.subscribe()));
+        let pass = async |seconds: u64| {
+            for _ in 0..seconds {
+                advance(Duration::from_secs(1)).await;
+                tokio::task::yield_now().await;
+            }
+        };
+        // The first probe is due after five seconds, and the lane may take ten from then on.
+        pass(14).await;
+        assert_eq!(app.pulse.late(), Vec::<String>::new());
+        pass(3).await;
+        assert_eq!(app.pulse.late(), ["batcher lane 1"]);
+        drop(batcher);
+        stop.send_replace(true);
+        running.await.unwrap();
     }
 }

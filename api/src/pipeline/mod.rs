@@ -8,6 +8,7 @@ mod deed;
 pub(crate) mod give;
 mod ingest;
 mod outbox;
+pub(crate) mod rebuild;
 pub(crate) mod replay;
 
 use std::collections::BTreeMap;
@@ -272,6 +273,7 @@ async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>,
         let (stop, committing) = match attempt_once(app, &published, submissions, &guilty).await {
             Ok(written) => {
                 app.bus.hint(written.head);
+                app.telemetry.recorded(fresh(&written.outcomes));
                 return Ok(written.outcomes);
             }
             Err(stopped) => stopped,
@@ -328,6 +330,11 @@ async fn attempt_once(
 /// Whether every event has its sender's id, so that it counts once however often it is recorded.
 fn have_ids(submissions: &[Submission]) -> bool {
     submissions.iter().flat_map(|submission| &*submission.events).all(|event| event.id.is_some())
+}
+
+/// The number of events that were recorded for the first time.
+fn fresh(outcomes: &[Outcomes]) -> usize {
+    outcomes.iter().flatten().filter(|outcome| outcome.as_ref().is_ok_and(|one| !one.duplicate)).count()
 }
 
 /// How many rows are refused one by one, each after an attempt of its own.

@@ -100,6 +100,19 @@ pub(crate) async fn owed(
     for row in metrics::of_pairs(txn, &pairs).await? {
         states.entry(row.person_id).or_default().metrics.insert(row.metric_id, to_metric(&row));
     }
+    owed_by(txn, catalog, page, states, at).await
+}
+
+/// The same by these states, of which only the metrics count.
+pub(crate) async fn owed_by(
+    txn: &Txn,
+    catalog: &Catalog,
+    page: &[people::Row],
+    states: HashMap<Uuid, PersonState>,
+    at: DateTime<Utc>,
+) -> Result<Vec<Event>, store::Error> {
+    let referred: HashMap<Uuid, Uuid> =
+        page.iter().filter_map(|person| Some((person.id, person.referred_by?))).collect();
     let referrers = people::by_ids(txn, referred.values().copied()).await?;
     let zones: HashMap<Uuid, chrono_tz::Tz> = referrers.iter().map(|row| (row.id, zone(row))).collect();
     let events = states.into_iter().filter_map(|(person, state)| {

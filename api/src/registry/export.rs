@@ -56,7 +56,7 @@ pub(crate) async fn export(app: &App, author: &Author, person: Uuid) -> Result<V
     };
     let snapshot = app.db.snapshot().await?;
     let read = read(app, &snapshot, author, person).await;
-    snapshot.rollback().await?;
+    snapshot.rollback().await;
     let export = read?;
     // What people do to their own record is not logged.
     if author.actor.person() != Some(person) {

@@ -191,18 +191,27 @@ impl Database {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), Error> {
-        let answer = async { Ok(self.pools.reserved.session().await?.ping().await.map_err(unanswered)?) };
-        match tokio::time::timeout(PING, answer).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                let silence = format!("the database did not answer within {} ms", PING.as_millis());
-                Err(DbErr::Conn(RuntimeErr::Internal(silence)).into())
-            }
+        within_a_second(&self.pools.reserved).await
+    }
+
+    /// Returns within a second if the database answers over a connection that records.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(crate) async fn probe(&self) -> Result<(), Error> {
+        within_a_second(&self.pools.recorders).await
+    }
+
+    /// Closes the connections that nothing uses. The last connection to close a SQLite file leaves no file beside it.
+    pub(crate) async fn close(self) {
+        let pools = &self.pools;
+        for pool in [&pools.readers, &pools.writers, &pools.recorders, &pools.reserved, &pools.tasks] {
+            pool.close().await;
         }
     }
 
-    /// One more connection, for the migration of the tables; the caller closes it.
-    pub(super) async fn migrating(&self) -> Result<DatabaseConnection, Error> {
+    /// One more connection whose statements have no deadline, for migrations and copies; the caller closes it.
+    pub(super) async fn untimed(&self) -> Result<DatabaseConnection, Error> {
         Ok(match &self.pools.options {
             Options::Sqlite(options) => {
                 let pool = SqlitePoolOptions::new().max_connections(1);
@@ -245,6 +254,18 @@ impl Database {
     /// When no connection is free in time.
     pub(crate) async fn snapshot(&self) -> Result<Txn, Error> {
         Txn::begin(&self.reads, self.dialect.snapshot()).await
+    }
+}
+
+/// Returns within a second if the database answers over a connection of this pool.
+async fn within_a_second(pool: &Pool) -> Result<(), Error> {
+    let answer = async { Ok(pool.session().await?.ping().await.map_err(unanswered)?) };
+    match tokio::time::timeout(PING, answer).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let silence = format!("the database did not answer within {} ms", PING.as_millis());
+            Err(DbErr::Conn(RuntimeErr::Internal(silence)).into())
+        }
     }
 }
 

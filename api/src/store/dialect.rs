@@ -40,7 +40,7 @@ pub(super) const LOCK_TABLES: &str = "SELECT pg_advisory_xact_lock(3164436322873
 
 impl Dialect {
     /// Told by the URL's scheme.
-    pub(super) fn of(url: &str) -> Result<Self, Error> {
+    pub(crate) fn of(url: &str) -> Result<Self, Error> {
         match url.split(':').next() {
             Some("sqlite") => Ok(Self::Sqlite),
             Some("postgres" | "postgresql") => Ok(Self::Postgres),

@@ -159,6 +159,14 @@ impl Driver {
         }
     }
 
+    /// Closes the connection.
+    pub(super) async fn close(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => (*connection).close().await,
+            Self::Postgres(connection) => (*connection).close().await,
+        }
+    }
+
     /// Whether the driver itself counts an open transaction; ours are begun by text and never counted.
     pub(super) fn counts_a_transaction(&self) -> bool {
         match self {

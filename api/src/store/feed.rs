@@ -1,8 +1,12 @@
 //! The feed: awards in the order of their commits, without a gap.
 
+use std::collections::VecDeque;
+
 use entity::{awards, feed};
-use sea_orm::sea_query::ExprTrait;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{ExprTrait, OnConflict};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use uuid::Uuid;
 
 use super::connect::Reads;
@@ -85,6 +89,56 @@ pub(crate) async fn positions(
         positions.extend(query.into_tuple::<(Uuid, i64)>().all(db.connection()).await?);
     }
     Ok(positions)
+}
+
+/// Gives every award one position from 1 on, without a gap, and sets the counter to the last; returns how many awards
+/// got another position than they had. An award with a right position keeps it. The counter's row is locked first, so
+/// that no other transaction gives a position meanwhile.
+pub(crate) async fn renumber(txn: &Txn) -> Result<usize, Error> {
+    let connection = txn.connection();
+    let lock = "UPDATE feed_counter SET position = position WHERE id = 1 RETURNING position";
+    let counter: i64 = match connection.query_one_raw(super::statement(connection, lock, [])).await? {
+        Some(row) => row.try_get("", "position")?,
+        None => return Err(Error::Impossible("the feed has lost its counter".into())),
+    };
+    let held = awards::Entity::find().count(connection).await?;
+    let last = i64::try_from(held).unwrap_or(i64::MAX);
+    let unplaced = super::statement(
+        connection,
+        "SELECT a.id, a.person_id FROM awards a LEFT JOIN feed f ON f.award_id = a.id \
+         WHERE f.position IS NULL OR f.position > $1 OR f.position < 1 \
+         ORDER BY coalesce(f.position, $1), a.recorded_at, a.id",
+        [last.into()],
+    );
+    let mut unplaced: VecDeque<(Uuid, Uuid)> = connection
+        .query_all_raw(unplaced)
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get("", "id")?, row.try_get("", "person_id")?)))
+        .collect::<Result<_, sea_orm::DbErr>>()?;
+    let gaps = super::statement(
+        connection,
+        "SELECT taken.position, taken.behind FROM (SELECT position, lead(position, 1, $1 + 1) OVER (ORDER BY position) \
+         AS behind FROM (SELECT position FROM feed WHERE position BETWEEN 1 AND $1 UNION ALL SELECT 0) AS places) \
+         AS taken WHERE taken.behind > taken.position + 1 ORDER BY taken.position",
+        [last.into()],
+    );
+    let mut moved = 0;
+    for row in connection.query_all_raw(gaps).await? {
+        let (before, behind): (i64, i64) = (row.try_get("", "position")?, row.try_get("", "behind")?);
+        for position in before + 1..behind {
+            let Some((award_id, person_id)) = unplaced.pop_front() else { break };
+            let mut replace = OnConflict::column(feed::Column::AwardId);
+            replace.update_columns([feed::Column::Position, feed::Column::PersonId]);
+            super::insert_all(txn, vec![Place { position, award_id, person_id }], Some(replace)).await?;
+            moved += 1;
+        }
+    }
+    if counter != last {
+        let set = "UPDATE feed_counter SET position = $1 WHERE id = 1";
+        connection.execute_raw(super::statement(connection, set, [last.into()])).await?;
+    }
+    Ok(moved)
 }
 
 /// How many places the feed has, and the last one taken: equal, or there is a gap.

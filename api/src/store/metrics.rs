@@ -95,6 +95,19 @@ pub(crate) async fn add_members(txn: &Txn, rows: Vec<Member>) -> Result<(), Erro
     super::insert_all(txn, rows, Some(nothing)).await
 }
 
+/// Removes these members of a person, which no event of theirs accounts for.
+pub(crate) async fn remove_members(txn: &Txn, person: Uuid, members: &[(Uuid, String)]) -> Result<(), Error> {
+    use metric_members::Column;
+    for (metric, member) in members {
+        let row = metric_members::Entity::delete_many()
+            .filter(Column::PersonId.eq(person))
+            .filter(Column::MetricId.eq(*metric))
+            .filter(Column::Member.eq(member.as_str()));
+        row.exec(txn.connection()).await?;
+    }
+    Ok(())
+}
+
 /// All active days of these people.
 pub(crate) async fn days(db: &Txn, people: &BTreeSet<Uuid>) -> Result<Vec<(Uuid, NaiveDate)>, Error> {
     use active_days::Column;
@@ -110,6 +123,18 @@ pub(crate) async fn add_days(txn: &Txn, rows: Vec<ActiveDay>) -> Result<(), Erro
     use active_days::Column;
     let nothing = OnConflict::columns([Column::PersonId, Column::Day]).do_nothing().to_owned();
     super::insert_all(txn, rows, Some(nothing)).await
+}
+
+/// Removes these active days of a person, which no event of theirs accounts for.
+pub(crate) async fn remove_days(txn: &Txn, person: Uuid, days: &[NaiveDate]) -> Result<(), Error> {
+    use active_days::Column;
+    for some in days.chunks(super::ROWS_A_STATEMENT) {
+        let rows = active_days::Entity::delete_many()
+            .filter(Column::PersonId.eq(person))
+            .filter(Column::Day.is_in(some.iter().copied()));
+        rows.exec(txn.connection()).await?;
+    }
+    Ok(())
 }
 
 /// What these activities brought on these days before their caps.

@@ -3,6 +3,7 @@
 
 pub(crate) mod acts;
 pub(crate) mod awards;
+pub(crate) mod backup;
 pub(crate) mod catalogue;
 pub(crate) mod certificates;
 mod connect;
@@ -39,14 +40,6 @@ pub(crate) use txn::Txn;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, OnConflict, Query, SelectStatement, WindowStatement};
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, QueryTrait};
 use sea_orm::{ConnectionTrait, FromQueryResult, Iterable, Order, Select, Statement};
-
-/// Answers if the database does.
-///
-/// # Errors
-/// When it does not.
-pub async fn ping(db: &Database) -> Result<(), Error> {
-    db.ping().await
-}
 
 /// Rows one INSERT carries at most. What a full one carries fits into one TLS record, after which a connection
 /// without `TCP_NODELAY` would wait for an acknowledgement; and its text recurs, so that it is planned once.

@@ -8,6 +8,7 @@ use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult, Timeouts};
 use sea_orm::sqlx;
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
+use tokio::time::Instant;
 
 use super::driver::{Driver, Options};
 use super::error::Error;
@@ -107,6 +108,8 @@ pub(super) struct Pool {
     pool: managed::Pool<Opener>,
     era: Arc<Era>,
     answer: Duration,
+    /// Microseconds that callers have waited for a connection.
+    waited: Arc<AtomicU64>,
 }
 
 /// How many connections a pool has and how many are used, for the operator.
@@ -122,6 +125,8 @@ pub struct PoolUse {
     pub used: usize,
     /// The callers that wait for one.
     pub waiting: usize,
+    /// How long all callers together have waited for one since the start.
+    pub waited: Duration,
 }
 
 impl Pool {
@@ -146,12 +151,16 @@ impl Pool {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| Error::Impossible(error.to_string()))?;
-        Ok(Self { pool, era: Arc::clone(era), answer })
+        Ok(Self { pool, era: Arc::clone(era), answer, waited: Arc::default() })
     }
 
     /// A connection for one caller.
     pub(super) async fn session(&self) -> Result<Session, DbErr> {
-        let connection: Object<Opener> = self.pool.get().await.map_err(|error| match error {
+        let began = Instant::now();
+        let got = self.pool.get().await;
+        let waited = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.waited.fetch_add(waited, Ordering::Relaxed);
+        let connection: Object<Opener> = got.map_err(|error| match error {
             PoolError::Timeout(_) => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
             PoolError::Backend(error) => {
                 if is_lost(&error) {
@@ -173,6 +182,18 @@ impl Pool {
             open: status.size,
             used: status.size.saturating_sub(status.available),
             waiting: status.waiting,
+            waited: Duration::from_micros(self.waited.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Closes the connections that nothing uses; those in use are closed when they come back.
+    pub(super) async fn close(&self) {
+        let idle = self.pool.retain(|_, _| false).removed;
+        self.pool.close();
+        for pooled in idle {
+            if let Err(error) = pooled.driver.close().await {
+                tracing::debug!(%error, "a connection was not closed in order");
+            }
         }
     }
 }

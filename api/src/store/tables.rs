@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 /// # Errors
 /// When a step fails: the tables are then as they were before.
 pub async fn migrate(db: &Database) -> Result<Vec<String>, Error> {
-    let connection = db.migrating().await?;
+    let connection = db.untimed().await?;
     let migrated = tokio::time::timeout(LONGEST, migrate_over(&connection, db.dialect())).await;
     // Nothing else runs over this connection: whatever its transaction has left open ends with it.
     connection.close().await?;

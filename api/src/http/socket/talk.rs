@@ -122,17 +122,17 @@ impl<E: Executor> Talk<E> {
         self.check_rights(&event)?;
         permit.send(match event {
             Event::Answered(name, mut answer) => {
-                let limits = &self.site.limits;
-                dress(&mut answer.errors, &name.request_id, limits);
+                let (limits, telemetry) = (&self.site.limits, &self.site.app.telemetry);
+                dress(&mut answer.errors, &name.request_id, limits, telemetry);
                 protocol::next(&name.id, &answer, limits.answer_bytes).unwrap_or_else(|| {
                     self.operations.stop(&name.id);
                     let mut errors = vec![too_long(limits)];
-                    dress(&mut errors, &name.request_id, limits);
+                    dress(&mut errors, &name.request_id, limits, telemetry);
                     protocol::error(&name.id, &errors)
                 })
             }
             Event::Failed(name, mut answer) => {
-                dress(&mut answer.errors, &name.request_id, &self.site.limits);
+                dress(&mut answer.errors, &name.request_id, &self.site.limits, &self.site.app.telemetry);
                 protocol::error(&name.id, &answer.errors)
             }
             Event::Completed(name) => protocol::complete(&name.id),
@@ -234,7 +234,7 @@ impl<E: Executor> Talk<E> {
 
     async fn refuse(&mut self, name: &Name, error: ServerError) -> Step {
         let mut errors = vec![error];
-        dress(&mut errors, &name.request_id, &self.site.limits);
+        dress(&mut errors, &name.request_id, &self.site.limits, &self.site.app.telemetry);
         self.say(protocol::error(&name.id, &errors)).await
     }
 

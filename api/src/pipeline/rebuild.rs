@@ -1,0 +1,239 @@
+//! Everything stored of one person beside what follows from their events, awards and ledger; and how the one is
+//! written over the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use engine::metric::Metric;
+use engine::{Catalog, Event, MetricState, Streak};
+use uuid::Uuid;
+
+use super::advance::to_row;
+use super::{outbox, replay, to_event, to_metric};
+use crate::store::dialect::{Agreement, join, take_time};
+use crate::store::{self, Database, Txn, awards, catalogue, events, feed, ledger, metrics, people, totals};
+
+/// The reason on a message that was missing: it may have been delivered, so it is not delivered again.
+const RESTORED: &str = "restored by repair";
+
+/// Everything stored of one person.
+pub(crate) struct Stored {
+    /// Who it is.
+    pub(crate) person: people::Row,
+    /// Their numbers; zeros if they have no row.
+    pub(crate) totals: totals::Row,
+    /// Their awards, revoked ones too.
+    pub(crate) awards: Vec<awards::Row>,
+    /// Every metric with a row.
+    pub(crate) metrics: Vec<metrics::Row>,
+    /// The members of distinct metrics.
+    pub(crate) members: Vec<metrics::Member>,
+    /// The active days.
+    pub(crate) days: BTreeSet<NaiveDate>,
+    /// The days of the events that make a day active.
+    pub(crate) active: BTreeSet<NaiveDate>,
+    /// What capped activities brought, before the cap.
+    pub(crate) capped: Vec<metrics::CappedDay>,
+    /// Their XP entries.
+    pub(crate) ledger: Vec<ledger::Row>,
+    /// Their events.
+    pub(crate) events: Vec<Event>,
+    /// All events were decided by the catalogue in force, so base XP can be compared too.
+    pub(crate) same_version: bool,
+}
+
+/// What has to be stored of that person.
+pub(crate) struct Rebuilt {
+    /// What their events fold to.
+    pub(crate) folded: engine::Rebuilt,
+    /// Their numbers.
+    pub(crate) totals: totals::Row,
+    /// What the catalogue entitles them to.
+    pub(crate) entitled: engine::Entitlement,
+    /// What each award's flag has to be, where a rule decides.
+    pub(crate) misjudged: BTreeMap<(Uuid, i64), bool>,
+}
+
+impl Stored {
+    /// Reads what is not read already, by the catalogue of this version.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn read(
+        txn: &Txn,
+        version: i64,
+        person: people::Row,
+        totals: Option<totals::Row>,
+        awards: Vec<awards::Row>,
+    ) -> Result<Self, store::Error> {
+        let rows = events::of_person(txn, person.id).await?;
+        let only = BTreeSet::from([person.id]);
+        Ok(Self {
+            totals: totals.unwrap_or_else(|| totals::none(person.id, person.created_at)),
+            awards,
+            metrics: metrics::of_people(txn, [person.id]).await?,
+            members: metrics::members_of(txn, person.id).await?,
+            days: metrics::days(txn, &only).await?.into_iter().map(|(_, day)| day).collect(),
+            capped: metrics::capped_of(txn, person.id).await?,
+            ledger: ledger::of_person(txn, person.id).await?,
+            active: rows.iter().filter(|row| row.makes_active).map(|row| row.local_date).collect(),
+            same_version: rows.iter().all(|row| row.catalogue_version == version),
+            events: rows.iter().map(to_event).collect::<Result<_, _>>()?,
+            person,
+        })
+    }
+
+    /// What follows from the events, the awards and the ledger, by this catalogue.
+    pub(crate) fn rebuilt(&self, catalog: &Catalog) -> Rebuilt {
+        let folded = engine::rebuild(catalog, &self.events);
+        let streak = Streak::of(&self.active);
+        let held = self.awards.iter().filter(|award| award.revoked_at.is_none()).count();
+        let totals = totals::Row {
+            xp: self.ledger.iter().map(|entry| entry.amount).sum(),
+            awards: i64::try_from(held).unwrap_or(i64::MAX),
+            last_active_on: streak.last_active_on,
+            streak_run: streak.run,
+            streak_longest: streak.longest,
+            ..self.totals.clone()
+        };
+        let mut state = replay::whole(&self.person, &totals, &self.awards);
+        state.metrics = folded.metrics.clone();
+        let entitled = engine::entitlement(catalog, &state);
+        let misjudged = engine::misjudged(catalog, &state);
+        Rebuilt { folded, totals, entitled, misjudged }
+    }
+
+    /// The stored metrics that the catalogue knows. A metric that stands at zero is as good as none.
+    pub(crate) fn known_metrics(&self, catalog: &Catalog) -> BTreeMap<Uuid, MetricState> {
+        let known = known(catalog);
+        let metrics = self.metrics.iter().map(|row| (row.metric_id, to_metric(row)));
+        metrics.filter(|(id, state)| known.contains(id) && *state != MetricState::default()).collect()
+    }
+
+    /// The stored members of the metrics that the catalogue knows.
+    pub(crate) fn known_members(&self, catalog: &Catalog) -> BTreeSet<(Uuid, String)> {
+        let known = known(catalog);
+        let members = self.members.iter().map(|row| (row.metric_id, row.member.clone()));
+        members.filter(|(metric, _)| known.contains(metric)).collect()
+    }
+
+    /// The stored capped days of the activities that the catalogue caps. An amount of zero is as good as none.
+    pub(crate) fn known_capped(&self, catalog: &Catalog) -> BTreeMap<(String, NaiveDate), i64> {
+        let is_capped = |key: &str| catalog.activity(key).is_some_and(|one| one.daily_cap.is_some());
+        let capped = self.capped.iter().filter(|row| is_capped(&row.activity) && row.amount != 0);
+        capped.map(|row| ((row.activity.clone(), row.day), row.amount)).collect()
+    }
+}
+
+fn known(catalog: &Catalog) -> BTreeSet<Uuid> {
+    catalog.metrics().iter().map(Metric::id).collect()
+}
+
+/// Begins a transaction, joins the catalogue's lock, locks the person and reads everything stored of them. None if
+/// another version of the catalogue is in force, or the person does not exist.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn lock(
+    db: &Database,
+    version: i64,
+    person: Uuid,
+) -> Result<Option<(Txn, Stored)>, store::Error> {
+    let txn = db.begin().await?;
+    take_time(&txn).await?;
+    join(&txn, Agreement::Catalogue).await?;
+    let locked = people::lock(&txn, &BTreeSet::from([person])).await?.pop();
+    let Some(locked) = locked.filter(|locked| locked.id == person) else {
+        txn.rollback().await;
+        return Ok(None);
+    };
+    if catalogue::version(&txn).await? != version {
+        txn.rollback().await;
+        return Ok(None);
+    }
+    let totals = totals::of_people(&txn, [person]).await?.pop();
+    let awards = awards::of_people(&txn, [person]).await?;
+    let stored = Stored::read(&txn, version, locked, totals, awards).await?;
+    Ok(Some((txn, stored)))
+}
+
+/// Writes over what is stored of a person what follows from their ledger; [`lock`] has locked them.
+///
+/// # Errors
+/// When the database fails; the caller rolls back.
+pub(crate) async fn write(
+    txn: &Txn,
+    catalog: &Catalog,
+    stored: &Stored,
+    rebuilt: &Rebuilt,
+    now: DateTime<Utc>,
+) -> Result<(), store::Error> {
+    let id = stored.person.id;
+    let kept = stored.known_metrics(catalog);
+    let nothing = MetricState::default();
+    let surplus = kept.keys().filter(|metric| !rebuilt.folded.metrics.contains_key(metric));
+    let changed = rebuilt.folded.metrics.iter().filter(|(metric, state)| kept.get(metric) != Some(*state));
+    let rows = changed.chain(surplus.map(|metric| (metric, &nothing)));
+    metrics::put(txn, rows.map(|(metric, state)| to_row(id, *metric, state)).collect()).await?;
+
+    let kept = stored.known_members(catalog);
+    let row = |(metric_id, member): &(Uuid, String)| metrics::Member {
+        person_id: id,
+        metric_id: *metric_id,
+        member: member.clone(),
+    };
+    metrics::add_members(txn, rebuilt.folded.members.difference(&kept).map(row).collect()).await?;
+    let surplus: Vec<_> = kept.difference(&rebuilt.folded.members).cloned().collect();
+    metrics::remove_members(txn, id, &surplus).await?;
+
+    let missing = stored.active.difference(&stored.days);
+    let missing = missing.map(|day| metrics::ActiveDay { person_id: id, day: *day });
+    metrics::add_days(txn, missing.collect()).await?;
+    let surplus: Vec<NaiveDate> = stored.days.difference(&stored.active).copied().collect();
+    metrics::remove_days(txn, id, &surplus).await?;
+
+    let kept = stored.known_capped(catalog);
+    let surplus = kept.keys().filter(|key| !rebuilt.folded.day_totals.contains_key(key)).map(|key| (key, 0));
+    let all = rebuilt.folded.day_totals.iter().map(|(key, amount)| (key, *amount));
+    let capped = all.chain(surplus).map(|((activity, day), amount)| metrics::CappedDay {
+        person_id: id,
+        activity: activity.clone(),
+        day: *day,
+        amount,
+    });
+    metrics::put_capped(txn, capped.collect()).await?;
+
+    if stored.totals != rebuilt.totals {
+        totals::put(txn, vec![rebuilt.totals.clone()]).await?;
+    }
+    for flagged in [true, false] {
+        let wrong = stored.awards.iter().filter(|award| {
+            let key = (award.achievement_id, award.occurrence);
+            award.flagged != flagged && rebuilt.misjudged.get(&key) == Some(&flagged)
+        });
+        awards::flag(txn, &wrong.map(|award| award.id).collect(), flagged).await?;
+    }
+    restore_messages(txn, &stored.awards, now).await
+}
+
+/// Writes the messages that are missing, buried. Messages that were trimmed stay trimmed.
+async fn restore_messages(txn: &Txn, held: &[awards::Row], now: DateTime<Utc>) -> Result<(), store::Error> {
+    let messages = store::outbox::of_awards(txn, held.iter().map(|award| award.id)).await?;
+    let trimmed = store::outbox::trimmed_until(txn).await?;
+    let missing = held.iter().filter(|award| {
+        !messages.contains_key(&award.id) && trimmed.is_none_or(|until| award.recorded_at >= until)
+    });
+    outbox::write(txn, &missing.cloned().collect::<Vec<_>>(), Some(RESTORED), now).await
+}
+
+/// Gives every award one place in the feed, without a gap; places that are right stay. Returns how many moved.
+///
+/// # Errors
+/// When the database fails; nothing of it is kept then.
+pub(crate) async fn renumber_feed(db: &Database) -> Result<usize, store::Error> {
+    let txn = db.begin().await?;
+    take_time(&txn).await?;
+    let moved = feed::renumber(&txn).await?;
+    txn.commit().await?;
+    Ok(moved)
+}

@@ -1,0 +1,93 @@
+//! Work that recurs beside the requests, each in a task of its own, so that none delays another: the published
+//! catalogue, the outbox, and the question whether the database answers.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::app::App;
+use crate::delivery::relay;
+use crate::pulse::{Beat, deadlines};
+
+/// How often the published version is read, and the outbox.
+const ROUND: Duration = Duration::from_millis(500);
+/// How often the database is pinged.
+const PING: Duration = Duration::from_secs(1);
+/// How long the database may take to answer a ping.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Changes over to a new catalogue soon after its publication.
+pub(crate) async fn catalogue(app: App, mut stop: watch::Receiver<bool>) {
+    let beat = app.pulse.watch("catalogue", deadlines::CATALOGUE);
+    while !rest(&mut stop, ROUND).await {
+        if let Err(error) = beat.turn(app.catalogue.refresh(&app.db)).await {
+            tracing::warn!(error = error.chain(), "the published catalogue cannot be read; trying again");
+        }
+    }
+}
+
+/// Delivers what is due in the outbox, and trims it.
+pub(crate) async fn relay(app: App, mut stop: watch::Receiver<bool>) {
+    let beat = app.pulse.watch("relay", deadlines::RELAY);
+    loop {
+        if let Err(error) = relay::round(&app, &beat).await {
+            tracing::warn!(error = error.chain(), "the outbox cannot be read; trying again");
+        }
+        if rest(&mut stop, ROUND).await {
+            return;
+        }
+    }
+}
+
+/// Asks the database whether it answers, so that readiness itself waits for nothing.
+pub(crate) async fn database(app: App, mut stop: watch::Receiver<bool>) {
+    let beat: Beat = app.pulse.watch("database", deadlines::DATABASE);
+    while !rest(&mut stop, PING).await {
+        beat.begin_turn();
+        match timeout(PATIENCE, app.db.ping()).await {
+            Ok(Ok(())) => beat.end_turn(),
+            Ok(Err(error)) => tracing::warn!(error = error.chain(), "the database does not answer"),
+            Err(_) => tracing::warn!(seconds = PATIENCE.as_secs(), "the database does not answer in time"),
+        }
+    }
+}
+
+/// Waits until the next turn; returns true if the server stops meanwhile.
+async fn rest(stop: &mut watch::Receiver<bool>, pause: Duration) -> bool {
+    tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => true,
+        () = tokio::time::sleep(pause) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use tokio::time::{advance, pause};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn a_database_that_does_not_answer_makes_its_loop_late() {
+        pause();
+        let app = App::for_tests(Config::demo(), Clock::hand(DateTime::UNIX_EPOCH));
+        let stop = watch::Sender::new(false);
+        let pinging = tokio::spawn(database(app.clone(), stop.subscribe()));
+        let pass = async |seconds: usize| {
+            for _ in 0..seconds * 10 {
+                advance(Duration::from_millis(100)).await;
+                tokio::task::yield_now().await;
+            }
+        };
+        // The first ping is sent after a second and may be repeated for two.
+        pass(2).await;
+        assert_eq!(app.pulse.late(), Vec::<String>::new());
+        pass(2).await;
+        assert_eq!(app.pulse.late(), ["database"]);
+        stop.send_replace(true);
+        pinging.await.unwrap();
+    }
+}

@@ -1,0 +1,31 @@
+//! Step 6: delivered messages are trimmed after some days; how far is on record, so that a message that is missing
+//! for another reason is noticed.
+
+use sea_orm_migration::sea_orm::DbErr;
+use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};
+
+use crate::spelling::run;
+
+/// The sixth step.
+pub(crate) struct Migration;
+
+impl MigrationName for Migration {
+    fn name(&self) -> &'static str {
+        "m0006_outbox"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run(manager, STATEMENTS).await
+    }
+}
+
+const STATEMENTS: &[&str] = &[
+    "CREATE INDEX outbox_settled ON outbox (settled_at, id) WHERE settled_at IS NOT NULL",
+    "CREATE TABLE outbox_trims (
+        id smallint NOT NULL PRIMARY KEY CHECK (id = 1),
+        before {time} NOT NULL
+    )",
+];
