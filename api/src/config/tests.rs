@@ -88,7 +88,8 @@ fn every_setting_can_come_from_the_environment() {
 #[test]
 fn the_environment_wins_over_the_file_and_an_empty_value_is_not_set() {
     let file = "listen = \"127.0.0.1:9000\"\ntimezone = \"Asia/Tokyo\"\n[limits]\nnodes = 300\n";
-    let environment = [("PLAUDIT_LISTEN", "0.0.0.0:9001"), ("PLAUDIT_TIMEZONE", ""), ("OTHER", "x")];
+    let public = ("PLAUDIT_DEMO_IN_PUBLIC", "true");
+    let environment = [("PLAUDIT_LISTEN", "0.0.0.0:9001"), ("PLAUDIT_TIMEZONE", ""), ("OTHER", "x"), public];
     let config = load_file(file, &environment).unwrap();
     assert_eq!(config.listen.to_string(), "0.0.0.0:9001");
     assert_eq!(config.public_url.as_str(), "http://127.0.0.1:9001/");
