@@ -209,7 +209,7 @@ impl fmt::Debug for AuthConfig {
 }
 
 /// The address as a client on this machine writes it: "every address" is none to call.
-fn address_of(listen: SocketAddr) -> SocketAddr {
+pub(crate) fn address_of(listen: SocketAddr) -> SocketAddr {
     if listen.ip().is_unspecified() { SocketAddr::from((Ipv4Addr::LOCALHOST, listen.port())) } else { listen }
 }
 

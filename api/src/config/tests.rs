@@ -115,6 +115,51 @@ fn values_are_read_into_their_types() {
 }
 
 #[test]
+fn proxies_and_hosts_are_lists_and_may_be_empty() {
+    let config = load(&[
+        ("PLAUDIT_LIMITS_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1,2001:db8::/32"),
+        ("PLAUDIT_ALLOWED_HOSTS", "Plaudit.Example, 192.0.2.1:8000,[2001:db8::1]:8000"),
+    ])
+    .unwrap();
+    let proxies: Vec<String> = config.limits.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"]);
+    assert_eq!(config.allowed_hosts, ["plaudit.example", "192.0.2.1:8000", "[2001:db8::1]:8000"]);
+    assert_eq!(load_file("[limits]\ntrusted_proxies = []\n", &[]).unwrap().limits.trusted_proxies, []);
+
+    let networks = "lists addresses and networks, such as 127.0.0.0/8, ::1/128 or 192.0.2.1.";
+    for wrong in ["10.0.0.0/33", "proxy.example", "10.0.0"] {
+        let name = "PLAUDIT_LIMITS_TRUSTED_PROXIES";
+        check_told(load(&[(name, wrong)]), &[(name, networks)]);
+    }
+    let hosts = "lists host names or addresses, each perhaps with a port, without a scheme: plaudit.example.school, \
+                 192.0.2.1:8000.";
+    for wrong in ["https://plaudit.example", "*.example", "plaudit.example/api", "a b", "me@plaudit.example"]
+    {
+        check_told(load(&[("PLAUDIT_ALLOWED_HOSTS", wrong)]), &[("PLAUDIT_ALLOWED_HOSTS", hosts)]);
+    }
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_refused() {
+    check_told(
+        load(&[("PLAUDIT_LIMITS_BODY_BYTES", "4194304"), ("PLAUDIT_LIMITS_BODY_BYTES_IN_FLIGHT", "4194303")]),
+        &[(
+            "PLAUDIT_LIMITS_BODY_BYTES_IN_FLIGHT",
+            "is less than limits.body_bytes, so that the longest body could never be read; set it higher.",
+        )],
+    );
+    check_told(
+        load(&[("PLAUDIT_DEMO_IN_PUBLIC", "yes")]),
+        &[("PLAUDIT_DEMO_IN_PUBLIC", "is true or false.")],
+    );
+    for address in ["127.0.0.1:9000", "127.9.9.9:9000", "[::1]:9000"] {
+        assert!(load(&[("PLAUDIT_LISTEN", address)]).is_ok(), "{address}");
+    }
+    let production = ("PLAUDIT_PROFILE", "production");
+    assert!(load(&[production, ("PLAUDIT_AUTH_SECRET", SECRET), ("PLAUDIT_LISTEN", "0.0.0.0:9000")]).is_ok());
+}
+
+#[test]
 fn a_pack_is_set_from_the_file_too_and_only_while_it_is_loaded() {
     let config =
         load_file("[packs.code-lab]\nseason = \"summer\"\n", &[("PLAUDIT_CODE_LAB_SEASON", "winter")]);

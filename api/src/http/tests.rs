@@ -1,6 +1,6 @@
 //! A small schema behind the real router: what every answer over HTTP has in common.
 
-use async_graphql::{Object, Response, Schema, ServerError, Subscription};
+use async_graphql::{Object, Schema, Subscription};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -273,18 +273,6 @@ async fn a_query_may_come_by_get() {
 }
 
 #[tokio::test]
-async fn a_body_beyond_its_limit_is_413_in_the_negotiated_type() {
-    let body = json!({ "query": "{hello}", "variables": { "x": "y".repeat(1_000) } }).to_string();
-    let answer = send(request("POST", "/graphql", &[JSON, NEW], &body)).await;
-    assert_eq!((answer.status, answer.code().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "TOO_COMPLEX"));
-    assert_eq!(answer.header("content-type"), "application/graphql-response+json; charset=utf-8");
-    assert_eq!(
-        answer.error()["message"],
-        "The body has more than 1000 bytes (limits.body_bytes). Send less in one request."
-    );
-}
-
-#[tokio::test]
 async fn a_bad_token_is_401_and_no_token_is_nobody() {
     for authorization in ["Bearer nonsense", "Basic abc", "Bearer ", ""] {
         let answer = ask("{ __typename }", &[("authorization", authorization)]).await;
@@ -347,54 +335,4 @@ async fn pages_of_allowed_origins_may_call() {
         answer.header("access-control-expose-headers"),
         "x-request-id,x-client-request-id,retry-after"
     );
-}
-
-#[tokio::test]
-async fn an_unknown_address_is_told_so_as_json() {
-    let answer = send(request("GET", "/nowhere", &[], "")).await;
-    assert_eq!(answer.status, StatusCode::NOT_FOUND);
-    assert_eq!(
-        answer.error()["extensions"],
-        json!({ "code": "NOT_FOUND", "requestId": answer.header("x-request-id") })
-    );
-    let answer = send(request("POST", "/health/live", &[], "")).await;
-    assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "GET,HEAD"));
-}
-
-#[tokio::test]
-async fn graphiql_is_there_for_the_demo_only() {
-    let status = async |config: Config| {
-        let router = router(site(config).0);
-        pass(router, request("GET", "/graphiql", &[], "")).await.status
-    };
-    assert_eq!(status(Config::demo()).await, StatusCode::OK);
-    let production = Config { profile: crate::config::Profile::Production, ..Config::demo() };
-    assert_eq!(status(production).await, StatusCode::NOT_FOUND);
-}
-
-#[test]
-fn an_error_that_has_a_code_keeps_it() {
-    let mut errors = vec![super::answer::server_error(
-        &crate::refusal::Refusal::invalid(["input", "id"], "wrong").because("ID_REUSED"),
-    )];
-    super::answer::dress(&mut errors, "r-1", &crate::config::Limits::default());
-    assert_eq!(
-        serde_json::to_value(&errors).unwrap(),
-        json!([{ "message": "wrong", "extensions":
-            { "code": "INVALID_INPUT", "field": ["input", "id"], "reason": "ID_REUSED", "requestId": "r-1" } }])
-    );
-    let pathless = Response::from_errors(vec![ServerError::new("x", None)]);
-    assert!(super::answer::is_request_error(&pathless));
-}
-
-#[test]
-fn a_failure_of_ours_reads_the_same_wherever_it_is_met() {
-    let errors: [(fn() -> crate::store::Error, u16); 2] =
-        [(|| crate::store::Error::Busy, 503), (|| crate::store::Error::Impossible("a row".to_owned()), 500)];
-    for (error, status) in errors {
-        let (told, refusal) = super::answer::explain(error().into());
-        let in_a_field = async_graphql::Error::from(crate::graphql::fault::Fault::from(error()));
-        assert_eq!(told.as_u16(), status);
-        assert_eq!(in_a_field.message, refusal.message);
-    }
 }

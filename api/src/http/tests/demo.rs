@@ -57,3 +57,14 @@ async fn production_checks_the_host_where_names_are_listed() {
     assert_eq!(status(&["plaudit.example"]).await, StatusCode::MISDIRECTED_REQUEST);
     assert_eq!(status(&["plaudit.example", "somewhere.example"]).await, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn graphiql_is_there_for_the_demo_only() {
+    let status = async |config: Config| {
+        let router = router(site(config).0);
+        pass(router, request("GET", "/graphiql", &[], "")).await.status
+    };
+    assert_eq!(status(Config::demo()).await, StatusCode::OK);
+    let production = Config { profile: Profile::Production, ..Config::demo() };
+    assert_eq!(status(production).await, StatusCode::NOT_FOUND);
+}

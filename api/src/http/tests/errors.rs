@@ -1,10 +1,11 @@
 //! What every answer has in common: an id of ours, careful headers, and errors in one shape.
 
+use async_graphql::{Response, ServerError};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{StatusCode, ask, request, send};
-use crate::config::{Config, Limits};
+use crate::config::Limits;
 use crate::http::answer::{Tone, server_error};
 use crate::http::media::Media;
 use crate::refusal::{Code, Refusal};
@@ -61,7 +62,7 @@ fn an_operation_refused_for_a_spent_budget_is_429_with_the_time_to_wait() {
     for media in [Media::Json, Media::GraphqlResponse] {
         let tone = Tone { media, request_id: "r".into(), limits: Limits::default().into() };
         let refused = |refusal: &Refusal| {
-            let response = async_graphql::Response::from_errors(vec![server_error(refusal)]);
+            let response = Response::from_errors(vec![server_error(refusal)]);
             let answer = tone.executed(response);
             let wait = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
             (answer.status().as_u16(), wait)
@@ -70,5 +71,41 @@ fn an_operation_refused_for_a_spent_budget_is_429_with_the_time_to_wait() {
         let other = if media == Media::Json { 200 } else { 400 };
         assert_eq!(refused(&Refusal::new(Code::TooComplex, "no")), (other, None));
     }
-    assert_eq!(Config::demo().limits, Limits::default());
+}
+
+#[tokio::test]
+async fn an_unknown_address_is_told_so_as_json() {
+    let answer = send(request("GET", "/nowhere", &[], "")).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        answer.error()["extensions"],
+        json!({ "code": "NOT_FOUND", "requestId": answer.header("x-request-id") })
+    );
+    let answer = send(request("POST", "/health/live", &[], "")).await;
+    assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "GET,HEAD"));
+}
+
+#[test]
+fn an_error_that_has_a_code_keeps_it() {
+    let mut errors = vec![server_error(&Refusal::invalid(["input", "id"], "wrong").because("ID_REUSED"))];
+    crate::http::answer::dress(&mut errors, "r-1", &Limits::default());
+    assert_eq!(
+        serde_json::to_value(&errors).unwrap(),
+        json!([{ "message": "wrong", "extensions":
+            { "code": "INVALID_INPUT", "field": ["input", "id"], "reason": "ID_REUSED", "requestId": "r-1" } }])
+    );
+    let pathless = Response::from_errors(vec![ServerError::new("x", None)]);
+    assert!(crate::http::answer::is_request_error(&pathless));
+}
+
+#[test]
+fn a_failure_of_ours_reads_the_same_wherever_it_is_met() {
+    let errors: [(fn() -> crate::store::Error, u16); 2] =
+        [(|| crate::store::Error::Busy, 503), (|| crate::store::Error::Impossible("a row".to_owned()), 500)];
+    for (error, status) in errors {
+        let (told, refusal) = crate::http::answer::explain(error().into());
+        let in_a_field = async_graphql::Error::from(crate::graphql::fault::Fault::from(error()));
+        assert_eq!(told.as_u16(), status);
+        assert_eq!(in_a_field.message, refusal.message);
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Answer, JSON, pass, request, site, token};
+use super::{Answer, JSON, NEW, StatusCode, pass, request, send, site, token};
 use crate::config::Config;
 use crate::http::router;
 
@@ -42,4 +42,16 @@ async fn a_token_that_is_not_valid_reads_no_body() {
     // The body never comes: the answer does not wait for it.
     assert_eq!(pass(router(site), request).await.status, 401);
     assert_eq!(bodies.holders(), 0);
+}
+
+#[tokio::test]
+async fn a_body_beyond_its_limit_is_413_in_the_negotiated_type() {
+    let body = json!({ "query": "{hello}", "variables": { "x": "y".repeat(1_000) } }).to_string();
+    let answer = send(request("POST", "/graphql", &[JSON, NEW], &body)).await;
+    assert_eq!((answer.status, answer.code().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "TOO_COMPLEX"));
+    assert_eq!(answer.header("content-type"), "application/graphql-response+json; charset=utf-8");
+    assert_eq!(
+        answer.error()["message"],
+        "The body has more than 1000 bytes (limits.body_bytes). Send less in one request."
+    );
 }
