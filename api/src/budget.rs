@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::auth::{Actor, Role};
+use crate::auth::{Actor, Claims, Role};
 
 /// Who a use is counted for. A service with a name like a person's id is a different subject.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,6 +32,14 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
+    /// The bearer of a verified token; `None` if the token names no person by a UUID.
+    pub(crate) fn of_claims(claims: &Claims) -> Option<Self> {
+        match claims.role {
+            Role::Service => Some(Self::Service(claims.subject.as_str().into())),
+            role => claims.subject.parse().ok().map(|id| Self::Person { id, role }),
+        }
+    }
+
     /// The caller, or the client's address where nobody signed in.
     pub(crate) fn of(actor: Option<&Actor>, address: Option<IpAddr>) -> Self {
         match (actor, address) {

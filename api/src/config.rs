@@ -66,6 +66,10 @@ pub struct Config {
     pub public_url: Url,
     /// Web origins that may call us (CORS) and open sockets: `https://host[:port]`, a port of `*` is any.
     pub origins: Vec<String>,
+    /// Hosts under which the server answers, beside its own names; empty: any, except in the demo.
+    pub allowed_hosts: Vec<String>,
+    /// Whether the demo may listen on addresses that other machines reach.
+    pub demo_in_public: bool,
     /// The school's zone: for people who have none of their own.
     pub timezone: Tz,
     /// The pack names and paths to load, in order.
@@ -101,6 +105,8 @@ impl Config {
             operations_listen: None,
             public_url: url_of(listen),
             origins: vec!["http://localhost:*".to_owned(), "http://127.0.0.1:*".to_owned()],
+            allowed_hosts: Vec::new(),
+            demo_in_public: false,
             timezone: Tz::UTC,
             catalogs: ["aurora", "tests", "code-lab", "course-portal"].map(str::to_owned).to_vec(),
             pack_settings: BTreeMap::new(),
@@ -143,6 +149,8 @@ impl fmt::Debug for Config {
             .field("operations_listen", &self.operations_listen)
             .field("public_url", &self.public_url.as_str())
             .field("origins", &self.origins)
+            .field("allowed_hosts", &self.allowed_hosts)
+            .field("demo_in_public", &self.demo_in_public)
             .field("timezone", &self.timezone)
             .field("catalogs", &self.catalogs)
             .field("pack_settings", &self.pack_settings)
@@ -205,7 +213,7 @@ impl fmt::Debug for AuthConfig {
 }
 
 /// The address as a client on this machine writes it: "every address" is none to call.
-fn address_of(listen: SocketAddr) -> SocketAddr {
+pub(crate) fn address_of(listen: SocketAddr) -> SocketAddr {
     if listen.ip().is_unspecified() { SocketAddr::from((Ipv4Addr::LOCALHOST, listen.port())) } else { listen }
 }
 

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::audit::Author;
 use crate::auth::token::Keys;
 use crate::auth::{Actor, Claims, Role, policy};
-use crate::config::DEMO_SECRET;
+use crate::config::{DEMO_SECRET, address_of};
 use crate::pipeline::{self, Incoming, Submission};
 use crate::refusal::{Failure, Refusal};
 use crate::registry::people::{self, Change};
@@ -91,7 +91,7 @@ pub fn admin_token(keys: &Keys, now: DateTime<Utc>) -> Result<String, Refusal> {
 
 /// What to do next: where GraphiQL is, a token for each role, and three lines to paste.
 pub fn welcome(app: &App, address: SocketAddr) -> String {
-    let now = app.clock.now();
+    let (now, address) = (app.clock.now(), address_of(address));
     let told = school().and_then(|school| {
         let tokens = Role::ALL.map(|role| Ok((role, token(&app.keys, &school, role, now)?)));
         let tokens: Vec<(Role, String)> = tokens.into_iter().collect::<Result<_, Refusal>>()?;

@@ -121,7 +121,6 @@ impl Telemetry {
     }
 
     /// Counts these bytes until the guard is dropped.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the budgets of bodies and answers feed it"))]
     pub(crate) fn bytes(&self, of: Bytes, amount: usize) -> Held {
         let amount = i64::try_from(amount).unwrap_or(i64::MAX);
         hold(&self.0.bytes.get_or_create_owned(&of.label()), amount)

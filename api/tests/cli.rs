@@ -167,6 +167,19 @@ fn production_does_not_start_without_a_key_of_its_own() {
 }
 
 #[test]
+fn the_demo_does_not_listen_for_other_machines_unless_it_is_allowed() {
+    let message = "the settings cannot be used:\n  PLAUDIT_LISTEN: is an address that other machines reach, and the \
+        demo's secret is known to everyone: anyone could be its admin. Listen on 127.0.0.1, or set \
+        PLAUDIT_PROFILE=production with a key of your own; PLAUDIT_DEMO_IN_PUBLIC=true allows it.";
+    for address in ["0.0.0.0:8000", "[::]:8000", "192.0.2.1:8000"] {
+        check_refused(&run(&["serve"], &[("PLAUDIT_LISTEN", address)]), message);
+    }
+    let allowed = [("PLAUDIT_LISTEN", "0.0.0.0:8000"), ("PLAUDIT_DEMO_IN_PUBLIC", "true")];
+    let token = run(&["token", "--sub", ADA, "--role", "student"], &allowed);
+    assert_eq!(token.status.code(), Some(0), "{}", text(&token.stderr));
+}
+
+#[test]
 fn the_file_is_named_by_option_or_environment() {
     let folder = Folder::new();
     let path = folder.0.join("plaudit.toml");

@@ -152,7 +152,15 @@ impl School {
     /// Asks, and answers what the log says was denied by it.
     async fn ask(&mut self, client: &Client, query: &str, input: Value) -> Value {
         client.exchange(query, json!({"input": input}), "mine").await;
-        denied_in(&self.hear("answered").await)
+        let lines = self.hear("answered").await;
+        let answered = &lines.last().expect("a line for the answer")["fields"];
+        assert_eq!(answered["client_request_id"], "mine");
+        let mut denied = denied_in(&lines);
+        for line in denied.as_array_mut().unwrap() {
+            assert_eq!(line["request_id"], answered["request_id"], "every line has the id of the answer");
+            line["request_id"] = json!("mine");
+        }
+        denied
     }
 
     async fn hear(&mut self, message: &str) -> Vec<Value> {

@@ -1,11 +1,19 @@
 //! What one request, socket or person may ask for; every number is a setting below `limits`.
 //! A limit is answered with one error that names it.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
 /// The limits, each with its unit in its name or in a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of an HTTP body.
     pub body_bytes: usize,
+    /// Bytes of an HTTP body without a valid token.
+    pub anonymous_body_bytes: usize,
+    /// Bytes of HTTP bodies held at once, in all.
+    pub body_bytes_in_flight: usize,
     /// Bytes of a document's text. Values belong into variables, which the body's limit covers.
     pub query_bytes: usize,
     /// Brackets of any kind open at once in a document.
@@ -46,10 +54,18 @@ pub struct Limits {
     pub sockets_per_user: usize,
     /// Connections open in all.
     pub connections: usize,
+    /// Connections open from one address; behind a trusted proxy, requests and sockets of one client.
+    pub connections_per_address: usize,
+    /// Peers whose `Forwarded` and `X-Forwarded-For` headers name the client.
+    pub trusted_proxies: Vec<IpNet>,
     /// Seconds a client has to send the head of a request, the wait for it on an open connection included.
     pub header_seconds: u64,
     /// Seconds a client has to send the body of a request.
     pub body_seconds: u64,
+    /// Seconds a client may read nothing of an answer that waits for it.
+    pub send_seconds: u64,
+    /// Bytes of an answer that a client reads each second on average, once the server waits for it.
+    pub send_bytes_per_second: u64,
     /// Seconds the answer to a request may take.
     pub request_seconds: u64,
     /// Seconds a socket has to send `connection_init`.
@@ -70,6 +86,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 2 * 1024 * 1024,
+            anonymous_body_bytes: 64 * 1024,
+            body_bytes_in_flight: 64 * 1024 * 1024,
             query_bytes: 16 * 1024,
             nesting: 50,
             tokens: 5_000,
@@ -90,8 +108,12 @@ impl Default for Limits {
             subscriptions_per_socket: 100,
             sockets_per_user: 20,
             connections: 10_000,
+            connections_per_address: 2_500,
+            trusted_proxies: loopback(),
             header_seconds: 10,
             body_seconds: 10,
+            send_seconds: 10,
+            send_bytes_per_second: 32 * 1024,
             request_seconds: 30,
             socket_init_seconds: 5,
             socket_ping_seconds: 15,
@@ -101,4 +123,12 @@ impl Default for Limits {
             outbox_settled_days: 30,
         }
     }
+}
+
+/// This machine.
+fn loopback() -> Vec<IpNet> {
+    vec![
+        Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8).into(),
+        Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128).into(),
+    ]
 }

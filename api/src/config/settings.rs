@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 
 use super::values::{
-    parse_span, read_listen, read_log_format, read_origins, read_profile, read_public_url, read_timezone,
+    parse_span, read_hosts, read_listen, read_log_format, read_networks, read_origins, read_profile,
+    read_public_url, read_timezone, read_truth,
 };
 use super::{Config, DEMO_SECRET, LogFormat, Profile, url_of};
 
@@ -162,6 +163,22 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        key: "allowed_hosts",
+        set: |config, raw| {
+            config.allowed_hosts = read_hosts(&raw.list())?;
+            Ok(())
+        },
+        get: |config| Raw::List(config.allowed_hosts.clone()),
+    },
+    Setting {
+        key: "demo_in_public",
+        set: |config, raw| {
+            config.demo_in_public = read_truth(raw.text()?)?;
+            Ok(())
+        },
+        get: |config| text(config.demo_in_public),
+    },
+    Setting {
         key: "timezone",
         set: |config, raw| {
             config.timezone = read_timezone(raw.text()?)?;
@@ -240,6 +257,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         get: |config| text(format!("{}h", config.auth.max_ttl.num_hours())),
     },
     number!("limits.body_bytes", limits.body_bytes, 1_024..=67_108_864),
+    number!("limits.anonymous_body_bytes", limits.anonymous_body_bytes, 1_024..=67_108_864),
+    number!("limits.body_bytes_in_flight", limits.body_bytes_in_flight, 1_048_576..=1_073_741_824),
     number!("limits.query_bytes", limits.query_bytes, 256..=1_048_576),
     // Deeper nesting than this can exhaust the parser's stack.
     number!("limits.nesting", limits.nesting, 5..=100),
@@ -262,8 +281,19 @@ pub(super) const SETTINGS: &[Setting] = &[
     number!("limits.subscriptions_per_socket", limits.subscriptions_per_socket, 1..=10_000),
     number!("limits.sockets_per_user", limits.sockets_per_user, 1..=10_000),
     number!("limits.connections", limits.connections, 1..=1_000_000),
+    number!("limits.connections_per_address", limits.connections_per_address, 1..=1_000_000),
+    Setting {
+        key: "limits.trusted_proxies",
+        set: |config, raw| {
+            config.limits.trusted_proxies = read_networks(&raw.list())?;
+            Ok(())
+        },
+        get: |config| Raw::List(config.limits.trusted_proxies.iter().map(ToString::to_string).collect()),
+    },
     number!("limits.header_seconds", limits.header_seconds, 1..=600),
     number!("limits.body_seconds", limits.body_seconds, 1..=600),
+    number!("limits.send_seconds", limits.send_seconds, 1..=600),
+    number!("limits.send_bytes_per_second", limits.send_bytes_per_second, 1..=1_073_741_824),
     number!("limits.request_seconds", limits.request_seconds, 1..=600),
     number!("limits.socket_init_seconds", limits.socket_init_seconds, 1..=60),
     number!("limits.socket_ping_seconds", limits.socket_ping_seconds, 1..=600),

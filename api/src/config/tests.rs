@@ -88,7 +88,8 @@ fn every_setting_can_come_from_the_environment() {
 #[test]
 fn the_environment_wins_over_the_file_and_an_empty_value_is_not_set() {
     let file = "listen = \"127.0.0.1:9000\"\ntimezone = \"Asia/Tokyo\"\n[limits]\nnodes = 300\n";
-    let environment = [("PLAUDIT_LISTEN", "0.0.0.0:9001"), ("PLAUDIT_TIMEZONE", ""), ("OTHER", "x")];
+    let public = ("PLAUDIT_DEMO_IN_PUBLIC", "true");
+    let environment = [("PLAUDIT_LISTEN", "0.0.0.0:9001"), ("PLAUDIT_TIMEZONE", ""), ("OTHER", "x"), public];
     let config = load_file(file, &environment).unwrap();
     assert_eq!(config.listen.to_string(), "0.0.0.0:9001");
     assert_eq!(config.public_url.as_str(), "http://127.0.0.1:9001/");
@@ -111,6 +112,51 @@ fn values_are_read_into_their_types() {
     assert_eq!(config.catalogs, ["aurora", concat!(env!("CARGO_MANIFEST_DIR"), "/catalogs/tests.json")]);
     assert_eq!(config.auth.max_ttl, TimeDelta::minutes(90));
     assert_eq!(config.pack_settings[&("aurora".to_owned(), "launchedOn".to_owned())], "2026-01-01");
+}
+
+#[test]
+fn proxies_and_hosts_are_lists_and_may_be_empty() {
+    let config = load(&[
+        ("PLAUDIT_LIMITS_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1,2001:db8::/32"),
+        ("PLAUDIT_ALLOWED_HOSTS", "Plaudit.Example, 192.0.2.1:8000,[2001:db8::1]:8000"),
+    ])
+    .unwrap();
+    let proxies: Vec<String> = config.limits.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"]);
+    assert_eq!(config.allowed_hosts, ["plaudit.example", "192.0.2.1:8000", "[2001:db8::1]:8000"]);
+    assert_eq!(load_file("[limits]\ntrusted_proxies = []\n", &[]).unwrap().limits.trusted_proxies, []);
+
+    let networks = "lists addresses and networks, such as 127.0.0.0/8, ::1/128 or 192.0.2.1.";
+    for wrong in ["10.0.0.0/33", "proxy.example", "10.0.0"] {
+        let name = "PLAUDIT_LIMITS_TRUSTED_PROXIES";
+        check_told(load(&[(name, wrong)]), &[(name, networks)]);
+    }
+    let hosts = "lists host names or addresses, each perhaps with a port, without a scheme: plaudit.example.school, \
+                 192.0.2.1:8000.";
+    for wrong in ["https://plaudit.example", "*.example", "plaudit.example/api", "a b", "me@plaudit.example"]
+    {
+        check_told(load(&[("PLAUDIT_ALLOWED_HOSTS", wrong)]), &[("PLAUDIT_ALLOWED_HOSTS", hosts)]);
+    }
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_refused() {
+    check_told(
+        load(&[("PLAUDIT_LIMITS_BODY_BYTES", "4194304"), ("PLAUDIT_LIMITS_BODY_BYTES_IN_FLIGHT", "4194303")]),
+        &[(
+            "PLAUDIT_LIMITS_BODY_BYTES_IN_FLIGHT",
+            "is less than limits.body_bytes, so that the longest body could never be read; set it higher.",
+        )],
+    );
+    check_told(
+        load(&[("PLAUDIT_DEMO_IN_PUBLIC", "yes")]),
+        &[("PLAUDIT_DEMO_IN_PUBLIC", "is true or false.")],
+    );
+    for address in ["127.0.0.1:9000", "127.9.9.9:9000", "[::1]:9000"] {
+        assert!(load(&[("PLAUDIT_LISTEN", address)]).is_ok(), "{address}");
+    }
+    let production = ("PLAUDIT_PROFILE", "production");
+    assert!(load(&[production, ("PLAUDIT_AUTH_SECRET", SECRET), ("PLAUDIT_LISTEN", "0.0.0.0:9000")]).is_ok());
 }
 
 #[test]

@@ -14,6 +14,22 @@ const TAKEN_CLAIMS: [&str; 8] = ["sub", "iss", "aud", "exp", "nbf", "iat", "jti"
 pub(super) fn check(config: &Config, name_of: &dyn Fn(&str) -> String, problems: &mut Vec<Problem>) {
     let mut note = |setting: &str, message: String| problems.push(Problem::new(name_of(setting), message));
     check_auth(config, &mut note);
+    if config.is_demo() && !config.listen.ip().is_loopback() && !config.demo_in_public {
+        note(
+            "listen",
+            "is an address that other machines reach, and the demo's secret is known to everyone: anyone could \
+            be its admin. Listen on 127.0.0.1, or set PLAUDIT_PROFILE=production with a key of your own; \
+            PLAUDIT_DEMO_IN_PUBLIC=true allows it."
+                .to_owned(),
+        );
+    }
+    if config.limits.body_bytes > config.limits.body_bytes_in_flight {
+        note(
+            "limits.body_bytes_in_flight",
+            "is less than limits.body_bytes, so that the longest body could never be read; set it higher."
+                .to_owned(),
+        );
+    }
     if config.catalogs.is_empty() {
         note("catalogs", "is empty; name at least one pack, such as aurora.".to_owned());
     }

@@ -1,9 +1,10 @@
 //! Reads the text of one setting into its type, or says what would be right.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use chrono::TimeDelta;
 use chrono_tz::Tz;
+use ipnet::IpNet;
 use url::Url;
 
 use super::load::nearest;
@@ -59,6 +60,36 @@ fn read_origin(text: &str) -> Option<String> {
     let named = url.host_str().is_some_and(|name| !name.contains('*'));
     let one_port = any_port.is_empty() || url.port().is_none();
     (bare && nobody && known && named && one_port).then(|| url.origin().ascii_serialization() + any_port)
+}
+
+pub(super) fn read_hosts(texts: &[String]) -> Result<Vec<String>, String> {
+    texts.iter().map(|text| read_host(text)).collect::<Option<_>>().ok_or_else(|| {
+        "lists host names or addresses, each perhaps with a port, without a scheme: plaudit.example.school, \
+         192.0.2.1:8000."
+            .to_owned()
+    })
+}
+
+/// A host as a browser sends it in `Host`.
+fn read_host(text: &str) -> Option<String> {
+    let url = Url::parse(&format!("http://{text}/")).ok()?;
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let unnamed = url.username().is_empty() && url.password().is_none();
+    let plain = bare && unnamed && !text.contains(['/', '*', '@', ' ']);
+    plain.then(|| text.to_ascii_lowercase())
+}
+
+pub(super) fn read_networks(texts: &[String]) -> Result<Vec<IpNet>, String> {
+    let read = |text: &String| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    texts
+        .iter()
+        .map(read)
+        .collect::<Result<_, _>>()
+        .map_err(|_| "lists addresses and networks, such as 127.0.0.0/8, ::1/128 or 192.0.2.1.".to_owned())
+}
+
+pub(super) fn read_truth(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "is true or false.".to_owned())
 }
 
 pub(super) fn read_timezone(text: &str) -> Result<Tz, String> {

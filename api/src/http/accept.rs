@@ -1,96 +1,126 @@
-//! The accept loop: a cap on connections, a deadline for the head of a request, and an end that waits
-//! for what is under way.
+//! The accept loop: a deadline for the head of a request and for the reading of its answer, and an end that
+//! waits for the requests in progress. Which connections are served is decided in `admission`.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::Executor;
 use axum::Router;
-use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{sleep, timeout};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
 use tower::ServiceExt;
 
+use super::admission::Admission;
+pub(super) use super::admission::Connection;
+use super::linger::{Linger, Unread};
+use super::send_deadline::SendDeadline;
 use super::{Site, router};
 use crate::app::App;
-use crate::telemetry::{Held, Open};
+use crate::config::Limits;
 
 /// The head of a request, address and headers together, is at most this long.
 const HEAD_BYTES: usize = 128 * 1024;
-/// What the end of the process keeps for itself after the last connection is gone.
+/// The part of `limits.shutdown_seconds` that follows the end of the last connection.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the accept loop pauses when the process or the machine has no file handle left.
+const PAUSE: Duration = Duration::from_millis(100);
+/// A failing accept is logged at most this often.
+const LOG_EVERY: Duration = Duration::from_secs(1);
+/// A connection past a maximum has this long to send the head of its request,
+const REFUSED_HEAD: Duration = Duration::from_secs(1);
+/// and this long in all, which suffices for the answer about readiness.
+const REFUSED: Duration = Duration::from_secs(4);
 
-/// One connection, as its requests and its socket know it. Its place is free once the last clone is gone.
-#[derive(Clone)]
-pub(super) struct Connection {
-    /// The other end.
-    pub(super) peer: SocketAddr,
-    _place: Arc<OwnedSemaphorePermit>,
-    _counted: Option<Arc<Held>>,
-}
-
-/// Serves until `shutdown` resolves; then takes no more connections, closes sockets with 1012, lets requests
-/// under way finish, and returns within `shutdown_seconds`.
+/// Serves until `shutdown` resolves; then accepts no more connections, closes sockets with 1012, lets requests
+/// in progress finish, and returns within `shutdown_seconds`.
 ///
 /// # Errors
-/// None after the start; a connection that fails is its own trouble.
+/// None after the start; an error of one connection ends that connection only.
 pub(crate) async fn serve<E: Executor>(
     app: App,
     schema: E,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let limits = app.config.limits.clone();
     let telemetry = app.telemetry.clone();
     let (stop, stopping) = watch::channel(false);
-    let router = router(Site::new(app, schema, stopping.clone()));
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let site = Site::new(app, schema, stopping.clone());
+    let limits = Arc::clone(&site.limits);
+    let router = router(site);
+    let admission = Admission::new(Arc::clone(&limits), telemetry);
     let mut shutdown = pin!(shutdown);
+    let mut logged: Option<Instant> = None;
     loop {
-        let next = async {
-            // A closed semaphore would be a reason to stop, but nobody closes it.
-            let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
-            let (stream, peer) = listener.accept().await?;
-            let counted = Some(Arc::new(telemetry.open(Open::Connection)));
-            Ok::<_, io::Error>((stream, Connection { peer, _place: Arc::new(place), _counted: counted }))
-        };
         let accepted = tokio::select! {
-            accepted = next => accepted,
+            accepted = listener.accept() => accepted,
             () = &mut shutdown => break,
         };
         match accepted {
-            Ok((stream, connection)) => {
-                // Answers are small and awaited: waiting to fill a packet only delays them.
-                let _ = stream.set_nodelay(true);
-                let header = Duration::from_secs(limits.header_seconds);
-                tokio::spawn(converse(stream, connection, router.clone(), header, stopping.clone()));
+            Ok((stream, peer)) => {
+                if let Some(connection) = admission.admit(peer) {
+                    // Answers are small and awaited: waiting to fill a packet only delays them.
+                    let _ = stream.set_nodelay(true);
+                    let serving = attend(stream, connection, router.clone(), &limits, stopping.clone());
+                    tokio::spawn(serving);
+                }
             }
+            Err(error) if ended_early(&error) => {}
             Err(error) => {
-                // Out of file handles, most likely: give others time to close some.
-                tracing::warn!(%error, "a connection could not be accepted");
-                sleep(Duration::from_millis(100)).await;
+                // No file handle is left, most likely: connections that end free some.
+                if logged.is_none_or(|last| last.elapsed() >= LOG_EVERY) {
+                    logged = Some(Instant::now());
+                    tracing::warn!(%error, "a connection could not be accepted");
+                }
+                tokio::select! {
+                    () = sleep(PAUSE) => {}
+                    () = &mut shutdown => break,
+                }
             }
         }
     }
     drop(listener);
     let _ = stop.send(true);
-    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
     let patience = Duration::from_secs(limits.shutdown_seconds).saturating_sub(LAST_WORDS);
-    if timeout(patience, places.acquire_many(all)).await.is_err() {
+    if timeout(patience, admission.ended()).await.is_err() {
         tracing::warn!("some connections did not end in time and are cut");
     }
     Ok(())
+}
+
+/// Whether it is the failure of one connection, which ended before it was accepted.
+fn ended_early(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// Serves a connection, or answers one request of a connection past a maximum.
+fn attend(
+    stream: TcpStream,
+    connection: Connection,
+    router: Router,
+    limits: &Limits,
+    stopping: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + use<> {
+    let stream = SendDeadline::new(stream, limits);
+    let header = Duration::from_secs(limits.header_seconds);
+    async move {
+        if connection.is_refused() {
+            let refusing = converse(stream, connection, router, REFUSED_HEAD.min(header), stopping);
+            let _ = timeout(REFUSED, refusing).await;
+        } else {
+            converse(stream, connection, router, header, stopping).await;
+        }
+    }
 }
 
 /// Answers the requests of one connection until it ends, or until it is idle once the server stops.
@@ -103,9 +133,12 @@ pub(super) async fn converse<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let unread = Unread::default();
+    let stream = Linger::new(stream, unread.clone());
+    let once = connection.is_refused();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(connection.clone());
-        let answer = router.clone().oneshot(request.map(Body::new));
+        let answer = router.clone().oneshot(request.map(|body| unread.watch(body)));
         async move { answer.await.map_err(|never: Infallible| never) }
     });
     let mut serving = pin!(
@@ -113,6 +146,7 @@ pub(super) async fn converse<S>(
             .timer(TokioTimer::new())
             .header_read_timeout(header)
             .max_buf_size(HEAD_BYTES)
+            .keep_alive(!once)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades()
     );
@@ -126,12 +160,3 @@ pub(super) async fn converse<S>(
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-impl Connection {
-    /// A connection of its own for a test that has no listener.
-    pub(super) fn alone() -> Self {
-        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        Self { peer: SocketAddr::from(([127, 0, 0, 1], 1)), _place: Arc::new(place), _counted: None }
-    }
-}

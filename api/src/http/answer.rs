@@ -58,18 +58,19 @@ impl Tone {
     /// The answer to a request that was executed, or refused by parsing, validation or the guard.
     pub(super) fn executed(&self, mut response: GraphqlResponse) -> Response {
         dress(&mut response.errors, &self.request_id, &self.limits, &self.telemetry);
-        if is_request_error(&response)
-            && let Some(seconds) = response.errors.iter().find_map(retry_after)
-        {
-            let mut answer = self.write(StatusCode::TOO_MANY_REQUESTS, &Outcome::of(&response));
-            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-            return answer;
-        }
-        let status = match self.media {
-            Media::GraphqlResponse if is_request_error(&response) => StatusCode::BAD_REQUEST,
-            Media::GraphqlResponse | Media::Json => StatusCode::OK,
+        let refused = is_request_error(&response);
+        let wait = response.errors.iter().filter_map(retry_after).max().filter(|_| refused);
+        let status = match (wait, self.media) {
+            // Clients and proxies know when to try again by the status, whatever they accept.
+            (Some(_), _) => StatusCode::TOO_MANY_REQUESTS,
+            (None, Media::GraphqlResponse) if refused => StatusCode::BAD_REQUEST,
+            (None, Media::GraphqlResponse | Media::Json) => StatusCode::OK,
         };
-        self.write(status, &Outcome::of(&response))
+        let mut answer = self.write(status, &Outcome::of(&response));
+        if let Some(seconds) = wait {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        answer
     }
 
     fn write(&self, status: StatusCode, outcome: &Outcome<'_>) -> Response {
@@ -134,6 +135,16 @@ pub(super) fn is_request_error(response: &GraphqlResponse) -> bool {
     !response.errors.is_empty()
         && response.data == Value::Null
         && response.errors.iter().all(|error| error.path.is_empty())
+}
+
+/// How many seconds an error of a spent budget asks the client to wait; `None` for every other error.
+fn retry_after(error: &ServerError) -> Option<u64> {
+    let extensions = error.extensions.as_ref()?;
+    let is_limit = extensions.get("code") == Some(&Code::RateLimited.as_str().into());
+    match extensions.get("retryAfter") {
+        Some(Value::Number(seconds)) if is_limit => seconds.as_u64(),
+        _ => is_limit.then_some(1),
+    }
 }
 
 /// Gives every error a code and the request's id, counts it, and keeps the first twenty.

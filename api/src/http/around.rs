@@ -1,11 +1,11 @@
-//! What surrounds every request: its id, two headers that keep browsers careful, one log line, and a net for panics.
+//! What surrounds every request: its id, headers that keep browsers careful, one log line, and a net for panics.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -15,7 +15,7 @@ use tracing::Instrument;
 use super::Site;
 use super::answer::Tone;
 use super::media::Media;
-use super::request_id::{RequestId, X_REQUEST_ID, take_or_make};
+use super::request_id::{RequestId, X_CLIENT_REQUEST_ID, X_REQUEST_ID, make, of_client};
 use crate::refusal::Refusal;
 
 /// A path is logged up to here.
@@ -29,7 +29,8 @@ pub(super) async fn every_request<E>(
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let request_id = take_or_make(request.headers(), site.app.clock.now());
+    let request_id = make(site.app.clock.now());
+    let client_request_id = of_client(request.headers());
     request.extensions_mut().insert(request_id.clone());
     let method = request.method().clone();
     let path: String = request.uri().path().chars().take(LOGGED_PATH).collect();
@@ -41,11 +42,18 @@ pub(super) async fn every_request<E>(
     if let Ok(value) = HeaderValue::from_str(&request_id.0) {
         headers.insert(X_REQUEST_ID, value);
     }
+    if let Some(value) = client_request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
+        headers.insert(X_CLIENT_REQUEST_ID, value);
+    }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // A page that shows ours in a frame could make its visitors click there.
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    let framed = HeaderValue::from_static("frame-ancestors 'none'");
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(framed);
     // A picture says itself how long it keeps.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(%method, path, status = response.status().as_u16(), ms, request_id = %request_id.0, "answered");
+    tracing::info!(%method, path, status = response.status().as_u16(), ms, request_id = %request_id.0, client_request_id, "answered");
     response
 }
 

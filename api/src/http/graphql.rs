@@ -10,11 +10,11 @@ use axum::http::header::{ALLOW, UPGRADE, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
-use futures_util::StreamExt;
 use tokio::time::timeout;
 
-use super::accept::Connection;
+use super::address::ClientAddress;
 use super::answer::{Tone, explain};
+use super::body::Sender;
 use super::operation::{charge_bad_request, prepare};
 use super::params::Params;
 use super::{Site, around, identity, media, socket};
@@ -33,7 +33,7 @@ pub(super) async fn respond<E: Executor>(State(site): State<Site<E>>, request: R
     }
     let limit = Duration::from_secs(site.app.config.limits.request_seconds);
     // Until somebody has signed in, the address pays.
-    let address = parts.extensions.get::<Connection>().map(|connection| connection.peer.ip());
+    let address = parts.extensions.get::<ClientAddress>().and_then(|client| client.0);
     let mut payer = Subject::of(None, address);
     let answer = match timeout(limit, execute(&site, parts, body, &tone, &mut payer)).await {
         Ok(answer) => answer,
@@ -81,20 +81,29 @@ async fn execute<E: Executor>(
         let message = "Send the request as application/json in UTF-8, and say so in Content-Type.";
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, Refusal::new(Code::InvalidInput, message)));
     }
-    let identity = identity::of_headers(&site.app, &parts.headers).await.map_err(explain)?;
-    if let Some(actor) = &identity.actor {
-        *payer = Subject::of(Some(actor), None);
+    // The signature says who pays and how much may be read; the database is asked when the body is complete.
+    let claims = identity::verify(&site.app, &parts.headers).map_err(|refusal| explain(refusal.into()))?;
+    if let Some(claimed) = claims.as_ref().and_then(Subject::of_claims) {
+        *payer = claimed;
     }
     // What a service records is free, so only its document tells whether it has to wait.
     if !matches!(payer, Subject::Service(_)) {
         site.app.costs.check(payer).map_err(|refusal| (StatusCode::TOO_MANY_REQUESTS, refusal))?;
     }
+    let mut held = None;
     let params = if is_get {
         Params::from_address(parts.uri.query().unwrap_or_default())
     } else {
-        Params::from_body(&read(site, body).await?)
+        let sender = Sender::of(claims.as_ref(), parts.extensions.get::<ClientAddress>().copied());
+        let body = site.bodies.read(&parts, body, &sender, &site.limits).await?;
+        // What was parsed takes as much memory as the body did: it counts until the answer is complete.
+        Params::from_body(&held.insert(body).bytes)
     };
     let params = params.map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
+    if let Some(held) = &mut held {
+        held.bytes = Vec::new();
+    }
+    let identity = identity::of_claims(&site.app, claims).await.map_err(explain)?;
     let operation = match prepare(&site.app, tone.caller(identity.actor), payer.clone(), params) {
         Ok(operation) => operation,
         Err(error) => return Ok(tone.executed(GraphqlResponse::from_errors(vec![error]))),
@@ -116,30 +125,4 @@ async fn execute<E: Executor>(
             Ok(tone.executed(operation.run(&site.schema).await))
         }
     }
-}
-
-/// The body, if it arrives in time and within its limit.
-async fn read<E>(site: &Site<E>, body: Body) -> Result<Vec<u8>, No> {
-    let limits = &site.app.config.limits;
-    let mut chunks = body.into_data_stream();
-    let mut bytes = Vec::new();
-    let all = async {
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|_| {
-                let message = "The body broke off before its end.";
-                (StatusCode::BAD_REQUEST, Refusal::new(Code::InvalidInput, message))
-            })?;
-            if bytes.len() + chunk.len() > limits.body_bytes {
-                let message = format!("The body has more than {} bytes (body_bytes).", limits.body_bytes);
-                return Err((StatusCode::PAYLOAD_TOO_LARGE, Refusal::new(Code::TooComplex, message)));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(())
-    };
-    timeout(Duration::from_secs(limits.body_seconds), all).await.unwrap_or_else(|_| {
-        let message = format!("The body took longer than {} seconds (body_seconds).", limits.body_seconds);
-        Err((StatusCode::REQUEST_TIMEOUT, Refusal::new(Code::InvalidInput, message)))
-    })?;
-    Ok(bytes)
 }

@@ -35,17 +35,27 @@ impl Identity {
     }
 }
 
-/// Who sent this `Authorization: Bearer …`; nobody, without the header.
+/// The claims of the token in these headers, by its signature alone; `None` without a token.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` if there is a token and it is not to be believed, or the database fails.
-pub(super) async fn of_headers(app: &App, headers: &HeaderMap) -> Result<Identity, Failure> {
+/// `UNAUTHENTICATED` if the token is not valid, or there are several.
+pub(super) fn verify(app: &App, headers: &HeaderMap) -> Result<Option<Claims>, Refusal> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     match (values.next(), values.next()) {
-        (None, _) => Ok(Identity::default()),
-        (Some(value), None) => of_authorization(app, value.to_str().unwrap_or_default()).await,
-        (Some(_), Some(_)) => Err(refuse("Send one Authorization header.").into()),
+        (None, _) => Ok(None),
+        (Some(value), None) => claims(app, value.to_str().unwrap_or_default()).map(Some),
+        (Some(_), Some(_)) => Err(refuse("Send one Authorization header.")),
     }
+}
+
+/// The bearer of a verified token.
+///
+/// # Errors
+/// `UNAUTHENTICATED` if the token names another role than the stored one, or the database fails.
+pub(super) async fn of_claims(app: &App, claims: Option<Claims>) -> Result<Identity, Failure> {
+    let Some(claims) = claims else { return Ok(Identity::default()) };
+    let actor = crate::registry::people::sign_in(app, claims.clone()).await?;
+    Ok(Identity { actor: Some(actor), claims: Some(claims) })
 }
 
 /// Who may say `Bearer …` with this token.
@@ -53,11 +63,13 @@ pub(super) async fn of_headers(app: &App, headers: &HeaderMap) -> Result<Identit
 /// # Errors
 /// `UNAUTHENTICATED` if the token is not to be believed, or the database fails.
 pub(super) async fn of_authorization(app: &App, authorization: &str) -> Result<Identity, Failure> {
+    of_claims(app, Some(claims(app, authorization)?)).await
+}
+
+fn claims(app: &App, authorization: &str) -> Result<Claims, Refusal> {
     let token =
         bearer(authorization).ok_or_else(|| refuse("The authorization must read `Bearer <token>`."))?;
-    let claims = app.keys.verify(token, app.clock.now())?;
-    let actor = crate::registry::people::sign_in(app, claims.clone()).await?;
-    Ok(Identity { actor: Some(actor), claims: Some(claims) })
+    app.keys.verify(token, app.clock.now())
 }
 
 fn bearer(authorization: &str) -> Option<&str> {

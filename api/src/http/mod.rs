@@ -1,18 +1,25 @@
 //! Routes and what surrounds every request. The only folder that names axum and hyper.
-//! From the door inwards: `accept`, `around`, `graphql` and `socket`, `operation`, `answer`.
+//! From the door inwards: `accept`, `around`, `hosts`, `admission`, `graphql` and `socket`, `operation`, `answer`.
 
 mod accept;
+mod address;
+mod admission;
 mod answer;
 mod around;
+mod body;
 mod bounded;
 mod graphql;
+mod hosts;
 mod identity;
+mod linger;
 mod media;
 mod operation;
 mod operations;
 mod pages;
 mod params;
+mod quota;
 mod request_id;
+mod send_deadline;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -34,7 +41,8 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::app::App;
 use crate::config::{Config, Limits};
-use request_id::X_REQUEST_ID;
+use body::Bodies;
+use request_id::{X_CLIENT_REQUEST_ID, X_REQUEST_ID};
 use socket::seats::Seats;
 
 /// What every handler may use.
@@ -48,12 +56,15 @@ struct Site<E> {
     stopping: watch::Receiver<bool>,
     /// Who holds how many sockets.
     seats: Arc<Seats>,
+    /// The memory that bodies take.
+    bodies: Arc<Bodies>,
 }
 
 impl<E: Executor> Site<E> {
     fn new(app: App, schema: E, stopping: watch::Receiver<bool>) -> Self {
         let limits = Arc::new(app.config.limits.clone());
-        Self { app, schema, limits, stopping, seats: Arc::default() }
+        let bodies = Arc::new(Bodies::new(app.telemetry.clone()));
+        Self { app, schema, limits, stopping, seats: Arc::default(), bodies }
     }
 }
 
@@ -70,12 +81,14 @@ fn router<E: Executor>(site: Site<E>) -> Router {
         .fallback(pages::nothing_here)
         .method_not_allowed_fallback(pages::wrong_method)
         .layer(from_fn_with_state(site.clone(), around::catch_panics::<E>))
+        .layer(from_fn_with_state(site.clone(), admission::each_request::<E>))
         .layer(cors(Arc::clone(&site.app.config)))
+        .layer(from_fn_with_state(site.clone(), hosts::each_request::<E>))
         .layer(from_fn_with_state(site.clone(), around::every_request::<E>))
         .with_state(site)
 }
 
-/// The pages of the allowed origins may call, and may read the request's id and how long to wait.
+/// The pages of the allowed origins may call, and may read the request's ids and how long to wait.
 fn cors(config: Arc<Config>) -> CorsLayer {
     let allowed =
         move |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| config.allows_origin(origin));
@@ -83,6 +96,6 @@ fn cors(config: Arc<Config>) -> CorsLayer {
         .allow_origin(AllowOrigin::predicate(move |origin, _| allowed(origin)))
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, X_REQUEST_ID])
-        .expose_headers([X_REQUEST_ID, RETRY_AFTER])
+        .expose_headers([X_REQUEST_ID, X_CLIENT_REQUEST_ID, RETRY_AFTER])
         .max_age(Duration::from_secs(3_600))
 }

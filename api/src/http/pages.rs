@@ -3,6 +3,7 @@
 use async_graphql::Executor;
 use axum::Json;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -43,8 +44,12 @@ pub(super) fn readiness(app: &App, stopping: bool) -> Response {
 pub(super) async fn badge<E: Executor>(
     State(site): State<Site<E>>,
     Extension(request_id): Extension<RequestId>,
-    Path(file): Path<String>,
+    file: Result<Path<String>, PathRejection>,
 ) -> Response {
+    let Ok(Path(file)) = file else {
+        let message = "The address is not UTF-8 text. Pictures are at /badges/<key>.svg.";
+        return tell(StatusCode::BAD_REQUEST, Code::InvalidInput, &request_id, message);
+    };
     match file.strip_suffix(".svg").and_then(|key| draw(&site.app, key)) {
         Some(picture) => picture_response(picture),
         None => nothing(&request_id, "There is no such badge. Pictures are at /badges/<key>.svg."),
@@ -94,7 +99,11 @@ fn picture_response(picture: String) -> Response {
     set(&mut response, CONTENT_TYPE, "image/svg+xml; charset=utf-8");
     // A picture changes only when a pack is published, and then a late one does no harm.
     set(&mut response, CACHE_CONTROL, "public, max-age=3600, stale-while-revalidate=86400");
-    set(&mut response, CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; sandbox");
+    set(
+        &mut response,
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
+    );
     response
 }
 

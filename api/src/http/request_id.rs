@@ -1,4 +1,5 @@
-//! The id that ties a request, its answer and its log lines together: the client's if it is fit, else ours.
+//! The id that ties a request, its answer, its log lines and its audit entries together. The server makes it; an
+//! id that the client sends goes to the log and comes back in a header of its own.
 
 use std::sync::Arc;
 
@@ -7,52 +8,54 @@ use chrono::{DateTime, Utc};
 
 use crate::id;
 
-/// The header it comes in and goes out by.
+/// The header that carries the server's id in an answer, and the client's in a request.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header that repeats the client's id in the answer.
+pub(super) const X_CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
+
+/// A client's id is kept up to here.
+const LONGEST: usize = 128;
 
 /// The id of the request at hand, kept in its extensions.
 #[derive(Clone)]
 pub(super) struct RequestId(pub(super) Arc<str>);
 
-/// The client's id if it is 1 to 128 visible ASCII characters, else a new one.
-pub(super) fn take_or_make(headers: &HeaderMap, now: DateTime<Utc>) -> RequestId {
-    let given = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
-    let fit =
-        given.filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()));
-    RequestId(fit.map_or_else(|| id::new(now).to_string().into(), Into::into))
+/// A new id.
+pub(super) fn make(now: DateTime<Utc>) -> RequestId {
+    RequestId(id::new(now).to_string().into())
+}
+
+/// The id the client sent: its visible ASCII characters, at most 128; `None` if it has none.
+pub(super) fn of_client(headers: &HeaderMap) -> Option<String> {
+    let sent = headers.get(X_REQUEST_ID)?.as_bytes();
+    let visible = sent.iter().filter(|byte| byte.is_ascii_graphic()).take(LONGEST);
+    let id: String = visible.map(|byte| char::from(*byte)).collect();
+    (!id.is_empty()).then_some(id)
 }
 
 #[cfg(test)]
 mod tests {
     use axum::http::{HeaderMap, HeaderValue};
-    use chrono::{DateTime, Utc};
-    use uuid::Uuid;
 
-    use super::{X_REQUEST_ID, take_or_make};
+    use super::{X_REQUEST_ID, of_client};
 
     #[track_caller]
-    fn check(given: &str, taken: bool) {
+    fn check(sent: &str, kept: Option<&str>) {
         let mut headers = HeaderMap::new();
-        headers.insert(X_REQUEST_ID, HeaderValue::from_bytes(given.as_bytes()).unwrap());
-        let id = take_or_make(&headers, DateTime::<Utc>::UNIX_EPOCH).0;
-        assert_eq!(&*id == given, taken, "{given:?} became {id:?}");
-        assert_eq!(Uuid::parse_str(&id).is_err(), taken, "{given:?} became {id:?}");
+        headers.insert(X_REQUEST_ID, HeaderValue::from_bytes(sent.as_bytes()).unwrap());
+        assert_eq!(of_client(&headers).as_deref(), kept, "{sent:?}");
     }
 
     #[test]
-    fn a_fit_id_is_taken_and_any_other_replaced() {
-        check("a", true);
-        check("trace/42:~!", true);
-        check(&"x".repeat(128), true);
-        check(&"x".repeat(129), false);
-        check("", false);
-        check("a b", false);
-        check("a\tb", false);
-        check("é", false);
-    }
-
-    #[test]
-    fn without_an_id_one_is_made() {
-        assert!(Uuid::parse_str(&take_or_make(&HeaderMap::new(), DateTime::<Utc>::UNIX_EPOCH).0).is_ok());
+    fn an_id_of_a_client_is_reduced_to_what_a_log_line_can_hold() {
+        check("a", Some("a"));
+        check("trace/42:~!", Some("trace/42:~!"));
+        check(&"x".repeat(128), Some(&"x".repeat(128)));
+        check(&"x".repeat(129), Some(&"x".repeat(128)));
+        check("a b\tc", Some("abc"));
+        check("aéb", Some("ab"));
+        check("", None);
+        check(" é ", None);
+        assert_eq!(of_client(&HeaderMap::new()), None);
     }
 }

@@ -98,7 +98,7 @@ async fn converse<E: Executor>(
     let patience = Duration::from_secs(site.limits.socket_send_seconds);
     let mut writer = tokio::spawn(writer::write(sink, queued, closing, patience));
     let mut stopping = site.stopping.clone();
-    let mut talk = Talk::new(site, request_id, connection.peer.ip(), queue.clone());
+    let mut talk = Talk::new(site, request_id, connection.client.0, queue.clone());
 
     let mut stop_at = None;
     let mut tick = time::interval(TICK);

@@ -170,7 +170,7 @@ on_both! {
         let padded = format!("{fine}{}", " ".repeat(2 * 1024 * 1024 - fine.len() + 1));
         let answer = w.service().post("application/json", padded.clone()).await;
         assert_eq!((answer.status.as_u16(), answer.code()), (413, "TOO_COMPLEX"));
-        assert!(answer.body.to_string().contains("(body_bytes)"), "{}", answer.body);
+        assert!(answer.body.to_string().contains("(limits.body_bytes)"), "{}", answer.body);
         kept.check(&w, "what is no request").await;
         let answer = w.service().post("application/json", padded[1..].trim_start().to_owned()).await;
         assert_eq!(answer.status, 400, "without its first brace it is no JSON either");

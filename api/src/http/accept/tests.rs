@@ -1,16 +1,22 @@
-//! Connections that dawdle, and a server that is told to stop.
+//! Connections that dawdle, connections past a maximum, and a server that stops.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, pause};
+use tokio::time::{Instant, pause, timeout};
 
 use super::{Connection, converse, serve};
 use crate::config::Config;
 use crate::http::router;
 use crate::http::tests::site;
+
+mod reading;
+
+/// Longer than anything takes on a busy machine.
+const GENEROUS: Duration = Duration::from_secs(60);
 
 const LIVE: &[u8] = b"GET /health/live HTTP/1.1\r\nhost: server\r\n\r\n";
 
@@ -101,23 +107,90 @@ async fn a_server_that_stops_answers_what_is_under_way_and_takes_no_more() {
     serving.await.unwrap().unwrap();
 }
 
-#[tokio::test]
-async fn connections_beyond_the_cap_wait_for_a_free_place() {
+/// The address of a server with these settings.
+async fn server(change: impl FnOnce(&mut Config)) -> SocketAddr {
     let mut config = Config::demo();
-    config.limits.connections = 1;
+    change(&mut config);
     let (site, _stop) = site(config);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve(site.app, site.schema, listener, std::future::pending()));
+    address
+}
 
-    let mut first = TcpStream::connect(address).await.unwrap();
-    first.write_all(LIVE).await.unwrap();
-    read_answer(&mut first).await;
-    let mut second = TcpStream::connect(address).await.unwrap();
-    second.write_all(LIVE).await.unwrap();
-    let mut byte = [0; 1];
-    let early = tokio::time::timeout(Duration::from_millis(50), second.read(&mut byte)).await;
-    assert!(early.is_err());
-    drop(first);
-    assert!(read_answer(&mut second).await.starts_with("HTTP/1.1 200 OK\r\n"));
+/// The whole answer to these bytes, up to the end of the connection.
+async fn exchange(address: SocketAddr, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// A connection that has been served once and stays open.
+async fn keep(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(LIVE).await.unwrap();
+    assert!(read_answer(&mut stream).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    stream
+}
+
+/// A request for the answer `hello`, the only one of its connection.
+const HELLO: &[u8] = b"GET /graphql?query=%7Bhello%7D HTTP/1.1\r\nhost: server\r\nconnection: close\r\n\r\n";
+const HELLO_WORLD: &str = r#"{"data":{"hello":"world"}}"#;
+
+#[tokio::test]
+async fn a_connection_past_the_maximum_is_answered_503_and_health_is_answered() {
+    let address = server(|config| config.limits.connections = 2).await;
+    let (_first, second) = (keep(address).await, keep(address).await);
+    let refused = exchange(address, HELLO).await;
+    assert!(refused.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{refused}");
+    assert!(refused.contains("\r\nretry-after: 2\r\n") && refused.contains("\r\nconnection: close\r\n"));
+    assert!(refused.contains("The server has 2 open connections (limits.connections)."), "{refused}");
+    assert!(refused.contains(r#""code":"UNAVAILABLE""#), "{refused}");
+    let live = exchange(address, LIVE).await;
+    assert!(live.starts_with("HTTP/1.1 200 OK\r\n") && live.ends_with(r#"{"status":"live"}"#), "{live}");
+
+    // The server sees the end of a connection when it reads from it: until then it is full.
+    drop(second);
+    let served = async { while !exchange(address, HELLO).await.ends_with(HELLO_WORLD) {} };
+    timeout(GENEROUS, served).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_address_past_its_share_is_answered_503_and_health_is_answered() {
+    let change = |config: &mut Config| {
+        config.limits.connections_per_address = 1;
+        config.limits.trusted_proxies = Vec::new();
+    };
+    let address = server(change).await;
+    let _kept = keep(address).await;
+    let refused = exchange(address, HELLO).await;
+    assert!(refused.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{refused}");
+    assert!(refused.contains("(limits.connections_per_address)"), "{refused}");
+    assert!(exchange(address, LIVE).await.starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+#[tokio::test]
+async fn a_client_behind_a_proxy_past_its_share_is_answered_503() {
+    let address = server(|config| config.limits.connections_per_address = 1).await;
+    let from = |query: &str, client: &str| {
+        let rest = format!("x-forwarded-for: {client}\r\nconnection: close\r\n\r\n");
+        format!("GET /graphql?query=%7B{query}%7D HTTP/1.1\r\nhost: server\r\n{rest}")
+    };
+    let mut parked = TcpStream::connect(address).await.unwrap();
+    parked.write_all(from("never", "198.51.100.1").as_bytes()).await.unwrap();
+    // The parked request is in progress once another one of its client is refused.
+    let refused = timeout(GENEROUS, async {
+        loop {
+            let answer = exchange(address, from("hello", "198.51.100.1").as_bytes()).await;
+            if answer.starts_with("HTTP/1.1 503") {
+                return answer;
+            }
+        }
+    });
+    assert!(refused.await.unwrap().contains("(limits.connections_per_address)"));
+    let other = exchange(address, from("hello", "198.51.100.2").as_bytes()).await;
+    assert!(other.ends_with(HELLO_WORLD), "{other}");
+    assert!(exchange(address, HELLO).await.ends_with(HELLO_WORLD));
 }

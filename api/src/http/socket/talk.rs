@@ -47,7 +47,7 @@ pub(super) struct Talk<E> {
     site: Site<E>,
     /// Of the request that opened the socket.
     request_id: Arc<str>,
-    address: IpAddr,
+    address: Option<IpAddr>,
     queue: mpsc::Sender<Message>,
     /// What runs for the client.
     pub(super) operations: Operations,
@@ -67,7 +67,7 @@ impl<E: Executor> Talk<E> {
     pub(super) fn new(
         site: Site<E>,
         request_id: Arc<str>,
-        address: IpAddr,
+        address: Option<IpAddr>,
         queue: mpsc::Sender<Message>,
     ) -> Self {
         let now = Instant::now();
@@ -183,8 +183,10 @@ impl<E: Executor> Talk<E> {
             }
             Some(_) => return Err(Close::new(Close::UNAUTHORIZED, "`authorization` is a string").into()),
         };
-        let most = self.site.limits.sockets_per_user;
-        let holder = Subject::of(identity.actor.as_ref(), Some(self.address));
+        let holder = Subject::of(identity.actor.as_ref(), self.address);
+        // Clients without a token and without a known address are not one client.
+        let known = holder != Subject::Unnamed;
+        let most = if known { self.site.limits.sockets_per_user } else { usize::MAX };
         let Some(seat) = self.site.seats.take(holder, most) else {
             let reason = format!("At most {most} sockets at once (sockets_per_user).");
             return Err(Close::new(Close::LATER, reason).into());

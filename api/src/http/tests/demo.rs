@@ -1,0 +1,70 @@
+//! The demo beside pages of other sites: what a foreign host name gets.
+
+use super::{JSON, StatusCode, pass, request, site, small_router};
+use crate::config::{Config, Profile};
+use crate::http::router;
+
+/// Every route, and an upgrade.
+const ROUTES: [(&str, &str); 8] = [
+    ("GET", "/graphql?query=%7Bhello%7D"),
+    ("POST", "/graphql"),
+    ("OPTIONS", "/graphql"),
+    ("GET", "/graphiql"),
+    ("GET", "/health/live"),
+    ("GET", "/health/ready"),
+    ("GET", "/badges/secret-epic.svg"),
+    ("GET", "/nowhere"),
+];
+
+#[tokio::test]
+async fn a_foreign_host_gets_nothing_on_any_route() {
+    let (router, _) = small_router().await;
+    let body = r#"{"query":"{hello}"}"#;
+    for host in ["attacker.example:8000", "localhost.attacker.example", ""] {
+        for (method, uri) in ROUTES {
+            let answer = pass(router.clone(), request(method, uri, &[JSON, ("host", host)], body)).await;
+            assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{host} {method} {uri}");
+            assert_eq!(answer.code(), "FORBIDDEN", "{host} {method} {uri}");
+            assert!(!answer.body.contains("Bearer") && !answer.body.contains("eyJ"), "{}", answer.body);
+        }
+        let upgrade = [
+            ("host", host),
+            ("connection", "upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("sec-websocket-protocol", "graphql-transport-ws"),
+        ];
+        let answer = pass(router.clone(), request("GET", "/graphql", &upgrade, "")).await;
+        assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{host}");
+    }
+    let page = pass(router, request("GET", "/graphiql", &[("host", "localhost:8000")], "")).await;
+    assert_eq!((page.status, page.body.contains("eyJ")), (StatusCode::OK, true), "the page has a token");
+}
+
+#[tokio::test]
+async fn production_checks_the_host_where_names_are_listed() {
+    let status = async |listed: &[&str]| {
+        let config = Config { profile: Profile::Production, ..Config::demo() };
+        let (mut site, _stop) = site(config);
+        let mut config = (*site.app.config).clone();
+        config.allowed_hosts = listed.iter().map(|host| (*host).to_owned()).collect();
+        site.app.config = config.into();
+        let request = request("GET", "/health/live", &[("host", "somewhere.example")], "");
+        pass(router(site), request).await.status
+    };
+    assert_eq!(status(&[]).await, StatusCode::OK);
+    assert_eq!(status(&["plaudit.example"]).await, StatusCode::MISDIRECTED_REQUEST);
+    assert_eq!(status(&["plaudit.example", "somewhere.example"]).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn graphiql_is_there_for_the_demo_only() {
+    let status = async |config: Config| {
+        let router = router(site(config).0);
+        pass(router, request("GET", "/graphiql", &[], "")).await.status
+    };
+    assert_eq!(status(Config::demo()).await, StatusCode::OK);
+    let production = Config { profile: Profile::Production, ..Config::demo() };
+    assert_eq!(status(production).await, StatusCode::NOT_FOUND);
+}
