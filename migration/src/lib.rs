@@ -2,6 +2,8 @@
 
 mod m0001_main_flow;
 mod m0002_people_act;
+mod m0003_actors;
+mod m0004_revision;
 mod spelling;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -13,6 +15,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_main_flow::Migration), Box::new(m0002_people_act::Migration)]
+        vec![
+            Box::new(m0001_main_flow::Migration),
+            Box::new(m0002_people_act::Migration),
+            Box::new(m0003_actors::Migration),
+            Box::new(m0004_revision::Migration),
+        ]
     }
 }

@@ -32,5 +32,6 @@ mod race;
 mod readme;
 mod resume;
 mod rights;
+mod self_reports;
 mod tables;
 mod tidy;

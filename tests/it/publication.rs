@@ -124,6 +124,44 @@ async fn backfill(backend: Backend) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_publication_of_other_words_reads_nobody() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let mut costs = Vec::new();
+        for number in [1, 200] {
+            let packs = Packs::of(&garden(json!([first(), thumb()])));
+            let world = World::with(backend, |config| config.catalogs = vec![packs.setting()]);
+            let Some(w) = world.await else { continue };
+            let mut rows = Vec::new();
+            for _ in 0..number {
+                let id = Uuid::new_v4();
+                rows.push(json!({"userId": id, "activity": "seed_sown", "attributes": {"seeds": 4}}));
+                w.upsert(id, json!({})).await;
+            }
+            w.service().record_all(&rows).await;
+            let mut pack = garden(json!([first(), thumb()]));
+            pack["achievements"][0]["name"] = json!("First Seed");
+            pack["achievements"][0]["description"] = json!("A seed lies in the ground.");
+            pack["achievements"][1]["rarity"] = json!("epic");
+            pack["categories"][0]["name"] = json!("Flower beds");
+            packs.write(&pack);
+            let before = w.server.app.db.statements();
+            let published = start::bring_up(&w.server.app.db, &w.config, &w.clock).await.unwrap();
+            costs.push(w.server.app.db.statements() - before);
+            assert_eq!((published.version, published.published, published.awarded), (2, true, 0));
+            // A changed requirement still reads what it has to.
+            pack["achievements"][1]["rule"]["target"] = json!(4);
+            packs.write(&pack);
+            let published = start::bring_up(&w.server.app.db, &w.config, &w.clock).await.unwrap();
+            assert_eq!((published.version, published.awarded), (3, number));
+            w.finish().await;
+        }
+        if let [one, many] = costs[..] {
+            assert_eq!(one, many, "{backend:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn servers_change_over_by_themselves() {
     let packs = Packs::of(&garden(json!([first()])));
     let Some(w) = World::with(Backend::Postgres, |config| config.catalogs = vec![packs.setting()]).await

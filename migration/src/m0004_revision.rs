@@ -1,0 +1,30 @@
+//! Step 4: a counter that tells servers when the catalogue or a badge has changed.
+
+use sea_orm_migration::sea_orm::DbErr;
+use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};
+
+use crate::spelling::run;
+
+/// The fourth step.
+pub(crate) struct Migration;
+
+impl MigrationName for Migration {
+    fn name(&self) -> &'static str {
+        "m0004_revision"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run(manager, STATEMENTS).await
+    }
+}
+
+const STATEMENTS: &[&str] = &[
+    "CREATE TABLE catalogue_revision (
+        id smallint NOT NULL PRIMARY KEY CHECK (id = 1),
+        revision bigint NOT NULL
+    )",
+    "INSERT INTO catalogue_revision (id, revision) VALUES (1, 0)",
+];
