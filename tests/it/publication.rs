@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures_util::future::join_all;
 use plaudit::auth::Role;
 use plaudit::start;
 use serde_json::{Value, json};
@@ -131,12 +132,10 @@ async fn a_publication_of_other_words_reads_nobody() {
             let packs = Packs::of(&garden(json!([first(), thumb()])));
             let world = World::with(backend, |config| config.catalogs = vec![packs.setting()]);
             let Some(w) = world.await else { continue };
-            let mut rows = Vec::new();
-            for _ in 0..number {
-                let id = Uuid::new_v4();
-                rows.push(json!({"userId": id, "activity": "seed_sown", "attributes": {"seeds": 4}}));
-                w.upsert(id, json!({})).await;
-            }
+            let people: Vec<Uuid> = (0..number).map(|_| Uuid::new_v4()).collect();
+            join_all(people.iter().map(|id| w.upsert(*id, json!({})))).await;
+            let sown = |id| json!({"userId": id, "activity": "seed_sown", "attributes": {"seeds": 4}});
+            let rows: Vec<Value> = people.iter().map(sown).collect();
             w.service().record_all(&rows).await;
             let mut pack = garden(json!([first(), thumb()]));
             pack["achievements"][0]["name"] = json!("First Seed");

@@ -205,8 +205,10 @@ fn check_subject(subject: &str, role: Role) -> Result<String, &'static str> {
         let id = id.filter(|id| !id.is_nil());
         return id.map(|id| id.to_string()).ok_or("a person is named by a UUID that is not nil.");
     }
-    let is_visible =
-        |text: &str| !text.contains(char::is_control) && hidden::first(text, hidden::Kind::Name).is_none();
+    let is_visible = |text: &str| {
+        !text.contains(|letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}'))
+            && hidden::first(text, hidden::Kind::Name).is_none()
+    };
     if subject.is_empty()
         || subject.len() > MAX_SERVICE_NAME_BYTES
         || subject.trim() != subject

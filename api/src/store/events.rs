@@ -80,7 +80,7 @@ pub(crate) async fn people_with(
         .column(Column::PersonId)
         .distinct()
         .filter(among(db.connection(), Column::PersonId, people))
-        .filter(Column::Activity.is_in(activities));
+        .filter(Column::Activity.is_in(activities.iter().map(String::as_str)));
     let found: Vec<Uuid> = query.into_tuple().all(db.connection()).await?;
     Ok(found.into_iter().collect())
 }

@@ -18,7 +18,8 @@ const GATE: [&str; 2] = [
     "CREATE TRIGGER gate AFTER UPDATE ON achievements FOR EACH ROW
      WHEN (NEW.key = 'school/slow') EXECUTE FUNCTION wait_at_gate()",
 ];
-const WAITING: &str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+const WAITING: &str = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE l.locktype = 'advisory' AND NOT l.granted AND d.datname = current_database()";
 
 async fn describe(client: &Client, badge: &str, description: &str) {
     let changed = mutate(client, "updateBadge", "", json!({"id": badge, "description": description})).await;
