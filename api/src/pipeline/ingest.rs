@@ -78,37 +78,34 @@ pub(super) async fn append(
     for (at, rows) in accepted.rows.into_iter().enumerate() {
         let mut sorted = Vec::with_capacity(rows.len());
         for (index, row) in rows.into_iter().enumerate() {
-            sorted.push(match row {
-                Err(refusal) => Row::Refused(refusal),
-                Ok(row) => {
-                    let Some(person) = ingested.people.get(&row.person) else {
-                        sorted.push(Row::Refused(unknown_person()));
-                        continue;
-                    };
-                    let untimely = accepted.period.refuses(&row, person);
-                    let event = known.get(&row.key());
-                    if let Some(event) = event
-                        && event.id != row.id
-                        && fresh_ids.contains(&event.id)
-                        && untimely.is_none()
-                    {
+            let row = row.and_then(|row| match ingested.people.get(&row.person) {
+                Some(person) => Ok((row, person)),
+                None => Err(unknown_person()),
+            });
+            let (row, person) = match row {
+                Ok(found) => found,
+                Err(refusal) => {
+                    sorted.push(Row::Refused(refusal));
+                    continue;
+                }
+            };
+            sorted.push(match (known.get(&row.key()), accepted.period.refuses(&row, person)) {
+                (Some(event), _) if event.id == row.id => {
+                    ingested.fresh.events.push(to_event(event)?);
+                    ingested.fresh.spots.push((at, index));
+                    Row::Fresh(ingested.fresh.events.len() - 1)
+                }
+                (Some(event), untimely) => {
+                    if untimely.is_none() && fresh_ids.contains(&event.id) {
                         let event = to_event(&event_row(&row, person, published.version, now))?;
                         ingested.fresh.repeats.push(((at, index), event));
                     }
-                    match (event, untimely) {
-                        (Some(event), _) if event.id == row.id => {
-                            ingested.fresh.events.push(to_event(event)?);
-                            ingested.fresh.spots.push((at, index));
-                            Row::Fresh(ingested.fresh.events.len() - 1)
-                        }
-                        (Some(event), _) if repeats(&row, event) => answers.of(event),
-                        (Some(_), _) => Row::Refused(reused()),
-                        (None, Some(refusal)) => Row::Refused(refusal),
-                        (None, None) => {
-                            let message = "an event is neither new nor known";
-                            return Err(store::Error::Impossible(message.into()).into());
-                        }
-                    }
+                    if repeats(&row, event) { answers.of(event) } else { Row::Refused(reused()) }
+                }
+                (None, Some(refusal)) => Row::Refused(refusal),
+                (None, None) => {
+                    let message = "an event is neither new nor known";
+                    return Err(store::Error::Impossible(message.into()).into());
                 }
             });
         }
