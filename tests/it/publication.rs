@@ -152,6 +152,12 @@ async fn a_publication_of_other_words_reads_nobody() {
             packs.write(&pack);
             let published = start::bring_up(&w.server.app.db, &w.config, &w.clock).await.unwrap();
             assert_eq!((published.version, published.awarded), (3, number));
+            // Nor does a pack have text that readers cannot see.
+            pack["achievements"][0]["name"] = json!("First\u{202e}Seed");
+            packs.write(&pack);
+            let refused =
+                start::bring_up(&w.server.app.db, &w.config, &w.clock).await.unwrap_err().to_string();
+            assert!(refused.contains("achievements[0].name: the text has the character U+202E"), "{refused}");
             w.finish().await;
         }
         if let [one, many] = costs[..] {
