@@ -30,6 +30,7 @@ pub(crate) enum Act {
     Unenroll,
     CompleteLesson,
     RecordEvent,
+    ReportEvents,
     CreateBadge,
     UpdateBadge,
     RetireBadge,
@@ -54,6 +55,7 @@ impl Act {
             Self::Unenroll => "unenroll",
             Self::CompleteLesson => "complete_lesson",
             Self::RecordEvent => "record_event",
+            Self::ReportEvents => "report_events",
             Self::CreateBadge => "create_badge",
             Self::UpdateBadge => "update_badge",
             Self::RetireBadge => "retire_badge",
@@ -82,7 +84,7 @@ pub(crate) async fn note(
     note_all(txn, act, on.into_iter().map(|on| (author, on)), now).await
 }
 
-/// The same for acts of several people. What people do to their own records is their own affair.
+/// The same for acts of several people. Acts of people on their own records are left out.
 pub(crate) async fn note_all<'a>(
     txn: &Txn,
     act: Act,
@@ -91,15 +93,45 @@ pub(crate) async fn note_all<'a>(
 ) -> Result<(), store::Error> {
     let others =
         done.into_iter().filter(|(author, (person, _))| person.is_none() || *person != author.actor.person());
-    let rows = others.map(|(author, (person_id, object_id))| acts::Row {
+    let rows = others.map(|(author, on)| row(author, act, on, now));
+    acts::insert(txn, rows.collect()).await
+}
+
+/// New events of one activity that a person reported about themselves in one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// The activity's key.
+    pub(crate) activity: String,
+    /// The number of new events.
+    pub(crate) events: i64,
+}
+
+/// Notes what people reported about themselves: a row for each report, however many events it has.
+pub(crate) async fn note_reports(
+    txn: &Txn,
+    reports: Vec<(&Author, Report)>,
+    now: DateTime<Utc>,
+) -> Result<(), store::Error> {
+    let rows = reports.into_iter().map(|(author, report)| acts::Row {
+        activity: Some(report.activity),
+        events: Some(report.events),
+        ..row(author, Act::ReportEvents, (author.actor.person(), None), now)
+    });
+    acts::insert(txn, rows.collect()).await
+}
+
+fn row(author: &Author, act: Act, (person_id, object_id): On, now: DateTime<Utc>) -> acts::Row {
+    acts::Row {
         id: id::new(now),
-        actor: author.actor.source(),
+        actor_kind: author.actor.kind().as_str().to_owned(),
+        actor: author.actor.name(),
         role: author.actor.role().as_str().to_owned(),
         act: act.as_str().to_owned(),
         person_id,
         object_id,
+        activity: None,
+        events: None,
         at: now,
         request_id: author.request_id.to_string(),
-    });
-    acts::insert(txn, rows.collect()).await
+    }
 }

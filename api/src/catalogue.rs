@@ -69,8 +69,8 @@ pub(crate) struct Published {
     pub(crate) catalog: Catalog,
     /// What it was compiled from.
     pub(crate) bundle: Bundle,
-    /// How many achievements there are, and when one was last changed: badges change without a publication.
-    pub(crate) changed: (i64, Option<DateTime<Utc>>),
+    /// How often the catalogue had changed when it was read: badges change without a publication.
+    pub(crate) revision: i64,
     /// Every achievement ever published, as last published: awards may point at any.
     pub(crate) achievements: HashMap<Uuid, Arc<Known>>,
     /// The same in the order of the packs; what is no longer loaded comes last, by key.
@@ -233,7 +233,7 @@ impl Catalogue {
             version: 0,
             catalog,
             bundle,
-            changed: (0, None),
+            revision: 0,
             achievements: HashMap::new(),
             listed: Vec::new(),
         };
@@ -247,17 +247,14 @@ impl Catalogue {
 
     /// Reads the latest publication and its badges, if this process does not have them yet.
     pub(crate) async fn refresh(&self, db: &Database) -> Result<(), store::Error> {
-        let current = self.current();
-        let is_current = catalogue::version(db).await? == current.version
-            && catalogue::changed(db).await? == current.changed;
-        if is_current { Ok(()) } else { self.reload(db).await }
+        if catalogue::revision(db).await? == self.current().revision { Ok(()) } else { self.reload(db).await }
     }
 
     /// Reads the latest publication and its badges.
     pub(crate) async fn reload(&self, db: &Database) -> Result<(), store::Error> {
         let Some(published) = latest(db).await?.map(Arc::new) else { return Ok(()) };
         let before = self.current.rcu(|current| {
-            let is_newer = (current.version, current.changed) <= (published.version, published.changed);
+            let is_newer = (current.version, current.revision) <= (published.version, published.revision);
             if is_newer { Arc::clone(&published) } else { Arc::clone(current) }
         });
         if before.version < published.version {
@@ -268,6 +265,7 @@ impl Catalogue {
 }
 
 async fn latest(db: &impl Reads) -> Result<Option<Published>, store::Error> {
+    let revision = catalogue::revision(db).await?;
     let Some(publication) = catalogue::latest(db).await? else { return Ok(None) };
     let unreadable =
         |_| store::Error::Impossible(format!("publication {} cannot be read", publication.version));
@@ -276,12 +274,11 @@ async fn latest(db: &impl Reads) -> Result<Option<Published>, store::Error> {
         let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
         store::Error::Impossible(format!("publication {}: {}", publication.version, problems.join("; ")))
     })?;
-    let changed = catalogue::changed(db).await?;
     let achievements = catalogue::achievements(db).await?;
     let achievements = achievements.into_iter().map(|row| Ok((row.id, Arc::new(Known::read(row)?))));
     let achievements = achievements.collect::<Result<_, store::Error>>()?;
     let listed = list(&catalog, &achievements);
-    Ok(Some(Published { version: publication.version, catalog, bundle, changed, achievements, listed }))
+    Ok(Some(Published { version: publication.version, catalog, bundle, revision, achievements, listed }))
 }
 
 fn list(catalog: &Catalog, achievements: &HashMap<Uuid, Arc<Known>>) -> Vec<Arc<Known>> {

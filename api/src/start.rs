@@ -307,7 +307,11 @@ pub(crate) async fn connect(config: &Config) -> Result<Database, Refused> {
     Ok(Database::open(&config.database_url, pool).await?)
 }
 
-async fn bring_up(db: &Database, config: &Config, clock: &Clock) -> Result<Migrated, Refused> {
+/// Brings the tables of an open database up to date and publishes the catalogue of the settings.
+///
+/// # Errors
+/// When the catalogue is wrong or the database fails.
+pub async fn bring_up(db: &Database, config: &Config, clock: &Clock) -> Result<Migrated, Refused> {
     let bundle = bundle(config)?;
     let steps = store::migrate(db).await?;
     let outcome = publication::publish(db, clock, &bundle).await.map_err(|refused| match refused {

@@ -156,7 +156,8 @@ impl Telemetry {
         metrics.outbox_oldest.set(f64::from(age));
         let pools = app.db.pools();
         for pool in &pools {
-            for (state, connections) in [("idle", pool.open.saturating_sub(pool.used)), ("in_use", pool.used)] {
+            for (state, connections) in [("idle", pool.open.saturating_sub(pool.used)), ("in_use", pool.used)]
+            {
                 let gauge = metrics.pool.get_or_create(&[("pool", pool.name), ("state", state)]);
                 gauge.set(i64::try_from(connections).unwrap_or(i64::MAX));
             }

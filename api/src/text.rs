@@ -1,6 +1,8 @@
 //! Text that people send: how long it may be, what it may hold, and the one form it is kept in.
 //! A letter is what a person counts as one, so an emoji or an accented letter is one however it is written.
 
+pub(crate) mod hidden;
+
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 use url::Url;
@@ -21,32 +23,48 @@ const BYTES_A_LETTER: usize = 10;
 /// One line of 1 to `most` letters, in NFC and without white space around it.
 ///
 /// # Errors
-/// `INVALID_INPUT` at `field` for an empty or longer text, a line break or a control character.
+/// `INVALID_INPUT` at `field` for an empty or longer text, a line break, a control or a hidden character.
 pub(crate) fn line(field: &str, text: &str, most: usize) -> Result<String, Refusal> {
     let breaks = |letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}');
-    kept(text, most, breaks).ok_or_else(|| {
+    let kept = kept(text, most, breaks).ok_or_else(|| {
         let bytes = most * BYTES_A_LETTER;
         let message = format!(
             "Write one line of 1 to {most} letters (at most {bytes} bytes), without control characters."
         );
         Refusal::invalid([field], message)
-    })
+    })?;
+    visible(field, kept, hidden::Kind::Name)
 }
 
 /// Text of 1 to `most` letters that may have line breaks, in NFC and without white space around it.
 ///
 /// # Errors
-/// `INVALID_INPUT` at `field` for an empty or longer text, or any other control character.
+/// `INVALID_INPUT` at `field` for an empty or longer text, any other control character, or a hidden one.
 pub(crate) fn prose(field: &str, text: &str, most: usize) -> Result<String, Refusal> {
     let strange = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\r');
-    kept(text, most, strange).ok_or_else(|| {
+    let kept = kept(text, most, strange).ok_or_else(|| {
         let bytes = most * BYTES_A_LETTER;
         let message = format!(
             "Write 1 to {most} letters (at most {bytes} bytes); line breaks may be among them, no other control \
              characters."
         );
         Refusal::invalid([field], message)
-    })
+    })?;
+    visible(field, kept, hidden::Kind::Note)
+}
+
+fn visible(field: &str, text: String, kind: hidden::Kind) -> Result<String, Refusal> {
+    match hidden::first(&text, kind) {
+        None => Ok(text),
+        Some(letter) => {
+            let number = u32::from(letter);
+            let message = format!(
+                "The text has the character U+{number:04X}, which readers cannot see or which changes the \
+                 direction of the text: remove it."
+            );
+            Err(Refusal::invalid([field], message))
+        }
+    }
 }
 
 /// Text that may be left out: what is blank, as an empty box of a form is, counts as left out.

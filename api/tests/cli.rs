@@ -125,6 +125,10 @@ fn a_token_that_would_not_be_accepted_is_not_made() {
     let token = |sub, role, ttl| run(&["token", "--sub", sub, "--role", role, "--ttl", ttl], &[]);
     check_refused(&token("ada", "student", "1h"), "--sub: a person is named by a UUID that is not nil.");
     check_refused(
+        &token(ADA, "service", "1h"),
+        "--sub: a service's sub must not be a UUID; name the sending system.",
+    );
+    check_refused(
         &token("plaudit", "service", "1h"),
         "--sub: the name plaudit is reserved; name the sending system.",
     );

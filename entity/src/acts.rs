@@ -9,6 +9,8 @@ pub struct Model {
     /// Our id, UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
+    /// What kind of actor it is: `person` or `service`.
+    pub actor_kind: String,
     /// Who: a person's id, or the name of a service.
     pub actor: String,
     /// In which role.
@@ -19,6 +21,10 @@ pub struct Model {
     pub person_id: Option<Uuid>,
     /// Which award, certificate, course or badge.
     pub object_id: Option<Uuid>,
+    /// The reported activity, where people reported events about themselves.
+    pub activity: Option<String>,
+    /// The number of new events in such a report.
+    pub events: Option<i64>,
     /// When.
     pub at: DateTimeUtc,
     /// The id of the request, as the log has it.

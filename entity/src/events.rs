@@ -23,6 +23,8 @@ pub struct Model {
     pub local_date: Date,
     /// The person's hour of the day then, 0 to 23.
     pub local_hour: i16,
+    /// The person's calendar day at recording, if the person reported the event; the daily cap counts there.
+    pub reported_on: Option<Date>,
     /// Whether it makes its day an active one; fixed when it is recorded, as its day is.
     pub makes_active: bool,
     /// As parsed, defaults filled in.

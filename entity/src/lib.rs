@@ -5,6 +5,7 @@ pub mod active_days;
 pub mod acts;
 pub mod awards;
 pub mod capped_days;
+pub mod catalogue_revision;
 pub mod certificates;
 pub mod comments;
 pub mod completions;

@@ -2,7 +2,9 @@
 
 mod m0001_main_flow;
 mod m0002_people_act;
-mod m0003_boards;
+mod m0003_actors;
+mod m0004_revision;
+mod m0005_boards;
 mod m0006_outbox;
 mod spelling;
 
@@ -18,7 +20,9 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m0001_main_flow::Migration),
             Box::new(m0002_people_act::Migration),
-            Box::new(m0003_boards::Migration),
+            Box::new(m0003_actors::Migration),
+            Box::new(m0004_revision::Migration),
+            Box::new(m0005_boards::Migration),
             Box::new(m0006_outbox::Migration),
         ]
     }

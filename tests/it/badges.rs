@@ -4,6 +4,7 @@ mod crash;
 mod given;
 mod input;
 mod kept;
+mod late_commit;
 mod leaving;
 mod many;
 mod race;

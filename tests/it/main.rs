@@ -38,5 +38,6 @@ mod readme;
 mod repair;
 mod resume;
 mod rights;
+mod self_reports;
 mod tables;
 mod tidy;

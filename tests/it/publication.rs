@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures_util::future::join_all;
 use plaudit::auth::Role;
 use plaudit::start;
 use serde_json::{Value, json};
@@ -121,6 +122,48 @@ async fn backfill(backend: Backend) {
     assert_eq!(keys, ["garden/green-thumb", "garden/veteran"]);
     assert_eq!(w.database.number("SELECT count(*) FROM outbox WHERE buried_at IS NULL").await, 4);
     w.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publication_of_other_words_reads_nobody() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let mut costs = Vec::new();
+        for number in [1, 200] {
+            let packs = Packs::of(&garden(json!([first(), thumb()])));
+            let world = World::with(backend, |config| config.catalogs = vec![packs.setting()]);
+            let Some(w) = world.await else { continue };
+            let people: Vec<Uuid> = (0..number).map(|_| Uuid::new_v4()).collect();
+            join_all(people.iter().map(|id| w.upsert(*id, json!({})))).await;
+            let sown = |id| json!({"userId": id, "activity": "seed_sown", "attributes": {"seeds": 4}});
+            let rows: Vec<Value> = people.iter().map(sown).collect();
+            w.service().record_all(&rows).await;
+            let mut pack = garden(json!([first(), thumb()]));
+            pack["achievements"][0]["name"] = json!("First Seed");
+            pack["achievements"][0]["description"] = json!("A seed lies in the ground.");
+            pack["achievements"][1]["rarity"] = json!("epic");
+            pack["categories"][0]["name"] = json!("Flower beds");
+            packs.write(&pack);
+            let before = w.server.app.db.statements();
+            let published = start::bring_up(&w.server.app.db, &w.config, &w.clock).await.unwrap();
+            costs.push(w.server.app.db.statements() - before);
+            assert_eq!((published.version, published.published, published.awarded), (2, true, 0));
+            // A changed requirement still reads what it has to.
+            pack["achievements"][1]["rule"]["target"] = json!(4);
+            packs.write(&pack);
+            let published = start::bring_up(&w.server.app.db, &w.config, &w.clock).await.unwrap();
+            assert_eq!((published.version, published.awarded), (3, number));
+            // Nor does a pack have text that readers cannot see.
+            pack["achievements"][0]["name"] = json!("First\u{202e}Seed");
+            packs.write(&pack);
+            let refused =
+                start::bring_up(&w.server.app.db, &w.config, &w.clock).await.unwrap_err().to_string();
+            assert!(refused.contains("achievements[0].name: the text has the character U+202E"), "{refused}");
+            w.finish().await;
+        }
+        if let [one, many] = costs[..] {
+            assert_eq!(one, many, "{backend:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -160,6 +160,25 @@ async fn who_overflows_is_refused_and_nobody_beside_them() {
         assert_eq!(refused.collect::<Vec<_>>(), [false, false, true, false, true, false]);
         assert_eq!(w.database.number("SELECT max(xp) FROM totals").await, 2_147_483_647);
         assert_eq!(w.database.number("SELECT count(*) FROM events").await, 2_148 + 63 + 4);
+
+        // A thousand rows that do not fit cost one attempt more than a single one, also under one id.
+        let client = w.service();
+        let rows = |rows: usize, id: Option<&str>| -> Vec<Value> {
+            let ids = (0..rows).map(|nth| id.map_or_else(|| format!("o{rows}-{nth}"), str::to_owned));
+            ids.zip(1..).map(|(id, amount)| windfall(id, 0, amount)).collect()
+        };
+        let mut costs = Vec::new();
+        for (number, id) in [(1, None), (1_000, None), (1_000, Some("again"))] {
+            let before = w.server.app.db.statements();
+            let answer = client.record_all(&rows(number, id)).await;
+            costs.push(w.server.app.db.statements() - before);
+            let results = answer["results"].as_array().unwrap();
+            let refused =
+                results.iter().filter(|row| row["userErrors"][0]["field"][3] == "attributes").count();
+            assert_eq!((results.len(), refused), (number, number));
+        }
+        // Sixty-four rows are one INSERT.
+        assert_eq!((costs[1] - costs[0], costs[2]), (15, costs[0]), "{costs:?}");
         w.finish().await;
     }
 }

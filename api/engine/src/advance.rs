@@ -140,29 +140,24 @@ pub struct Overflow {
     pub message: String,
 }
 
+impl Overflow {
+    pub(crate) fn of(event: usize) -> Self {
+        let message = format!(
+            "This event would take somebody's XP, or a count, past {MAX_XP}, the most there can be: send a \
+             smaller amount, or leave the event out."
+        );
+        Self { event, message }
+    }
+}
+
 /// Folds new events, in the order of the slice, into a state that holds what `needs` and `late` asked for.
 ///
 /// # Errors
 /// The first event that would take XP or a metric past [`MAX_XP`].
 pub fn advance(catalog: &Catalog, state: State, events: &[Event]) -> Result<Step, Overflow> {
-    let has_history = state.people.values().any(|person| person.history.is_some());
-    let batch: HashSet<(&str, &str)> = if has_history {
-        events.iter().map(|event| (&*event.source, &*event.external_id)).collect()
-    } else {
-        HashSet::new()
-    };
-    let is_new = |source: &str, external_id: &str| batch.contains(&(source, external_id));
-    let people = state.people.into_iter();
-    let people = people.map(|(id, person)| (id, Person::new(catalog, id, person, is_new))).collect();
-    let mut folding = Folding { catalog, people, step: Step::default() };
+    let mut folding = Folding::new(catalog, state, events);
     for (input, event) in events.iter().enumerate() {
-        let gain = folding.fold(event, input).map_err(|TooMuch| Overflow {
-            event: input,
-            message: format!(
-                "This event would take somebody's XP, or a count, past {MAX_XP}, the most there can be: send a \
-                 smaller amount, or leave the event out."
-            ),
-        })?;
+        let gain = folding.fold(event, input).map_err(|TooMuch| Overflow::of(input))?;
         folding.step.gains.push(gain);
     }
     folding.judge();
@@ -210,13 +205,15 @@ pub(crate) fn derive(
         occurred_at: at,
         local_date: there.date,
         local_hour: there.hour,
+        reported_on: None,
         attributes,
     })
 }
 
-struct Folding<'a> {
-    catalog: &'a Catalog,
-    people: BTreeMap<Uuid, Person>,
+/// A batch while it is folded.
+pub(crate) struct Folding<'a> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) people: BTreeMap<Uuid, Person>,
     step: Step,
 }
 
@@ -227,9 +224,23 @@ struct Folded {
     derived: Vec<usize>,
 }
 
-impl Folding<'_> {
+impl<'a> Folding<'a> {
+    /// The state before the first of `events`.
+    pub(crate) fn new(catalog: &'a Catalog, state: State, events: &[Event]) -> Self {
+        let has_history = state.people.values().any(|person| person.history.is_some());
+        let batch: HashSet<(&str, &str)> = if has_history {
+            events.iter().map(|event| (&*event.source, &*event.external_id)).collect()
+        } else {
+            HashSet::new()
+        };
+        let is_new = |source: &str, external_id: &str| batch.contains(&(source, external_id));
+        let people = state.people.into_iter();
+        let people = people.map(|(id, person)| (id, Person::new(catalog, id, person, is_new))).collect();
+        Self { catalog, people, step: Step::default() }
+    }
+
     /// One event of the batch, and the events that follow from it: one hop.
-    fn fold(&mut self, event: &Event, input: usize) -> Result<Gain, TooMuch> {
+    pub(crate) fn fold(&mut self, event: &Event, input: usize) -> Result<Gain, TooMuch> {
         let folded = self.fold_one(event, input)?;
         for activity in folded.derived {
             let referrer = self.person(event.person).referrer;
@@ -354,7 +365,7 @@ impl Folding<'_> {
     }
 
     /// The person with this id; one that was not loaded starts from nothing.
-    fn person(&mut self, id: Uuid) -> &mut Person {
+    pub(crate) fn person(&mut self, id: Uuid) -> &mut Person {
         let catalog = self.catalog;
         self.people
             .entry(id)

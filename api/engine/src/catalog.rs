@@ -3,6 +3,7 @@
 
 mod achievements;
 mod activity;
+mod changes;
 mod check;
 mod compile;
 mod conditions;

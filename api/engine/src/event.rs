@@ -31,11 +31,19 @@ pub struct Event {
     pub local_date: NaiveDate,
     /// The person's hour then, 0 to 23.
     pub local_hour: u8,
+    /// The person's date when it was recorded, if the person reported it about themselves.
+    pub reported_on: Option<NaiveDate>,
     /// What it carries, as parsed: defaults filled in.
     pub attributes: Attributes,
 }
 
 impl Event {
+    /// The day whose cap limits the event's XP. A person's own report counts for the day of recording, so that
+    /// reports about many past days share one cap.
+    pub fn capped_on(&self) -> NaiveDate {
+        self.reported_on.unwrap_or(self.local_date)
+    }
+
     /// The event's place in the order that runs are folded in.
     pub fn key(&self) -> EventKey {
         EventKey {

@@ -8,6 +8,7 @@ pub mod event;
 pub mod memory;
 pub mod metric;
 pub mod needs;
+pub mod overflow;
 mod person;
 pub mod progress;
 pub mod rebuild;
@@ -24,6 +25,7 @@ pub use catalog::{
 pub use entitlement::{Entitlement, due, entitlement, misjudged};
 pub use event::{Attributes, Event, EventKey, Local, Value, local};
 pub use needs::{Late, Needs, PersonNeeds, late, needs};
+pub use overflow::overflows;
 pub use progress::{Progress, Summary, progress, summary};
 pub use rebuild::{Rebuilt, rebuild};
 pub use state::{Cause, Held, History, MetricState, PersonState, RunCursor, State};

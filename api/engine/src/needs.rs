@@ -137,7 +137,7 @@ impl Moved {
         if activity.reward.as_ref().is_some_and(|reward| reward.of(event) != 0) {
             self.xp = true;
             if activity.daily_cap.is_some() {
-                self.days.insert((activity.key.clone(), event.local_date));
+                self.days.insert((activity.key.clone(), event.capped_on()));
             }
         }
         self.streak |= activity.counts_for_streak;

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// One person, by the catalogue's indexes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Person {
     pub(crate) id: Uuid,
     pub(crate) zone: Tz,
@@ -44,7 +44,7 @@ pub(crate) struct Person {
 }
 
 /// What is to be written of a person.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Changes {
     any: bool,
     metrics: BTreeSet<usize>,
@@ -54,7 +54,7 @@ struct Changes {
 }
 
 /// A run metric's open end, and the whole sequence where history was loaded.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Run {
     cursor: Option<RunCursor>,
     sequence: Option<Vec<(EventKey, bool)>>,
@@ -142,7 +142,7 @@ impl Person {
     pub(crate) fn base_xp(&mut self, activity: &Activity, event: &Event) -> i64 {
         let amount = activity.reward.as_ref().map_or(0, |reward| reward.of(event));
         let Some(cap) = activity.daily_cap.filter(|_| amount != 0) else { return amount };
-        let key = (activity.key.clone(), event.local_date);
+        let key = (activity.key.clone(), event.capped_on());
         let total = self.day_totals.entry(key.clone()).or_insert(0);
         let before = *total;
         *total = before.saturating_add(amount);

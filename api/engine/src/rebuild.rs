@@ -46,7 +46,7 @@ pub fn rebuild(catalog: &Catalog, events: &[Event]) -> Rebuilt {
         }
         let amount = activity.reward.as_ref().map_or(0, |reward| reward.of(event));
         if amount != 0 && activity.daily_cap.is_some() {
-            let total = rebuilt.day_totals.entry((activity.key.clone(), event.local_date)).or_insert(0);
+            let total = rebuilt.day_totals.entry((activity.key.clone(), event.capped_on())).or_insert(0);
             *total = total.saturating_add(amount);
         } else {
             rebuilt.base_xp = rebuilt.base_xp.saturating_add(amount);

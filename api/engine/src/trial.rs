@@ -104,6 +104,7 @@ fn extend(
             occurred_at,
             local_date: there.date,
             local_hour: there.hour,
+            reported_on: None,
             attributes,
         });
     }

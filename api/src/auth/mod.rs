@@ -1,12 +1,16 @@
 //! Who is asking: a token becomes an `Actor`, and `policy` says what an actor may do to whom.
 
 pub mod policy;
+mod reach;
+mod source;
 pub mod token;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
+
+pub use source::{Source, reads_as_uuid};
 
 /// What someone is in the school. Stored in the database; from the first sight on, the stored one decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,12 +103,56 @@ impl Actor {
         }
     }
 
-    /// The source that ids of events recorded by this actor belong to: the token's `sub`.
+    /// What kind of actor it is.
     #[must_use]
-    pub fn source(&self) -> String {
+    pub fn kind(&self) -> ActorKind {
+        match self {
+            Self::Person { .. } => ActorKind::Person,
+            Self::Service { .. } => ActorKind::Service,
+        }
+    }
+
+    /// The name within its kind: a person's id, or the name of a service.
+    #[must_use]
+    pub fn name(&self) -> String {
         match self {
             Self::Person { id, .. } => id.to_string(),
             Self::Service { source } => source.to_string(),
         }
+    }
+
+    /// The source that ids of events recorded by this actor belong to.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        match self {
+            Self::Person { id, .. } => Source::Person(*id),
+            Self::Service { source } => Source::Service(Arc::clone(source)),
+        }
+    }
+}
+
+/// The kinds of actors. A name identifies an actor only together with its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ActorKind {
+    /// A person, named by id.
+    Person,
+    /// A sending system, named by the `sub` of its token.
+    Service,
+}
+
+impl ActorKind {
+    /// The word for it in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Service => "service",
+        }
+    }
+
+    /// The kind of that word, if there is one.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Person, Self::Service].into_iter().find(|kind| kind.as_str() == word)
     }
 }

@@ -3,11 +3,12 @@
 
 use uuid::Uuid;
 
-use super::{Actor, Role};
+pub use super::reach::{Extent, Reach, Seen};
+use super::{Actor, Role, Source};
 use crate::refusal::{Code, Refusal};
 
 /// What can be done to somebody's record, or in the school.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
     /// Read what somebody has earned and is on the way to.
     SeeRecord,
@@ -151,48 +152,6 @@ pub fn whom(action: Action, role: Role) -> Whom {
     }
 }
 
-/// To whom one actor may do one thing. The store turns it into SQL and hands out [`Seen`] for what it finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reach {
-    whom: Whom,
-    me: Option<Uuid>,
-}
-
-impl Reach {
-    /// Whether it is everybody.
-    #[must_use]
-    pub fn is_everybody(&self) -> bool {
-        self.whom == Whom::Everybody
-    }
-
-    /// The actor, where relations to them decide, and which do.
-    pub(crate) fn relations(&self) -> Option<(Uuid, &'static [Relation])> {
-        match (self.whom, self.me) {
-            (Whom::Only(relations), Some(me)) => Some((me, relations)),
-            _ => None,
-        }
-    }
-
-    /// The proof for a person whom a statement found within this reach. For `store` alone.
-    pub(crate) fn found(&self, person: Uuid) -> Seen {
-        Seen { person }
-    }
-}
-
-/// Proof that this person lies within the reach of whoever asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Seen {
-    person: Uuid,
-}
-
-impl Seen {
-    /// Whose record it is.
-    #[must_use]
-    pub fn person(&self) -> Uuid {
-        self.person
-    }
-}
-
 /// To whom the actor may do this.
 ///
 /// # Errors
@@ -205,33 +164,38 @@ pub fn reach(actor: &Actor, action: Action) -> Result<Reach, Refusal> {
             let message = format!("Your role may not {}; {} may.", action.words(), able.join(", "));
             Err(Refusal::new(Code::Forbidden, message))
         }
-        whom => Ok(Reach { whom, me: actor.person() }),
+        _ => Ok(Reach::of(actor, action)),
     }
 }
 
 /// Whose records the actor may read.
 #[must_use]
 pub fn sight(actor: &Actor) -> Reach {
-    Reach { whom: whom(Action::SeeRecord, actor.role()), me: actor.person() }
+    Reach::of(actor, Action::SeeRecord)
 }
 
 /// Proof that the actor may record events; `own` is set if only that person's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorder {
-    source: String,
+    source: Source,
     own: Option<Uuid>,
 }
 
 impl Recorder {
     /// The product itself: what it emits belongs to a source that no sender may take.
     pub(crate) fn ourselves() -> Self {
-        Self { source: super::token::RESERVED_SERVICE_NAME.to_owned(), own: None }
+        Self { source: Source::Ourselves, own: None }
     }
 
     /// The source the events' ids belong to.
     #[must_use]
-    pub fn source(&self) -> &str {
+    pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// The person who may report events about themselves only.
+    pub(crate) fn reporter(&self) -> Option<Uuid> {
+        self.own
     }
 
     /// Whether events of an activity, self-reportable or not, may be recorded.

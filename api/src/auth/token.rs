@@ -10,8 +10,9 @@ use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Claims, Role};
+use super::{Claims, Role, reads_as_uuid};
 use crate::refusal::{Code, Refusal};
+use crate::text::hidden;
 
 pub use keys::Keys;
 
@@ -204,13 +205,19 @@ fn check_subject(subject: &str, role: Role) -> Result<String, &'static str> {
         let id = id.filter(|id| !id.is_nil());
         return id.map(|id| id.to_string()).ok_or("a person is named by a UUID that is not nil.");
     }
-    let blank = |letter: char| letter.is_control() || is_invisible(letter);
+    let is_visible = |text: &str| {
+        !text.contains(|letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}'))
+            && hidden::first(text, hidden::Kind::Name).is_none()
+    };
     if subject.is_empty()
         || subject.len() > MAX_SERVICE_NAME_BYTES
         || subject.trim() != subject
-        || subject.contains(blank)
+        || !is_visible(subject)
     {
         return Err("a service is named by 1 to 128 bytes of visible text.");
+    }
+    if reads_as_uuid(subject) {
+        return Err("a service's sub must not be a UUID; name the sending system.");
     }
     if subject.eq_ignore_ascii_case(RESERVED_SERVICE_NAME) {
         return Err("the name plaudit is reserved; name the sending system.");
@@ -221,11 +228,6 @@ fn check_subject(subject: &str, role: Role) -> Result<String, &'static str> {
 /// Names end in mails and logs, where a line break is an attack.
 fn check_name(name: &str) -> Result<(), &'static str> {
     if name.chars().any(char::is_control) { Err("a name has no control characters.") } else { Ok(()) }
-}
-
-/// Whether a letter takes no room on a screen, so that two names could look the same.
-fn is_invisible(letter: char) -> bool {
-    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// A numeric date, whole or with a fraction that is cut off; none if it is absent.

@@ -44,6 +44,8 @@ pub struct Limits {
     pub answer_bytes: usize,
     /// Events of one `recordEvents`.
     pub batch_events: usize,
+    /// Hours after an event in which a person may report it about themselves.
+    pub self_report_hours: u64,
     /// Bytes of one event's attributes, as compact JSON.
     pub attributes_bytes: usize,
     /// Bytes of one socket message.
@@ -103,6 +105,7 @@ impl Default for Limits {
             cost_per_minute_service: 10,
             answer_bytes: 4 * 1024 * 1024,
             batch_events: 1_000,
+            self_report_hours: 24,
             attributes_bytes: 4 * 1024,
             socket_message_bytes: 64 * 1024,
             subscriptions_per_socket: 100,

@@ -276,6 +276,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     number!("limits.cost_per_minute_service", limits.cost_per_minute_service, 1..=1_000),
     number!("limits.answer_bytes", limits.answer_bytes, 4_096..=67_108_864),
     number!("limits.batch_events", limits.batch_events, 1..=1_000),
+    number!("limits.self_report_hours", limits.self_report_hours, 1..=8_760),
     number!("limits.attributes_bytes", limits.attributes_bytes, 64..=65_536),
     number!("limits.socket_message_bytes", limits.socket_message_bytes, 1_024..=16_777_216),
     number!("limits.subscriptions_per_socket", limits.subscriptions_per_socket, 1..=10_000),

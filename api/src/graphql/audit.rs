@@ -1,7 +1,7 @@
 //! The audit log: who did what on whose record.
 
 use async_graphql::connection::{Connection, Edge};
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, Enum, ID, Object};
 use uuid::Uuid;
 
 use super::context::{actor, app, loaders};
@@ -15,15 +15,45 @@ use crate::auth::policy::{self, Action};
 use crate::store::acts::{self, Row};
 use crate::store::people;
 
+/// The kinds of actors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub(crate) enum ActorKind {
+    /// A person, named by id.
+    Person,
+    /// A backend, named by the sub of its token.
+    Service,
+}
+
+impl From<auth::ActorKind> for ActorKind {
+    fn from(kind: auth::ActorKind) -> Self {
+        match kind {
+            auth::ActorKind::Person => Self::Person,
+            auth::ActorKind::Service => Self::Service,
+        }
+    }
+}
+
 /// An act of somebody on another person's record.
 pub(crate) struct AuditEntry(Row);
 
-/// An act of somebody on another person's record, or on what the school has in common.
+impl AuditEntry {
+    fn kind(&self) -> Result<auth::ActorKind, crate::store::Error> {
+        let unknown = || crate::store::Error::Impossible(format!("act {} has no kind of actor", self.0.id));
+        auth::ActorKind::parse(&self.0.actor_kind).ok_or_else(unknown)
+    }
+}
+
+/// An act on another person's record or on what the school has in common, or a report of one's own events.
 #[Object]
 impl AuditEntry {
     /// Its own id.
     async fn id(&self) -> ID {
         self.0.id.into()
+    }
+
+    /// What kind of actor it is.
+    async fn actor_kind(&self) -> Answer<ActorKind> {
+        Ok(self.kind()?.into())
     }
 
     /// Who: a person's id, or the name of a service.
@@ -34,6 +64,9 @@ impl AuditEntry {
     /// The person who acted; null for a service.
     async fn actor_user(&self, ctx: &Context<'_>) -> Option<Answer<User>> {
         let row = async {
+            if self.kind()? != auth::ActorKind::Person {
+                return Ok(None);
+            }
             let Ok(id) = self.0.actor.parse::<Uuid>() else { return Ok(None) };
             Ok(loaders(ctx)?.load_one(PersonOf(id)).await?.map(User::new))
         };
@@ -46,7 +79,8 @@ impl AuditEntry {
         Ok(auth::Role::parse(&self.0.role).ok_or_else(unknown)?.into())
     }
 
-    /// What: award_badge, link_guardian, create_certificate, …
+    /// What: award_badge, link_guardian, create_certificate, …; report_events where people reported new events about
+    /// themselves, with one entry for each request and activity.
     async fn act(&self) -> &str {
         &self.0.act
     }
@@ -59,6 +93,16 @@ impl AuditEntry {
     /// Which award, certificate, course, lesson, badge or event it was about.
     async fn object_id(&self) -> Option<ID> {
         self.0.object_id.map(Into::into)
+    }
+
+    /// The activity of the reported events; null for other acts.
+    async fn activity(&self) -> Option<&str> {
+        self.0.activity.as_deref()
+    }
+
+    /// The number of reported events; null for other acts.
+    async fn event_count(&self) -> Option<i64> {
+        self.0.events
     }
 
     /// When.

@@ -42,7 +42,7 @@ pub(crate) fn turned_away(caller: &Caller, refusal: &Refusal) {
 }
 
 fn tell(caller: &Caller, operation: Option<&str>, (code, reason, times): (Code, Option<&str>, u64)) {
-    let actor = caller.actor.as_ref().map(Actor::source);
+    let actor = caller.actor.as_ref().map(Actor::name);
     let role = caller.actor.as_ref().map(|actor| actor.role().as_str());
     tracing::warn!(
         code = code.as_str(),

@@ -17,7 +17,7 @@ use super::page::{Position, place};
 use super::scalars::uuid;
 use crate::app::App;
 use crate::auth::Actor;
-use crate::auth::policy::{self, Relation, Seen};
+use crate::auth::policy::{self, Extent, Relation, Seen};
 use crate::refusal::{Code, Refusal};
 use crate::store::feed::Place;
 use crate::store::{self, awards, enrollments, feed, people};
@@ -91,8 +91,8 @@ async fn scope(app: &App, actor: &Actor, user_id: Option<&ID>) -> Answer<(Option
             Ok((Some(seen.person()), true))
         }
         // Whoever can see nobody but themselves need not look through everyone's.
-        None => match sight.relations() {
-            Some((me, [Relation::Themselves])) => Ok((Some(me), false)),
+        None => match sight.extent() {
+            Extent::Related { me, relations: [Relation::Themselves] } => Ok((Some(me), false)),
             _ => Ok((None, false)),
         },
     }

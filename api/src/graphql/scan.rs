@@ -45,7 +45,12 @@ pub(crate) fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
                 open = open.saturating_sub(1);
                 tail
             }
-            byte if is_word(byte) => after_word(tail),
+            byte if is_word(byte) => {
+                let after = after_word(tail);
+                let word = text_before(rest, after);
+                tokens += joined_tokens(word);
+                after
+            }
             b'.' => tail.strip_prefix(b"..").unwrap_or(tail),
             // A sign of a number and every byte beyond ASCII count alone: too many rather than too few.
             _ => tail,
@@ -68,6 +73,46 @@ pub(crate) fn too_complex(message: String) -> Refusal {
 
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// What lies between the start of `rest` and `after`, which is its end.
+fn text_before<'a>(rest: &'a [u8], after: &[u8]) -> &'a [u8] {
+    rest.split_at_checked(rest.len().saturating_sub(after.len())).map_or(rest, |(word, _)| word)
+}
+
+/// How many tokens a word has besides its last. The parser needs nothing between two tokens: `000` is three numbers
+/// and `nullnull` two values. A name that only begins like a keyword is counted too high.
+fn joined_tokens(word: &[u8]) -> usize {
+    let mut rest = word;
+    let mut tokens: usize = 0;
+    while !rest.is_empty() {
+        let keyword = KEYWORDS.iter().find_map(|keyword| rest.strip_prefix(*keyword));
+        rest = match (keyword, rest.split_first()) {
+            (Some(tail), _) => tail,
+            (None, Some((b'0'..=b'9', _))) => after_number(rest),
+            (None, _) => b"",
+        };
+        tokens += 1;
+    }
+    tokens.saturating_sub(1)
+}
+
+/// The words that end where they end, whatever follows.
+const KEYWORDS: [&[u8]; 7] =
+    [b"true", b"false", b"null", b"query", b"mutation", b"subscription", b"fragment"];
+
+/// What follows a number: a zero ends at once unless a fraction or an exponent follows.
+fn after_number(rest: &[u8]) -> &[u8] {
+    let digits = |rest: &[u8]| rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let whole = if rest.starts_with(b"0") { 1 } else { digits(rest) };
+    let mut rest = rest.get(whole..).unwrap_or_default();
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        rest = fraction.get(digits(fraction)..).unwrap_or_default();
+    }
+    if let Some(exponent) = rest.strip_prefix(b"e").or(rest.strip_prefix(b"E")) {
+        rest = exponent.get(digits(exponent)..).unwrap_or_default();
+    }
+    rest
 }
 
 fn after_word(mut rest: &[u8]) -> &[u8] {
@@ -122,6 +167,9 @@ fn after_block_string(mut rest: &[u8]) -> Result<&[u8], Refusal> {
     }
     Err(Refusal::new(Code::InvalidInput, "A block string has no end: close it with three quotes."))
 }
+
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {
@@ -192,6 +240,11 @@ mod tests {
         check("a\u{feff}b\u{feff}c\u{feff}d", LONG);
         check("$$$$$$$$$$$$", Ok(()));
         check("$$$$$$$$$$$$$", LONG);
+        check("[000000000]", Ok(()));
+        check("[00000000000]", LONG);
+        check("[nulltruefalsenullnullnullnulltrue]", Ok(()));
+        check("[nulltruefalsenullnullnullnulltruetruetruetrue]", LONG);
+        check("[01.5e102.5E1 1.5 0]", Ok(()));
         check("# one two three four five six seven eight nine ten\n,,,,,,,,,,,,,, {a}", Ok(()));
     }
 

@@ -110,11 +110,7 @@ impl Admission {
         let share =
             if trusted { None } else { Some(self.addresses.one(address, per_address).ok_or(Full::Address)?) };
         let whole = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Full::Server)?;
-        Ok(Place::Served {
-            _whole: whole,
-            _address: share,
-            _measured: self.telemetry.open(Open::Connection),
-        })
+        Ok(Place::Served { _whole: whole, _address: share, _measured: self.telemetry.open(Open::Connection) })
     }
 
     fn refusal(&self, address: IpAddr, trusted: bool) -> Option<Place> {

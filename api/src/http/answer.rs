@@ -122,14 +122,6 @@ pub(super) fn has_code(error: &ServerError, code: Code) -> bool {
     extensions.and_then(|extensions| extensions.get("code")) == Some(&code.as_str().into())
 }
 
-/// The seconds after which the client may come back, where the error has them.
-fn retry_after(error: &ServerError) -> Option<u64> {
-    match error.extensions.as_ref()?.get("retryAfter")? {
-        Value::Number(seconds) => seconds.as_u64(),
-        _ => None,
-    }
-}
-
 /// Whether nothing was executed: no data, and no error that belongs to a field.
 pub(super) fn is_request_error(response: &GraphqlResponse) -> bool {
     !response.errors.is_empty()
@@ -139,11 +131,9 @@ pub(super) fn is_request_error(response: &GraphqlResponse) -> bool {
 
 /// How many seconds an error of a spent budget asks the client to wait; `None` for every other error.
 fn retry_after(error: &ServerError) -> Option<u64> {
-    let extensions = error.extensions.as_ref()?;
-    let is_limit = extensions.get("code") == Some(&Code::RateLimited.as_str().into());
-    match extensions.get("retryAfter") {
-        Some(Value::Number(seconds)) if is_limit => seconds.as_u64(),
-        _ => is_limit.then_some(1),
+    match error.extensions.as_ref()?.get("retryAfter") {
+        Some(Value::Number(seconds)) if has_code(error, Code::RateLimited) => seconds.as_u64(),
+        _ => None,
     }
 }
 

@@ -35,7 +35,7 @@ impl Query {
     }
 
     async fn who(&self, ctx: &async_graphql::Context<'_>) -> Option<String> {
-        ctx.data_unchecked::<Caller>().actor.as_ref().map(crate::auth::Actor::source)
+        ctx.data_unchecked::<Caller>().actor.as_ref().map(crate::auth::Actor::name)
     }
 
     async fn fails(&self) -> async_graphql::Result<i32> {

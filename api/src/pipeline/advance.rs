@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use engine::{
-    Catalog, EventKey, Held, History, Late, MetricState, Needs, PersonState, RunCursor, State, Step, Streak,
+    Catalog, Event, EventKey, Held, History, Late, MetricState, Needs, PersonState, RunCursor, State, Step,
+    Streak,
 };
 use uuid::Uuid;
 
-use super::Stop;
 use super::ingest::{Fresh, to_event, zone};
+use super::{Stop, overflow};
 use crate::app::App;
-use crate::refusal::{Code, Refusal};
 use crate::store::{self, Txn, awards, events, metrics, people, totals};
 
 /// What the engine decided, and the people it concerns as they are locked.
@@ -42,39 +42,30 @@ pub(super) async fn advance(
     if fresh.events.is_empty() {
         return Ok(Decision { step: Step::default(), held: HashMap::new(), totals: HashMap::new() });
     }
-    let referrers = referrers(fresh, before.values());
+    let referrers = referrers(&fresh.events, before.values());
     let needs = engine::needs(catalog, &fresh.events, &referrers);
     let wanted: BTreeSet<Uuid> = needs.people.keys().copied().collect();
     let locked = people::lock(txn, &wanted).await?;
-    if self::referrers(fresh, locked.iter()) != referrers {
+    if self::referrers(&fresh.events, locked.iter()) != referrers {
         // A referrer became known between the two reads; taking their lock now could be out of order.
         return Err(Stop::Moved);
     }
-    // Only those whose referrer is needed can derive anything.
-    let referrers = referrers.into_iter().filter(|(_, referrer)| wanted.contains(referrer)).collect();
-    let derived = derived(txn, catalog, &referrers).await?;
-    let mut loaded = load(txn, &locked, &needs).await?;
-    for (person, activity) in derived {
-        if let Some(state) = loaded.state.people.get_mut(&person) {
-            state.derived.insert(activity);
-        }
-    }
-    let late = engine::late(catalog, &loaded.state, &fresh.events);
-    if !late.is_empty() {
-        load_late(txn, &mut loaded, &late).await?;
-    }
-    let step = engine::advance(catalog, loaded.state, &fresh.events).map_err(|overflow| {
-        let spot = fresh.spots.get(overflow.event).copied().unwrap_or_default();
-        Stop::Guilty(spot, Refusal::new(Code::InvalidInput, overflow.message).at(["attributes"]))
-    })?;
+    let loaded = load(txn, catalog, &locked, &needs, &fresh.events, referrers).await?;
+    let step = match engine::advance(catalog, loaded.state, &fresh.events) {
+        Ok(step) => step,
+        Err(_) => return Err(Stop::Overflow(overflow::rows(txn, catalog, fresh, before).await?)),
+    };
     let decision = Decision { step, held: loaded.held, totals: loaded.totals };
     save(txn, version, &decision, now).await?;
     Ok(decision)
 }
 
-/// Who referred whom, of those the fresh events are about.
-fn referrers<'a>(fresh: &Fresh, people: impl Iterator<Item = &'a people::Row>) -> BTreeMap<Uuid, Uuid> {
-    let batch: BTreeSet<Uuid> = fresh.events.iter().map(|event| event.person).collect();
+/// Who referred whom, of the people the events are about.
+pub(super) fn referrers<'a>(
+    events: &[Event],
+    people: impl Iterator<Item = &'a people::Row>,
+) -> BTreeMap<Uuid, Uuid> {
+    let batch: BTreeSet<Uuid> = events.iter().map(|event| event.person).collect();
     people
         .filter(|person| batch.contains(&person.id))
         .filter_map(|person| Some((person.id, person.referred_by?)))
@@ -103,13 +94,39 @@ async fn derived(
     Ok(known.into_iter().filter_map(|event| ids.get(&event.external_id).cloned()).collect())
 }
 
-struct Loaded {
-    state: State,
+/// The state a batch stands on, and what is written beside it.
+pub(super) struct Loaded {
+    pub(super) state: State,
     held: HashMap<(Uuid, Uuid, i64), Uuid>,
     totals: HashMap<Uuid, totals::Row>,
 }
 
-async fn load(txn: &Txn, locked: &[people::Row], needs: &Needs) -> Result<Loaded, store::Error> {
+/// Loads everything that folding `events` needs of these people.
+pub(super) async fn load(
+    txn: &Txn,
+    catalog: &Catalog,
+    people: &[people::Row],
+    needs: &Needs,
+    events: &[Event],
+    mut referrers: BTreeMap<Uuid, Uuid>,
+) -> Result<Loaded, store::Error> {
+    // Only those whose referrer is needed can derive anything.
+    referrers.retain(|_, referrer| needs.people.contains_key(referrer));
+    let derived = derived(txn, catalog, &referrers).await?;
+    let mut loaded = load_needed(txn, people, needs).await?;
+    for (person, activity) in derived {
+        if let Some(state) = loaded.state.people.get_mut(&person) {
+            state.derived.insert(activity);
+        }
+    }
+    let late = engine::late(catalog, &loaded.state, events);
+    if !late.is_empty() {
+        load_late(txn, &mut loaded, &late).await?;
+    }
+    Ok(loaded)
+}
+
+async fn load_needed(txn: &Txn, locked: &[people::Row], needs: &Needs) -> Result<Loaded, store::Error> {
     let mut wanted_metrics = BTreeSet::new();
     let mut wanted_members = BTreeSet::new();
     let mut wanted_days = BTreeSet::new();
@@ -162,7 +179,7 @@ async fn load_late(txn: &Txn, loaded: &mut Loaded, late: &Late) -> Result<(), st
         .histories
         .iter()
         .flat_map(|(person, activities)| activities.iter().map(|activity| (*person, activity.to_string())));
-    let mut found: BTreeMap<Uuid, Vec<engine::Event>> = BTreeMap::new();
+    let mut found: BTreeMap<Uuid, Vec<Event>> = BTreeMap::new();
     for row in events::history(txn, &histories.collect()).await? {
         found.entry(row.person_id).or_default().push(to_event(&row)?);
     }
@@ -288,7 +305,7 @@ async fn save(txn: &Txn, version: i64, decision: &Decision, now: DateTime<Utc>) 
 }
 
 /// A derived event as the table keeps it.
-pub(super) fn derived_row(event: &engine::Event, version: i64, now: DateTime<Utc>) -> events::Row {
+pub(super) fn derived_row(event: &Event, version: i64, now: DateTime<Utc>) -> events::Row {
     events::Row {
         id: event.id,
         source: event.source.to_string(),
@@ -298,6 +315,7 @@ pub(super) fn derived_row(event: &engine::Event, version: i64, now: DateTime<Utc
         occurred_at: event.occurred_at,
         local_date: event.local_date,
         local_hour: i16::from(event.local_hour),
+        reported_on: event.reported_on,
         makes_active: false,
         attributes: serde_json::to_value(&event.attributes).unwrap_or_default(),
         recorded_at: now,

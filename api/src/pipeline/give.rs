@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::advance::{to_held, to_metric};
 use super::ingest::zone;
 use super::{award, outbox, replay};
-use crate::auth::policy::Seen;
+use crate::auth::policy::{Action, Seen};
 use crate::id;
 use crate::refusal::Refusal;
 use crate::store::{self, Txn, awards, ledger, metrics, people, totals};
@@ -51,6 +51,9 @@ pub(crate) async fn give(
     gifts: &[Gift],
     now: DateTime<Utc>,
 ) -> Result<(Vec<Result<Given, Refusal>>, Option<i64>), store::Error> {
+    if gifts.iter().any(|gift| gift.person.person_for(&[Action::AwardBadge]).is_none()) {
+        return Err(store::Error::Impossible("a badge was to be given on a proof of another action".into()));
+    }
     let mut everyone = load(txn, gifts.iter().map(|gift| gift.person.person()).collect(), now).await?;
     let mut answers = Vec::with_capacity(gifts.len());
     for gift in gifts {

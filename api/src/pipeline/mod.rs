@@ -8,8 +8,11 @@ mod deed;
 pub(crate) mod give;
 mod ingest;
 mod outbox;
+mod overflow;
 pub(crate) mod rebuild;
 pub(crate) mod replay;
+mod self_report;
+mod validate;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -94,8 +97,8 @@ enum Stop {
     Stale,
     /// Somebody's referrer became known in between: look again.
     Moved,
-    /// This row (submission, event) cannot be kept beside the others.
-    Guilty((usize, usize), Refusal),
+    /// These rows (submission, event) cannot be kept beside the others. There is at least one.
+    Overflow(Vec<((usize, usize), Refusal)>),
     /// The database failed.
     Store(store::Error),
 }
@@ -124,12 +127,13 @@ async fn write(
     txn: &Txn,
     published: &Published,
     submissions: &[Submission],
-    guilty: &BTreeMap<(usize, usize), Refusal>,
+    refused: &BTreeMap<(usize, usize), Refusal>,
 ) -> Result<Written, Stop> {
     let now = app.clock.now();
-    let accepted = ingest::accept(app, published, submissions, guilty, now);
+    let accepted = validate::accept(app, published, submissions, refused, now);
     let ingested = ingest::append(txn, published, accepted, now).await?;
     audit::note_all(txn, Act::RecordEvent, signed(submissions, &ingested.fresh), now).await?;
+    audit::note_reports(txn, self_report::reports(submissions, &ingested.fresh), now).await?;
     let decision = advance::advance(
         txn,
         (published.version, &published.catalog),
@@ -172,7 +176,9 @@ pub(crate) async fn record_within(
     match written {
         Ok(mut written) => Ok((written.outcomes.pop().unwrap_or_default(), written.head)),
         Err(Stop::Store(error)) => Err(Within::Store(error)),
-        Err(Stop::Guilty(_, refusal)) => Err(Within::Refused(refusal)),
+        Err(Stop::Overflow(rows)) => {
+            Err(rows.into_iter().next().map_or(Within::Again, |(_, refusal)| Within::Refused(refusal)))
+        }
         Err(Stop::Stale | Stop::Moved) => Err(Within::Again),
     }
 }
@@ -224,7 +230,10 @@ pub(crate) async fn backfill(
 ) -> Result<usize, store::Error> {
     replay::backfill(txn, before, after, now).await.map_err(|stop| match stop {
         Stop::Store(error) => error,
-        Stop::Guilty(_, refusal) => store::Error::Impossible(refusal.message),
+        Stop::Overflow(rows) => {
+            let messages: Vec<String> = rows.into_iter().map(|(_, refusal)| refusal.message).collect();
+            store::Error::Impossible(messages.join("; "))
+        }
         Stop::Stale | Stop::Moved => store::Error::Busy,
     })
 }
@@ -235,7 +244,7 @@ const ATTEMPTS: u32 = 8;
 const LOST: u32 = 1;
 
 /// Writes these submissions in one transaction and answers them after its commit. If they cannot
-/// be written together, each is tried alone, so that only the guilty one is refused.
+/// be written together, each is tried alone, so that only the one at fault is refused.
 async fn commit(app: &App, submissions: &[Submission]) -> Vec<Result<Outcomes, store::Error>> {
     match attempt(app, submissions).await {
         Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
@@ -266,11 +275,11 @@ async fn commit(app: &App, submissions: &[Submission]) -> Vec<Result<Outcomes, s
 }
 
 async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>, store::Error> {
-    let mut guilty = BTreeMap::new();
+    let mut refused = BTreeMap::new();
     let (mut attempts, mut lost) = (0, 0);
     loop {
         let published = app.catalogue.current();
-        let (stop, committing) = match attempt_once(app, &published, submissions, &guilty).await {
+        let (stop, committing) = match attempt_once(app, &published, submissions, &refused).await {
             Ok(written) => {
                 app.bus.hint(written.head);
                 app.telemetry.recorded(fresh(&written.outcomes));
@@ -278,11 +287,10 @@ async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>,
             }
             Err(stopped) => stopped,
         };
-        if !matches!(stop, Stop::Guilty(..)) {
-            attempts += 1;
-        }
+        attempts += 1;
         match stop {
-            Stop::Guilty(row, refusal) => refuse(&mut guilty, submissions, row, refusal),
+            // All rows that do not fit are known now. More can follow only if somebody else took XP in between.
+            Stop::Overflow(rows) if attempts < ATTEMPTS => refused.extend(rows),
             Stop::Stale if attempts < ATTEMPTS => app.catalogue.refresh(&app.db).await?,
             Stop::Moved | Stop::Store(store::Error::Collision(_)) if attempts < ATTEMPTS => {
                 tokio::time::sleep(jitter(attempts)).await;
@@ -297,7 +305,7 @@ async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>,
                     "the connection was lost; recording again over another"
                 );
             }
-            Stop::Stale | Stop::Moved => return Err(store::Error::Busy),
+            Stop::Stale | Stop::Moved | Stop::Overflow(_) => return Err(store::Error::Busy),
             Stop::Store(error) => return Err(error),
         }
     }
@@ -308,12 +316,12 @@ async fn attempt_once(
     app: &App,
     published: &Published,
     submissions: &[Submission],
-    guilty: &BTreeMap<(usize, usize), Refusal>,
+    refused: &BTreeMap<ingest::Spot, Refusal>,
 ) -> Result<Written, (Stop, bool)> {
     let txn = app.db.begin_recording().await.map_err(|error| (error.into(), false))?;
     let written = async {
         join_catalogue(&txn, published).await?;
-        write(app, &txn, published, submissions, guilty).await
+        write(app, &txn, published, submissions, refused).await
     };
     match written.await {
         Ok(written) => match txn.commit().await {
@@ -335,27 +343,6 @@ fn have_ids(submissions: &[Submission]) -> bool {
 /// The number of events that were recorded for the first time.
 fn fresh(outcomes: &[Outcomes]) -> usize {
     outcomes.iter().flatten().filter(|outcome| outcome.as_ref().is_ok_and(|one| !one.duplicate)).count()
-}
-
-/// How many rows are refused one by one, each after an attempt of its own.
-const REFUSED_SINGLY: usize = 16;
-
-/// Refuses a row that cannot be kept. Whoever sends many of them for one person is refused the rest
-/// of that person's rows at once, so that no submission costs an attempt a row.
-fn refuse(
-    guilty: &mut BTreeMap<(usize, usize), Refusal>,
-    submissions: &[Submission],
-    (at, index): (usize, usize),
-    refusal: Refusal,
-) {
-    let events = submissions.get(at).map(|submission| &*submission.events).unwrap_or_default();
-    if let Some(person) = events.get(index).map(|event| event.person)
-        && guilty.len() >= REFUSED_SINGLY
-    {
-        let rest = events.iter().enumerate().skip(index).filter(|(_, event)| event.person == person);
-        guilty.extend(rest.map(|(index, _)| ((at, index), refusal.clone())));
-    }
-    guilty.insert((at, index), refusal);
 }
 
 /// A few milliseconds, more with every attempt, different for everybody: those who collided

@@ -1,7 +1,7 @@
 //! The same fold over stored events: fills new metrics before they serve, and awards silently what
 //! people turn out to have earned already.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use engine::{Catalog, Event, MAX_XP, PersonState, State, Streak};
@@ -28,35 +28,75 @@ pub(super) async fn backfill(
     (version, after): (i64, &Catalog),
     now: DateTime<Utc>,
 ) -> Result<usize, Stop> {
-    let known: BTreeSet<Uuid> =
-        before.into_iter().flat_map(Catalog::metrics).map(engine::metric::Metric::id).collect();
-    let new: BTreeSet<Uuid> =
-        after.metrics().iter().map(engine::metric::Metric::id).filter(|id| !known.contains(id)).collect();
+    if before.is_some_and(|before| before.decides_like(after)) {
+        // Other words change nothing that anybody has.
+        return Ok(0);
+    }
+    let changes = Changes::between(before, after);
     // A metric that was dropped once and comes back has rows that stood still meanwhile.
-    metrics::forget(txn, &new).await?;
+    metrics::forget(txn, &changes.metrics).await?;
     let mut last = None;
     let (mut done, mut awarded) = (0, 0);
     loop {
         let page = people::walk(txn, last, PAGE).await?;
         let Some(person) = page.last() else { break };
         last = Some(person.id);
-        let mut held: HashMap<Uuid, Vec<awards::Row>> = HashMap::new();
-        let ids: Vec<Uuid> = page.iter().map(|person| person.id).collect();
-        for row in awards::of_people(txn, ids.iter().copied()).await? {
-            held.entry(row.person_id).or_default().push(row);
-        }
-        let totals: HashMap<Uuid, totals::Row> =
-            totals::of_people(txn, ids).await?.into_iter().map(|row| (row.person_id, row)).collect();
+        let mut stored = Stored::load(txn, &changes, &page).await?;
         for person in &page {
-            if let Some(totals) = totals.get(&person.id) {
-                let held = held.remove(&person.id).unwrap_or_default();
-                awarded += bring_up(txn, after, &new, person, totals, &held, now).await?;
-            }
+            awarded += bring_up(txn, after, &changes, person, &mut stored, now).await?;
         }
         done += page.len();
         tracing::info!(people = done, awarded, "bringing everybody up to the new catalogue");
     }
     Ok(awarded + derive(txn, (version, after), now).await?)
+}
+
+/// What has to be folded again from stored events.
+struct Changes {
+    /// The metrics that are new.
+    metrics: BTreeSet<Uuid>,
+    /// The capped activities whose totals of a day are new.
+    capped: BTreeSet<String>,
+    /// The activities whose events both stand on.
+    activities: BTreeSet<String>,
+}
+
+impl Changes {
+    fn between(before: Option<&Catalog>, after: &Catalog) -> Self {
+        let metrics = after.new_metrics(before);
+        let capped: BTreeSet<String> = after.newly_capped(before).into_iter().map(str::to_owned).collect();
+        let counted = metrics.iter().filter_map(|id| after.metric(*id));
+        let counted = counted.flat_map(|metric| after.activities_of(metric)).map(str::to_owned);
+        let activities = counted.chain(capped.iter().cloned()).collect();
+        Self { metrics, capped, activities }
+    }
+}
+
+/// What is stored of a page of people.
+struct Stored {
+    totals: HashMap<Uuid, totals::Row>,
+    held: HashMap<Uuid, Vec<awards::Row>>,
+    metrics: HashMap<Uuid, Vec<metrics::Row>>,
+    /// The people with events that have to be folded again.
+    changed: HashSet<Uuid>,
+}
+
+impl Stored {
+    async fn load(txn: &Txn, changes: &Changes, page: &[people::Row]) -> Result<Self, store::Error> {
+        let ids = || page.iter().map(|person| person.id);
+        let mut held: HashMap<Uuid, Vec<awards::Row>> = HashMap::new();
+        for row in awards::of_people(txn, ids()).await? {
+            held.entry(row.person_id).or_default().push(row);
+        }
+        let mut metrics: HashMap<Uuid, Vec<metrics::Row>> = HashMap::new();
+        for row in metrics::of_people(txn, ids()).await? {
+            metrics.entry(row.person_id).or_default().push(row);
+        }
+        let totals = totals::of_people(txn, ids()).await?;
+        let totals = totals.into_iter().map(|row| (row.person_id, row)).collect();
+        let changed = events::people_with(txn, ids(), &changes.activities).await?;
+        Ok(Self { totals, held, metrics, changed })
+    }
 }
 
 /// Sends referrers what those they referred have earned them by the new catalogue, silently: a metric
@@ -76,7 +116,7 @@ async fn derive(txn: &Txn, (version, catalog): (i64, &Catalog), now: DateTime<Ut
         }
         let referrers = people::by_ids(txn, events.iter().map(|event| event.person)).await?;
         let referrers = referrers.into_iter().map(|row| (row.id, row)).collect();
-        let fresh = Fresh { spots: vec![(0, 0); events.len()], events };
+        let fresh = Fresh { spots: vec![(0, 0); events.len()], events, repeats: Vec::new() };
         let decision = advance::advance(txn, (version, catalog), &fresh, &referrers, now).await?;
         let rows = award::write(txn, &fresh, &decision, now).await?;
         super::outbox::write(txn, &rows, Some(SILENT), now).await?;
@@ -122,41 +162,23 @@ pub(crate) async fn owed_by(
     Ok(events.flatten().collect())
 }
 
-/// Brings one person up; `totals` and `held` are theirs.
+/// Brings one person of the page up.
 async fn bring_up(
     txn: &Txn,
     catalog: &Catalog,
-    new: &BTreeSet<Uuid>,
+    changes: &Changes,
     person: &people::Row,
-    totals: &totals::Row,
-    held: &[awards::Row],
+    stored: &mut Stored,
     now: DateTime<Utc>,
 ) -> Result<usize, store::Error> {
-    let mut past = past(txn, person.id).await?;
-    past.sort_by_key(Event::key);
-    let rebuilt = engine::rebuild(catalog, &past);
-    let fresh = rebuilt.metrics.iter().filter(|(metric, _)| new.contains(*metric));
-    let rows: Vec<_> = fresh.map(|(metric, state)| to_row(person.id, *metric, state)).collect();
-    metrics::put(txn, rows).await?;
-    let members = rebuilt.members.iter().filter(|(metric, _)| new.contains(metric));
-    let members = members.map(|(metric_id, member)| metrics::Member {
-        person_id: person.id,
-        metric_id: *metric_id,
-        member: member.clone(),
-    });
-    metrics::add_members(txn, members.collect()).await?;
-    let capped = rebuilt.day_totals.iter().map(|((activity, day), amount)| metrics::CappedDay {
-        person_id: person.id,
-        activity: activity.clone(),
-        day: *day,
-        amount: *amount,
-    });
-    metrics::put_capped(txn, capped.collect()).await?;
-
-    let mut state = whole(person, totals, held);
-    for row in metrics::of_people(txn, [person.id]).await? {
-        state.metrics.insert(row.metric_id, to_metric(&row));
+    let Some(totals) = stored.totals.get(&person.id) else { return Ok(0) };
+    let held = stored.held.remove(&person.id).unwrap_or_default();
+    let mut rows = stored.metrics.remove(&person.id).unwrap_or_default();
+    if stored.changed.contains(&person.id) {
+        rows.extend(fold_anew(txn, catalog, changes, person.id).await?);
     }
+    let mut state = whole(person, totals, &held);
+    state.metrics = rows.iter().map(|row| (row.metric_id, to_metric(row))).collect();
     let misjudged = engine::misjudged(catalog, &state);
     for flagged in [true, false] {
         let changed = held.iter().filter(|row| {
@@ -172,9 +194,39 @@ async fn bring_up(
     if missing.is_empty() {
         return Ok(0);
     }
-    let crossings = crossings(catalog, person, held, &past);
+    let mut past = past(txn, person.id).await?;
+    past.sort_by_key(Event::key);
+    let crossings = crossings(catalog, person, &held, &past);
     let given = give(catalog, person, &missing, &crossings, &past, now);
     write(txn, totals, given, now).await
+}
+
+/// Folds a person's events into what is new, and writes it; answers the new metrics.
+async fn fold_anew(
+    txn: &Txn,
+    catalog: &Catalog,
+    changes: &Changes,
+    person: Uuid,
+) -> Result<Vec<metrics::Row>, store::Error> {
+    let wanted = changes.activities.iter().map(|activity| (person, activity.clone())).collect();
+    let past = events::history(txn, &wanted).await?;
+    let past = past.iter().map(to_event).collect::<Result<Vec<_>, _>>()?;
+    let rebuilt = engine::rebuild(catalog, &past);
+    let fresh = rebuilt.metrics.iter().filter(|(metric, _)| changes.metrics.contains(*metric));
+    let rows: Vec<_> = fresh.map(|(metric, state)| to_row(person, *metric, state)).collect();
+    metrics::put(txn, rows.clone()).await?;
+    let members = rebuilt.members.into_iter().filter(|(metric, _)| changes.metrics.contains(metric));
+    let members = members.map(|(metric_id, member)| metrics::Member { person_id: person, metric_id, member });
+    metrics::add_members(txn, members.collect()).await?;
+    let capped = rebuilt.day_totals.into_iter().filter(|((key, _), _)| changes.capped.contains(key));
+    let capped = capped.map(|((activity, day), amount)| metrics::CappedDay {
+        person_id: person,
+        activity,
+        day,
+        amount,
+    });
+    metrics::put_capped(txn, capped.collect()).await?;
+    Ok(rows)
 }
 
 /// Everything a person did, as the engine folds it.

@@ -82,6 +82,7 @@ async fn create_within(
         return Err(Refusal::new(Code::Conflict, message).at(["name"]).into());
     }
     audit::note(txn, author, Act::CreateBadge, [(None, Some(row.id))], now).await?;
+    catalogue::raise_revision(txn).await?;
     Ok(Known::read(row)?)
 }
 
@@ -135,10 +136,10 @@ async fn change_within(
     let definition = to(Definition::read(&row)?)?;
     let now = app.clock.now();
     row.definition = serde_json::to_value(definition).unwrap_or_default();
-    // Later than before in any case: that is what other processes tell the change by.
-    row.updated_at = now.max(row.updated_at + chrono::TimeDelta::milliseconds(1));
+    row.updated_at = now;
     catalogue::update_badge(txn, row.clone()).await?;
     audit::note(txn, author, act, [(None, Some(id))], now).await?;
+    catalogue::raise_revision(txn).await?;
     Ok(Known::read(row)?)
 }
 

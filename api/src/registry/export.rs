@@ -167,6 +167,7 @@ fn of_event(reader: Reader, row: events::Row) -> Value {
         "occurredAt": time(row.occurred_at),
         "localDate": row.local_date,
         "localHour": row.local_hour,
+        "reportedOn": row.reported_on,
         "makesActive": row.makes_active,
         "attributes": row.attributes,
         "recordedAt": time(row.recorded_at),
@@ -284,11 +285,14 @@ fn of_act(reader: Reader, row: acts::Row) -> Value {
     json!({
         "id": row.id,
         "requestId": actor.as_ref().map(|_| row.request_id),
+        "actorKind": row.actor_kind,
         "actor": actor,
         "role": row.role,
         "act": row.act,
         "userId": row.person_id.and_then(|person| reader.id(person)),
         "objectId": row.object_id.filter(|_| !of_another),
+        "activity": row.activity,
+        "eventCount": row.events,
         "at": time(row.at),
     })
 }

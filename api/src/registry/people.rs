@@ -222,7 +222,9 @@ fn check_referrer(
 
 /// Creates the bearer of a token that is seen for the first time.
 async fn welcome(app: &App, id: Uuid, claims: &Claims) -> Result<people::Row, Failure> {
-    let name = match claims.name.as_deref().map(|name| text::line("name", name, NAME)) {
+    // A name from a token is cleaned, not refused: its bearer could not sign in.
+    let name = claims.name.as_deref().map(text::hidden::removed);
+    let name = match name.map(|name| text::line("name", &name, NAME)) {
         Some(Ok(name)) => name,
         _ => stand_in_name(id, claims.role),
     };
@@ -314,7 +316,8 @@ fn check(mut change: Change) -> Result<Change, Refusal> {
 
 fn check_email(email: &str) -> Result<(), Refusal> {
     let parts = email.split_once('@');
-    let plain = !email.chars().any(|letter| letter.is_control() || letter.is_whitespace());
+    let plain = !email.chars().any(|letter| letter.is_control() || letter.is_whitespace())
+        && text::hidden::first(email, text::hidden::Kind::Name).is_none();
     let whole = parts
         .is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.') && !domain.contains('@'));
     if plain && whole && email.len() <= 254 {

@@ -3,11 +3,15 @@
 
 use std::collections::HashMap;
 
+use engine::Problem;
+use serde_json::Value;
+
 use crate::catalogue::{Bundle, Catalogue, Definition};
 use crate::clock::Clock;
 use crate::pipeline::backfill;
 use crate::store::dialect::{Agreement, take, take_time};
 use crate::store::{self, Database, Txn, catalogue};
+use crate::text::hidden;
 
 /// What publishing did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +26,7 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) enum Refused {
     /// The files are wrong.
-    Problems(Vec<engine::Problem>),
+    Problems(Vec<Problem>),
     /// The database failed.
     Store(store::Error),
 }
@@ -39,6 +43,10 @@ impl From<store::Error> for Refused {
 /// When the files are wrong or the database fails; the old version stays in force.
 pub(crate) async fn publish(db: &Database, clock: &Clock, bundle: &Bundle) -> Result<Outcome, Refused> {
     let catalog = bundle.compile().map_err(Refused::Problems)?;
+    let problems = hidden_characters(bundle);
+    if !problems.is_empty() {
+        return Err(Refused::Problems(problems));
+    }
     let txn = db.begin().await?;
     take_time(&txn).await?;
     take(&txn, Agreement::Catalogue).await?;
@@ -57,6 +65,7 @@ pub(crate) async fn publish(db: &Database, clock: &Clock, bundle: &Bundle) -> Re
     catalogue::publish(&txn, publication, rows).await?;
     let awarded =
         backfill(&txn, before.as_ref().map(|before| &before.catalog), (version, &catalog), now).await?;
+    catalogue::raise_revision(&txn).await?;
     txn.commit().await?;
     Ok(Outcome::Published(version, awarded))
 }
@@ -78,4 +87,42 @@ async fn achievements(
         updated_at: now,
     });
     Ok(rows.filter(|row| known.get(&row.id) != Some(&row.definition)).collect())
+}
+
+/// Every text of the packs with a character that readers cannot see.
+fn hidden_characters(bundle: &Bundle) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for source in &bundle.packs {
+        let Ok(pack) = serde_json::from_str::<Value>(&source.text) else { continue };
+        collect_hidden(&source.file, String::new(), &pack, &mut problems);
+    }
+    problems
+}
+
+fn collect_hidden(file: &str, path: String, value: &Value, problems: &mut Vec<Problem>) {
+    match value {
+        Value::String(text) => {
+            problems.extend(hidden::first(text, hidden::Kind::Name).map(|letter| Problem {
+                file: file.to_owned(),
+                path,
+                message: format!(
+                    "the text has the character U+{:04X}, which readers cannot see",
+                    u32::from(letter)
+                ),
+                remedy: "remove it".to_owned(),
+            }))
+        }
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                collect_hidden(file, format!("{path}[{at}]"), item, problems);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let below = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                collect_hidden(file, below, field, problems);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }

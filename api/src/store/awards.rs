@@ -15,7 +15,7 @@ use super::connect::Reads;
 use super::dialect::among;
 use super::error::Error;
 use super::txn::Txn;
-use crate::auth::policy::{Reach, Seen};
+use crate::auth::policy::{Action, Reach, Seen};
 
 /// A row of `awards`.
 pub(crate) type Row = entity::awards::Model;
@@ -138,7 +138,7 @@ pub(crate) async fn of_events(
 /// The award with this id, if it is of somebody within the reach who has not been erased.
 pub(crate) async fn by_id(db: &impl Reads, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
     let query = Entity::find_by_id(id)
-        .filter(super::scope::within(reach, Column::PersonId))
+        .filter(super::scope::within(reach, &[Action::SeeRecord, Action::RevokeAward], Column::PersonId))
         .filter(super::scope::remains(Column::PersonId));
     Ok(query.one(db.connection()).await?)
 }
@@ -198,7 +198,7 @@ pub(crate) async fn counts_of(
 /// The newest unrevoked awards that people gave these people, at most `limit` a person.
 pub(crate) async fn given_to(db: &impl Reads, people: &[Seen], limit: u64) -> Result<Vec<Row>, Error> {
     let of = Entity::find()
-        .filter(Column::PersonId.is_in(people.iter().map(Seen::person)))
+        .filter(Column::PersonId.is_in(super::scope::readable(people)))
         .filter(Column::Cause.eq("PERSON"))
         .filter(Column::RevokedAt.is_null());
     let newest = [(Column::EarnedAt, Order::Desc), (Column::Id, Order::Desc)];
@@ -226,13 +226,13 @@ pub(crate) async fn held_by(db: &impl Reads, people: &[Seen]) -> Result<Vec<Brie
     let query = Entity::find()
         .select_only()
         .columns([PersonId, AchievementId, Occurrence, XpBonus, RevokedAt])
-        .filter(PersonId.is_in(people.iter().map(Seen::person)));
+        .filter(PersonId.is_in(super::scope::readable(people)));
     Ok(query.into_model().all(db.connection()).await?)
 }
 
 fn within(people: &[Seen], slice: &Slice) -> Condition {
     let condition = Condition::all()
-        .add(Column::PersonId.is_in(people.iter().map(Seen::person)))
+        .add(Column::PersonId.is_in(super::scope::readable(people)))
         .add(Column::RevokedAt.is_null());
     match &slice.achievements {
         Some(achievements) => condition.add(Column::AchievementId.is_in(achievements.iter().copied())),

@@ -1,10 +1,10 @@
 //! The published catalogue: every replica works by the latest publication.
 
-use chrono::{DateTime, Utc};
-use entity::{achievements, publications};
-use sea_orm::sea_query::{ExprTrait, OnConflict};
+use entity::{achievements, catalogue_revision, publications};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Order, QueryOrder, QuerySelect, QueryTrait,
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Order, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
 };
 use uuid::Uuid;
 
@@ -79,12 +79,22 @@ pub(crate) async fn update_badge(txn: &Txn, row: Achievement) -> Result<(), Erro
     Ok(())
 }
 
-/// When an achievement was last changed, and how many there are: a badge is kept without a publication.
-pub(crate) async fn changed(db: &impl Reads) -> Result<(i64, Option<DateTime<Utc>>), Error> {
-    use achievements::Column;
-    let query = achievements::Entity::find()
-        .select_only()
-        .column_as(Column::Id.count(), "known")
-        .column_as(Column::UpdatedAt.into_expr().max(), "changed_at");
-    Ok(query.into_tuple().one(db.connection()).await?.unwrap_or((0, None)))
+/// How often the catalogue has changed. Read it before the catalogue: what is read then is at least that new.
+pub(crate) async fn revision(db: &impl Reads) -> Result<i64, Error> {
+    let row = catalogue_revision::Entity::find_by_id(1_i16).one(db.connection()).await?;
+    row.map(|row| row.revision).ok_or_else(lost)
+}
+
+/// Raises the revision, so that other processes read the catalogue again. The last statement before the commit:
+/// its row is locked until then, so revisions rise in the order of the commits.
+pub(crate) async fn raise_revision(txn: &Txn) -> Result<(), Error> {
+    use catalogue_revision::{Column, Entity};
+    let next = Expr::col(Column::Revision).add(1_i64);
+    let update = Entity::update_many().col_expr(Column::Revision, next).filter(Column::Id.eq(1_i16));
+    let updated = update.exec(txn.connection()).await?;
+    if updated.rows_affected == 1 { Ok(()) } else { Err(lost()) }
+}
+
+fn lost() -> Error {
+    Error::Impossible("the catalogue has lost its revision".into())
 }

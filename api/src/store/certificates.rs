@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 use super::connect::Reads;
 use super::error::Error;
+use super::scope::proven;
 use super::txn::Txn;
-use crate::auth::policy::{Reach, Seen};
+use crate::auth::policy::{Action, Reach, Seen};
 
 /// A row of `certificates`.
 pub(crate) type Row = entity::certificates::Model;
@@ -29,7 +30,8 @@ pub(crate) struct Wanted {
 /// Adds the certificate to its student's; says whether it was new: its number, and what completing a course
 /// issues, exist once.
 pub(crate) async fn insert(txn: &Txn, student: Seen, row: Row) -> Result<bool, Error> {
-    let row = Row { student_id: student.person(), ..row };
+    let student_id = proven(student, &[Action::CreateCertificate, Action::CompleteLesson])?;
+    let row = Row { student_id, ..row };
     let row: ActiveModel = super::every_column(row.into_active_model());
     let nothing = OnConflict::new().do_nothing().to_owned();
     Ok(Entity::insert(row).on_conflict(nothing).exec_without_returning(txn.connection()).await? > 0)
@@ -44,7 +46,11 @@ pub(crate) async fn update(txn: &Txn, row: Row) -> Result<(), Error> {
 
 /// The certificate with this id, deleted or not, locked, if it is of somebody within the reach.
 pub(crate) async fn lock(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
-    let mut query = Entity::find_by_id(id).filter(super::scope::within(reach, Column::StudentId));
+    let mut query = Entity::find_by_id(id).filter(super::scope::within(
+        reach,
+        &[Action::ChangeCertificate],
+        Column::StudentId,
+    ));
     txn.dialect.lock_rows(QueryTrait::query(&mut query));
     Ok(query.one(txn.connection()).await?)
 }
@@ -62,9 +68,10 @@ pub(crate) async fn by_id(
 
 /// The student's certificate that completing this course issued, unless it has been deleted.
 pub(crate) async fn of_course(db: &impl Reads, student: Seen, course: Uuid) -> Result<Option<Row>, Error> {
+    let student = proven(student, &[Action::CompleteLesson])?;
     let query = Entity::find()
         .filter(Column::CourseId.eq(course))
-        .filter(Column::StudentId.eq(student.person()))
+        .filter(Column::StudentId.eq(student))
         .filter(standing(false));
     Ok(query.one(db.connection()).await?)
 }
@@ -99,7 +106,7 @@ pub(crate) async fn of_seen(
     limit: u64,
 ) -> Result<Vec<Row>, Error> {
     let of = Entity::find()
-        .filter(Column::StudentId.is_in(people.iter().map(Seen::person)))
+        .filter(Column::StudentId.is_in(super::scope::readable(people)))
         .filter(standing(deleted));
     let newest = [(Column::CreatedAt, Order::Desc), (Column::Id, Order::Desc)];
     super::first_of_each(db, of, Column::StudentId, &newest, limit).await
@@ -107,8 +114,9 @@ pub(crate) async fn of_seen(
 
 fn are(reach: &Reach, wanted: Wanted) -> Condition {
     // The reach may be an "any": all that follows has to hold beside it.
-    let are =
-        Condition::all().add(super::scope::within(reach, Column::StudentId)).add(standing(wanted.deleted));
+    let are = Condition::all()
+        .add(super::scope::within(reach, &[Action::SeeRecord], Column::StudentId))
+        .add(standing(wanted.deleted));
     match wanted.student {
         Some(student) => are.add(Column::StudentId.eq(student)),
         None => are,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::connect::Reads;
 use super::error::Error;
 use super::txn::Txn;
-use crate::auth::policy::{Reach, Relation};
+use crate::auth::policy::{Action, Extent, Reach, Relation};
 
 /// A row of `courses`.
 pub(crate) type Row = courses::Model;
@@ -67,7 +67,7 @@ fn are(wanted: Wanted) -> Condition {
             .from(enrollments::Entity)
             .and_where(Column::StudentId.eq(student))
             .and_where(Column::EndedAt.is_null())
-            .cond_where(super::scope::within(&reach, Column::StudentId))
+            .cond_where(super::scope::within(&reach, &[Action::SeeRecord], Column::StudentId))
             .to_owned();
         are = are.add(courses::Column::Id.in_subquery(taken));
     }
@@ -76,7 +76,7 @@ fn are(wanted: Wanted) -> Condition {
 
 /// The course with this id, locked, if it is of a teacher within the reach.
 pub(crate) async fn keep(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
-    let taught = super::scope::within(reach, courses::Column::TeacherId);
+    let taught = super::scope::within(reach, &[Action::KeepCourse], courses::Column::TeacherId);
     let mut query = courses::Entity::find_by_id(id).filter(taught);
     txn.dialect.lock_rows(QueryTrait::query(&mut query));
     Ok(query.one(txn.connection()).await?)
@@ -86,18 +86,20 @@ pub(crate) async fn keep(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Ro
 /// there alone, where it stays theirs; everybody else in any.
 pub(crate) async fn open_to(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
     hold_taught(txn, reach).await?;
-    let mut open = Condition::all();
-    if let Some((me, relations)) = reach.relations()
-        && relations.contains(&Relation::Student)
-    {
-        open = open.add(courses::Column::TeacherId.eq(me));
-    }
+    let actions = [Action::Enroll, Action::CompleteLesson, Action::WriteComment];
+    let open = match reach.extent_for(&actions) {
+        Extent::Nobody => super::scope::nothing(),
+        Extent::Related { me, relations } if relations.contains(&Relation::Student) => {
+            Condition::all().add(courses::Column::TeacherId.eq(me))
+        }
+        Extent::Related { .. } | Extent::Everybody => Condition::all(),
+    };
     Ok(courses::Entity::find_by_id(id).filter(open).one(txn.connection()).await?)
 }
 
 /// Keeps what this teacher teaches theirs until the transaction ends, where the reach acts through it.
 pub(crate) async fn hold_taught(txn: &Txn, reach: &Reach) -> Result<(), Error> {
-    let Some((me, relations)) = reach.relations() else { return Ok(()) };
+    let Extent::Related { me, relations } = reach.extent() else { return Ok(()) };
     if !relations.contains(&Relation::Student) {
         return Ok(());
     }

@@ -15,8 +15,9 @@ use uuid::Uuid;
 
 use super::connect::Reads;
 use super::error::Error;
+use super::scope::proven;
 use super::txn::Txn;
-use crate::auth::policy::{Reach, Seen};
+use crate::auth::policy::{Action, Reach, Seen};
 
 /// A row of `enrollments`.
 pub(crate) type Row = enrollments::Model;
@@ -25,13 +26,15 @@ pub(crate) type Comment = comments::Model;
 
 /// A student's enrolment in a course, whether it holds or has ended.
 pub(crate) async fn of(db: &impl Reads, student: Seen, course: Uuid) -> Result<Option<Row>, Error> {
-    Ok(enrollments::Entity::find_by_id((course, student.person())).one(db.connection()).await?)
+    let student = proven(student, &[Action::Enroll, Action::CompleteLesson, Action::WriteComment])?;
+    Ok(enrollments::Entity::find_by_id((course, student)).one(db.connection()).await?)
 }
 
 /// Enrols a student, from now on; an enrolment that has ended holds again.
 pub(crate) async fn begin(txn: &Txn, student: Seen, course: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
     use enrollments::Column;
-    let row = Row { course_id: course, student_id: student.person(), enrolled_at: now, ended_at: None };
+    let student_id = proven(student, &[Action::Enroll])?;
+    let row = Row { course_id: course, student_id, enrolled_at: now, ended_at: None };
     let mut again = OnConflict::columns([Column::CourseId, Column::StudentId]);
     again.update_column(Column::EndedAt);
     super::insert_all::<_, enrollments::ActiveModel>(txn, vec![row], Some(again)).await
@@ -40,10 +43,11 @@ pub(crate) async fn begin(txn: &Txn, student: Seen, course: Uuid, now: DateTime<
 /// Ends a student's enrolment.
 pub(crate) async fn end(txn: &Txn, student: Seen, course: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
     use enrollments::Column;
+    let student = proven(student, &[Action::Enroll])?;
     let update = enrollments::Entity::update_many()
         .col_expr(Column::EndedAt, Expr::value(now))
         .filter(Column::CourseId.eq(course))
-        .filter(Column::StudentId.eq(student.person()))
+        .filter(Column::StudentId.eq(student))
         .filter(Column::EndedAt.is_null());
     update.exec(txn.connection()).await?;
     Ok(())
@@ -57,7 +61,8 @@ pub(crate) async fn complete(
     now: DateTime<Utc>,
 ) -> Result<bool, Error> {
     use completions::Column;
-    let row = completions::Model { lesson_id: lesson, student_id: student.person(), completed_at: now };
+    let student_id = proven(student, &[Action::CompleteLesson])?;
+    let row = completions::Model { lesson_id: lesson, student_id, completed_at: now };
     let row: completions::ActiveModel = super::every_column(row.into_active_model());
     let once = OnConflict::columns([Column::LessonId, Column::StudentId]).do_nothing().to_owned();
     let insert = completions::Entity::insert(row).on_conflict(once);
@@ -66,10 +71,11 @@ pub(crate) async fn complete(
 
 /// How many lessons of the course the student has not completed.
 pub(crate) async fn lessons_left(txn: &Txn, student: Seen, course: Uuid) -> Result<u64, Error> {
+    let student = proven(student, &[Action::CompleteLesson])?;
     let completed = Query::select()
         .column(completions::Column::LessonId)
         .from(completions::Entity)
-        .and_where(completions::Column::StudentId.eq(student.person()))
+        .and_where(completions::Column::StudentId.eq(student))
         .to_owned();
     let left = lessons::Entity::find()
         .filter(lessons::Column::CourseId.eq(course))
@@ -88,7 +94,7 @@ pub(crate) async fn completed_among(
         .select_only()
         .columns([Column::LessonId, Column::StudentId])
         .filter(Column::LessonId.is_in(lessons.iter().copied()))
-        .filter(Column::StudentId.is_in(people.iter().map(Seen::person)));
+        .filter(Column::StudentId.is_in(super::scope::readable(people)));
     let pairs: Vec<(Uuid, Uuid)> = query.into_tuple().all(db.connection()).await?;
     Ok(pairs.into_iter().collect())
 }
@@ -140,13 +146,13 @@ fn shared(reach: &Reach) -> Condition {
     let taught = Query::select()
         .column(courses::Column::Id)
         .from(courses::Entity)
-        .cond_where(super::scope::within(reach, courses::Column::TeacherId))
+        .cond_where(super::scope::within(reach, &[Action::ReadComments], courses::Column::TeacherId))
         .to_owned();
     let taken = Query::select()
         .column(enrollments::Column::CourseId)
         .from(enrollments::Entity)
         .and_where(enrollments::Column::EndedAt.is_null())
-        .cond_where(super::scope::within(reach, enrollments::Column::StudentId))
+        .cond_where(super::scope::within(reach, &[Action::ReadComments], enrollments::Column::StudentId))
         .to_owned();
     Condition::any()
         .add(lessons::Column::CourseId.in_subquery(taught))
@@ -220,7 +226,7 @@ pub(crate) async fn count_students(
         .column_as(Column::StudentId.count(), "students")
         .filter(Column::EndedAt.is_null())
         .filter(Column::CourseId.is_in(courses.iter().copied()))
-        .filter(super::scope::within(reach, Column::StudentId))
+        .filter(super::scope::within(reach, &[Action::SeeRecord], Column::StudentId))
         .group_by(Column::CourseId);
     let rows: Vec<(Uuid, i64)> = query.into_tuple().all(db.connection()).await?;
     Ok(rows.into_iter().collect())
@@ -231,7 +237,7 @@ fn taking(reach: &Reach, courses: &[Uuid]) -> Condition {
     Condition::all()
         .add(Column::CourseId.is_in(courses.iter().copied()))
         .add(Column::EndedAt.is_null())
-        .add(super::scope::within(reach, Column::StudentId))
+        .add(super::scope::within(reach, &[Action::SeeRecord], Column::StudentId))
 }
 
 fn join(people: &mut SelectStatement) {

@@ -11,6 +11,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::connect::Reads;
+use super::dialect::among;
 use super::error::Error;
 use super::txn::Txn;
 
@@ -64,6 +65,25 @@ pub(crate) async fn history(db: &Txn, wanted: &BTreeSet<(Uuid, String)>) -> Resu
     let mut rows = query.all(db.connection()).await?;
     rows.retain(|row| wanted.contains(&(row.person_id, row.activity.clone())));
     Ok(rows)
+}
+
+/// The people among these who have an event of one of these activities.
+pub(crate) async fn people_with(
+    db: &Txn,
+    people: impl IntoIterator<Item = Uuid> + Send,
+    activities: &BTreeSet<String>,
+) -> Result<HashSet<Uuid>, Error> {
+    if activities.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let query = Entity::find()
+        .select_only()
+        .column(Column::PersonId)
+        .distinct()
+        .filter(among(db.connection(), Column::PersonId, people))
+        .filter(Column::Activity.is_in(activities.iter().map(String::as_str)));
+    let found: Vec<Uuid> = query.into_tuple().all(db.connection()).await?;
+    Ok(found.into_iter().collect())
 }
 
 /// One page of everything a person did, after `after` by id.

@@ -13,7 +13,7 @@ use super::connect::Reads;
 use super::error::Error;
 use super::scope;
 use super::txn::Txn;
-use crate::auth::policy::Reach;
+use crate::auth::policy::{Action, Reach};
 
 /// A row of `feed`: a position, which is the resume cursor, and whose award stands there.
 pub(crate) type Place = feed::Model;
@@ -69,7 +69,7 @@ pub(crate) async fn award(
     place: &Place,
 ) -> Result<Option<super::awards::Row>, Error> {
     let query = awards::Entity::find_by_id(place.award_id)
-        .filter(scope::within(reach, awards::Column::PersonId))
+        .filter(scope::within(reach, &[Action::SeeRecord], awards::Column::PersonId))
         .filter(scope::remains(awards::Column::PersonId));
     Ok(query.one(db.connection()).await?)
 }

@@ -10,13 +10,14 @@ use uuid::Uuid;
 
 use super::connect::Reads;
 use super::error::Error;
+use super::scope::proven;
 use super::txn::Txn;
-use crate::auth::policy::Seen;
+use crate::auth::policy::{Action, Seen};
 
 /// Links a guardian to a child, from now on.
 pub(crate) async fn link(txn: &Txn, guardian: Seen, child: Seen, now: DateTime<Utc>) -> Result<(), Error> {
-    let row =
-        Model { guardian_id: guardian.person(), child_id: child.person(), linked_at: now, ended_at: None };
+    let (guardian_id, child_id) = both(guardian, child)?;
+    let row = Model { guardian_id, child_id, linked_at: now, ended_at: None };
     let row: ActiveModel = super::every_column(row.into_active_model());
     let mut again = OnConflict::columns([Column::GuardianId, Column::ChildId]);
     again.update_column(Column::EndedAt);
@@ -26,19 +27,25 @@ pub(crate) async fn link(txn: &Txn, guardian: Seen, child: Seen, now: DateTime<U
 
 /// Ends the link, if there is one.
 pub(crate) async fn end(txn: &Txn, guardian: Seen, child: Seen, now: DateTime<Utc>) -> Result<(), Error> {
+    let (guardian, child) = both(guardian, child)?;
     let update = Entity::update_many()
         .col_expr(Column::EndedAt, Expr::value(now))
-        .filter(Column::GuardianId.eq(guardian.person()))
-        .filter(Column::ChildId.eq(child.person()))
+        .filter(Column::GuardianId.eq(guardian))
+        .filter(Column::ChildId.eq(child))
         .filter(Column::EndedAt.is_null());
     update.exec(txn.connection()).await?;
     Ok(())
 }
 
+fn both(guardian: Seen, child: Seen) -> Result<(Uuid, Uuid), Error> {
+    let actions = [Action::LinkGuardian];
+    Ok((proven(guardian, &actions)?, proven(child, &actions)?))
+}
+
 /// The links of these guardians that hold now: (guardian, child).
 pub(crate) async fn children_of(db: &impl Reads, guardians: &[Seen]) -> Result<Vec<(Uuid, Uuid)>, Error> {
     let query = Entity::find()
-        .filter(Column::GuardianId.is_in(guardians.iter().map(Seen::person)))
+        .filter(Column::GuardianId.is_in(super::scope::readable(guardians)))
         .filter(Column::EndedAt.is_null());
     let rows = query.all(db.connection()).await?;
     Ok(rows.into_iter().map(|row| (row.guardian_id, row.child_id)).collect())
@@ -52,7 +59,7 @@ pub(crate) async fn linked_among(
 ) -> Result<BTreeSet<Uuid>, Error> {
     let query = Entity::find()
         .filter(Column::GuardianId.eq(guardian))
-        .filter(Column::ChildId.is_in(children.iter().map(Seen::person)))
+        .filter(Column::ChildId.is_in(super::scope::readable(children)))
         .filter(Column::EndedAt.is_null());
     Ok(query.all(db.connection()).await?.into_iter().map(|row| row.child_id).collect())
 }

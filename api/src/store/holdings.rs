@@ -12,8 +12,12 @@ use uuid::Uuid;
 
 use super::connect::Reads;
 use super::error::Error;
+use super::scope::proven;
 use super::txn::Txn;
-use crate::auth::policy::Seen;
+use crate::auth::policy::{Action, Seen};
+
+/// The actions that end what ties a person to others.
+const ENDING: [Action; 2] = [Action::KeepPeople, Action::ErasePerson];
 
 /// What is held on one person beside what they earned; each list oldest first.
 #[derive(Debug)]
@@ -36,7 +40,7 @@ pub(crate) struct Holdings {
     pub(crate) given: Vec<awards::Model>,
     /// What others did on their record.
     pub(crate) acts_on: Vec<acts::Model>,
-    /// What they did on others' records.
+    /// What they did on others' records, and the reports of their own events.
     pub(crate) acts_by: Vec<acts::Model>,
     /// The messages about them.
     pub(crate) messages: Vec<outbox::Model>,
@@ -44,7 +48,7 @@ pub(crate) struct Holdings {
 
 /// All of it, at most `limit` rows a list.
 pub(crate) async fn of_person(txn: &Txn, person: Seen, limit: u64) -> Result<Holdings, Error> {
-    let (db, id) = (txn.connection(), person.person());
+    let (db, id) = (txn.connection(), proven(person, &[Action::ExportPerson])?);
     let linked =
         Condition::any().add(guardians::Column::GuardianId.eq(id)).add(guardians::Column::ChildId.eq(id));
     let given = Condition::any().add(awards::Column::AwardedBy.eq(id)).add(awards::Column::RevokedBy.eq(id));
@@ -99,12 +103,13 @@ pub(crate) async fn of_person(txn: &Txn, person: Seen, limit: u64) -> Result<Hol
             .await?,
         acts_on: acts::Entity::find()
             .filter(acts::Column::PersonId.eq(id))
+            .filter(acts_by(id).not())
             .order_by(acts::Column::Id, Order::Asc)
             .limit(limit)
             .all(db)
             .await?,
         acts_by: acts::Entity::find()
-            .filter(acts::Column::Actor.eq(id.to_string()))
+            .filter(acts_by(id))
             .order_by(acts::Column::Id, Order::Asc)
             .limit(limit)
             .all(db)
@@ -116,6 +121,11 @@ pub(crate) async fn of_person(txn: &Txn, person: Seen, limit: u64) -> Result<Hol
             .all(db)
             .await?,
     })
+}
+
+/// "The act is this person's", and not that of a service of the same name.
+fn acts_by(person: Uuid) -> Condition {
+    Condition::all().add(acts::Column::Actor.eq(person.to_string())).add(acts::Column::ActorKind.eq("person"))
 }
 
 /// Which end of a link somebody is.
@@ -130,7 +140,8 @@ pub(crate) enum Side {
 /// Ends this person's enrolments; answers the courses.
 pub(crate) async fn end_enrollments(txn: &Txn, person: Seen, now: DateTime<Utc>) -> Result<Vec<Uuid>, Error> {
     use enrollments::{Column, Entity};
-    let open = || Column::StudentId.eq(person.person()).and(Column::EndedAt.is_null());
+    let person = proven(person, &ENDING)?;
+    let open = || Column::StudentId.eq(person).and(Column::EndedAt.is_null());
     let taken = Entity::find().select_only().column(Column::CourseId).filter(open());
     let taken = taken.into_tuple().all(txn.connection()).await?;
     let update = Entity::update_many().col_expr(Column::EndedAt, Expr::value(now)).filter(open());
@@ -150,7 +161,8 @@ pub(crate) async fn end_links(
         Side::Guardian => Column::GuardianId,
         Side::Child => Column::ChildId,
     };
-    let open = || of.eq(person.person()).and(Column::EndedAt.is_null());
+    let person = proven(person, &ENDING)?;
+    let open = || of.eq(person).and(Column::EndedAt.is_null());
     let linked = Entity::find().select_only().columns([Column::GuardianId, Column::ChildId]).filter(open());
     let linked = linked.into_tuple().all(txn.connection()).await?;
     let update = Entity::update_many().col_expr(Column::EndedAt, Expr::value(now)).filter(open());
@@ -161,7 +173,8 @@ pub(crate) async fn end_links(
 /// Leaves every course that this person teaches without a teacher; answers the courses.
 pub(crate) async fn end_teaching(txn: &Txn, person: Seen, now: DateTime<Utc>) -> Result<Vec<Uuid>, Error> {
     use courses::{Column, Entity};
-    let theirs = || Column::TeacherId.eq(person.person());
+    let person = proven(person, &ENDING)?;
+    let theirs = || Column::TeacherId.eq(person);
     let taught = Entity::find().select_only().column(Column::Id).filter(theirs());
     let taught = taught.into_tuple().all(txn.connection()).await?;
     let update = Entity::update_many()
@@ -175,7 +188,7 @@ pub(crate) async fn end_teaching(txn: &Txn, person: Seen, now: DateTime<Utc>) ->
 /// Empties what this person wrote, and what others wrote about them: comments, notes, reasons.
 pub(crate) async fn blank_words(txn: &Txn, person: Seen) -> Result<(), Error> {
     use awards::Column;
-    let (db, id) = (txn.connection(), person.person());
+    let (db, id) = (txn.connection(), proven(person, &[Action::ErasePerson])?);
     comments::Entity::update_many()
         .col_expr(comments::Column::Body, Expr::value(""))
         .filter(comments::Column::AuthorId.eq(id))
@@ -204,7 +217,7 @@ pub(crate) async fn blank_certificates(
     number: &str,
 ) -> Result<(), Error> {
     use certificates::Column;
-    let db = txn.connection();
+    let (db, student) = (txn.connection(), proven(student, &[Action::ErasePerson])?);
     let update = certificates::Entity::update_many()
         .col_expr(Column::Title, Expr::value(word))
         .col_expr(Column::IssuedBy, Expr::value(word))
@@ -213,13 +226,13 @@ pub(crate) async fn blank_certificates(
         .col_expr(Column::Metadata, Expr::value(None::<sea_orm::JsonValue>))
         .col_expr(Column::UpdatedAt, Expr::value(now))
         .col_expr(Column::DeletedAt, Expr::col(Column::DeletedAt).if_null(Expr::value(now)))
-        .filter(Column::StudentId.eq(student.person()));
+        .filter(Column::StudentId.eq(student));
     update.exec(db).await?;
     let count = "UPDATE certificates SET number = $2 || counted.place \
          FROM (SELECT id, CAST(row_number() OVER (ORDER BY id) AS text) AS place \
                FROM certificates WHERE student_id = $1) AS counted \
          WHERE certificates.id = counted.id";
-    db.execute_raw(super::statement(db, count, [student.person().into(), number.into()])).await?;
+    db.execute_raw(super::statement(db, count, [student.into(), number.into()])).await?;
     Ok(())
 }
 
@@ -233,15 +246,14 @@ pub(crate) async fn rename_issuer(
     word: &str,
 ) -> Result<(), Error> {
     use certificates::Column;
-    let id = person.person();
+    let id = proven(person, &[Action::ErasePerson])?;
     let taught = Query::select()
         .column(courses::Column::Id)
         .from(courses::Entity)
         .and_where(courses::Column::TeacherId.eq(id))
         .to_owned();
     // Which courses were theirs before, and what they issued themselves, the audit log knows.
-    let acts =
-        Condition::any().add(acts::Column::PersonId.eq(id)).add(acts::Column::Actor.eq(id.to_string()));
+    let acts = Condition::any().add(acts::Column::PersonId.eq(id)).add(acts_by(id));
     let acted = Query::select()
         .column(acts::Column::ObjectId)
         .from(acts::Entity)
@@ -274,6 +286,7 @@ pub(crate) async fn rename_issuer(
 /// a run. Where a run stands at one of them, it says so.
 pub(crate) async fn rename_events(txn: &Txn, person: Seen, own: &str, name: &str) -> Result<(), Error> {
     let (db, letters) = (txn.connection(), txn.dialect.by_letters());
+    let person = proven(person, &[Action::ErasePerson])?;
     let named = format!(
         "(SELECT id, source, external_id, $3 || substr(CAST(1000000000000 + row_number() OVER \
               (ORDER BY source{letters}, external_id{letters}) AS text), 2) AS name \
@@ -287,7 +300,7 @@ pub(crate) async fn rename_events(txn: &Txn, person: Seen, own: &str, name: &str
         format!("UPDATE events SET external_id = named.name FROM {named} WHERE events.id = named.id");
     // The runs first: they are found by the ids that were.
     for sql in [runs, events] {
-        let values = [person.person().into(), own.into(), name.into()];
+        let values = [person.into(), own.into(), name.into()];
         db.execute_raw(super::statement(db, &sql, values)).await?;
     }
     Ok(())

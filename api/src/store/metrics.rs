@@ -38,7 +38,7 @@ pub(crate) async fn of_pairs(db: &Txn, pairs: &BTreeSet<(Uuid, Uuid)>) -> Result
 
 /// Every metric of those who may be seen.
 pub(crate) async fn of_seen(db: &impl Reads, people: &[Seen]) -> Result<Vec<Row>, Error> {
-    let people = people.iter().map(Seen::person);
+    let people = super::scope::readable(people);
     let query = metrics::Entity::find().filter(metrics::Column::PersonId.is_in(people));
     Ok(query.all(db.connection()).await?)
 }

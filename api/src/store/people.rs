@@ -15,7 +15,7 @@ use super::connect::Reads;
 use super::dialect::among;
 use super::error::Error;
 use super::txn::Txn;
-use crate::auth::policy::Reach;
+use crate::auth::policy::{Action, Reach};
 
 /// A row of `people`.
 pub(crate) type Row = entity::people::Model;
@@ -85,8 +85,9 @@ pub(crate) async fn count(db: &impl Reads, reach: &Reach, wanted: &Wanted) -> Re
 
 fn are(reach: &Reach, wanted: &Wanted) -> Condition {
     // The reach may be an "any": all that follows has to hold beside it.
-    let mut are =
-        Condition::all().add(super::scope::within(reach, Column::Id)).add(Column::ErasedAt.is_null());
+    let mut are = Condition::all()
+        .add(super::scope::within(reach, &[Action::SeeRecord], Column::Id))
+        .add(Column::ErasedAt.is_null());
     if let Some(role) = wanted.role {
         are = are.add(Column::Role.eq(role));
     }

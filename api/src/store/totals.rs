@@ -30,7 +30,7 @@ pub(crate) fn none(person_id: Uuid, since: DateTime<Utc>) -> Row {
 
 /// The numbers of those who may be seen; a person without any row has zeros.
 pub(crate) async fn of_seen(db: &impl Reads, people: &[Seen]) -> Result<Vec<Row>, Error> {
-    let people = people.iter().map(Seen::person);
+    let people = super::scope::readable(people);
     Ok(Entity::find().filter(Column::PersonId.is_in(people)).all(db.connection()).await?)
 }
 

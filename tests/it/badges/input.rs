@@ -33,8 +33,9 @@ on_both! {
         let (bad, gone) = ("INVALID_INPUT", "NOT_FOUND");
         let mut faults: Vec<Fault<'_>> = Vec::new();
         for (field, values) in [
-            ("name", vec![json!(""), json!(" \u{a0}"), json!(long), json!("a\nb"), json!("a\u{0}b"), json!("a\u{1b}")]),
-            ("description", vec![json!(longer), json!("a\u{0}")]),
+            ("name", vec![json!(""), json!(" \u{a0}"), json!(long), json!("a\nb"), json!("a\u{0}b"), json!("a\u{1b}"),
+                json!("a\u{202e}b"), json!("a\u{200e}")]),
+            ("description", vec![json!(longer), json!("a\u{0}"), json!("a\u{2067}b")]),
             ("criteria", vec![json!(longer), json!("a\u{7}")]),
             ("category", vec![json!(""), json!("x".repeat(51)), json!("a\nb")]),
             ("iconUrl", vec![json!(""), json!("badge.png"), json!("javascript:alert(1)"), json!("ftp://school.example/a"),

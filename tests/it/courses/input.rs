@@ -33,6 +33,8 @@ on_both! {
             (&admin, "createCourse", json!({"title": "a\u{0}b", "lessons": []}), bad, &["title"]),
             (&admin, "createCourse", json!({"title": "a", "lessons": ["One", ""]}), bad, &["lessons", "1"]),
             (&admin, "createCourse", json!({"title": "a", "lessons": ["\u{1b}"]}), bad, &["lessons", "0"]),
+            (&admin, "createCourse", json!({"title": "a\u{202d}b", "lessons": []}), bad, &["title"]),
+            (&admin, "createCourse", json!({"title": "a", "lessons": ["a\u{200b}"]}), bad, &["lessons", "0"]),
             (&admin, "createCourse", json!({"title": "a", "lessons": crowd}), bad, &["lessons"]),
             (&admin, "createCourse", json!({"title": "a", "lessons": [], "teacherId": "x"}), bad, &["teacherId"]),
             (&admin, "createCourse", json!({"title": "a", "lessons": [], "teacherId": ada_id}), bad, &["teacherId"]),

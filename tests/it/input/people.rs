@@ -23,6 +23,7 @@ on_both! {
             AND timezone = 'Asia/Tokyo' AND locale = 'pt-BR' AND role = 'student' AND referred_by IS NOT NULL";
         let kept = Kept::of(&w).await;
         let name = invalid(&["displayName"], "one line of 1 to 100 letters (at most 1000 bytes), without control characters");
+        let hidden = invalid(&["displayName"], "readers cannot see or which changes the direction of the text: remove it");
         let email = invalid(&["email"], "send one such as ada@school.example");
         let zone = invalid(&["timezone"], "send a name such as Europe/Berlin");
         let locale = invalid(&["locale"], "send one such as en or pt-BR");
@@ -44,6 +45,14 @@ on_both! {
             (json!({"displayName": "x".repeat(101)}), name),
             (json!({"displayName": "Ada\r\nBcc: all@school.example"}), name),
             (json!({"displayName": "A\u{0}da"}), name),
+            (json!({"displayName": "Ada\u{202e}gpj.exe"}), hidden),
+            (json!({"displayName": "\u{2066}Ada\u{2069}"}), hidden),
+            (json!({"displayName": "A\u{200b}da"}), hidden),
+            (json!({"displayName": "A\u{200d}da"}), hidden),
+            (json!({"displayName": "Ada\u{feff}"}), hidden),
+            (json!({"displayName": "Ada\u{e0041}"}), hidden),
+            (json!({"displayName": "Ada\u{200f}"}), hidden),
+            (json!({"email": "ada\u{202e}@school.example"}), email),
             // One letter on a screen, and more than a kilobyte.
             (json!({"displayName": format!("a{}", "\u{301}".repeat(600))}), name),
             (json!({"email": ""}), email),
@@ -81,6 +90,21 @@ on_both! {
             assert_eq!(w.database.number(unchanged).await, 1, "{fault}");
         }
         w.upsert(ada, json!({"referredBy": eve})).await;
+        w.finish().await;
+    }
+
+    async fn a_name_of_a_token_is_cleaned_and_its_bearer_signs_in(w: World) {
+        let keys = plaudit::auth::token::Keys::load(&w.config.auth).unwrap();
+        for (named, shown) in [
+            ("A\u{202e}d\u{200b}a", "Ada".to_owned()),
+            ("👩\u{200d}🚀 Zoe\u{301}", "👩\u{200d}🚀 Zoé".to_owned()),
+        ] {
+            let id = Uuid::new_v4();
+            let ttl = chrono::TimeDelta::hours(1);
+            let token = keys.mint(&id.to_string(), Role::Student, Some(named), ttl, w.clock.now()).unwrap();
+            let answer = Client::new(w.url(), Some(token)).ask("{ me { displayName } }", json!({})).await;
+            assert_eq!(*answer.data(), json!({"me": {"displayName": shown}}), "{named:?}");
+        }
         w.finish().await;
     }
 

@@ -102,7 +102,8 @@ pub(crate) struct Activity {
     /// Whether an event of this kind makes its local day an active one.
     #[serde(default = "yes")]
     pub(crate) counts_for_streak: bool,
-    /// Whether a person may record it about themselves.
+    /// Whether a person may record it about themselves, shortly after it happened. The daily cap of such a record
+    /// is that of the day of recording.
     #[serde(default)]
     pub(crate) self_reportable: bool,
     /// Which act of the product feeds it. An act feeds one activity of all packs loaded together, whose events

@@ -168,6 +168,50 @@ fn a_daily_cap_holds_whatever_the_batches() {
 }
 
 #[test]
+fn own_reports_share_the_cap_of_the_day_on_which_they_are_recorded() {
+    let (catalog, mut school) = (catalog(), school());
+    let read = |number: usize, minutes| event(&catalog, number, 2, minutes, "read", json!({}));
+    let reported = |number: usize, minutes| Event {
+        reported_on: Some(read(0, 3_000).local_date),
+        ..read(number, minutes)
+    };
+    let batch = [reported(0, 60), read(1, 61), reported(2, 1_500), reported(3, 3_000), read(4, 3_001)];
+    let step = school.record(&catalog, &batch).unwrap();
+    assert_eq!(step.gains.iter().map(|gain| gain.base).collect::<Vec<_>>(), [20, 20, 20, 10, 0]);
+    let rebuilt = engine::rebuild(&catalog, &school.events_of(person(2)));
+    assert_eq!((rebuilt.base_xp, rebuilt.day_totals), (70, school.people[&person(2)].day_totals.clone()));
+}
+
+#[test]
+fn everything_that_does_not_fit_is_found_at_once() {
+    let (catalog, mut school) = (catalog(), school());
+    let grant = |number, amount: i64| event(&catalog, number, 0, 0, "granted", json!({ "amount": amount }));
+    let state = |xp: i64, school: &mut School| {
+        let kept = school.people.get_mut(&person(0)).unwrap();
+        kept.xp = xp;
+        kept.awards.extend(catalog.achievements().iter().map(|achievement| {
+            let held =
+                engine::Held { cause: engine::Cause::Person, xp_bonus: 0, revoked: false, flagged: false };
+            ((achievement.id, 1), held)
+        }));
+        engine::State { people: [(person(0), school.whole(person(0)))].into() }
+    };
+    let again = |amount| Event { id: uuid::Uuid::from_u128(9), ..grant(3, amount) };
+    // The third has the identity of the second, which does not fit, and the last that of a folded one.
+    let batch = [grant(1, 5), grant(3, 3), again(2), grant(4, 1), again(3)];
+    let overflows = engine::overflows(&catalog, state(2_147_483_640, &mut school), &batch);
+    assert_eq!(overflows.iter().map(|overflow| overflow.event).collect::<Vec<_>>(), [1, 3]);
+    // What is left fits, and is what `advance` refuses to find one after the other.
+    let fitting: Vec<Event> = [0, 2].iter().map(|at: &usize| batch[*at].clone()).collect();
+    assert!(engine::advance(&catalog, state(2_147_483_640, &mut school), &fitting).is_ok());
+    assert_eq!(
+        engine::advance(&catalog, state(2_147_483_640, &mut school), &batch[..2]).unwrap_err(),
+        overflows[0]
+    );
+    assert!(engine::overflows(&catalog, state(0, &mut school), &batch).is_empty());
+}
+
+#[test]
 fn what_takes_xp_too_far_is_named_and_nothing_of_it_is_kept() {
     let (catalog, mut school) = (catalog(), school());
     let kept = school.people.get_mut(&person(0)).unwrap();

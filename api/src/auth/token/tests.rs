@@ -124,6 +124,7 @@ fn every_wrong_claim_is_refused_with_what_would_be_right() {
     let person = "The token's sub is wrong: a person is named by a UUID that is not nil.";
     let service = "The token's sub is wrong: a service is named by 1 to 128 bytes of visible text.";
     let reserved = "The token's sub is wrong: the name plaudit is reserved; name the sending system.";
+    let uuid = "The token's sub is wrong: a service's sub must not be a UUID; name the sending system.";
     let role = "The token's role must be one of super_admin, admin, teacher, student, parent, service.";
     let name = "The token's name must be a text, or left out.";
     let control = "The token's name is wrong: a name has no control characters.";
@@ -168,6 +169,10 @@ fn every_wrong_claim_is_refused_with_what_would_be_right() {
         (json!({"sub": "por\u{0}tal", "role": "service"}), service),
         (json!({"sub": "por\u{200b}tal", "role": "service"}), service),
         (json!({"sub": "x".repeat(129), "role": "service"}), service),
+        (json!({"sub": "0198c0de-0000-7000-8000-00000000000a", "role": "service"}), uuid),
+        (json!({"sub": "0198C0DE00007000800000000000000A", "role": "service"}), uuid),
+        (json!({"sub": "{0198c0de-0000-7000-8000-00000000000a}", "role": "service"}), uuid),
+        (json!({"sub": "urn:uuid:0198c0de-0000-7000-8000-00000000000a", "role": "service"}), uuid),
         (json!({"sub": "plaudit", "role": "service"}), reserved),
         (json!({"sub": "Plaudit", "role": "service"}), reserved),
         (json!({"role": null}), role),

@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 
 use super::{Admission, Connection, Full};
 use crate::config::Limits;
+use crate::telemetry::Telemetry;
 
 fn admission(connections: usize, per_address: usize) -> Arc<Admission> {
     let limits = Limits { connections, connections_per_address: per_address, ..Limits::default() };

@@ -169,7 +169,7 @@ impl<E: Executor> Talk<E> {
             Some(Value::String(text)) => {
                 let believed = identity::of_authorization(&self.site.app, text).await;
                 believed.map_err(|failure| {
-                    let address = Subject::of(None, Some(self.address));
+                    let address = Subject::of(None, self.address);
                     // A failure of the database is not the client's, and costs nothing.
                     let limited = match failure {
                         Failure::Refused(_) => charge_bad_request(&self.site.app, &address).err(),
@@ -223,7 +223,7 @@ impl<E: Executor> Talk<E> {
             };
         }
         self.check_token()?;
-        let subject = Subject::of(client.identity.actor.as_ref(), Some(self.address));
+        let subject = Subject::of(client.identity.actor.as_ref(), self.address);
         match prepare(&self.site.app, caller, subject, params) {
             Ok(operation) => {
                 let patience = Duration::from_secs(self.site.limits.request_seconds);

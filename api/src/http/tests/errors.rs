@@ -9,6 +9,7 @@ use crate::config::Limits;
 use crate::http::answer::{Tone, server_error};
 use crate::http::media::Media;
 use crate::refusal::{Code, Refusal};
+use crate::telemetry::Telemetry;
 
 #[tokio::test]
 async fn every_answer_has_an_id_of_ours_and_careful_headers() {
@@ -60,7 +61,12 @@ async fn every_refusal_is_json_with_a_code() {
 fn an_operation_refused_for_a_spent_budget_is_429_with_the_time_to_wait() {
     let limited = Refusal::rate_limited("Too much (limits.x).", std::time::Duration::from_millis(2_500));
     for media in [Media::Json, Media::GraphqlResponse] {
-        let tone = Tone { media, request_id: "r".into(), limits: Limits::default().into() };
+        let tone = Tone {
+            media,
+            request_id: "r".into(),
+            limits: Limits::default().into(),
+            telemetry: Telemetry::new(),
+        };
         let refused = |refusal: &Refusal| {
             let response = Response::from_errors(vec![server_error(refusal)]);
             let answer = tone.executed(response);
@@ -88,7 +94,7 @@ async fn an_unknown_address_is_told_so_as_json() {
 #[test]
 fn an_error_that_has_a_code_keeps_it() {
     let mut errors = vec![server_error(&Refusal::invalid(["input", "id"], "wrong").because("ID_REUSED"))];
-    crate::http::answer::dress(&mut errors, "r-1", &Limits::default());
+    crate::http::answer::dress(&mut errors, "r-1", &Limits::default(), &Telemetry::new());
     assert_eq!(
         serde_json::to_value(&errors).unwrap(),
         json!([{ "message": "wrong", "extensions":

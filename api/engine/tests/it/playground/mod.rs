@@ -77,6 +77,7 @@ pub(crate) fn event(
         occurred_at,
         local_date: there.date,
         local_hour: there.hour,
+        reported_on: None,
         attributes: catalog.parse_attributes(declared, Some(&attributes)).unwrap(),
     }
 }

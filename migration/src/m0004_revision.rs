@@ -1,16 +1,16 @@
-//! Step 3: who earned an achievement, in the order of its board, in one index.
+//! Step 4: a counter that tells servers when the catalogue or a badge has changed.
 
 use sea_orm_migration::sea_orm::DbErr;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};
 
 use crate::spelling::run;
 
-/// The third step.
+/// The fourth step.
 pub(crate) struct Migration;
 
 impl MigrationName for Migration {
     fn name(&self) -> &'static str {
-        "m0003_boards"
+        "m0004_revision"
     }
 }
 
@@ -22,7 +22,9 @@ impl MigrationTrait for Migration {
 }
 
 const STATEMENTS: &[&str] = &[
-    "DROP INDEX awards_of_achievement",
-    "CREATE INDEX awards_of_achievement ON awards (achievement_id, earned_at, person_id, occurrence) \
-     WHERE revoked_at IS NULL",
+    "CREATE TABLE catalogue_revision (
+        id smallint NOT NULL PRIMARY KEY CHECK (id = 1),
+        revision bigint NOT NULL
+    )",
+    "INSERT INTO catalogue_revision (id, revision) VALUES (1, 0)",
 ];

@@ -1,0 +1,69 @@
+//! What a catalogue decides differently from the one before it.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::{Achievement, Activity, Catalog};
+use crate::metric::Metric;
+
+impl Catalog {
+    /// Whether both decide the same whatever happens: they differ at most in what is shown, such as names,
+    /// descriptions, categories and rarities.
+    #[must_use]
+    pub fn decides_like(&self, other: &Self) -> bool {
+        let derivations = |catalog: &Self| -> Vec<(usize, i64, usize)> {
+            let all = catalog.derivations.iter();
+            all.map(|derivation| (derivation.metric, derivation.target, derivation.activity)).collect()
+        };
+        self.level_step == other.level_step
+            && self.metrics == other.metrics
+            && derivations(self) == derivations(other)
+            && all_alike(&self.activities, &other.activities, Activity::decides_like)
+            && all_alike(&self.achievements, &other.achievements, Achievement::decides_like)
+    }
+
+    /// The metrics that `before` does not have.
+    pub fn new_metrics(&self, before: Option<&Self>) -> BTreeSet<Uuid> {
+        let is_new = |metric: &&Metric| before.is_none_or(|before| before.metric(metric.id).is_none());
+        self.metrics.iter().filter(is_new).map(Metric::id).collect()
+    }
+
+    /// The capped activities whose totals of a day `before` does not keep, or keeps by other amounts, by key.
+    pub fn newly_capped(&self, before: Option<&Self>) -> BTreeSet<&str> {
+        let is_kept = |activity: &Activity| {
+            let known = before.and_then(|before| before.activity(&activity.key));
+            known.is_some_and(|known| known.daily_cap.is_some() && known.reward == activity.reward)
+        };
+        let capped = self.activities.iter().filter(|activity| activity.daily_cap.is_some());
+        capped.filter(|activity| !is_kept(activity)).map(|activity| activity.key.as_str()).collect()
+    }
+}
+
+impl Activity {
+    fn decides_like(&self, other: &Self) -> bool {
+        self.key == other.key
+            && self.on == other.on
+            && self.counts_for_streak == other.counts_for_streak
+            && self.daily_cap == other.daily_cap
+            && self.reward == other.reward
+            && self.metrics == other.metrics
+    }
+}
+
+impl Achievement {
+    fn decides_like(&self, other: &Self) -> bool {
+        self.id == other.id
+            && self.xp_bonus == other.xp_bonus
+            && self.repeatable == other.repeatable
+            && self.state == other.state
+            && self.awarded_by == other.awarded_by
+            && self.window == other.window
+            && self.rule == other.rule
+            && self.gates == other.gates
+    }
+}
+
+fn all_alike<T>(these: &[T], those: &[T], alike: impl Fn(&T, &T) -> bool) -> bool {
+    these.len() == those.len() && these.iter().zip(those).all(|(this, that)| alike(this, that))
+}

@@ -1,0 +1,128 @@
+//! Proofs that `policy` issues: the people an actor may do one action to, and that a person is one of them.
+//! Each proof carries its action. Used for another action, it reaches nobody.
+
+use uuid::Uuid;
+
+use super::Actor;
+use super::policy::{Action, Relation, Whom, whom};
+
+/// The people to whom one actor may do one action. The store turns it into SQL and issues [`Seen`] for the people
+/// that it finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach {
+    action: Action,
+    extent: Extent,
+}
+
+/// A set of people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// No person.
+    Nobody,
+    /// All people.
+    Everybody,
+    /// The people who stand to the actor in one of these relations.
+    Related {
+        /// The actor.
+        me: Uuid,
+        /// The relations.
+        relations: &'static [Relation],
+    },
+}
+
+impl Reach {
+    /// What the table says of this actor and action. Relations of an actor who is no person reach nobody.
+    pub(super) fn of(actor: &Actor, action: Action) -> Self {
+        let extent = match (whom(action, actor.role()), actor.person()) {
+            (Whom::Everybody, _) => Extent::Everybody,
+            (Whom::Only(relations), Some(me)) => Extent::Related { me, relations },
+            (Whom::Only(_), None) | (Whom::Nobody, _) => Extent::Nobody,
+        };
+        Self { action, extent }
+    }
+
+    /// Whether it is everybody.
+    #[must_use]
+    pub fn is_everybody(&self) -> bool {
+        self.extent == Extent::Everybody
+    }
+
+    /// The people for its own action, whichever that is.
+    pub(crate) fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// The people for a statement that serves these actions: nobody if the reach is for another one.
+    pub(crate) fn extent_for(&self, actions: &[Action]) -> Extent {
+        if actions.contains(&self.action) { self.extent } else { Extent::Nobody }
+    }
+
+    /// The proof for a person whom a statement found within this reach. For `store` alone.
+    pub(crate) fn found(&self, person: Uuid) -> Seen {
+        Seen { person, action: self.action }
+    }
+}
+
+/// Proof that an actor may do one action to this person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Seen {
+    person: Uuid,
+    action: Action,
+}
+
+impl Seen {
+    /// Whose record it is.
+    #[must_use]
+    pub fn person(&self) -> Uuid {
+        self.person
+    }
+
+    /// The person, if the proof is for one of these actions.
+    pub(crate) fn person_for(&self, actions: &[Action]) -> Option<Uuid> {
+        Some(self.person).filter(|_| actions.contains(&self.action))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Role;
+    use super::*;
+
+    fn actor(role: Role) -> Actor {
+        match role {
+            Role::Service => Actor::Service { source: "school".into() },
+            role => Actor::Person { id: Uuid::from_u128(7), role },
+        }
+    }
+
+    #[test]
+    fn a_reach_is_what_the_table_says_and_nobody_for_any_other_action() {
+        for action in Action::ALL {
+            for role in Role::ALL {
+                let reach = Reach::of(&actor(role), action);
+                let me = Uuid::from_u128(7);
+                let expected = match whom(action, role) {
+                    Whom::Nobody => Extent::Nobody,
+                    Whom::Everybody => Extent::Everybody,
+                    Whom::Only(relations) => Extent::Related { me, relations },
+                };
+                assert_eq!(reach.extent_for(&[action]), expected, "{action:?} {role:?}");
+                for other in Action::ALL.into_iter().filter(|other| *other != action) {
+                    assert_eq!(reach.extent_for(&[other]), Extent::Nobody, "{action:?} as {other:?}");
+                }
+                let seen = reach.found(me);
+                assert_eq!((seen.person_for(&[action]), seen.person_for(&[])), (Some(me), None));
+            }
+        }
+    }
+
+    #[test]
+    fn relations_of_an_actor_who_is_no_person_reach_nobody() {
+        let service = actor(Role::Service);
+        for action in Action::ALL {
+            let is_related = matches!(Reach::of(&service, action).extent(), Extent::Related { .. });
+            assert!(!is_related, "{action:?}");
+        }
+        assert_eq!(Reach::of(&service, Action::AwardBadge).extent(), Extent::Nobody);
+    }
+}

@@ -1,0 +1,36 @@
+//! Which rows of a batch do not fit: found all at once, so that refusing them costs one more attempt, not one each.
+
+use std::collections::{BTreeSet, HashMap};
+
+use engine::{Catalog, Event};
+use uuid::Uuid;
+
+use super::advance::{load, referrers};
+use super::ingest::{Fresh, Spot};
+use crate::refusal::{Code, Refusal};
+use crate::store::{self, Txn, people};
+
+/// The rows that would take XP or a count too far, if the others are folded in order. `before` has the people of
+/// the batch. Writes nothing.
+pub(super) async fn rows(
+    txn: &Txn,
+    catalog: &Catalog,
+    fresh: &Fresh,
+    before: &HashMap<Uuid, people::Row>,
+) -> Result<Vec<(Spot, Refusal)>, store::Error> {
+    let repeats = fresh.repeats.iter().map(|(spot, event)| (*spot, event));
+    let mut rows: Vec<(Spot, &Event)> =
+        fresh.spots.iter().copied().zip(&fresh.events).chain(repeats).collect();
+    rows.sort_by_key(|(spot, _)| *spot);
+    let events: Vec<Event> = rows.iter().map(|(_, event)| (*event).clone()).collect();
+    let referrers = referrers(&events, before.values());
+    let needs = engine::needs(catalog, &events, &referrers);
+    let wanted: BTreeSet<Uuid> = needs.people.keys().copied().collect();
+    let people = people::by_ids(txn, wanted).await?;
+    let loaded = load(txn, catalog, &people, &needs, &events, referrers).await?;
+    let overflows = engine::overflows(catalog, loaded.state, &events).into_iter().filter_map(|overflow| {
+        let (spot, _) = rows.get(overflow.event)?;
+        Some((*spot, Refusal::new(Code::InvalidInput, overflow.message).at(["attributes"])))
+    });
+    Ok(overflows.collect())
+}

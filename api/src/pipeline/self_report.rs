@@ -1,0 +1,62 @@
+//! Events that people report about themselves: when they may have happened, and what the audit log keeps of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+
+use super::Submission;
+use super::ingest::Fresh;
+use super::validate::Parsed;
+use crate::audit::{Author, Report};
+use crate::refusal::Refusal;
+use crate::store::people;
+
+/// The time in which an event must lie that a person reports about themselves. Its end is that of every event.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Period {
+    earliest: DateTime<Utc>,
+    hours: u64,
+}
+
+impl Period {
+    /// The last `hours` before `now`.
+    pub(super) fn before(now: DateTime<Utc>, hours: u64) -> Self {
+        let length = i64::try_from(hours).ok().and_then(TimeDelta::try_hours).unwrap_or(TimeDelta::MAX);
+        Self { earliest: now.checked_sub_signed(length).unwrap_or(DateTime::UNIX_EPOCH), hours }
+    }
+
+    /// Why this person cannot report this event; none for events that others report.
+    pub(super) fn refuses(&self, row: &Parsed, person: &people::Row) -> Option<Refusal> {
+        let at = row.occurred_at.filter(|_| row.is_own_report)?;
+        let message = if at < self.earliest {
+            format!(
+                "You can report your own events up to {} hours after they happened (limits.self_report_hours): \
+                 send a later time, or ask an admin to record the event.",
+                self.hours
+            )
+        } else if at < person.created_at.trunc_subsecs(3) {
+            "The time lies before your account was created: send a later time, or ask an admin to record the \
+             event."
+                .to_owned()
+        } else {
+            return None;
+        };
+        Some(Refusal::invalid(["occurredAt"], message).because("TOO_EARLY"))
+    }
+}
+
+/// The new own reports, one entry for each request and activity.
+pub(super) fn reports<'a>(submissions: &'a [Submission], fresh: &'a Fresh) -> Vec<(&'a Author, Report)> {
+    let mut counts: BTreeMap<(usize, &Arc<str>), i64> = BTreeMap::new();
+    for ((at, _), event) in fresh.spots.iter().zip(&fresh.events) {
+        if event.reported_on.is_some() {
+            *counts.entry((*at, &event.activity)).or_insert(0) += 1;
+        }
+    }
+    let reports = counts.into_iter().filter_map(|((at, activity), events)| {
+        let author = submissions.get(at)?.author.as_ref()?;
+        Some((author, Report { activity: activity.to_string(), events }))
+    });
+    reports.collect()
+}

@@ -1,0 +1,155 @@
+//! Characters that a reader cannot see: invisible ones, and those that change the direction of the text around
+//! them. Two names that look the same must not differ in them. Joiners and variation selectors are kept where a
+//! script or an emoji needs them.
+
+use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, ExtendedPictographic, JoiningType};
+use icu_properties::{CodePointMapData, CodePointSetData};
+use unicode_normalization::char::canonical_combining_class;
+
+/// The combining class of the signs that join consonants in the scripts of India.
+const VIRAMA: u8 = 9;
+
+/// Where a text is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A name or a title, beside other text.
+    Name,
+    /// A note or a description, by itself: it may have marks that give neutral characters a direction.
+    Note,
+}
+
+/// The first hidden character that does not belong into such a text.
+pub(crate) fn first(text: &str, kind: Kind) -> Option<char> {
+    let letters: Vec<char> = text.chars().collect();
+    let hidden = (0..letters.len()).find(|at| is_hidden(&letters, *at, kind))?;
+    letters.get(hidden).copied()
+}
+
+/// The text without the hidden characters that do not belong into a name.
+pub(crate) fn removed(text: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    let seen = (0..letters.len()).filter(|at| !is_hidden(&letters, *at, Kind::Name));
+    seen.filter_map(|at| letters.get(at)).collect()
+}
+
+fn is_hidden(letters: &[char], at: usize, kind: Kind) -> bool {
+    let Some(letter) = letters.get(at).copied() else { return false };
+    let before = at.checked_sub(1).and_then(|at| letters.get(at)).copied();
+    let after = letters.get(at.saturating_add(1)).copied();
+    match letter {
+        _ if letter.is_ascii() => false,
+        '\u{200e}' | '\u{200f}' | '\u{61c}' => kind == Kind::Name,
+        '\u{200c}' | '\u{200d}' => !joins(before, after),
+        _ if is_selector(letter) => !before.is_some_and(is_selectable),
+        // Annotations are hidden where they are supported, and nowhere else.
+        '\u{fff9}'..='\u{fffb}' => true,
+        _ => is_invisible(letter) || CodePointSetData::new::<BidiControl>().contains(letter),
+    }
+}
+
+/// Whether a joiner between these two changes how they are written.
+fn joins(before: Option<char>, after: Option<char>) -> bool {
+    let is_virama = |letter: Option<char>| letter.map(canonical_combining_class) == Some(VIRAMA);
+    if is_virama(before) || is_virama(after) {
+        return true;
+    }
+    let Some(before) = before.filter(|letter| !is_joiner(*letter)) else { return false };
+    let pictures = CodePointSetData::new::<ExtendedPictographic>();
+    let ends_emoji = pictures.contains(before) || matches!(before, '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}');
+    match after {
+        Some(after) if ends_emoji => pictures.contains(after),
+        Some(after) => !is_joiner(after) && is_cursive(before) && is_cursive(after),
+        None => is_cursive(before),
+    }
+}
+
+fn is_joiner(letter: char) -> bool {
+    matches!(letter, '\u{200c}' | '\u{200d}')
+}
+
+/// Whether the letter is connected with its neighbours, as in Arabic.
+fn is_cursive(letter: char) -> bool {
+    CodePointMapData::<JoiningType>::new().get(letter) != JoiningType::NonJoining
+}
+
+/// Whether the character chooses between the forms of the one before it.
+fn is_selector(letter: char) -> bool {
+    matches!(letter, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{180b}'..='\u{180d}' | '\u{180f}')
+}
+
+/// Whether the character may have several forms. Digits are among them: an emoji of a key begins with one.
+fn is_selectable(letter: char) -> bool {
+    !letter.is_whitespace() && !letter.is_ascii_alphabetic() && !letter.is_control() && !is_invisible(letter)
+}
+
+fn is_invisible(letter: char) -> bool {
+    CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_can_see_is_hidden_wherever_it_stands() {
+        let hidden = ('\u{202a}'..='\u{202e}')
+            .chain('\u{2066}'..='\u{2069}')
+            .chain('\u{2060}'..='\u{2064}')
+            .chain('\u{fff9}'..='\u{fffb}')
+            .chain([
+                '\u{ad}', '\u{34f}', '\u{115f}', '\u{180e}', '\u{200b}', '\u{3164}', '\u{feff}', '\u{ffa0}',
+            ])
+            .chain(['\u{e0001}', '\u{e0041}', '\u{e007f}', '\u{1d173}', '\u{206a}']);
+        for letter in hidden {
+            for text in [format!("A{letter}da"), format!("{letter}Ada"), format!("Ada{letter}")] {
+                assert_eq!(first(&text, Kind::Name), Some(letter), "{letter:?}");
+                assert_eq!(first(&text, Kind::Note), Some(letter), "{letter:?}");
+                assert_eq!(removed(&text), "Ada");
+            }
+        }
+    }
+
+    #[test]
+    fn marks_of_direction_belong_into_notes_only() {
+        for mark in ['\u{200e}', '\u{200f}', '\u{61c}'] {
+            let text = format!("C++{mark} שלום");
+            assert_eq!((first(&text, Kind::Name), first(&text, Kind::Note)), (Some(mark), None));
+            assert_eq!(removed(&text), "C++ שלום");
+        }
+    }
+
+    #[test]
+    fn joiners_and_selectors_stay_where_writing_needs_them() {
+        for text in [
+            "👩‍👩‍👧‍👦",
+            "👩🏽‍🚀",
+            "❤️‍🔥",
+            "🏳️‍🌈",
+            "1️⃣",
+            "☀️",
+            "می‌خواهم",
+            "ه‍",
+            "क्‍ष",
+            "ක්‍ෂ",
+            "র‍্য",
+            "葛\u{e0100}飾",
+            "Zoë O'Neill-Müller",
+            "日本語 한국어 Ελληνικά Ћирилица",
+        ] {
+            assert_eq!((first(text, Kind::Name), removed(text)), (None, text.to_owned()), "{text}");
+        }
+        for (text, seen) in [
+            ("A\u{200d}da", "Ada"),
+            ("Ada\u{200c}", "Ada"),
+            ("\u{200d}Ada", "Ada"),
+            ("A\u{fe0f}da", "Ada"),
+            ("\u{fe0f}Ada", "Ada"),
+            ("日\u{200d}本", "日本"),
+            ("👩\u{200d}Ada", "👩Ada"),
+            ("☀\u{fe0f}\u{fe0f}\u{fe0e}", "☀\u{fe0f}"),
+        ] {
+            assert!(first(text, Kind::Name).is_some(), "{text:?}");
+            assert_eq!(removed(text), seen, "{text:?}");
+        }
+    }
+}

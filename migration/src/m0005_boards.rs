@@ -1,0 +1,28 @@
+//! Step 3: who earned an achievement, in the order of its board, in one index.
+
+use sea_orm_migration::sea_orm::DbErr;
+use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};
+
+use crate::spelling::run;
+
+/// The third step.
+pub(crate) struct Migration;
+
+impl MigrationName for Migration {
+    fn name(&self) -> &'static str {
+        "m0005_boards"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run(manager, STATEMENTS).await
+    }
+}
+
+const STATEMENTS: &[&str] = &[
+    "DROP INDEX awards_of_achievement",
+    "CREATE INDEX awards_of_achievement ON awards (achievement_id, earned_at, person_id, occurrence) \
+     WHERE revoked_at IS NULL",
+];
