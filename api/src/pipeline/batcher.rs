@@ -183,8 +183,8 @@ mod tests {
         let stop = tokio::sync::watch::Sender::new(false);
         let running = tokio::spawn(queue.run(app.clone(), stop.subscribe()));
         let pass = async |seconds: u64| {
-            for _ in 0..seconds {
-                advance(Duration::from_secs(1)).await;
+            for _ in 0..seconds * 10 {
+                advance(Duration::from_millis(100)).await;
                 tokio::task::yield_now().await;
             }
         };
