@@ -191,7 +191,7 @@ impl Database {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), Error> {
-        let answer = async { Ok(self.pools.reserved.session().await?.ping().await.map_err(unanswered)?) };
+        let answer = async { self.pools.reserved.session().await?.ping().await.map_err(unanswered) };
         match tokio::time::timeout(PING, answer).await {
             Ok(answer) => answer,
             Err(_) => {
