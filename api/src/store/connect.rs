@@ -259,7 +259,7 @@ impl Database {
 
 /// Returns within a second if the database answers over a connection of this pool.
 async fn within_a_second(pool: &Pool) -> Result<(), Error> {
-    let answer = async { Ok(pool.session().await?.ping().await.map_err(unanswered)?) };
+    let answer = async { pool.session().await?.ping().await.map_err(unanswered) };
     match tokio::time::timeout(PING, answer).await {
         Ok(answer) => answer,
         Err(_) => {

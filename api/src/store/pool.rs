@@ -60,7 +60,7 @@ impl managed::Manager for Opener {
     async fn create(&self) -> Result<Pooled, sqlx::Error> {
         loop {
             let era = self.era.now();
-            match Driver::open(&self.options).await {
+            match Box::pin(Driver::open(&self.options)).await {
                 Ok(driver) => return Ok(Pooled { driver, in_transaction: false, era }),
                 // The database is being started: the pool's deadline ends the attempts.
                 Err(error) if is_starting(&error) => tokio::time::sleep(PAUSE).await,
@@ -77,7 +77,7 @@ impl managed::Manager for Opener {
             return Err(RecycleError::message("the connection is of an earlier era"));
         }
         if metrics.last_used() >= IDLE {
-            match tokio::time::timeout(SIGN_OF_LIFE, pooled.driver.ping()).await {
+            match tokio::time::timeout(SIGN_OF_LIFE, Box::pin(pooled.driver.ping())).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
                     self.era.end();
@@ -157,7 +157,7 @@ impl Pool {
     /// A connection for one caller.
     pub(super) async fn session(&self) -> Result<Session, DbErr> {
         let began = Instant::now();
-        let got = self.pool.get().await;
+        let got = Box::pin(self.pool.get()).await;
         let waited = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.waited.fetch_add(waited, Ordering::Relaxed);
         let connection: Object<Opener> = got.map_err(|error| match error {

@@ -49,38 +49,38 @@ impl Session {
         self.answer = self.answer.max(LONG);
     }
 
-    /// Runs a statement.
+    /// Runs a statement. The driver's futures are large, here and below: on the heap they do not use up the stack.
     pub(super) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, sqlx::Error> {
         let limit = self.answer;
-        let ran = timeout(limit, self.enter(Amid::Statement)?.driver.execute(statement)).await;
+        let ran = timeout(limit, Box::pin(self.enter(Amid::Statement)?.driver.execute(statement))).await;
         self.leave(ran)
     }
 
     /// Runs a text as it is.
     pub(super) async fn execute_text(&mut self, text: &str) -> Result<ExecResult, sqlx::Error> {
         let limit = self.answer;
-        let ran = timeout(limit, self.enter(Amid::Statement)?.driver.execute_text(text)).await;
+        let ran = timeout(limit, Box::pin(self.enter(Amid::Statement)?.driver.execute_text(text))).await;
         self.leave(ran)
     }
 
     /// The first row of a query.
     pub(super) async fn one(&mut self, statement: Statement) -> Result<Option<QueryResult>, sqlx::Error> {
         let limit = self.answer;
-        let ran = timeout(limit, self.enter(Amid::Statement)?.driver.one(statement)).await;
+        let ran = timeout(limit, Box::pin(self.enter(Amid::Statement)?.driver.one(statement))).await;
         self.leave(ran)
     }
 
     /// All rows of a query.
     pub(super) async fn all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, sqlx::Error> {
         let limit = self.answer;
-        let ran = timeout(limit, self.enter(Amid::Statement)?.driver.all(statement)).await;
+        let ran = timeout(limit, Box::pin(self.enter(Amid::Statement)?.driver.all(statement))).await;
         self.leave(ran)
     }
 
     /// Waits for a sign of life.
     pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
         let limit = self.answer;
-        let ran = timeout(limit, self.enter(Amid::Statement)?.driver.ping()).await;
+        let ran = timeout(limit, Box::pin(self.enter(Amid::Statement)?.driver.ping())).await;
         self.leave(ran)
     }
 
@@ -96,7 +96,7 @@ impl Session {
             return Err(sqlx::Error::Protocol("a transaction is open on the connection already".to_owned()));
         }
         pooled.in_transaction = true;
-        let ran = timeout(limit, pooled.driver.execute_text(text)).await;
+        let ran = timeout(limit, Box::pin(pooled.driver.execute_text(text))).await;
         self.leave_boundary(ran, true)
     }
 
@@ -111,7 +111,7 @@ impl Session {
             self.close();
             return Err(sqlx::Error::Protocol("no transaction is open on the connection".to_owned()));
         }
-        let ran = timeout(limit, pooled.driver.execute_text(text)).await;
+        let ran = timeout(limit, Box::pin(pooled.driver.execute_text(text))).await;
         self.leave_boundary(ran, false)
     }
 
