@@ -24,7 +24,7 @@ use tower::ServiceExt;
 
 use super::{Site, router};
 use crate::app::App;
-use crate::telemetry::{Held, Open};
+use crate::telemetry::{Counted, Open};
 
 /// The head of a request, address and headers together, is at most this long.
 const HEAD_BYTES: usize = 128 * 1024;
@@ -37,7 +37,7 @@ pub(super) struct Connection {
     /// The other end.
     pub(super) peer: SocketAddr,
     _place: Arc<OwnedSemaphorePermit>,
-    _counted: Option<Arc<Held>>,
+    _counted: Option<Arc<Counted>>,
 }
 
 /// Serves until `shutdown` resolves; then takes no more connections, closes sockets with 1012, lets requests
