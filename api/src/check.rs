@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::catalogue::Catalogue;
 use crate::config::Config;
-use crate::pipeline::rebuild::{Rebuilt, Stored};
+use crate::pipeline::rebuild::{Expected, Stored};
 use crate::pipeline::replay;
 use crate::start::{Refused, open_existing};
 use crate::store::dialect::take_time;
@@ -130,13 +130,13 @@ async fn check_page(
     for person in page {
         let (totals, held) = (totals.remove(&person.id), held.remove(&person.id).unwrap_or_default());
         let stored = Stored::read(txn, version, person.clone(), totals, held).await?;
-        let rebuilt = stored.rebuilt(catalog);
+        let expected = stored.expected(catalog);
         report.people += 1;
         report.events += stored.events.len();
         report.awards += stored.awards.len();
-        check_person(catalog, &stored, &rebuilt, report);
+        check_person(catalog, &stored, &expected, report);
         if person.referred_by.is_some() {
-            let metrics = rebuilt.folded.metrics;
+            let metrics = expected.folded.metrics;
             states.insert(person.id, PersonState { metrics, ..PersonState::default() });
         }
     }
@@ -180,9 +180,9 @@ async fn check_feed(txn: &Txn, report: &mut Report) -> Result<(), store::Error> 
 }
 
 /// Compares what is stored of one person with what follows, and adds the differences to the report.
-pub(crate) fn check_person(catalog: &Catalog, stored: &Stored, rebuilt: &Rebuilt, report: &mut Report) {
+pub(crate) fn check_person(catalog: &Catalog, stored: &Stored, expected: &Expected, report: &mut Report) {
     use Part::Aggregate;
-    let folded = &rebuilt.folded;
+    let folded = &expected.folded;
     let mut compare = Compare { person: Some(stored.person.id), report };
     compare.maps(Aggregate, "metric", stored.known_metrics(catalog).iter(), &folded.metrics);
     let members = stored.known_members(catalog);
@@ -191,14 +191,14 @@ pub(crate) fn check_person(catalog: &Catalog, stored: &Stored, rebuilt: &Rebuilt
     compare.maps(Aggregate, "capped day", stored.known_capped(catalog).iter(), &folded.day_totals);
 
     let streak = |of: &totals::Row| (of.last_active_on, of.streak_run, of.streak_longest);
-    let (kept, right) = (&stored.totals, &rebuilt.totals);
+    let (kept, right) = (&stored.totals, &expected.totals);
     let what = || "streak (last active on, run, longest)".to_owned();
     compare.of(Aggregate, what, streak(kept), streak(right));
     compare.of(Aggregate, || "XP".to_owned(), kept.xp, right.xp);
     compare.of(Aggregate, || "number of awards".to_owned(), kept.awards, right.awards);
     check_ledger(stored, folded.base_xp, &mut compare);
-    let due = due(catalog, &rebuilt.entitled.awards, right.xp);
-    check_awards(stored, &due, &rebuilt.misjudged, &mut compare);
+    let due = due(catalog, &expected.entitled.awards, right.xp);
+    check_awards(stored, &due, &expected.misjudged, &mut compare);
 
     let person = (
         stored.person.id,
@@ -207,8 +207,8 @@ pub(crate) fn check_person(catalog: &Catalog, stored: &Stored, rebuilt: &Rebuilt
         &stored.active,
         &folded.day_totals,
         streak(right),
-        &rebuilt.entitled.awards,
-        rebuilt.entitled.xp,
+        &expected.entitled.awards,
+        expected.entitled.xp,
     );
     report.digest = Uuid::new_v5(&report.digest, format!("{person:?}").as_bytes());
 }

@@ -110,15 +110,15 @@ async fn rebuild_person(
     person: Uuid,
 ) -> Result<Option<bool>, store::Error> {
     let Some((txn, stored)) = rebuild::lock(db, published.version, person).await? else { return Ok(None) };
-    let rebuilt = stored.rebuilt(&published.catalog);
+    let expected = stored.expected(&published.catalog);
     let mut report = Report::default();
-    check_person(&published.catalog, &stored, &rebuilt, &mut report);
+    check_person(&published.catalog, &stored, &expected, &mut report);
     // The ledger was right a moment ago. Whatever has happened to it since, nothing is derived from a wrong one.
     if report.differences.iter().any(|difference| difference.part == Part::Ledger) {
         txn.rollback().await;
         return Ok(Some(false));
     }
-    rebuild::write(&txn, &published.catalog, &stored, &rebuilt, clock.now()).await?;
+    rebuild::write(&txn, &published.catalog, &stored, &expected, clock.now()).await?;
     txn.commit().await?;
     Ok(Some(true))
 }

@@ -80,12 +80,12 @@ impl Bytes {
 /// Counts in a gauge until it is dropped.
 #[derive(Debug)]
 #[must_use = "it counts until it is dropped"]
-pub(crate) struct Held {
+pub(crate) struct Counted {
     gauge: Gauge,
     amount: i64,
 }
 
-impl Drop for Held {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.gauge.dec_by(self.amount);
     }
@@ -111,7 +111,7 @@ impl Telemetry {
     }
 
     /// Counts one of these as open until the guard is dropped.
-    pub(crate) fn open(&self, what: Open) -> Held {
+    pub(crate) fn open(&self, what: Open) -> Counted {
         let gauge = match what {
             Open::Connection => &self.0.connections,
             Open::Socket => &self.0.sockets,
@@ -121,7 +121,7 @@ impl Telemetry {
     }
 
     /// Counts these bytes until the guard is dropped.
-    pub(crate) fn bytes(&self, of: Bytes, amount: usize) -> Held {
+    pub(crate) fn bytes(&self, of: Bytes, amount: usize) -> Counted {
         let amount = i64::try_from(amount).unwrap_or(i64::MAX);
         hold(&self.0.bytes.get_or_create_owned(&of.label()), amount)
     }
@@ -179,9 +179,9 @@ impl Telemetry {
     }
 }
 
-fn hold(gauge: &Gauge, amount: i64) -> Held {
+fn hold(gauge: &Gauge, amount: i64) -> Counted {
     gauge.inc_by(amount);
-    Held { gauge: gauge.clone(), amount }
+    Counted { gauge: gauge.clone(), amount }
 }
 
 impl Metrics {

@@ -351,3 +351,14 @@ fn lengths_of_time_have_a_unit() {
         assert!(parse_span(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn the_operations_listener_is_off_and_has_an_address_of_its_own() {
+    assert_eq!(load(&[]).unwrap().operations_listen, None);
+    let loaded = load(&[("PLAUDIT_OPERATIONS_LISTEN", "127.0.0.1:9001")]).unwrap();
+    assert_eq!(loaded.operations_listen, Some(([127, 0, 0, 1], 9001).into()));
+    check_told(
+        load(&[("PLAUDIT_OPERATIONS_LISTEN", "127.0.0.1:8000")]),
+        &[("PLAUDIT_OPERATIONS_LISTEN", "is the address of `listen`; choose another port.")],
+    );
+}

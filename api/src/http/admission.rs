@@ -17,7 +17,7 @@ use super::quota::{Quota, Share};
 use super::{Site, around};
 use crate::config::Limits;
 use crate::refusal::{Code, Refusal};
-use crate::telemetry::{Held, Open, Telemetry};
+use crate::telemetry::{Counted, Open, Telemetry};
 
 /// Connections past a maximum that are answered at the same time; others are closed without an answer.
 const REFUSALS: usize = 256;
@@ -59,7 +59,7 @@ enum Place {
     Served {
         _whole: OwnedSemaphorePermit,
         _address: Option<Share<IpAddr>>,
-        _measured: Held,
+        _measured: Counted,
     },
     Refused {
         _shares: Vec<Share<Refused>>,

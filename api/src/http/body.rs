@@ -17,7 +17,7 @@ use crate::auth::Claims;
 use crate::budget::Subject;
 use crate::config::Limits;
 use crate::refusal::{Code, Refusal};
-use crate::telemetry::{Bytes, Held as Measured, Telemetry};
+use crate::telemetry::{Bytes, Counted, Telemetry};
 
 /// When a client should try again after the memory for bodies was full.
 const RETRY: Duration = Duration::from_secs(1);
@@ -66,7 +66,7 @@ pub(super) struct Held {
     most: usize,
     shares: Vec<(Share<Holder>, usize)>,
     /// The same bytes in the metrics, a guard for each time that the memory grew.
-    measured: Vec<Measured>,
+    measured: Vec<Counted>,
     telemetry: Telemetry,
 }
 

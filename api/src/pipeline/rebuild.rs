@@ -43,7 +43,7 @@ pub(crate) struct Stored {
 }
 
 /// What has to be stored of that person.
-pub(crate) struct Rebuilt {
+pub(crate) struct Expected {
     /// What their events fold to.
     pub(crate) folded: engine::Rebuilt,
     /// Their numbers.
@@ -84,7 +84,7 @@ impl Stored {
     }
 
     /// What follows from the events, the awards and the ledger, by this catalogue.
-    pub(crate) fn rebuilt(&self, catalog: &Catalog) -> Rebuilt {
+    pub(crate) fn expected(&self, catalog: &Catalog) -> Expected {
         let folded = engine::rebuild(catalog, &self.events);
         let streak = Streak::of(&self.active);
         let held = self.awards.iter().filter(|award| award.revoked_at.is_none()).count();
@@ -100,7 +100,7 @@ impl Stored {
         state.metrics = folded.metrics.clone();
         let entitled = engine::entitlement(catalog, &state);
         let misjudged = engine::misjudged(catalog, &state);
-        Rebuilt { folded, totals, entitled, misjudged }
+        Expected { folded, totals, entitled, misjudged }
     }
 
     /// The stored metrics that the catalogue knows. A metric that stands at zero is as good as none.
@@ -165,14 +165,14 @@ pub(crate) async fn write(
     txn: &Txn,
     catalog: &Catalog,
     stored: &Stored,
-    rebuilt: &Rebuilt,
+    expected: &Expected,
     now: DateTime<Utc>,
 ) -> Result<(), store::Error> {
     let id = stored.person.id;
     let kept = stored.known_metrics(catalog);
     let nothing = MetricState::default();
-    let surplus = kept.keys().filter(|metric| !rebuilt.folded.metrics.contains_key(metric));
-    let changed = rebuilt.folded.metrics.iter().filter(|(metric, state)| kept.get(metric) != Some(*state));
+    let surplus = kept.keys().filter(|metric| !expected.folded.metrics.contains_key(metric));
+    let changed = expected.folded.metrics.iter().filter(|(metric, state)| kept.get(metric) != Some(*state));
     let rows = changed.chain(surplus.map(|metric| (metric, &nothing)));
     metrics::put(txn, rows.map(|(metric, state)| to_row(id, *metric, state)).collect()).await?;
 
@@ -182,8 +182,8 @@ pub(crate) async fn write(
         metric_id: *metric_id,
         member: member.clone(),
     };
-    metrics::add_members(txn, rebuilt.folded.members.difference(&kept).map(row).collect()).await?;
-    let surplus: Vec<_> = kept.difference(&rebuilt.folded.members).cloned().collect();
+    metrics::add_members(txn, expected.folded.members.difference(&kept).map(row).collect()).await?;
+    let surplus: Vec<_> = kept.difference(&expected.folded.members).cloned().collect();
     metrics::remove_members(txn, id, &surplus).await?;
 
     let missing = stored.active.difference(&stored.days);
@@ -193,8 +193,8 @@ pub(crate) async fn write(
     metrics::remove_days(txn, id, &surplus).await?;
 
     let kept = stored.known_capped(catalog);
-    let surplus = kept.keys().filter(|key| !rebuilt.folded.day_totals.contains_key(key)).map(|key| (key, 0));
-    let all = rebuilt.folded.day_totals.iter().map(|(key, amount)| (key, *amount));
+    let surplus = kept.keys().filter(|key| !expected.folded.day_totals.contains_key(key)).map(|key| (key, 0));
+    let all = expected.folded.day_totals.iter().map(|(key, amount)| (key, *amount));
     let capped = all.chain(surplus).map(|((activity, day), amount)| metrics::CappedDay {
         person_id: id,
         activity: activity.clone(),
@@ -203,13 +203,13 @@ pub(crate) async fn write(
     });
     metrics::put_capped(txn, capped.collect()).await?;
 
-    if stored.totals != rebuilt.totals {
-        totals::put(txn, vec![rebuilt.totals.clone()]).await?;
+    if stored.totals != expected.totals {
+        totals::put(txn, vec![expected.totals.clone()]).await?;
     }
     for flagged in [true, false] {
         let wrong = stored.awards.iter().filter(|award| {
             let key = (award.achievement_id, award.occurrence);
-            award.flagged != flagged && rebuilt.misjudged.get(&key) == Some(&flagged)
+            award.flagged != flagged && expected.misjudged.get(&key) == Some(&flagged)
         });
         awards::flag(txn, &wrong.map(|award| award.id).collect(), flagged).await?;
     }
