@@ -1,5 +1,5 @@
 //! What callers may cause per minute, how long an answer may be, and how often they may export: each refusal names its
-//! setting, and one caller's limit is nobody else's.
+//! setting, and the limit of one caller does not affect others.
 
 mod answers;
 mod exports;
@@ -16,7 +16,7 @@ async fn world(change: impl FnOnce(&mut Limits)) -> World {
 }
 
 /// A document that costs 24 times (3 + 1 + 100) units, whoever asks.
-fn dear() -> String {
+fn expensive() -> String {
     let fields: String = (0..24)
         .map(|number| format!("a{number}: earned(userId: $id, first: 100) {{ nodes {{ id }} }} "))
         .collect();
@@ -36,34 +36,34 @@ fn assert_limited(answer: &Answer, seconds: std::ops::RangeInclusive<u64>, setti
     assert!(message.contains(&format!("({setting})")), "{message}");
 }
 
-async fn ask_dear(client: &Client, id: Uuid) -> Answer {
-    client.ask(&dear(), json!({"id": id})).await
+async fn ask_expensive(client: &Client, id: Uuid) -> Answer {
+    client.ask(&expensive(), json!({"id": id})).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_who_has_spent_their_budget_waits_and_nobody_else_does() {
+async fn a_person_who_has_spent_their_budget_waits_while_others_go_on() {
     let w = world(|limits| limits.cost_per_minute = 1_000).await;
     let (ada, grace) = (w.student("UTC").await, w.student("UTC").await);
     let client = w.person(ada, Role::Student);
-    ask_dear(&client, ada).await.data();
-    assert_limited(&ask_dear(&client, ada).await, 16..=60, "limits.cost_per_minute");
+    ask_expensive(&client, ada).await.data();
+    assert_limited(&ask_expensive(&client, ada).await, 16..=60, "limits.cost_per_minute");
     // The older media type has the same status: clients that retry look at it.
     let plain = reqwest::Client::new()
         .post(format!("{}/graphql", w.url()))
         .bearer_auth(client.token().unwrap())
         .header("accept", "application/json")
-        .json(&json!({"query": dear(), "variables": {"id": ada}}));
+        .json(&json!({"query": expensive(), "variables": {"id": ada}}));
     let plain = plain.send().await.unwrap();
     assert_eq!(plain.status().as_u16(), 429);
     assert!(plain.headers().contains_key("retry-after"));
     // An admin may cause four times as much: the second does not fit, and fits soon.
     let admin = w.person(Uuid::new_v4(), Role::Admin);
-    ask_dear(&admin, ada).await.data();
-    let refused = ask_dear(&admin, ada).await;
+    ask_expensive(&admin, ada).await.data();
+    let refused = ask_expensive(&admin, ada).await;
     let both = "limits.cost_per_minute times limits.cost_per_minute_admin";
     assert_limited(&refused, 1..=15, both);
-    ask_dear(&w.person(grace, Role::Student), grace).await.data();
-    ask_dear(&w.service(), ada).await.data();
+    ask_expensive(&w.person(grace, Role::Student), grace).await.data();
+    ask_expensive(&w.service(), ada).await.data();
     w.finish().await;
 }
 
@@ -72,7 +72,7 @@ async fn zero_turns_the_budget_off() {
     let w = world(|limits| limits.cost_per_minute = 0).await;
     let ada = w.student("UTC").await;
     for _ in 0..10 {
-        ask_dear(&w.person(ada, Role::Student), ada).await.data();
+        ask_expensive(&w.person(ada, Role::Student), ada).await.data();
     }
     for _ in 0..10 {
         assert_eq!(w.nobody().post("application/json", "{").await.status, 400);
@@ -92,11 +92,11 @@ async fn a_service_records_without_a_budget_and_reads_within_one() {
     for selected in
         ["user { displayName }", "awards { user { id } }", "awards { achievement { earnedCount } }"]
     {
-        let dear = format!(
+        let expensive = format!(
             "mutation($input: RecordEventInput!) {{ recordEvent(input: $input) {{ eventId {selected} }} }}"
         );
         let input = json!({"userId": ada, "activity": "question_answered", "attributes": {"correct": true}});
-        assert_limited(&w.service().ask(&dear, json!({"input": input})).await, 1..=60, setting);
+        assert_limited(&w.service().ask(&expensive, json!({"input": input})).await, 1..=60, setting);
     }
     assert_eq!(w.database.number(of_school).await, 0);
     for batch in 0..5 {
@@ -112,14 +112,14 @@ async fn a_service_records_without_a_budget_and_reads_within_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_socket_is_told_with_the_same_words_and_goes_on() {
+async fn a_socket_gets_the_same_refusal_and_stays_open() {
     let w = world(|limits| limits.cost_per_minute = 1_000).await;
     let ada = w.student("UTC").await;
     let mut socket = w.person(ada, Role::Student).socket().await;
-    socket.subscribe("1", &dear(), json!({"id": ada})).await;
+    socket.subscribe("1", &expensive(), json!({"id": ada})).await;
     assert_eq!(socket.next("1").await.get("errors"), None);
     assert_eq!(socket.frame().await, Frame::Message(json!({"type": "complete", "id": "1"})));
-    socket.subscribe("2", &dear(), json!({"id": ada})).await;
+    socket.subscribe("2", &expensive(), json!({"id": ada})).await;
     let Frame::Message(refused) = socket.frame().await else { panic!("the socket goes on") };
     assert_eq!((&refused["type"], &refused["id"]), (&json!("error"), &json!("2")));
     let error = &refused["payload"][0];
@@ -130,7 +130,7 @@ async fn a_socket_is_told_with_the_same_words_and_goes_on() {
     socket.send(json!({"type": "ping"})).await;
     assert_eq!(socket.frame().await, Frame::Message(json!({"type": "pong"})));
     // One budget for both transports.
-    let http = ask_dear(&w.person(ada, Role::Student), ada).await;
+    let http = ask_expensive(&w.person(ada, Role::Student), ada).await;
     assert_limited(&http, 1..=60, "limits.cost_per_minute");
     w.finish().await;
 }

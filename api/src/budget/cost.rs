@@ -21,7 +21,7 @@ const GROWTH: usize = 1_024;
 /// What all subjects have spent.
 #[derive(Debug)]
 pub(crate) struct CostBudget {
-    /// Units per minute of a person, and of an address without a valid token; 0 limits nobody.
+    /// Units per minute of a person, and of an address without a valid token; 0 turns the budget off.
     person: u64,
     /// Units per minute of an admin.
     admin: u64,
@@ -207,13 +207,13 @@ mod tests {
         // A refusal takes nothing.
         assert_eq!(budget.charge_at(&ada, 200, seconds(20)), Ok(()));
         assert_eq!(budget.charge_at(&ada, 1, seconds(20)), Err(Duration::from_millis(100)));
-        // Nobody saves up more than one minute's budget.
+        // A subject saves up at most one minute's budget.
         assert_eq!(budget.charge_at(&ada, 600, seconds(1_000)), Ok(()));
         assert_eq!(budget.charge_at(&ada, 1, seconds(1_000)), Err(Duration::from_millis(100)));
     }
 
     #[test]
-    fn an_operation_dearer_than_the_budget_takes_all_of_it() {
+    fn an_operation_above_the_budget_takes_all_of_it() {
         let (budget, ada) = (budget(), person(Role::Student));
         assert_eq!(budget.charge_at(&ada, u64::MAX, seconds(0)), Ok(()));
         assert_eq!(budget.charge_at(&ada, u64::MAX, seconds(59)), Err(seconds(1)));
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_limits_nobody() {
+    fn zero_turns_the_budget_off() {
         let budget = CostBudget::new(&Limits { cost_per_minute: 0, ..Limits::default() });
         for subject in [person(Role::Student), person(Role::Admin), Subject::Service("a".into()), address(1)]
         {

@@ -193,7 +193,7 @@ impl Bill<'_> {
         self.variables.get(name).or_else(default)
     }
 
-    /// The cost of the fields below this selection that record events and select nothing dear.
+    /// The cost of the fields below this selection that record events and select nothing expensive.
     fn recording(&self, parent: &str, selection: &SelectionSet) -> u64 {
         let mut units: u64 = 0;
         for item in &selection.items {

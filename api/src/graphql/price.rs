@@ -9,6 +9,8 @@ use super::page::{MOST, USUAL};
 const STATEMENT: u64 = 3;
 /// The share of one row in a statement that reads for many rows.
 const SHARE: u64 = 1;
+/// A page of the students of a course: all of them are put in order.
+const STUDENTS: u64 = 20;
 /// A count of at most as many rows as a person, a lesson or a course has, in a statement that counts for many rows.
 const SMALL_COUNT: u64 = 2;
 /// A count of all people, courses, certificates or acts, or of all places on a board: up to 5 ms.
@@ -36,7 +38,7 @@ const GRANT: u64 = 5;
 /// A course and up to 500 lessons, written in one transaction.
 const COURSE: u64 = 100;
 /// A new subscription, and each award that it sends: both judge rights in several statements.
-const TOLD: u64 = 5;
+const DELIVERY: u64 = 5;
 /// A text of up to 2,000 letters, which are up to 8,000 bytes.
 const PROSE: u64 = 20;
 /// A JSON object of up to 16 KiB.
@@ -145,7 +147,8 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
         ("Query", "leaderboard") => Price::base(0).with("achievement", AWARD_BOARD),
         ("Query", "me" | "node" | "user" | "certificate" | "feedCursor") => Price::base(STATEMENT),
 
-        ("User", "earned") | ("Course", "students") => Price::rows(SHARE, PAGE),
+        ("User", "earned") => Price::rows(SHARE, PAGE),
+        ("Course", "students") => Price::rows(STUDENTS, PAGE),
         ("User" | "Query", "summary") => Price::base(SUMMARY),
         ("User", "inProgress") => Price::rows(PROGRESS, LIST),
         ("User", "children") => Price::rows(SHARE, LIST),
@@ -178,7 +181,7 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
         ("RecordEventResult" | "AwardResult", "userErrors") => Price::rows(0, Rows::AtMost(ERRORS_OF_ROW)),
         (_, "userErrors") => Price::rows(0, Rows::AtMost(ERRORS)),
 
-        ("Subscription", "achievementEarned") => Price::base(TOLD),
+        ("Subscription", "achievementEarned") => Price::base(DELIVERY),
         _ => Price::base(0),
     }
 }

@@ -112,7 +112,8 @@ async fn execute<E: Executor>(
         OperationType::Mutation if is_get => {
             let message = "A mutation is sent by POST; GET is for queries.";
             let refusal = Refusal::new(Code::InvalidInput, message);
-            let mut response = tone.refused(StatusCode::METHOD_NOT_ALLOWED, &refusal);
+            let (status, refusal) = charged(site, payer, (StatusCode::METHOD_NOT_ALLOWED, refusal));
+            let mut response = tone.refused(status, &refusal);
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
             Ok(response)
         }

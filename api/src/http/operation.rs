@@ -20,8 +20,8 @@ use crate::refusal::{Code, Refusal};
 
 /// The least that an operation is charged: signing in, parsing and answering cost something for every one of them.
 const LEAST: u64 = 5;
-/// What a request costs that is refused as wrong, whoever sends it.
-pub(super) const BAD_REQUEST: u64 = 20;
+/// What a request costs that is refused as wrong, independent of the sender.
+const BAD_REQUEST: u64 = 20;
 
 /// An operation within its limits, ready to run.
 pub(super) struct Operation {
@@ -101,9 +101,11 @@ pub(super) fn prepare(
 /// Charges a request that is refused as wrong.
 ///
 /// # Errors
-/// `RATE_LIMITED` if the budget of whoever sends it is spent.
+/// `RATE_LIMITED` if the subject's budget is empty.
 pub(super) fn charge_bad_request(app: &App, subject: &Subject) -> Result<(), Refusal> {
-    app.costs.charge(subject, BAD_REQUEST)
+    app.costs.check(subject)?;
+    app.costs.owe(subject, BAD_REQUEST);
+    Ok(())
 }
 
 /// What the operation is charged. A service records for free: its events are limited by what the pipeline takes.

@@ -42,7 +42,7 @@ impl Reader {
     }
 }
 
-/// Everything that is held on a person, as it was at one moment. It is read without a lock, so that nobody waits for
+/// Everything that is held on a person, as it was at one moment. It is read without a lock, so that no writer waits for
 /// it, and answered once the audit log has it.
 ///
 /// # Errors

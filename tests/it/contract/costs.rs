@@ -25,7 +25,7 @@ const DOCUMENTS: [(usize, &str); 14] = [
     ),
     (100 + 1 + 7, "{ people(first: 7) { nodes { id } } ... }"),
     (
-        3 + 1 + (1 + 100) + (1 + 1 + 7),
+        3 + 1 + (1 + 100) + (20 + 1 + 7),
         "{ courses(first: 1) { nodes { lessons { id } students(first: 7) { nodes { id } } } } ... }",
     ),
     (3 + 1 + 1 + 20, "{ me { children { id } } ... }"),

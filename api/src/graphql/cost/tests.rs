@@ -126,7 +126,7 @@ fn rows_are_counted_by_the_arguments_literal_given_or_omitted() {
     check(paged, json!({}), 3 + 1 + 20 + 20 + 2 + 1);
     check("query($n: Int = 7) { earned(first: $n) { nodes { id } } }", json!({}), 3 + 1 + 7);
     let nested = "{ courses(first: 2) { nodes { lessons { id } students(first: 5) { nodes { id } } } } }";
-    check(nested, json!({}), 3 + 1 + 2 * ((1 + 100) + (1 + 1 + 5)));
+    check(nested, json!({}), 3 + 1 + 2 * ((1 + 100) + (20 + 1 + 5)));
     check("{ catalog { categories { achievements { key } } } }", json!({}), 3 + 1 + 200 * (1 + 1));
     check("{ catalog(first: 5) { totalCount categories { key } } }", json!({}), 3 + 1 + 1 + 5);
 }
@@ -207,7 +207,7 @@ fn a_front_ends_pages_stay_within_the_limit() {
 }
 
 #[test]
-fn recording_is_told_apart_by_what_it_selects() {
+fn recording_is_recognised_by_what_it_selects() {
     let record = |selected: &str| {
         let document =
             format!("mutation {{ recordEvent(input: {{userId: \"\", activity: \"\"}}) {{ {selected} }} }}");
@@ -223,7 +223,7 @@ fn recording_is_told_apart_by_what_it_selects() {
     ] {
         assert!(record(plain), "{plain}");
     }
-    for dear in [
+    for expensive in [
         "user { id }",
         "eventId user { earned { nodes { id } } }",
         "awards { user { id } }",
@@ -233,7 +233,7 @@ fn recording_is_told_apart_by_what_it_selects() {
         "... { user { id } }",
         "...missing",
     ] {
-        assert!(!record(dear), "{dear}");
+        assert!(!record(expensive), "{expensive}");
     }
     let both = "mutation { a: recordEvent(input: {}) { eventId } b: recordEvent(input: {}) { user { id } }
         createCourse(input: {}) { userErrors { code } } }";

@@ -1,4 +1,4 @@
-//! Whom a request is charged to, and what is not charged.
+//! Which requests are charged, and which are not.
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -10,7 +10,7 @@ use super::{JSON, request, router, site};
 use crate::auth::Role;
 use crate::config::Config;
 
-/// The small site where 20 units are all that anybody has, and the authorization of a student.
+/// The small site with budgets of 20 units, and the authorization of a student.
 fn narrow() -> (Router, String) {
     let mut config = Config::demo();
     config.limits.cost_per_minute = 20;
@@ -27,7 +27,7 @@ async fn status(router: &Router, headers: &[(&str, &str)], body: &str) -> Status
 }
 
 #[tokio::test]
-async fn a_failure_of_our_database_costs_nobody_anything() {
+async fn a_failure_of_our_database_is_not_charged() {
     let (router, authorization) = narrow();
     let hello = r#"{"query":"{ hello }"}"#;
     for _ in 0..3 {
