@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::auth::token::Keys;
+use crate::budget::turns::Turns;
 use crate::bus::Bus;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
@@ -30,6 +31,8 @@ pub struct App {
     pub(crate) bus: Bus,
     /// What subscribers read the feed through.
     pub(crate) hub: Arc<Hub>,
+    /// Whose operations may execute now.
+    pub(crate) turns: Turns,
 }
 
 #[cfg(test)]
@@ -37,6 +40,7 @@ impl App {
     /// An application with keys and a clock, but no database: what needs one is told that it does not answer.
     pub(crate) fn for_tests(config: Config, clock: Clock) -> Self {
         let keys = Keys::load(&config.auth).unwrap();
+        let turns = Turns::new(&config);
         Self {
             config: Arc::new(config),
             clock,
@@ -46,6 +50,7 @@ impl App {
             batcher: Batcher::new().0,
             bus: Bus::new(),
             hub: Arc::new(Hub::new()),
+            turns,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! What one caller may use at once and per minute.
 
+mod gate;
+pub(crate) mod turns;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 

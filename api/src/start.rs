@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::auth::token::Keys;
+use crate::budget::turns::Turns;
 use crate::bus::Bus;
 use crate::catalogue::{Bundle, Catalogue, Source};
 use crate::clock::Clock;
@@ -211,6 +212,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
     let address = listener.local_addr().map_err(|error| Refused::Listen(config.listen, error))?;
 
     let (batcher, queue) = Batcher::new();
+    let turns = Turns::new(&config);
     let app = App {
         config: Arc::new(config),
         clock,
@@ -220,6 +222,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
         batcher,
         bus: Bus::new(),
         hub: Arc::new(Hub::new()),
+        turns,
     };
     app.hub.begin(&app).await?;
     let stop = watch::Sender::new(false);

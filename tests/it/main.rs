@@ -16,6 +16,7 @@ mod check;
 mod contract;
 mod courses;
 mod crash;
+mod crowd;
 mod denials;
 mod door;
 mod erasure;

@@ -174,6 +174,9 @@ pub fn settings(database: &Database) -> Config {
     config.database_url = database.url();
     // A test that ends has nobody left to say goodbye to.
     config.limits.shutdown_seconds = 1;
+    // Many requests of one person at once have to reach the database where a test races them there.
+    config.limits.operations_at_once = 64;
+    config.limits.operations_at_once_admin = 64;
     config
 }
 

@@ -10,8 +10,10 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
 
+use super::in_flight;
 use super::media::Media;
 use crate::auth::Actor;
+use crate::budget::turns::Pacer;
 use crate::config::Limits;
 use crate::graphql::context::Caller;
 use crate::graphql::denials::turned_away;
@@ -44,27 +46,32 @@ impl Tone {
         let mut errors = vec![server_error(refusal)];
         dress(&mut errors, &self.request_id, &self.limits);
         let mut response =
-            self.write(status, &Outcome { data: None, errors: &errors, extensions: &BTreeMap::new() });
+            self.write(status, &Outcome { data: None, errors: &errors, extensions: &BTreeMap::new() }, None);
         if let Some(seconds) = refusal.retry_after_seconds() {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
 
-    /// The answer to a request that was executed, or refused by parsing, validation or the guard.
-    pub(super) fn executed(&self, mut response: GraphqlResponse) -> Response {
+    /// The answer to a request that was executed, or refused by parsing, validation or the guard. With a pacer,
+    /// its bytes count until the client has taken them, and its turn ends.
+    pub(super) fn executed(&self, mut response: GraphqlResponse, pacer: Option<&Pacer>) -> Response {
         dress(&mut response.errors, &self.request_id, &self.limits);
         let status = match self.media {
             Media::GraphqlResponse if is_request_error(&response) => StatusCode::BAD_REQUEST,
             Media::GraphqlResponse | Media::Json => StatusCode::OK,
         };
-        self.write(status, &Outcome::of(&response))
+        self.write(status, &Outcome::of(&response), pacer)
     }
 
-    fn write(&self, status: StatusCode, outcome: &Outcome<'_>) -> Response {
+    fn write(&self, status: StatusCode, outcome: &Outcome<'_>, pacer: Option<&Pacer>) -> Response {
         // Values of ours always serialise; were one not to, an empty object says that nothing is known.
         let body = serde_json::to_vec(outcome).unwrap_or_else(|_| b"{}".to_vec());
-        let mut response = Response::new(Body::from(body));
+        let body = match pacer {
+            Some(pacer) => in_flight::counted(body, pacer),
+            None => Body::from(body),
+        };
+        let mut response = Response::new(body);
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.media.content_type()));
         response

@@ -13,10 +13,13 @@ use axum::response::Response;
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
+use super::accept::Connection;
 use super::answer::{Tone, explain};
 use super::operation::prepare;
 use super::params::Params;
 use super::{Site, around, identity, media, socket};
+use crate::budget::Subject;
+use crate::budget::turns::PATIENCE;
 use crate::refusal::{Code, Refusal};
 
 /// A request that ends before execution: its status and why.
@@ -59,15 +62,17 @@ async fn execute<E: Executor>(site: &Site<E>, parts: Parts, body: Body, tone: &T
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, Refusal::new(Code::InvalidInput, message)));
     }
     let identity = identity::of_headers(&site.app, &parts.headers).await.map_err(explain)?;
+    let address = parts.extensions.get::<Connection>().map(|connection| connection.peer.ip());
+    let subject = Subject::of(identity.actor.as_ref(), address);
     let params = if is_get {
         Params::from_address(parts.uri.query().unwrap_or_default())
     } else {
         Params::from_body(&read(site, body).await?)
     };
     let params = params.map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
-    let operation = match prepare(&site.app, tone.caller(identity.actor), params) {
+    let operation = match prepare(&site.app, tone.caller(identity.actor), subject, params) {
         Ok(operation) => operation,
-        Err(error) => return Ok(tone.executed(GraphqlResponse::from_errors(vec![error]))),
+        Err(error) => return Ok(tone.executed(GraphqlResponse::from_errors(vec![error]), None)),
     };
     match operation.kind {
         OperationType::Mutation if is_get => {
@@ -83,7 +88,10 @@ async fn execute<E: Executor>(site: &Site<E>, parts: Parts, body: Body, tone: &T
             Err((StatusCode::BAD_REQUEST, Refusal::new(Code::InvalidInput, message)))
         }
         OperationType::Query | OperationType::Mutation => {
-            Ok(tone.executed(operation.run(&site.schema).await))
+            let pacer = operation.pacer.clone();
+            pacer.take_within(PATIENCE).await.map_err(|refusal| explain(refusal.into()))?;
+            let response = operation.run(&site.schema).await;
+            Ok(tone.executed(response, Some(&pacer)))
         }
     }
 }

@@ -1,11 +1,16 @@
 //! From the text of an authorization to the one who asks: the token is verified, the person looked up.
 
+use std::time::Duration;
+
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::app::App;
-use crate::auth::{Actor, Claims};
+use crate::auth::{Actor, Claims, Role};
+use crate::budget::Subject;
+use crate::budget::turns::PATIENCE;
 use crate::refusal::{Code, Failure, Refusal};
 
 /// Who asks, and until when we may believe it.
@@ -26,10 +31,11 @@ impl Identity {
     /// Believes the token once more: the person's role may have changed since.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` if the token names another role than the one now stored, or the database fails.
-    pub(super) async fn confirm(&self, app: &App) -> Result<(), Failure> {
+    /// `UNAUTHENTICATED` if the token names another role than the one now stored, the turn does not come within
+    /// `patience`, or the database fails.
+    pub(super) async fn confirm(&self, app: &App, patience: Duration) -> Result<(), Failure> {
         if let Some(claims) = &self.claims {
-            crate::registry::people::sign_in(app, claims.clone()).await?;
+            sign_in(app, claims, patience).await?;
         }
         Ok(())
     }
@@ -43,7 +49,7 @@ pub(super) async fn of_headers(app: &App, headers: &HeaderMap) -> Result<Identit
     let mut values = headers.get_all(AUTHORIZATION).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(Identity::default()),
-        (Some(value), None) => of_authorization(app, value.to_str().unwrap_or_default()).await,
+        (Some(value), None) => of_authorization(app, value.to_str().unwrap_or_default(), PATIENCE).await,
         (Some(_), Some(_)) => Err(refuse("Send one Authorization header.").into()),
     }
 }
@@ -51,13 +57,28 @@ pub(super) async fn of_headers(app: &App, headers: &HeaderMap) -> Result<Identit
 /// Who may say `Bearer …` with this token.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` if the token is not to be believed, or the database fails.
-pub(super) async fn of_authorization(app: &App, authorization: &str) -> Result<Identity, Failure> {
+/// `UNAUTHENTICATED` if the token is not to be believed, the turn does not come within `patience`, or the
+/// database fails.
+pub(super) async fn of_authorization(
+    app: &App,
+    authorization: &str,
+    patience: Duration,
+) -> Result<Identity, Failure> {
     let token =
         bearer(authorization).ok_or_else(|| refuse("The authorization must read `Bearer <token>`."))?;
     let claims = app.keys.verify(token, app.clock.now())?;
-    let actor = crate::registry::people::sign_in(app, claims.clone()).await?;
+    let actor = sign_in(app, &claims, patience).await?;
     Ok(Identity { actor: Some(actor), claims: Some(claims) })
+}
+
+/// Looks up the person of a verified token, a few times at once for each. Services are not looked up.
+async fn sign_in(app: &App, claims: &Claims, patience: Duration) -> Result<Actor, Failure> {
+    let person: Option<Uuid> = claims.subject.parse().ok().filter(|_| claims.role != Role::Service);
+    let _turn = match person {
+        Some(id) => Some(app.turns.sign_in(&Subject::Person { id, role: claims.role }, patience).await?),
+        None => None,
+    };
+    crate::registry::people::sign_in(app, claims.clone()).await
 }
 
 fn bearer(authorization: &str) -> Option<&str> {

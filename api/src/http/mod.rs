@@ -6,6 +6,7 @@ mod answer;
 mod around;
 mod graphql;
 mod identity;
+mod in_flight;
 mod media;
 mod operation;
 mod pages;

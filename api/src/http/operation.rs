@@ -8,6 +8,8 @@ use futures_util::Stream;
 use super::answer::server_error;
 use super::params::Params;
 use crate::app::App;
+use crate::budget::Subject;
+use crate::budget::turns::{Access, Pacer};
 use crate::graphql::context::Caller;
 use crate::graphql::denials::Asked;
 use crate::graphql::errands::Errands;
@@ -18,6 +20,8 @@ use crate::graphql::{loaders, omitted};
 pub(super) struct Operation {
     /// Query, mutation or subscription.
     pub(super) kind: OperationType,
+    /// Its turn to execute, which it takes before it runs. A subscription takes it itself, for each answer.
+    pub(super) pacer: Pacer,
     request: Request,
     errands: Errands,
     asked: Asked,
@@ -36,7 +40,13 @@ impl Operation {
 }
 
 /// Checks what is asked and attaches who asks; the error is what to answer where it is not admitted.
-pub(super) fn prepare(app: &App, caller: Caller, mut params: Params) -> Result<Operation, ServerError> {
+/// The operation is counted for `subject`.
+pub(super) fn prepare(
+    app: &App,
+    caller: Caller,
+    subject: Subject,
+    mut params: Params,
+) -> Result<Operation, ServerError> {
     let mut variables = params.take_variables();
     let admitted = admit(&params.query, params.operation_name.as_deref(), &variables, &app.config.limits)
         .map_err(|rejection| match rejection {
@@ -47,8 +57,14 @@ pub(super) fn prepare(app: &App, caller: Caller, mut params: Params) -> Result<O
     let mut request = Request::new(params.query).variables(variables);
     request.operation_name = params.operation_name;
     request.set_parsed_query(admitted.document);
+    let access = match admitted.kind {
+        OperationType::Mutation => Access::Writes,
+        OperationType::Query | OperationType::Subscription => Access::Reads,
+    };
+    let pacer = app.turns.pacer(subject, access);
     let errands = Errands::default();
     let asked = Asked { caller: caller.clone(), operation: admitted.name };
     let request = loaders::attach(app, caller.actor.as_ref(), errands.clone(), request).data(caller);
-    Ok(Operation { kind: admitted.kind, request, errands, asked })
+    let request = request.data(pacer.clone());
+    Ok(Operation { kind: admitted.kind, pacer, request, errands, asked })
 }
