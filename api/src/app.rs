@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::auth::token::Keys;
+use crate::budget::turns::Turns;
 use crate::budget::{CostBudget, Exports};
 use crate::bus::Bus;
 use crate::catalogue::Catalogue;
@@ -37,6 +38,8 @@ pub struct App {
     pub(crate) costs: Arc<CostBudget>,
     /// Who exports at this moment.
     pub(crate) exports: Arc<Exports>,
+    /// Whose operations may execute now.
+    pub(crate) turns: Turns,
     /// The heartbeats of the loops.
     pub(crate) pulse: Pulse,
     /// What the server measures about itself.
@@ -48,6 +51,7 @@ impl App {
     /// An application with keys and a clock, but no database: what needs one is told that it does not answer.
     pub(crate) fn for_tests(config: Config, clock: Clock) -> Self {
         let keys = Keys::load(&config.auth).unwrap();
+        let turns = Turns::new(&config);
         Self {
             costs: Arc::new(CostBudget::new(&config.limits)),
             config: Arc::new(config),
@@ -59,6 +63,7 @@ impl App {
             bus: Bus::new(),
             hub: Arc::new(Hub::new()),
             exports: Arc::default(),
+            turns,
             pulse: Pulse::new(),
             telemetry: Telemetry::new(),
         }

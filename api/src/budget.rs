@@ -2,6 +2,8 @@
 
 mod cost;
 mod exports;
+mod gate;
+pub(crate) mod turns;
 
 pub(crate) use cost::CostBudget;
 pub(crate) use exports::Exports;

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::auth::token::Keys;
 use crate::budget::CostBudget;
+use crate::budget::turns::Turns;
 use crate::bus::Bus;
 use crate::catalogue::{Bundle, Catalogue, Source};
 use crate::clock::Clock;
@@ -225,6 +226,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
     };
 
     let (batcher, queue) = Batcher::new();
+    let turns = Turns::new(&config);
     let app = App {
         costs: Arc::new(CostBudget::new(&config.limits)),
         config: Arc::new(config),
@@ -236,6 +238,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
         bus: Bus::new(),
         hub: Arc::new(Hub::new()),
         exports: Arc::default(),
+        turns,
         pulse: Pulse::new(),
         telemetry: Telemetry::new(),
     };

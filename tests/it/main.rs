@@ -17,6 +17,7 @@ mod check;
 mod contract;
 mod courses;
 mod crash;
+mod crowd;
 mod denials;
 mod disk;
 mod door;

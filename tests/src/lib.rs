@@ -176,6 +176,9 @@ pub fn settings(database: &Database) -> Config {
     config.limits.shutdown_seconds = 1;
     // Tests send more than a person does. Those of the budget set it.
     config.limits.cost_per_minute = 0;
+    // Many requests of one person at once have to reach the database where a test races them there.
+    config.limits.operations_at_once = 64;
+    config.limits.operations_at_once_admin = 64;
     config
 }
 

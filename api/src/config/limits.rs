@@ -54,6 +54,16 @@ pub struct Limits {
     pub subscriptions_per_socket: usize,
     /// Sockets open for one person or service.
     pub sockets_per_user: usize,
+    /// Operations of one person that execute at the same time; further ones wait.
+    pub operations_at_once: usize,
+    /// The same for an admin.
+    pub operations_at_once_admin: usize,
+    /// The same for a service. Events that wait for their commit do not count.
+    pub operations_at_once_service: usize,
+    /// The same for all clients without a token at one address.
+    pub operations_at_once_address: usize,
+    /// Bytes of answers that clients have not taken yet, in all. One caller may hold a sixteenth.
+    pub answer_bytes_in_flight: usize,
     /// Connections open in all.
     pub connections: usize,
     /// Connections open from one address; behind a trusted proxy, requests and sockets of one client.
@@ -110,6 +120,11 @@ impl Default for Limits {
             socket_message_bytes: 64 * 1024,
             subscriptions_per_socket: 100,
             sockets_per_user: 20,
+            operations_at_once: 4,
+            operations_at_once_admin: 8,
+            operations_at_once_service: 64,
+            operations_at_once_address: 32,
+            answer_bytes_in_flight: 256 * 1024 * 1024,
             connections: 10_000,
             connections_per_address: 2_500,
             trusted_proxies: loopback(),

@@ -281,6 +281,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     number!("limits.socket_message_bytes", limits.socket_message_bytes, 1_024..=16_777_216),
     number!("limits.subscriptions_per_socket", limits.subscriptions_per_socket, 1..=10_000),
     number!("limits.sockets_per_user", limits.sockets_per_user, 1..=10_000),
+    number!("limits.operations_at_once", limits.operations_at_once, 1..=10_000),
+    number!("limits.operations_at_once_admin", limits.operations_at_once_admin, 1..=10_000),
+    number!("limits.operations_at_once_service", limits.operations_at_once_service, 1..=10_000),
+    number!("limits.operations_at_once_address", limits.operations_at_once_address, 1..=10_000),
+    number!("limits.answer_bytes_in_flight", limits.answer_bytes_in_flight, 1_048_576..=2_147_483_647),
     number!("limits.connections", limits.connections, 1..=1_000_000),
     number!("limits.connections_per_address", limits.connections_per_address, 1..=1_000_000),
     Setting {

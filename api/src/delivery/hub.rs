@@ -19,6 +19,8 @@ use crate::store::{self, feed};
 const KEPT: usize = 4_096;
 /// Places one read of the table brings.
 const PAGE: u64 = 500;
+/// Places one read of the newest stretch brings, so that many readers that are behind stay small.
+const TAIL_PAGE: usize = 500;
 /// How often the head is looked at for what other processes have committed.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -99,9 +101,14 @@ impl Hub {
         }
         let reached = tail.places.back().map_or(tail.start, |place| place.position);
         let new = tail.places.partition_point(|place| place.position <= position);
-        let places =
+        let wanted =
             tail.places.range(new..).filter(|place| person.is_none_or(|person| place.person_id == person));
-        Some(Stretch { places: places.cloned().collect(), reached: reached.max(position) })
+        let places: Vec<Place> = wanted.take(TAIL_PAGE).cloned().collect();
+        let reached = match places.last() {
+            Some(last) if places.len() == TAIL_PAGE => last.position,
+            _ => reached,
+        };
+        Some(Stretch { places, reached: reached.max(position) })
     }
 
     /// Follows the feed until told to stop: wakes at a hint, and looks by itself now and then.

@@ -10,6 +10,7 @@ use super::loaders::Loaders;
 use crate::app::App;
 use crate::audit::Author;
 use crate::auth::Actor;
+use crate::budget::turns::Pacer;
 use crate::refusal::Refusal;
 
 /// The caller of one request.
@@ -23,6 +24,11 @@ pub(crate) struct Caller {
 
 /// The application.
 pub(crate) fn app<'a>(context: &Context<'a>) -> Answer<&'a App> {
+    context.data_opt().ok_or_else(unprepared)
+}
+
+/// The turn of this request.
+pub(crate) fn pacer<'a>(context: &Context<'a>) -> Answer<&'a Pacer> {
     context.data_opt().ok_or_else(unprepared)
 }
 

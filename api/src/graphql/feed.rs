@@ -11,13 +11,14 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::awards::Award;
-use super::context::{actor, app};
+use super::context::{actor, app, pacer};
 use super::fault::{Answer, Fault};
 use super::page::{Position, place};
 use super::scalars::uuid;
 use crate::app::App;
 use crate::auth::Actor;
 use crate::auth::policy::{self, Extent, Relation, Seen};
+use crate::budget::turns::Pacer;
 use crate::refusal::{Code, Refusal};
 use crate::store::feed::Place;
 use crate::store::{self, awards, enrollments, feed, people};
@@ -52,6 +53,8 @@ impl Subscriptions {
     ) -> Result<impl Stream<Item = Answer<AchievementEarned>>, Fault> {
         let app = app(ctx)?.clone();
         let actor = actor(ctx)?.clone();
+        let pacer = pacer(ctx)?.clone();
+        pacer.take().await;
         let (person, chosen) = scope(&app, &actor, user_id.as_ref()).await?;
         let course = course(&app, course_id.as_ref()).await?;
         let head = feed::head(&app.db).await?;
@@ -68,6 +71,7 @@ impl Subscriptions {
         let follower = Follower {
             app,
             actor,
+            pacer,
             person,
             chosen,
             course,
@@ -118,6 +122,8 @@ fn missing() -> Fault {
 struct Follower {
     app: App,
     actor: Actor,
+    /// Held while the database is read and the answer is resolved. The transport gives it back after each answer.
+    pacer: Pacer,
     person: Option<Uuid>,
     /// The caller named that person.
     chosen: bool,
@@ -155,6 +161,7 @@ impl Follower {
     /// The next place and its award, whenever it comes; rights are judged anew for each.
     async fn wait(&mut self) -> Answer<(Place, awards::Row)> {
         loop {
+            self.pacer.take().await;
             while let Some(place) = self.waiting.pop_front() {
                 if let Some(award) = self.judge(&place).await? {
                     return Ok((place, award));
@@ -172,8 +179,13 @@ impl Follower {
                     let told = stretch.places.into_iter().filter(|place| seen.contains_key(&place.person_id));
                     self.waiting.extend(told);
                 }
-            } else if self.hints.changed().await.is_err() {
-                return Err(crate::store::Error::Stopping.into());
+                // Others of this caller, and other callers, read before the next page.
+                self.pacer.release();
+            } else {
+                self.pacer.release();
+                if self.hints.changed().await.is_err() {
+                    return Err(crate::store::Error::Stopping.into());
+                }
             }
         }
     }

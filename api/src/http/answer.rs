@@ -11,8 +11,10 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::bounded;
+use super::in_flight;
 use super::media::Media;
 use crate::auth::Actor;
+use crate::budget::turns::Pacer;
 use crate::config::Limits;
 use crate::graphql::context::Caller;
 use crate::graphql::denials::turned_away;
@@ -48,15 +50,16 @@ impl Tone {
         let mut errors = vec![server_error(refusal)];
         dress(&mut errors, &self.request_id, &self.limits, &self.telemetry);
         let mut response =
-            self.write(status, &Outcome { data: None, errors: &errors, extensions: &BTreeMap::new() });
+            self.write(status, &Outcome { data: None, errors: &errors, extensions: &BTreeMap::new() }, None);
         if let Some(seconds) = refusal.retry_after_seconds() {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
 
-    /// The answer to a request that was executed, or refused by parsing, validation or the guard.
-    pub(super) fn executed(&self, mut response: GraphqlResponse) -> Response {
+    /// The answer to a request that was executed, or refused by parsing, validation or the guard. With a pacer,
+    /// its bytes count until the client has taken them, and its turn ends.
+    pub(super) fn executed(&self, mut response: GraphqlResponse, pacer: Option<&Pacer>) -> Response {
         dress(&mut response.errors, &self.request_id, &self.limits, &self.telemetry);
         let refused = is_request_error(&response);
         let wait = response.errors.iter().filter_map(retry_after).max().filter(|_| refused);
@@ -66,14 +69,14 @@ impl Tone {
             (None, Media::GraphqlResponse) if refused => StatusCode::BAD_REQUEST,
             (None, Media::GraphqlResponse | Media::Json) => StatusCode::OK,
         };
-        let mut answer = self.write(status, &Outcome::of(&response));
+        let mut answer = self.write(status, &Outcome::of(&response), pacer);
         if let Some(seconds) = wait {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         answer
     }
 
-    fn write(&self, status: StatusCode, outcome: &Outcome<'_>) -> Response {
+    fn write(&self, status: StatusCode, outcome: &Outcome<'_>, pacer: Option<&Pacer>) -> Response {
         // Values of ours always serialise: only the limit can end it.
         let body = bounded::to_json(outcome, self.limits.answer_bytes).unwrap_or_else(|| {
             let mut errors = vec![too_long(&self.limits)];
@@ -81,7 +84,11 @@ impl Tone {
             let outcome = Outcome { data: Some(&Value::Null), errors: &errors, extensions: &BTreeMap::new() };
             serde_json::to_vec(&outcome).unwrap_or_else(|_| b"{}".to_vec())
         });
-        let mut response = Response::new(Body::from(body));
+        let body = match pacer {
+            Some(pacer) => in_flight::counted(body, pacer),
+            None => Body::from(body),
+        };
+        let mut response = Response::new(body);
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.media.content_type()));
         response

@@ -19,6 +19,7 @@ use super::operation::{charge_bad_request, prepare};
 use super::params::Params;
 use super::{Site, around, identity, media, socket};
 use crate::budget::Subject;
+use crate::budget::turns::PATIENCE;
 use crate::refusal::{Code, Refusal};
 
 /// A request that ends before execution: its status and why.
@@ -103,10 +104,10 @@ async fn execute<E: Executor>(
     if let Some(held) = &mut held {
         held.bytes = Vec::new();
     }
-    let identity = identity::of_claims(&site.app, claims).await.map_err(explain)?;
+    let identity = identity::of_claims(&site.app, claims, PATIENCE).await.map_err(explain)?;
     let operation = match prepare(&site.app, tone.caller(identity.actor), payer.clone(), params) {
         Ok(operation) => operation,
-        Err(error) => return Ok(tone.executed(GraphqlResponse::from_errors(vec![error]))),
+        Err(error) => return Ok(tone.executed(GraphqlResponse::from_errors(vec![error]), None)),
     };
     match operation.kind {
         OperationType::Mutation if is_get => {
@@ -123,7 +124,13 @@ async fn execute<E: Executor>(
             Err((StatusCode::BAD_REQUEST, Refusal::new(Code::InvalidInput, message)))
         }
         OperationType::Query | OperationType::Mutation => {
-            Ok(tone.executed(operation.run(&site.schema).await))
+            let pacer = operation.pacer.clone();
+            if let Err(refusal) = pacer.take_within(PATIENCE).await {
+                operation.cancel();
+                return Err(explain(refusal.into()));
+            }
+            let response = operation.run(&site.schema).await;
+            Ok(tone.executed(response, Some(&pacer)))
         }
     }
 }

@@ -1,11 +1,14 @@
 //! From the text of an authorization to the one who asks: the token is verified, the person looked up.
 
+use std::time::Duration;
+
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use chrono::{DateTime, Utc};
 
 use crate::app::App;
 use crate::auth::{Actor, Claims};
+use crate::budget::Subject;
 use crate::refusal::{Code, Failure, Refusal};
 
 /// Who asks, and until when we may believe it.
@@ -26,10 +29,11 @@ impl Identity {
     /// Believes the token once more: the person's role may have changed since.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` if the token names another role than the one now stored, or the database fails.
-    pub(super) async fn confirm(&self, app: &App) -> Result<(), Failure> {
+    /// `UNAUTHENTICATED` if the token names another role than the one now stored, the turn does not come within
+    /// `patience`, or the database fails.
+    pub(super) async fn confirm(&self, app: &App, patience: Duration) -> Result<(), Failure> {
         if let Some(claims) = &self.claims {
-            crate::registry::people::sign_in(app, claims.clone()).await?;
+            sign_in(app, claims, patience).await?;
         }
         Ok(())
     }
@@ -51,25 +55,44 @@ pub(super) fn verify(app: &App, headers: &HeaderMap) -> Result<Option<Claims>, R
 /// The bearer of a verified token.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` if the token names another role than the stored one, or the database fails.
-pub(super) async fn of_claims(app: &App, claims: Option<Claims>) -> Result<Identity, Failure> {
+/// `UNAUTHENTICATED` if the token names another role than the stored one, the turn does not come within `patience`,
+/// or the database fails.
+pub(super) async fn of_claims(
+    app: &App,
+    claims: Option<Claims>,
+    patience: Duration,
+) -> Result<Identity, Failure> {
     let Some(claims) = claims else { return Ok(Identity::default()) };
-    let actor = crate::registry::people::sign_in(app, claims.clone()).await?;
+    let actor = sign_in(app, &claims, patience).await?;
     Ok(Identity { actor: Some(actor), claims: Some(claims) })
 }
 
 /// Who may say `Bearer …` with this token.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` if the token is not to be believed, or the database fails.
-pub(super) async fn of_authorization(app: &App, authorization: &str) -> Result<Identity, Failure> {
-    of_claims(app, Some(claims(app, authorization)?)).await
+/// `UNAUTHENTICATED` if the token is not to be believed, the turn does not come within `patience`, or the
+/// database fails.
+pub(super) async fn of_authorization(
+    app: &App,
+    authorization: &str,
+    patience: Duration,
+) -> Result<Identity, Failure> {
+    of_claims(app, Some(claims(app, authorization)?), patience).await
 }
 
 fn claims(app: &App, authorization: &str) -> Result<Claims, Refusal> {
     let token =
         bearer(authorization).ok_or_else(|| refuse("The authorization must read `Bearer <token>`."))?;
     app.keys.verify(token, app.clock.now())
+}
+
+/// Looks up the person of a verified token, a few times at once for each. Services are not looked up.
+async fn sign_in(app: &App, claims: &Claims, patience: Duration) -> Result<Actor, Failure> {
+    let _turn = match Subject::of_claims(claims) {
+        Some(person @ Subject::Person { .. }) => Some(app.turns.sign_in(&person, patience).await?),
+        _ => None,
+    };
+    crate::registry::people::sign_in(app, claims.clone()).await
 }
 
 fn bearer(authorization: &str) -> Option<&str> {

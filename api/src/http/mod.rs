@@ -11,6 +11,7 @@ mod bounded;
 mod graphql;
 mod hosts;
 mod identity;
+mod in_flight;
 mod linger;
 mod media;
 mod operation;

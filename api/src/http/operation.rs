@@ -10,6 +10,7 @@ use futures_util::{Stream, StreamExt};
 use super::answer::{has_code, is_request_error, server_error};
 use super::params::Params;
 use crate::app::App;
+use crate::budget::turns::{Access, Pacer};
 use crate::budget::{CostBudget, Subject};
 use crate::graphql::context::Caller;
 use crate::graphql::denials::Asked;
@@ -27,6 +28,8 @@ const BAD_REQUEST: u64 = 20;
 pub(super) struct Operation {
     /// Query, mutation or subscription.
     pub(super) kind: OperationType,
+    /// Its turn to execute, which it takes before it runs. A subscription takes it itself, for each answer.
+    pub(super) pacer: Pacer,
     request: Request,
     errands: Errands,
     asked: Asked,
@@ -39,6 +42,11 @@ impl Operation {
         let answer = self.asked.run(self.errands.run(schema.execute(self.request))).await;
         self.charge.settle(&answer);
         answer
+    }
+
+    /// Gives its cost back because it does not run.
+    pub(super) fn cancel(self) {
+        self.charge.costs.give_back(&self.charge.subject, self.charge.units);
     }
 
     /// The answers of a subscription. Each costs as much as subscribing did.
@@ -87,15 +95,21 @@ pub(super) fn prepare(
         })?;
     let units = units(&admitted, &subject);
     app.costs.charge(&subject, units).map_err(|refusal| server_error(&refusal))?;
-    let charge = Charge { costs: Arc::clone(&app.costs), subject, units };
+    let charge = Charge { costs: Arc::clone(&app.costs), subject: subject.clone(), units };
     omitted::fill(&admitted.document, &mut variables);
     let mut request = Request::new(params.query).variables(variables);
     request.operation_name = params.operation_name;
     request.set_parsed_query(admitted.document);
+    let access = match admitted.kind {
+        OperationType::Mutation => Access::Writes,
+        OperationType::Query | OperationType::Subscription => Access::Reads,
+    };
+    let pacer = app.turns.pacer(subject, access);
     let errands = Errands::default();
     let asked = Asked { caller: caller.clone(), operation: admitted.name };
     let request = loaders::attach(app, caller.actor.as_ref(), errands.clone(), request).data(caller);
-    Ok(Operation { kind: admitted.kind, request, errands, asked, charge })
+    let request = request.data(pacer.clone());
+    Ok(Operation { kind: admitted.kind, pacer, request, errands, asked, charge })
 }
 
 /// Charges a request that is refused as wrong.

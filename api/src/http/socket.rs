@@ -1,10 +1,13 @@
 //! A socket, from the upgrade to the last frame: our own loop, since clients decide by our close codes
 //! whether they come back.
 
+mod introduction;
 mod operations;
 mod protocol;
+mod queue;
 pub(super) mod seats;
 mod talk;
+mod task;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -20,7 +23,7 @@ use axum::http::header::ORIGIN;
 use axum::http::request::Parts;
 use axum::response::Response;
 use futures_util::StreamExt;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{self, sleep_until, timeout};
 use tracing::Instrument;
 
@@ -29,12 +32,9 @@ use super::accept::Connection;
 use super::answer::Tone;
 use crate::refusal::{Code, Refusal};
 use crate::telemetry::Open;
-use operations::Event;
 use protocol::{Close, SUBPROTOCOL};
-use talk::{End, Talk};
+use talk::{End, Event, Talk};
 
-/// Messages that wait for the client; beyond them its operations wait, and nobody else's.
-const QUEUE: usize = 64;
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_secs(1);
 /// Over how long a stopping server spreads its goodbyes, so that not all clients come back at once.
@@ -76,7 +76,7 @@ pub(super) async fn upgrade<E: Executor>(site: Site<E>, mut parts: Parts, tone: 
 /// What can happen on a socket.
 enum Happening {
     Heard(Option<Result<Message, axum::Error>>),
-    Answered(mpsc::OwnedPermit<Message>, Event),
+    Done(Event),
     Tick,
     ToldToStop,
     TimeToStop,
@@ -93,7 +93,7 @@ async fn converse<E: Executor>(
     let _counted = site.app.telemetry.open(Open::Socket);
     let speaks_it = socket.protocol().is_some_and(|protocol| protocol.as_bytes() == SUBPROTOCOL.as_bytes());
     let (sink, mut incoming) = socket.split();
-    let (queue, queued) = mpsc::channel(QUEUE);
+    let (queue, queued) = queue::queue();
     let (hang_up, closing) = oneshot::channel();
     let patience = Duration::from_secs(site.limits.socket_send_seconds);
     let mut writer = tokio::spawn(writer::write(sink, queued, closing, patience));
@@ -110,13 +110,7 @@ async fn converse<E: Executor>(
         }
         let happening = tokio::select! {
             message = incoming.next() => Happening::Heard(message),
-            // An operation is asked for its next answer only when there is room for it.
-            (permit, event) = async {
-                match queue.clone().reserve_owned().await {
-                    Ok(permit) => (permit, talk.operations.next().await),
-                    Err(_) => std::future::pending().await,
-                }
-            } => Happening::Answered(permit, event),
+            event = talk.next() => Happening::Done(event),
             _ = tick.tick() => Happening::Tick,
             _ = stopping.wait_for(|stopping| *stopping), if stop_at.is_none() => Happening::ToldToStop,
             () = sleep_until(stop_at.unwrap_or_else(time::Instant::now)), if stop_at.is_some() => Happening::TimeToStop,
@@ -130,7 +124,8 @@ async fn converse<E: Executor>(
             }
             Happening::Heard(Some(Err(_))) => Err(End::Gone),
             Happening::Heard(None) | Happening::WriterGone => Err(End::Gone),
-            Happening::Answered(permit, event) => talk.tell(permit, event),
+            Happening::Done(Event::Introduced(introduced)) => talk.welcome(*introduced).await,
+            Happening::Done(Event::Told(room, step)) => talk.tell(room, *step),
             Happening::Tick => talk.look_at_the_clock(),
             Happening::ToldToStop => {
                 stop_at = Some(time::Instant::now() + jitter());

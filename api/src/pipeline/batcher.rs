@@ -1,5 +1,5 @@
 //! Coalesces callers that arrive together: one transaction, and each is answered after its commit.
-//! While a commit is under way others queue up; the next one takes them all.
+//! While a commit is under way others queue up; the next one takes them, of each source in turn.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::line::Line;
 use super::{Outcomes, Submission, commit};
 use crate::app::App;
 use crate::pulse::{Beat, deadlines};
@@ -19,8 +20,8 @@ use crate::telemetry::Open;
 
 /// Events one transaction takes at most, but for a single caller's own.
 const EVENTS_A_TRANSACTION: usize = 1_000;
-/// Callers that may wait before the next one has to wait for a place.
-const WAITING: usize = 1_024;
+/// Events of one source that may wait: as many as the next two transactions take.
+const EVENTS_OF_A_SOURCE: usize = 2 * EVENTS_A_TRANSACTION;
 /// Events that all who wait may bring together, so that what waits fits into memory.
 const EVENTS_WAITING: usize = 50_000;
 
@@ -30,13 +31,13 @@ const REST: Duration = Duration::from_secs(5);
 /// The entrance to the pipeline. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Batcher {
-    entrance: mpsc::Sender<Waiting>,
+    line: Arc<Line<Waiting>>,
     places: Arc<Semaphore>,
 }
 
 /// The other end: what has been submitted and waits for a transaction.
 pub(crate) struct Queue {
-    exit: mpsc::Receiver<Waiting>,
+    line: Arc<Line<Waiting>>,
 }
 
 struct Waiting {
@@ -49,36 +50,44 @@ struct Waiting {
 impl Batcher {
     /// An entrance and its queue; [`Queue::run`] serves it.
     pub(crate) fn new() -> (Self, Queue) {
-        let (entrance, exit) = mpsc::channel(WAITING);
-        (Self { entrance, places: Arc::new(Semaphore::new(EVENTS_WAITING)) }, Queue { exit })
+        let line = Line::new(EVENTS_OF_A_SOURCE);
+        let queue = Queue { line: Arc::clone(&line) };
+        (Self { line, places: Arc::new(Semaphore::new(EVENTS_WAITING)) }, queue)
     }
 
     /// Submits, and waits for the commit.
     pub(super) async fn submit(&self, submission: Submission) -> Result<Outcomes, store::Error> {
         let (reply, answer) = oneshot::channel();
-        let events = u32::try_from(submission.events.len().min(EVENTS_WAITING)).unwrap_or(u32::MAX);
+        let count = submission.events.len();
+        // First the room of its own source: only so many of each source wait for the room of all.
+        let place = self
+            .line
+            .enter(&submission.recorder.source().text(), count)
+            .await
+            .ok_or(store::Error::Stopping)?;
+        let events = u32::try_from(count.min(EVENTS_WAITING)).unwrap_or(u32::MAX);
         let places = Arc::clone(&self.places).acquire_many_owned(events).await;
         let waiting = Waiting { submission, reply, places: places.map_err(|_| store::Error::Stopping)? };
-        self.entrance.send(waiting).await.map_err(|_| store::Error::Stopping)?;
+        if !place.wait(waiting) {
+            return Err(store::Error::Stopping);
+        }
         answer.await.map_err(|_| store::Error::Busy)?
     }
 }
 
 impl Queue {
-    /// Commits what is submitted until every entrance is gone and the queue is empty, or `stop` says
-    /// that no more should be taken.
+    /// Commits what is submitted until `stop` says that no more should be taken and nothing waits.
     pub(crate) async fn run(self, app: App, stop: tokio::sync::watch::Receiver<bool>) {
         // SQLite has one writer; on PostgreSQL one transaction may fill while another waits for its disk.
         let lanes = match app.db.dialect() {
             Dialect::Sqlite => 1,
             Dialect::Postgres => 2,
         };
-        let exit = Arc::new(Mutex::new(self.exit));
         let mut running = JoinSet::new();
         // What the probes ask is not what requests cost.
         let apart = app.db.apart();
         for lane in 1..=lanes {
-            let (app, exit, mut stop) = (app.clone(), Arc::clone(&exit), stop.clone());
+            let (app, line, mut stop) = (app.clone(), Arc::clone(&self.line), stop.clone());
             let beat = app.pulse.watch(format!("batcher lane {lane}"), deadlines::LANE);
             let apart = apart.clone();
             running.spawn(async move {
@@ -86,8 +95,11 @@ impl Queue {
                     let told = async { drop(stop.wait_for(|stop| *stop).await) };
                     let batch = tokio::select! {
                         biased;
-                        batch = gather(&exit) => batch,
-                        () = told => drain(&exit).await,
+                        batch = line.gather(EVENTS_A_TRANSACTION) => batch,
+                        () = told => {
+                            line.close();
+                            line.take(EVENTS_A_TRANSACTION)
+                        }
                         () = sleep(REST) => {
                             probe(&apart, &beat).await;
                             continue;
@@ -108,29 +120,9 @@ impl Queue {
     }
 }
 
-/// Waits for a caller, and takes all who wait with it. Empty once every entrance is gone.
-async fn gather(exit: &Mutex<mpsc::Receiver<Waiting>>) -> Vec<Waiting> {
-    let mut exit = exit.lock().await;
-    let mut batch: Vec<Waiting> = exit.recv().await.into_iter().collect();
-    fill(&mut exit, &mut batch);
-    batch
-}
-
-/// Takes those who wait already, and waits for nobody.
-async fn drain(exit: &Mutex<mpsc::Receiver<Waiting>>) -> Vec<Waiting> {
-    let mut exit = exit.lock().await;
-    exit.close();
-    let mut batch = Vec::new();
-    fill(&mut exit, &mut batch);
-    batch
-}
-
-fn fill(exit: &mut mpsc::Receiver<Waiting>, batch: &mut Vec<Waiting>) {
-    let mut events: usize = batch.iter().map(|waiting| waiting.submission.events.len()).sum();
-    while events < EVENTS_A_TRANSACTION {
-        let Ok(waiting) = exit.try_recv() else { break };
-        events += waiting.submission.events.len();
-        batch.push(waiting);
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.line.close();
     }
 }
 

@@ -7,6 +7,7 @@ mod batcher;
 mod deed;
 pub(crate) mod give;
 mod ingest;
+mod line;
 mod outbox;
 mod overflow;
 pub(crate) mod rebuild;

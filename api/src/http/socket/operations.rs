@@ -1,62 +1,72 @@
-//! The operations that run on one socket: each a stream of answers under the client's id.
+//! The operations that run on one socket: each is a task that sends its messages under the client's id.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_graphql::parser::types::OperationType;
-use async_graphql::{Executor, Response};
-use futures_util::future::AbortHandle;
-use futures_util::stream::{self, BoxStream, SelectAll, StreamExt, abortable, once};
-use tokio::time::timeout;
+use async_graphql::Executor;
+use axum::extract::ws::Message;
+use futures_util::FutureExt;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tracing::Instrument;
 
-use crate::http::answer::{is_request_error, server_error};
-use crate::http::operation::Operation;
+use super::task::{Answers, Task};
+use crate::budget::turns::Unread;
+use crate::config::Limits;
+use crate::http::answer::server_error;
 use crate::refusal::Refusal;
+use crate::telemetry::Telemetry;
 
-/// What an operation goes by.
+/// The ids of an operation.
 #[derive(Clone)]
 pub(super) struct Name {
-    /// On this socket: the client's word for it.
+    /// The client's, unique on this socket.
     pub(super) id: Arc<str>,
-    /// Everywhere: its errors, the log and the audit have it.
+    /// Ours, unique everywhere: its errors, the log and the audit log have it.
     pub(super) request_id: Arc<str>,
 }
 
-/// Something an operation did.
-pub(super) enum Event {
-    /// It answered, and may go on.
-    Answered(Name, Box<Response>),
-    /// It failed for good.
-    Failed(Name, Box<Response>),
-    /// It is over.
-    Completed(Name),
+/// One message of an operation.
+pub(super) struct Step {
+    /// The number of the operation on its socket.
+    pub(super) number: u64,
+    /// The client's id of the operation.
+    pub(super) id: Arc<str>,
+    /// The message for the client.
+    pub(super) message: Message,
+    /// Its bytes, which count until the client has taken them.
+    pub(super) unread: Option<Unread>,
+    /// Nothing follows.
+    pub(super) is_last: bool,
+    /// Why the caller may not use the socket any more.
+    pub(super) lost_rights: Option<String>,
 }
 
-/// The operations under way.
-#[derive(Default)]
+/// The operations under way. Dropped, it stops them.
 pub(super) struct Operations {
     running: HashMap<Arc<str>, Running>,
-    streams: SelectAll<BoxStream<'static, Step>>,
+    tasks: JoinSet<()>,
+    limits: Arc<Limits>,
+    telemetry: Telemetry,
+    steps: mpsc::Receiver<Step>,
+    sender: mpsc::Sender<Step>,
     started: u64,
 }
 
 struct Running {
     number: u64,
-    kind: OperationType,
     abort: AbortHandle,
 }
 
-/// What one stream yields: its number, its name, and an answer or its end.
-struct Step {
-    number: u64,
-    name: Name,
-    answer: Option<Response>,
-}
-
 impl Operations {
+    /// None yet.
+    pub(super) fn new(limits: Arc<Limits>, telemetry: Telemetry) -> Self {
+        // What is bounded is the socket's queue; here the loop takes each message as soon as that has room.
+        let (sender, steps) = mpsc::channel(1);
+        Self { running: HashMap::new(), tasks: JoinSet::new(), limits, telemetry, steps, sender, started: 0 }
+    }
+
     /// How many are under way.
     pub(super) fn count(&self) -> usize {
         self.running.len()
@@ -67,79 +77,49 @@ impl Operations {
         self.running.contains_key(id)
     }
 
-    /// Starts an operation; a query or a mutation has `patience` to answer.
-    pub(super) fn start<E: Executor>(
-        &mut self,
-        name: Name,
-        schema: E,
-        operation: Operation,
-        patience: Duration,
-    ) {
+    /// Starts an operation.
+    pub(super) fn start<E: Executor>(&mut self, name: Name, task: Task<E>) {
+        // Tasks that have ended are forgotten.
+        while self.tasks.try_join_next().is_some() {}
         self.started += 1;
         let number = self.started;
-        let kind = operation.kind;
-        let mut answers = match kind {
-            OperationType::Subscription => operation.follow(&schema).boxed(),
-            OperationType::Query | OperationType::Mutation => once(async move {
-                let answer = timeout(patience, operation.run(&schema)).await;
-                answer.unwrap_or_else(|_| Response::from_errors(vec![server_error(&Refusal::unavailable())]))
-            })
-            .boxed(),
-        };
+        let id = Arc::clone(&name.id);
         // Its lines in the log have its own id beside the socket's.
         let span = tracing::info_span!("operation", id = %name.request_id);
-        span.in_scope(|| tracing::info!(request_id = %name.request_id, "an operation began"));
-        let answers = stream::poll_fn(move |cx| span.in_scope(|| answers.poll_next_unpin(cx)));
-        let (answers, abort) = abortable(AssertUnwindSafe(answers).catch_unwind());
-        let id = Arc::clone(&name.id);
-        let end = Step { number, name: name.clone(), answer: None };
-        let steps = answers
-            .map(move |answer| Step {
-                number,
-                name: name.clone(),
-                answer: Some(answer.unwrap_or_else(panicked)),
-            })
-            .chain(once(async move { end }));
-        self.streams.push(steps.boxed());
-        self.running.insert(id, Running { number, kind, abort });
+        let (limits, telemetry) = (Arc::clone(&self.limits), self.telemetry.clone());
+        let answers = Answers { number, name, limits, telemetry, steps: self.sender.clone() };
+        let run = async move {
+            if AssertUnwindSafe(task.run(&answers)).catch_unwind().await.is_err() {
+                tracing::error!("an operation on a socket panicked");
+                answers.fail(vec![server_error(&Refusal::internal())]).await;
+            }
+        };
+        let abort = self.tasks.spawn(run.instrument(span));
+        self.running.insert(id, Running { number, abort });
     }
 
-    /// Stops an operation. Nothing more is said about it.
+    /// Stops an operation. None of its messages follows.
     pub(super) fn stop(&mut self, id: &str) {
         if let Some(running) = self.running.remove(id) {
             running.abort.abort();
         }
     }
 
-    /// The next thing any operation does; never, while none runs. Loses nothing when dropped.
-    pub(super) async fn next(&mut self) -> Event {
+    /// The next message of any operation; pending while there is none. Loses nothing when dropped.
+    pub(super) async fn next(&mut self) -> Step {
         loop {
-            let Some(step) = self.streams.next().await else {
+            let Some(step) = self.steps.recv().await else {
                 return std::future::pending().await;
             };
-            // A step of a stopped operation is nobody's, also if its id is in use again.
-            let Some(running) =
-                self.running.get(&step.name.id).filter(|running| running.number == step.number)
-            else {
+            // A message of a stopped operation is dropped, also if its id is in use again.
+            let is_running = self.running.get(&step.id).is_some_and(|running| running.number == step.number);
+            if !is_running {
                 continue;
-            };
-            let Some(answer) = step.answer else {
-                self.running.remove(&step.name.id);
-                return Event::Completed(step.name);
-            };
-            // A subscription whose answer has no data has lost it for good: the client must know, and resume.
-            let lost =
-                running.kind == OperationType::Subscription && answer.data == async_graphql::Value::Null;
-            if is_request_error(&answer) || lost {
-                self.stop(&step.name.id);
-                return Event::Failed(step.name, Box::new(answer));
             }
-            return Event::Answered(step.name, Box::new(answer));
+            if step.is_last {
+                self.running.remove(&step.id);
+            }
+            return step;
         }
     }
-}
-
-fn panicked(_: Box<dyn Any + Send>) -> Response {
-    tracing::error!("an operation on a socket panicked");
-    Response::from_errors(vec![server_error(&Refusal::internal())])
 }

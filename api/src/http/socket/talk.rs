@@ -7,20 +7,21 @@ use std::time::Duration;
 use async_graphql::{Executor, ServerError};
 use axum::extract::ws::Message;
 use serde_json::{Map, Value};
-use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::operations::{Event, Name, Operations};
+use super::introduction::{Introduction, introduce};
+use super::operations::{Name, Operations, Step as Told};
 use super::protocol::{self, Close, Heard};
+use super::queue::{Queue, Room};
 use super::seats::Seat;
+use super::task::Task;
 use super::too_big;
 use crate::budget::Subject;
 use crate::graphql::context::Caller;
 use crate::graphql::denials::turned_away;
 use crate::http::Site;
-use crate::http::answer::{dress, explain, server_error, too_long};
-use crate::http::identity::{self, Identity};
-use crate::http::operation::{charge_bad_request, prepare};
+use crate::http::answer::{dress, explain, server_error};
 use crate::http::params::Params;
 use crate::id;
 use crate::refusal::{Code, Failure, Refusal};
@@ -42,15 +43,25 @@ impl From<Close> for End {
 
 type Step = Result<(), End>;
 
+/// A result of a task of the socket.
+pub(super) enum Event {
+    /// The look-up of the client.
+    Introduced(Box<Result<Introduction, Failure>>),
+    /// A message of an operation, and room for it.
+    Told(Room, Box<Told>),
+}
+
 /// One conversation.
 pub(super) struct Talk<E> {
     site: Site<E>,
     /// Of the request that opened the socket.
     request_id: Arc<str>,
     address: Option<IpAddr>,
-    queue: mpsc::Sender<Message>,
+    queue: Queue,
     /// What runs for the client.
-    pub(super) operations: Operations,
+    operations: Operations,
+    /// The look-up for a `connection_init` that has not been answered yet.
+    introducing: JoinSet<Result<Introduction, Failure>>,
     client: Option<Client>,
     opened: Instant,
     heard: Instant,
@@ -59,25 +70,21 @@ pub(super) struct Talk<E> {
 
 /// A client that has introduced itself.
 struct Client {
-    identity: Identity,
+    introduction: Arc<Introduction>,
     _seat: Seat,
 }
 
 impl<E: Executor> Talk<E> {
-    pub(super) fn new(
-        site: Site<E>,
-        request_id: Arc<str>,
-        address: Option<IpAddr>,
-        queue: mpsc::Sender<Message>,
-    ) -> Self {
+    pub(super) fn new(site: Site<E>, request_id: Arc<str>, address: Option<IpAddr>, queue: Queue) -> Self {
         let now = Instant::now();
-        let operations = Operations::default();
+        let operations = Operations::new(Arc::clone(&site.limits), site.app.telemetry.clone());
         Self {
             site,
             request_id,
             address,
             queue,
             operations,
+            introducing: JoinSet::new(),
             client: None,
             opened: now,
             heard: now,
@@ -90,7 +97,7 @@ impl<E: Executor> Talk<E> {
         self.site.limits.socket_message_bytes
     }
 
-    /// Reacts to one frame.
+    /// Reacts to one frame. It waits for room in the client's own queue at most, never for the database.
     pub(super) async fn hear(&mut self, message: Message) -> Step {
         self.heard = Instant::now();
         let text = match message {
@@ -104,7 +111,7 @@ impl<E: Executor> Talk<E> {
             return Err(too_big(self.most_bytes()));
         }
         match protocol::hear(&text)? {
-            Heard::ConnectionInit { payload } => self.welcome(payload.unwrap_or_default()).await,
+            Heard::ConnectionInit { payload } => self.introduce(&payload.unwrap_or_default()),
             Heard::Ping { payload } => self.say(protocol::pong(payload)).await,
             Heard::Pong { .. } => Ok(()),
             Heard::Subscribe { id, payload } => self.start(&id, payload).await,
@@ -116,34 +123,24 @@ impl<E: Executor> Talk<E> {
     }
 
     /// Passes on what an operation did.
-    pub(super) fn tell(&mut self, permit: mpsc::OwnedPermit<Message>, event: Event) -> Step {
+    pub(super) fn tell(&mut self, room: Room, told: Told) -> Step {
         // What was found out just now may be about a token that has just ended.
         self.check_token()?;
-        self.check_rights(&event)?;
-        permit.send(match event {
-            Event::Answered(name, mut answer) => {
-                let (limits, telemetry) = (&self.site.limits, &self.site.app.telemetry);
-                dress(&mut answer.errors, &name.request_id, limits, telemetry);
-                protocol::next(&name.id, &answer, limits.answer_bytes).unwrap_or_else(|| {
-                    self.operations.stop(&name.id);
-                    let mut errors = vec![too_long(limits)];
-                    dress(&mut errors, &name.request_id, limits, telemetry);
-                    protocol::error(&name.id, &errors)
-                })
-            }
-            Event::Failed(name, mut answer) => {
-                dress(&mut answer.errors, &name.request_id, &self.site.limits, &self.site.app.telemetry);
-                protocol::error(&name.id, &answer.errors)
-            }
-            Event::Completed(name) => protocol::complete(&name.id),
-        });
+        let is_known =
+            self.client.as_ref().is_some_and(|client| client.introduction.identity.actor.is_some());
+        // The caller's role has changed: no operation on this socket is allowed any more.
+        if let Some(reason) = told.lost_rights.filter(|_| is_known) {
+            return Err(Close::new(Close::EXPIRED, reason).into());
+        }
+        room.put(told.message, told.unread);
         Ok(())
     }
 
     /// Looks whether a deadline has passed, and pings where it is time.
     pub(super) fn look_at_the_clock(&mut self) -> Step {
         let limits = &self.site.limits;
-        if self.client.is_none() && self.opened.elapsed() >= Duration::from_secs(limits.socket_init_seconds) {
+        let is_silent = self.client.is_none() && self.introducing.is_empty();
+        if is_silent && self.opened.elapsed() >= Duration::from_secs(limits.socket_init_seconds) {
             let reason = format!("No connection_init within {} seconds.", limits.socket_init_seconds);
             return Err(Close::new(Close::INIT_TIMEOUT, reason).into());
         }
@@ -155,43 +152,61 @@ impl<E: Executor> Talk<E> {
         if self.heard.max(self.pinged).elapsed() >= every {
             self.pinged = Instant::now();
             // Where there is no room the client is busy reading, and the writer's own deadline watches it.
-            let _ = self.queue.try_send(Message::Ping(Default::default()));
+            self.queue.offer(Message::Ping(Default::default()));
         }
         Ok(())
     }
 
-    async fn welcome(&mut self, payload: Map<String, Value>) -> Step {
-        if self.client.is_some() {
+    /// Begins to look up the client; `next` yields the result.
+    fn introduce(&mut self, payload: &Map<String, Value>) -> Step {
+        if self.client.is_some() || !self.introducing.is_empty() {
             return Err(Close::new(Close::SECOND_INIT, "Too many initialisation requests").into());
         }
-        let identity = match payload.get("authorization") {
-            None | Some(Value::Null) => Identity::default(),
-            Some(Value::String(text)) => {
-                let believed = identity::of_authorization(&self.site.app, text).await;
-                believed.map_err(|failure| {
-                    let address = Subject::of(None, self.address);
-                    // A failure of the database is not the client's, and costs nothing.
-                    let limited = match failure {
-                        Failure::Refused(_) => charge_bad_request(&self.site.app, &address).err(),
-                        Failure::Store(_) => None,
-                    };
-                    match limited {
-                        Some(limited) => Close::new(Close::LATER, limited.message),
-                        None => not_let_in(&self.request_id, failure),
-                    }
-                })?
-            }
+        let authorization = match payload.get("authorization") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(text.clone()),
             Some(_) => return Err(Close::new(Close::UNAUTHORIZED, "`authorization` is a string").into()),
         };
-        let holder = Subject::of(identity.actor.as_ref(), self.address);
+        let (app, address) = (self.site.app.clone(), self.address);
+        self.introducing.spawn(async move { introduce(&app, authorization, address).await });
+        Ok(())
+    }
+
+    /// The next result of a task of this socket; pending while there is none. Loses nothing when dropped.
+    pub(super) async fn next(&mut self) -> Event {
+        let Self { queue, operations, introducing, .. } = self;
+        // The messages of operations wait in their tasks until the queue has room.
+        let told = async {
+            match queue.room().await {
+                Some(room) => Event::Told(room, Box::new(operations.next().await)),
+                None => std::future::pending().await,
+            }
+        };
+        let introduced = async {
+            match introducing.join_next().await {
+                Some(Ok(result)) => Event::Introduced(Box::new(result)),
+                // It panicked, which the log has.
+                Some(Err(_)) => Event::Introduced(Box::new(Err(Refusal::internal().into()))),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            event = told => event,
+            event = introduced => event,
+        }
+    }
+
+    /// Lets the client in, or not.
+    pub(super) async fn welcome(&mut self, introduced: Result<Introduction, Failure>) -> Step {
+        let introduction = introduced.map_err(|failure| not_let_in(&self.request_id, failure))?;
         // Clients without a token and without a known address are not one client.
-        let known = holder != Subject::Unnamed;
-        let most = if known { self.site.limits.sockets_per_user } else { usize::MAX };
-        let Some(seat) = self.site.seats.take(holder, most) else {
-            let reason = format!("At most {most} sockets at once (sockets_per_user).");
+        let is_known = introduction.subject != Subject::Unnamed;
+        let most = if is_known { self.site.limits.sockets_per_user } else { usize::MAX };
+        let Some(seat) = self.site.seats.take(introduction.subject.clone(), most) else {
+            let reason = format!("At most {most} sockets at once (limits.sockets_per_user).");
             return Err(Close::new(Close::LATER, reason).into());
         };
-        self.client = Some(Client { identity, _seat: seat });
+        self.client = Some(Client { introduction: Arc::new(introduction), _seat: seat });
         self.say(protocol::acknowledge()).await
     }
 
@@ -203,35 +218,26 @@ impl<E: Executor> Talk<E> {
             let reason = format!("Subscriber for {id} already exists");
             return Err(Close::new(Close::DUPLICATE_ID, reason).into());
         }
+        self.check_token()?;
         // A socket has one id, and everything asked over it another.
         let request_id = id::new(self.site.app.clock.now()).to_string();
         let name = Name { id: id.into(), request_id: request_id.into() };
         let most = self.site.limits.subscriptions_per_socket;
         if self.operations.count() >= most {
-            let message = format!("At most {most} operations run on one socket (subscriptions_per_socket).");
-            return self.refuse(&name, server_error(&Refusal::new(Code::RateLimited, message))).await;
+            let message = format!(
+                "{most} operations already run on this socket (limits.subscriptions_per_socket). Complete one first, \
+                 or open another socket."
+            );
+            return self.refuse(&name, server_error(&Refusal::new(Code::TooComplex, message))).await;
         }
-        let caller =
-            Caller { actor: client.identity.actor.clone(), request_id: Arc::clone(&name.request_id) };
-        // A socket lives as long as its token; the rights of who opened it may end before.
-        if let Err(failure) = client.identity.confirm(&self.site.app).await {
-            let (_, refusal) = explain(failure);
-            turned_away(&caller, &refusal);
-            return match refusal.code {
-                Code::Unauthenticated => Err(Close::new(Close::EXPIRED, refusal.message).into()),
-                _ => self.refuse(&name, server_error(&refusal)).await,
-            };
-        }
-        self.check_token()?;
-        let subject = Subject::of(client.identity.actor.as_ref(), self.address);
-        match prepare(&self.site.app, caller, subject, params) {
-            Ok(operation) => {
-                let patience = Duration::from_secs(self.site.limits.request_seconds);
-                self.operations.start(name, self.site.schema.clone(), operation, patience);
-                Ok(())
-            }
-            Err(error) => self.refuse(&name, error).await,
-        }
+        let task = Task {
+            app: self.site.app.clone(),
+            schema: self.site.schema.clone(),
+            introduction: Arc::clone(&client.introduction),
+            params,
+        };
+        self.operations.start(name, task);
+        Ok(())
     }
 
     async fn refuse(&mut self, name: &Name, error: ServerError) -> Step {
@@ -241,25 +247,12 @@ impl<E: Executor> Talk<E> {
     }
 
     async fn say(&mut self, message: Message) -> Step {
-        self.queue.send(message).await.map_err(|_| End::Gone)
-    }
-
-    /// A subscription that finds its caller's role changed ends the socket: nothing else on it is allowed either.
-    fn check_rights(&self, event: &Event) -> Result<(), Close> {
-        let known = self.client.as_ref().is_some_and(|client| client.identity.actor.is_some());
-        let Event::Failed(_, answer) = event else { return Ok(()) };
-        let code = Some(&Code::Unauthenticated.as_str().into());
-        let lost = |error: &&ServerError| {
-            error.extensions.as_ref().and_then(|extensions| extensions.get("code")) == code
-        };
-        match answer.errors.iter().find(lost) {
-            Some(error) if known => Err(Close::new(Close::EXPIRED, error.message.as_str())),
-            _ => Ok(()),
-        }
+        self.queue.room().await.ok_or(End::Gone)?.put(message, None);
+        Ok(())
     }
 
     fn check_token(&self) -> Result<(), Close> {
-        let ends = self.client.as_ref().and_then(|client| client.identity.expires_at());
+        let ends = self.client.as_ref().and_then(|client| client.introduction.identity.expires_at());
         if ends.is_some_and(|ends| self.site.app.clock.now() >= ends) {
             return Err(Close::new(Close::EXPIRED, "The token has expired; come back with a fresh one."));
         }

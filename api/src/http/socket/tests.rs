@@ -1,5 +1,7 @@
 //! Conversations with the small schema, over a pipe and with the time in hand.
 
+mod turns;
+
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -309,7 +311,10 @@ async fn one_socket_runs_only_so_many_operations() {
     }
     let error = client.hear().await;
     assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("c")));
-    assert_eq!(error["payload"][0]["extensions"]["code"], "RATE_LIMITED");
+    assert_eq!(error["payload"][0]["extensions"]["code"], "TOO_COMPLEX");
+    let message = "2 operations already run on this socket (limits.subscriptions_per_socket). Complete one first, or \
+                   open another socket.";
+    assert_eq!(error["payload"][0]["message"], message);
     client.say(json!({ "type": "complete", "id": "a" })).await;
     client.ask("c", "subscription { count(to: 1) }").await;
     assert_eq!(client.hear().await["payload"]["data"]["count"], 1);

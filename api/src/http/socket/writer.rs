@@ -1,5 +1,5 @@
-//! The one who writes to a socket, apart from the one who reads: a client that does not read can then
-//! neither delay the others' pings nor keep its socket for ever.
+//! The task that writes to a socket, apart from the one that reads: a client that does not read then delays
+//! only its own messages, and loses its socket.
 
 use std::time::Duration;
 
@@ -10,23 +10,26 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::protocol::Close;
+use super::queue::Queued;
 
 /// Sends what is queued until told to close. Each message has `patience` to be taken; a client that does
 /// not take it is closed with 1013 and resumes by its cursor.
 pub(super) async fn write(
     mut sink: SplitSink<WebSocket, Message>,
-    mut queue: mpsc::Receiver<Message>,
+    mut queue: mpsc::Receiver<Queued>,
     mut closing: oneshot::Receiver<Close>,
     patience: Duration,
 ) {
     let last = loop {
-        let message = tokio::select! {
+        let queued = tokio::select! {
             biased;
             // Without a close, the reader is gone and so is the client.
             close = &mut closing => break close.ok(),
-            message = queue.recv() => message,
+            queued = queue.recv() => queued,
         };
-        let Some(message) = message else { break (&mut closing).await.ok() };
+        let Some(mut queued) = queued else { break (&mut closing).await.ok() };
+        // Its bytes count until it is written, so the rest of `queued` is kept meanwhile.
+        let message = std::mem::replace(&mut queued.message, Message::Ping(Default::default()));
         match timeout(patience, sink.send(message)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => break None,

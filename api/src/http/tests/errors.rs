@@ -69,7 +69,7 @@ fn an_operation_refused_for_a_spent_budget_is_429_with_the_time_to_wait() {
         };
         let refused = |refusal: &Refusal| {
             let response = Response::from_errors(vec![server_error(refusal)]);
-            let answer = tone.executed(response);
+            let answer = tone.executed(response, None);
             let wait = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
             (answer.status().as_u16(), wait)
         };

@@ -1,0 +1,325 @@
+//! Limits how many operations of one subject run at once, and shares the rest of the server fairly:
+//! the next turn goes to the waiting subject that runs the fewest operations.
+
+use std::collections::{BTreeMap, HashMap};
+use std::mem;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::Subject;
+
+/// What an operation does with the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It reads, and shares the readers' connections with every subject.
+    Reads,
+    /// It writes. Writers wait for each other in the database, so only the subject's own number limits it.
+    Writes,
+}
+
+/// What runs at once at most.
+#[derive(Debug, Clone)]
+pub(super) struct Bounds {
+    /// Operations of one subject.
+    pub(super) at_once: fn(&Subject, &super::turns::AtOnce) -> usize,
+    /// The numbers that `at_once` chooses from.
+    pub(super) numbers: super::turns::AtOnce,
+    /// Reads in all for a subject that runs nothing yet.
+    pub(super) first_reads: usize,
+    /// Reads in all for a subject that already runs an operation.
+    pub(super) further_reads: usize,
+    /// Bytes of answers in all that no client has taken yet.
+    pub(super) bytes: usize,
+    /// The same bytes of one subject.
+    pub(super) subject_bytes: usize,
+}
+
+/// Why a turn did not come in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The subject runs as many operations as it may.
+    OwnTurns,
+    /// The subject has not taken its earlier answers.
+    OwnBytes,
+    /// Clients in all have not taken their earlier answers.
+    AllBytes,
+    /// Other subjects use the readers.
+    AllReads,
+}
+
+/// The gate that operations pass one turn at a time.
+#[derive(Debug)]
+pub(super) struct Gate {
+    bounds: Bounds,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    lines: HashMap<Subject, Line>,
+    /// Subjects whose oldest read may run when there is room, by the turns they hold and then by age.
+    ready: BTreeMap<(usize, u64), Subject>,
+    /// Subjects that wait until clients take their answers, by age.
+    parked: BTreeMap<u64, Subject>,
+    reads: usize,
+    bytes: usize,
+    tickets: u64,
+}
+
+/// One subject's operations.
+#[derive(Debug, Default)]
+struct Line {
+    turns: usize,
+    bytes: usize,
+    waiting: BTreeMap<u64, Waiter>,
+    filed: Option<Filed>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    access: Access,
+    grant: oneshot::Sender<Turn>,
+}
+
+/// Where a waiting subject stands.
+#[derive(Debug, Clone, Copy)]
+enum Filed {
+    Ready(usize, u64),
+    Parked(u64),
+}
+
+/// The right to execute. Given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    /// None once it has been given back.
+    gate: Option<Arc<Gate>>,
+    subject: Subject,
+    access: Access,
+}
+
+/// Bytes of an answer that its client has not taken yet. They count until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    gate: Arc<Gate>,
+    subject: Subject,
+    bytes: usize,
+}
+
+/// A place in the line of a subject; dropped, it leaves the line.
+struct Waiting<'a> {
+    gate: &'a Arc<Gate>,
+    subject: &'a Subject,
+    ticket: u64,
+    granted: oneshot::Receiver<Turn>,
+}
+
+impl Gate {
+    pub(super) fn new(bounds: Bounds) -> Arc<Self> {
+        Arc::new(Self { bounds, state: Mutex::default() })
+    }
+
+    /// Waits for a turn.
+    pub(super) async fn take(self: &Arc<Self>, subject: &Subject, access: Access) -> Turn {
+        let mut waiting = self.join(subject, access);
+        match (&mut waiting.granted).await {
+            Ok(turn) => turn,
+            // The gate keeps the sender until it grants, so this does not happen.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Waits for a turn, but not longer than `patience` for what the subject itself or unread answers hold up.
+    /// Reads of others end soon, so the wait for them is left to the caller's own deadline.
+    ///
+    /// # Errors
+    /// What the turn waited for.
+    pub(super) async fn take_within(
+        self: &Arc<Self>,
+        subject: &Subject,
+        access: Access,
+        patience: Duration,
+    ) -> Result<Turn, Cause> {
+        let mut turn = pin!(self.take(subject, access));
+        loop {
+            if let Ok(turn) = timeout(patience, turn.as_mut()).await {
+                return Ok(turn);
+            }
+            match self.cause(subject) {
+                Cause::AllReads => {}
+                cause => return Err(cause),
+            }
+        }
+    }
+
+    /// Counts the bytes of an answer until its client has taken it.
+    pub(super) fn count(self: &Arc<Self>, subject: &Subject, bytes: usize) -> Unread {
+        let mut state = self.lock();
+        state.bytes = state.bytes.saturating_add(bytes);
+        let line = state.lines.entry(subject.clone()).or_default();
+        line.bytes = line.bytes.saturating_add(bytes);
+        Unread { gate: Arc::clone(self), subject: subject.clone(), bytes }
+    }
+
+    fn join<'a>(self: &'a Arc<Self>, subject: &'a Subject, access: Access) -> Waiting<'a> {
+        let (grant, granted) = oneshot::channel();
+        let mut state = self.lock();
+        state.tickets += 1;
+        let ticket = state.tickets;
+        let line = state.lines.entry(subject.clone()).or_default();
+        line.waiting.insert(ticket, Waiter { access, grant });
+        // Behind others of its line it changes nothing.
+        if line.waiting.len() == 1 {
+            self.refile(&mut state, subject);
+            self.dispatch(&mut state);
+        }
+        Waiting { gate: self, subject, ticket, granted }
+    }
+
+    /// Files a subject anew after its line has changed.
+    fn refile(self: &Arc<Self>, state: &mut State, subject: &Subject) {
+        loop {
+            let all = state.bytes;
+            let Some(line) = state.lines.get_mut(subject) else { return };
+            match line.filed.take() {
+                Some(Filed::Ready(turns, ticket)) => drop(state.ready.remove(&(turns, ticket))),
+                Some(Filed::Parked(ticket)) => drop(state.parked.remove(&ticket)),
+                None => {}
+            }
+            let Some((&ticket, first)) = line.waiting.first_key_value() else {
+                if line.turns == 0 && line.bytes == 0 {
+                    state.lines.remove(subject);
+                }
+                return;
+            };
+            if line.turns >= self.bounds.most(subject) {
+                return;
+            }
+            if !self.bounds.has_room(line.bytes, all) {
+                line.filed = Some(Filed::Parked(ticket));
+                state.parked.insert(ticket, subject.clone());
+                return;
+            }
+            if first.access == Access::Reads {
+                line.filed = Some(Filed::Ready(line.turns, ticket));
+                state.ready.insert((line.turns, ticket), subject.clone());
+                return;
+            }
+            self.grant(state, subject);
+        }
+    }
+
+    /// Gives turns to those that are ready, while there is room.
+    fn dispatch(self: &Arc<Self>, state: &mut State) {
+        while let Some((&(turns, ticket), _)) = state.ready.first_key_value() {
+            let bound = if turns == 0 { self.bounds.first_reads } else { self.bounds.further_reads };
+            if state.reads >= bound {
+                return;
+            }
+            let Some(subject) = state.ready.remove(&(turns, ticket)) else { return };
+            let all = state.bytes;
+            if let Some(line) = state.lines.get_mut(&subject) {
+                line.filed = None;
+                if self.bounds.has_room(line.bytes, all) {
+                    self.grant(state, &subject);
+                }
+            }
+            self.refile(state, &subject);
+        }
+    }
+
+    /// Gives the oldest of a line its turn.
+    fn grant(self: &Arc<Self>, state: &mut State, subject: &Subject) {
+        let Some(line) = state.lines.get_mut(subject) else { return };
+        let Some((_, Waiter { access, grant })) = line.waiting.pop_first() else { return };
+        let turn = Turn { gate: Some(Arc::clone(self)), subject: subject.clone(), access };
+        match grant.send(turn) {
+            Ok(()) => {
+                line.turns += 1;
+                state.reads += usize::from(access == Access::Reads);
+            }
+            // Nothing has been counted for it, so nothing is given back.
+            Err(mut turn) => turn.gate = None,
+        }
+    }
+
+    fn cause(&self, subject: &Subject) -> Cause {
+        let state = self.lock();
+        let (turns, bytes) = state.lines.get(subject).map_or((0, 0), |line| (line.turns, line.bytes));
+        if turns >= self.bounds.most(subject) {
+            Cause::OwnTurns
+        } else if self.bounds.has_room(bytes, state.bytes) {
+            Cause::AllReads
+        } else if bytes == 0 {
+            Cause::AllBytes
+        } else {
+            Cause::OwnBytes
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Bounds {
+    fn most(&self, subject: &Subject) -> usize {
+        (self.at_once)(subject, &self.numbers)
+    }
+
+    /// Whether a subject that holds `own` of `all` bytes may make another answer. Each subject leaves as much
+    /// free as it holds, so that a few that do not read cannot use up the room of the others.
+    fn has_room(&self, own: usize, all: usize) -> bool {
+        let free = self.bytes.saturating_sub(all);
+        free > 0 && own <= free && own < self.subject_bytes
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let Some(gate) = self.gate.take() else { return };
+        let mut state = gate.lock();
+        state.reads -= usize::from(self.access == Access::Reads);
+        if let Some(line) = state.lines.get_mut(&self.subject) {
+            line.turns -= 1;
+        }
+        gate.refile(&mut state, &self.subject);
+        gate.dispatch(&mut state);
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        let mut state = self.gate.lock();
+        state.bytes -= self.bytes;
+        if let Some(line) = state.lines.get_mut(&self.subject) {
+            line.bytes -= self.bytes;
+        }
+        self.gate.refile(&mut state, &self.subject);
+        for subject in mem::take(&mut state.parked).into_values() {
+            if let Some(line) = state.lines.get_mut(&subject) {
+                line.filed = None;
+            }
+            self.gate.refile(&mut state, &subject);
+        }
+        self.gate.dispatch(&mut state);
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut state = self.gate.lock();
+        let left =
+            state.lines.get_mut(self.subject).is_some_and(|line| line.waiting.remove(&self.ticket).is_some());
+        if left {
+            self.gate.refile(&mut state, self.subject);
+            self.gate.dispatch(&mut state);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! Turns: how many, in which order, and what unread answers hold up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::{Instant, pause};
+
+use super::{Access, Bounds, Cause, Gate, Turn};
+use crate::budget::Subject;
+use crate::budget::turns::AtOnce;
+
+fn subject(name: &str) -> Subject {
+    Subject::Service(name.into())
+}
+
+/// Two operations a subject, three reads in all, two of them for subjects that already run one; 100 bytes.
+fn gate() -> Arc<Gate> {
+    let numbers = AtOnce { person: 1, admin: 1, service: 2, address: 1 };
+    Gate::new(Bounds {
+        at_once: |_, numbers| numbers.service,
+        numbers,
+        first_reads: 3,
+        further_reads: 2,
+        bytes: 100,
+        subject_bytes: 40,
+    })
+}
+
+#[track_caller]
+fn now(gate: &Arc<Gate>, name: &str, access: Access) -> Turn {
+    gate.take(&subject(name), access).now_or_never().expect("the turn comes at once")
+}
+
+#[track_caller]
+fn waits(gate: &Arc<Gate>, name: &str, access: Access) {
+    assert!(gate.take(&subject(name), access).now_or_never().is_none(), "{name} has to wait");
+}
+
+fn is_empty(gate: &Arc<Gate>) -> bool {
+    let state = gate.lock();
+    state.lines.is_empty() && state.ready.is_empty() && state.parked.is_empty() && state.reads == 0
+}
+
+#[tokio::test]
+async fn a_subject_runs_its_number_of_operations_and_the_next_waits_for_one_to_end() {
+    let gate = gate();
+    let first = now(&gate, "ada", Access::Writes);
+    let second = now(&gate, "ada", Access::Writes);
+    waits(&gate, "ada", Access::Writes);
+    let other = now(&gate, "ben", Access::Writes);
+    let ada = subject("ada");
+    let mut third = Box::pin(gate.take(&ada, Access::Writes));
+    assert!(third.as_mut().now_or_never().is_none());
+    drop(first);
+    let third = third.await;
+    drop((second, third, other));
+    assert!(is_empty(&gate));
+}
+
+#[tokio::test]
+async fn a_subject_that_runs_nothing_goes_first() {
+    let gate = gate();
+    let (ada, ben) = (subject("ada"), subject("ben"));
+    let running = (now(&gate, "ada", Access::Reads), now(&gate, "cat", Access::Reads));
+    // Two reads run, so a second one of the same subject waits, and a first one does not.
+    let mut more = Box::pin(gate.take(&ada, Access::Reads));
+    assert!(more.as_mut().now_or_never().is_none());
+    let dan = now(&gate, "dan", Access::Reads);
+    let mut newcomer = Box::pin(gate.take(&ben, Access::Reads));
+    assert!(newcomer.as_mut().now_or_never().is_none());
+    // Writes do not use the readers.
+    let write = now(&gate, "eve", Access::Writes);
+    drop(dan);
+    let newcomer = newcomer.as_mut().now_or_never().expect("the newcomer goes first");
+    assert!(more.as_mut().now_or_never().is_none());
+    drop(newcomer);
+    assert!(more.as_mut().now_or_never().is_none());
+    drop(running.1);
+    let more = more.as_mut().now_or_never().expect("then comes the second turn");
+    drop((running.0, more, write));
+    assert!(is_empty(&gate));
+}
+
+#[tokio::test]
+async fn an_operation_that_no_longer_waits_leaves_the_line() {
+    let gate = gate();
+    let held = [now(&gate, "ada", Access::Reads), now(&gate, "ada", Access::Reads)];
+    for _ in 0..1_000 {
+        waits(&gate, "ada", Access::Reads);
+    }
+    assert_eq!(gate.lock().lines[&subject("ada")].waiting.len(), 0);
+    let ada = subject("ada");
+    let mut granted = Box::pin(gate.take(&ada, Access::Reads));
+    assert!(granted.as_mut().now_or_never().is_none());
+    drop(held);
+    // It has its turn and never looks: the turn is given back.
+    drop(granted);
+    assert!(is_empty(&gate));
+}
+
+#[tokio::test]
+async fn a_subject_whose_answers_are_not_taken_waits_until_they_are() {
+    let gate = gate();
+    let ada = subject("ada");
+    let unread = gate.count(&ada, 40);
+    waits(&gate, "ada", Access::Writes);
+    let ben = now(&gate, "ben", Access::Reads);
+    let mut next = Box::pin(gate.take(&ada, Access::Reads));
+    assert!(next.as_mut().now_or_never().is_none());
+    drop(unread);
+    drop(next.as_mut().now_or_never().expect("its turn comes"));
+    drop((next, ben));
+    assert!(is_empty(&gate));
+}
+
+#[tokio::test]
+async fn subjects_that_do_not_read_leave_room_for_others() {
+    let gate = gate();
+    let unread = [gate.count(&subject("ada"), 30), gate.count(&subject("ben"), 30)];
+    // 40 bytes are free: whoever holds as much waits, and a third subject does not.
+    let ada = now(&gate, "ada", Access::Reads);
+    let third = gate.count(&subject("cat"), 15);
+    waits(&gate, "ben", Access::Reads);
+    let cat = now(&gate, "cat", Access::Reads);
+    let rest = gate.count(&subject("dan"), 25);
+    // No byte is free.
+    waits(&gate, "eve", Access::Reads);
+    drop((ada, cat, unread, third, rest));
+    assert!(is_empty(&gate));
+}
+
+#[tokio::test]
+async fn the_reason_of_a_wait_is_named() {
+    pause();
+    let gate = gate();
+    let patience = Duration::from_secs(2);
+    let ada = subject("ada");
+    let start = Instant::now();
+    let held = [now(&gate, "ada", Access::Reads), now(&gate, "ada", Access::Reads)];
+    let cause = async |name: &str| {
+        gate.take_within(&subject(name), Access::Reads, patience).await.map(drop).unwrap_err()
+    };
+    assert_eq!(cause("ada").await, Cause::OwnTurns);
+    assert_eq!(start.elapsed().as_secs(), 2);
+    drop(held);
+    let unread = gate.count(&ada, 40);
+    assert_eq!(cause("ada").await, Cause::OwnBytes);
+    let others = gate.count(&subject("ben"), 60);
+    assert_eq!(cause("cat").await, Cause::AllBytes);
+    drop((unread, others));
+    // The reads of others are waited for without an end.
+    let reads = ["ada", "ben", "cat"].map(|name| now(&gate, name, Access::Reads));
+    let dan = subject("dan");
+    let mut turn = Box::pin(gate.take_within(&dan, Access::Reads, patience));
+    assert!(tokio::time::timeout(Duration::from_secs(20), turn.as_mut()).await.is_err());
+    drop(reads);
+    assert!(turn.await.is_ok());
+    assert!(is_empty(&gate));
+}

@@ -1,0 +1,204 @@
+//! Turns of operations: the numbers of each kind of subject, and the refusals where a turn does not come.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+pub(crate) use super::gate::{Access, Turn, Unread};
+
+use super::Subject;
+use super::gate::{Bounds, Cause, Gate};
+use crate::auth::Role;
+use crate::config::Config;
+use crate::refusal::{Code, Refusal};
+
+/// How long a request over HTTP waits for its turn.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+/// When a refused request may be sent again.
+const RETRY: Duration = Duration::from_secs(1);
+/// Reads that run at once in all, for each connection: the readers' queue is short and nobody times out in it.
+const READS_A_CONNECTION: usize = 8;
+/// The part of all unread answers that one subject may hold.
+const SUBJECT_SHARE: usize = 16;
+
+/// Operations at once for each kind of subject.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AtOnce {
+    pub(super) person: usize,
+    pub(super) admin: usize,
+    pub(super) service: usize,
+    pub(super) address: usize,
+}
+
+/// Every turn that the server gives. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Turns {
+    operations: Arc<Gate>,
+    sign_ins: Arc<Gate>,
+    numbers: AtOnce,
+    bytes: usize,
+}
+
+/// The turn of one operation. It is taken while the operation executes and given back while it waits.
+/// Clones share the turn.
+#[derive(Debug, Clone)]
+pub(crate) struct Pacer {
+    shared: Arc<Paced>,
+}
+
+#[derive(Debug)]
+struct Paced {
+    turns: Turns,
+    subject: Subject,
+    access: Access,
+    held: Mutex<Option<Turn>>,
+}
+
+impl Turns {
+    /// Turns by these settings.
+    pub(crate) fn new(config: &Config) -> Self {
+        let limits = &config.limits;
+        let numbers = AtOnce {
+            person: limits.operations_at_once,
+            admin: limits.operations_at_once_admin,
+            service: limits.operations_at_once_service,
+            address: limits.operations_at_once_address,
+        };
+        let connections = usize::try_from(config.database_connections).unwrap_or(usize::MAX).max(1);
+        let bytes = limits.answer_bytes_in_flight;
+        let at_once: fn(&Subject, &AtOnce) -> usize = |subject, numbers| numbers.of(subject).0;
+        let operations = Bounds {
+            at_once,
+            numbers,
+            first_reads: connections.saturating_mul(READS_A_CONNECTION),
+            further_reads: connections,
+            bytes,
+            subject_bytes: bytes / SUBJECT_SHARE,
+        };
+        // A look-up is one short statement: only each subject's own number limits it.
+        let sign_ins = Bounds {
+            first_reads: usize::MAX,
+            further_reads: usize::MAX,
+            bytes: usize::MAX,
+            subject_bytes: usize::MAX,
+            ..operations.clone()
+        };
+        Self { operations: Gate::new(operations), sign_ins: Gate::new(sign_ins), numbers, bytes }
+    }
+
+    /// The pacer of a new operation, which holds no turn yet.
+    pub(crate) fn pacer(&self, subject: Subject, access: Access) -> Pacer {
+        let turns = self.clone();
+        Pacer { shared: Arc::new(Paced { turns, subject, access, held: Mutex::new(None) }) }
+    }
+
+    /// A turn to look up the subject of a verified token, which happens before any other budget.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` or `UNAVAILABLE` if it does not come within `patience`.
+    pub(crate) async fn sign_in(&self, subject: &Subject, patience: Duration) -> Result<Turn, Refusal> {
+        let turn = self.sign_ins.take_within(subject, Access::Reads, patience).await;
+        turn.map_err(|cause| self.refuse(subject, cause))
+    }
+
+    fn refuse(&self, subject: &Subject, cause: Cause) -> Refusal {
+        match cause {
+            Cause::OwnTurns => {
+                let (most, name) = self.numbers.of(subject);
+                let message = format!(
+                    "At most {most} operations of one caller execute at the same time ({name}). Send the request again \
+                     when one has ended."
+                );
+                Refusal::rate_limited(message, RETRY)
+            }
+            Cause::OwnBytes => {
+                let most = self.bytes / SUBJECT_SHARE;
+                let message = format!(
+                    "At most {most} bytes of answers wait for one caller (a sixteenth of \
+                     limits.answer_bytes_in_flight). Read them, then send the request again."
+                );
+                Refusal::rate_limited(message, RETRY)
+            }
+            Cause::AllBytes => {
+                let message = format!(
+                    "At most {} bytes of answers wait for all clients (limits.answer_bytes_in_flight). Send the same \
+                     request again.",
+                    self.bytes
+                );
+                Refusal { retry_after: Some(RETRY), ..Refusal::new(Code::Unavailable, message) }
+            }
+            Cause::AllReads => Refusal::unavailable(),
+        }
+    }
+}
+
+impl AtOnce {
+    /// The number of this subject and the setting it comes from.
+    fn of(&self, subject: &Subject) -> (usize, &'static str) {
+        match subject {
+            Subject::Person { role: Role::SuperAdmin | Role::Admin, .. } => {
+                (self.admin, "limits.operations_at_once_admin")
+            }
+            Subject::Person { .. } => (self.person, "limits.operations_at_once"),
+            Subject::Service(_) => (self.service, "limits.operations_at_once_service"),
+            Subject::Address(_) | Subject::Unnamed => (self.address, "limits.operations_at_once_address"),
+        }
+    }
+}
+
+impl Pacer {
+    /// Waits for the turn, unless it is held already.
+    pub(crate) async fn take(&self) {
+        if !self.is_held() {
+            let Paced { turns, subject, access, .. } = &*self.shared;
+            let turn = turns.operations.take(subject, *access).await;
+            self.hold(turn);
+        }
+    }
+
+    /// The same, but not longer than `patience`.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` where the caller's own operations or unread answers are the reason, else `UNAVAILABLE`.
+    pub(crate) async fn take_within(&self, patience: Duration) -> Result<(), Refusal> {
+        if !self.is_held() {
+            let Paced { turns, subject, access, .. } = &*self.shared;
+            let turn = turns.operations.take_within(subject, *access, patience).await;
+            self.hold(turn.map_err(|cause| turns.refuse(subject, cause))?);
+        }
+        Ok(())
+    }
+
+    /// Gives the turn back.
+    pub(crate) fn release(&self) {
+        drop(self.lock().take());
+    }
+
+    /// Counts the bytes of an answer until its client has taken it.
+    pub(crate) fn count(&self, bytes: usize) -> Unread {
+        self.shared.turns.operations.count(&self.shared.subject, bytes)
+    }
+
+    /// Waits for something that needs no turn, such as a commit that one transaction makes for many callers.
+    /// A service records many events at once, so its turn is given back meanwhile; others keep theirs.
+    pub(crate) async fn wait_for_commit<F: Future>(&self, commit: F) -> F::Output {
+        if !matches!(self.shared.subject, Subject::Service(_)) {
+            return commit.await;
+        }
+        self.release();
+        let output = commit.await;
+        self.take().await;
+        output
+    }
+
+    fn is_held(&self) -> bool {
+        self.lock().is_some()
+    }
+
+    fn hold(&self, turn: Turn) {
+        *self.lock() = Some(turn);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Turn>> {
+        self.shared.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
