@@ -38,8 +38,10 @@ Settings that matter first (api/config.default.toml explains all):
   PLAUDIT_CATALOGS       packs to load: aurora,tests,code-lab,course-portal or paths with a /
   PLAUDIT_TIMEZONE       the school's time zone, UTC
 
-Exit codes: 0 done, 1 `check`, `repair` or `backup` found differences that are left, 2 it could not run (the
-reason is on standard error). api/OPERATIONS.md explains metrics, health, backup and repair.";
+Metrics, health, backup and repair: api/OPERATIONS.md.
+
+Exit codes: 0 done, 1 `check` found differences, 2 it could not run (the reason is on standard error).
+`repair` and `backup` end with a check, and with its exit code.";
 
 /// Achievements backend: learning events in, achievements out, over GraphQL.
 #[derive(Parser)]
@@ -182,7 +184,7 @@ async fn run(file: Option<PathBuf>, command: Command) -> Result<ExitCode, Wrong>
         Command::Repair => {
             let config = settings()?;
             log(&config);
-            return Ok(mend(&config).await?);
+            return mend(&config).await;
         }
         Command::Backup { file } => {
             let config = settings()?;

@@ -80,7 +80,7 @@ fn help_teaches() {
     ] {
         assert!(help.contains(expected), "{expected} is not in:\n{help}");
     }
-    for command in ["serve", "migrate", "schema", "token", "check", "watch"] {
+    for command in ["serve", "migrate", "schema", "token", "check", "repair", "backup", "watch"] {
         assert_eq!(run(&[command, "--help"], &[]).status.code(), Some(0), "{command}");
     }
 }

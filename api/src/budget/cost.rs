@@ -77,10 +77,10 @@ impl CostBudget {
         }
     }
 
-    /// Refuses a subject whose budget is empty, before anything is read or parsed for it.
+    /// Refuses a subject that owes more than its budget, before anything is read or parsed for it.
     ///
     /// # Errors
-    /// `RATE_LIMITED` if not one unit is left.
+    /// `RATE_LIMITED` until the debt is paid.
     pub(crate) fn check(&self, subject: &Subject) -> Result<(), Refusal> {
         self.check_at(subject, self.started.elapsed()).map_err(|wait| self.refusal(subject, wait))
     }
@@ -105,13 +105,9 @@ impl CostBudget {
     }
 
     fn check_at(&self, subject: &Subject, now: Duration) -> Result<(), Duration> {
-        let Some(price) = self.price(subject, 1) else { return Ok(()) };
         let spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = spent.paid_until(subject, now).saturating_add(price);
-        match until.checked_sub(now.saturating_add(SPAN)) {
-            Some(wait) if !wait.is_zero() => Err(wait),
-            _ => Ok(()),
-        }
+        let owed = spent.paid_until(subject, now).saturating_sub(now.saturating_add(SPAN));
+        if owed.is_zero() { Ok(()) } else { Err(owed) }
     }
 
     /// The part of a minute that these units take from the subject's budget; none if it is not limited.
@@ -248,7 +244,8 @@ mod tests {
         for _ in 0..100 {
             budget.owe_at(&ada, 600, seconds(0));
         }
-        assert_eq!(budget.check_at(&ada, seconds(0)), Err(Duration::from_millis(60_100)));
+        assert_eq!(budget.check_at(&ada, seconds(0)), Err(seconds(60)));
+        assert_eq!(budget.check_at(&ada, seconds(60)), Ok(()));
         assert_eq!(budget.charge_at(&ada, 10, seconds(60)), Err(seconds(1)));
         assert_eq!(budget.charge_at(&ada, 10, seconds(61)), Ok(()));
     }

@@ -132,6 +132,7 @@ const WHOLE_LIST: Rows = Rows::First { usual: MOST, most: MOST };
 /// The price of a field of a type.
 pub(super) fn of(parent: &str, field: &str) -> Price {
     match (parent, field) {
+        (_, "__typename") => Price::base(0),
         (_, "__schema" | "__type") => Price::base(INTROSPECTION),
 
         // With the count of the people, which costs little where they are the students of a course.

@@ -115,7 +115,7 @@ pub(super) fn prepare(
 /// Charges a request that is refused as wrong.
 ///
 /// # Errors
-/// `RATE_LIMITED` if the subject's budget is empty.
+/// `RATE_LIMITED` if the subject owes more than its budget.
 pub(super) fn charge_bad_request(app: &App, subject: &Subject) -> Result<(), Refusal> {
     app.costs.check(subject)?;
     app.costs.owe(subject, BAD_REQUEST);

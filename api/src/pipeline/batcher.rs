@@ -180,10 +180,10 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        // The first probe is due after five seconds, and the lane may take ten from then on.
+        // The first probe is due five seconds after the lane has started, and the lane may take ten from then on.
         pass(14).await;
         assert_eq!(app.pulse.late(), Vec::<String>::new());
-        pass(3).await;
+        pass(6).await;
         assert_eq!(app.pulse.late(), ["batcher lane 1"]);
         drop(batcher);
         stop.send_replace(true);
