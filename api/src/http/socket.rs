@@ -122,8 +122,8 @@ async fn converse<E: Executor>(
             }
             Happening::Heard(Some(Err(_))) => Err(End::Gone),
             Happening::Heard(None) | Happening::WriterGone => Err(End::Gone),
-            Happening::Done(Event::Introduced(introduced)) => talk.welcome(introduced).await,
-            Happening::Done(Event::Told(room, step)) => talk.tell(room, step),
+            Happening::Done(Event::Introduced(introduced)) => talk.welcome(*introduced).await,
+            Happening::Done(Event::Told(room, step)) => talk.tell(room, *step),
             Happening::Tick => talk.look_at_the_clock(),
             Happening::ToldToStop => {
                 stop_at = Some(time::Instant::now() + jitter());

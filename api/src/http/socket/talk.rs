@@ -122,8 +122,7 @@ impl<E: Executor> Talk<E> {
     }
 
     /// Passes on what an operation did.
-    pub(super) fn tell(&mut self, room: Room, told: Box<Told>) -> Step {
-        let told = *told;
+    pub(super) fn tell(&mut self, room: Room, told: Told) -> Step {
         // What was found out just now may be about a token that has just ended.
         self.check_token()?;
         let is_known =
@@ -157,7 +156,7 @@ impl<E: Executor> Talk<E> {
         Ok(())
     }
 
-    /// Begins to look up the client; `introduced` answers.
+    /// Begins to look up the client; `next` yields the result.
     fn introduce(&mut self, payload: &Map<String, Value>) -> Step {
         if self.client.is_some() || !self.introducing.is_empty() {
             return Err(Close::new(Close::SECOND_INIT, "Too many initialisation requests").into());
@@ -197,7 +196,7 @@ impl<E: Executor> Talk<E> {
     }
 
     /// Lets the client in, or not.
-    pub(super) async fn welcome(&mut self, introduced: Box<Result<Introduction, Failure>>) -> Step {
+    pub(super) async fn welcome(&mut self, introduced: Result<Introduction, Failure>) -> Step {
         let introduction = introduced.map_err(|failure| not_let_in(&self.request_id, failure))?;
         let most = self.site.limits.sockets_per_user;
         let Some(seat) = self.site.seats.take(introduction.subject.clone(), most) else {
