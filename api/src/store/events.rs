@@ -10,7 +10,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::connect::Txn;
+use super::connect::{Reads, Txn};
 use super::dialect::among;
 use super::error::Error;
 
