@@ -17,7 +17,7 @@ use futures_util::future::{join, join_all};
 use plaudit::auth::Role;
 use serde_json::json;
 use tests::figures::{Latencies, milliseconds, table};
-use tests::{Arguments, Backend, Client, Process, School};
+use tests::{Arguments, Client, Process, School};
 use tokio::process::Command;
 
 const SCHOOL: School = School::CROWD;

@@ -1,5 +1,6 @@
-//! What clients do to fill a server's memory. Each load ends with its connections closed and tells what its clients saw.
+//! What clients do to fill a server's memory. Each load ends with its connections closed.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -10,13 +11,46 @@ use tests::{Client, Expensive, Process, School};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
+/// A way to fill memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Load {
+    IdleConnections,
+    ParkedBodies,
+    UnreadAnswers,
+    BadRequests,
+}
+
+impl Load {
+    pub(crate) const ALL: [Self; 4] =
+        [Self::IdleConnections, Self::ParkedBodies, Self::UnreadAnswers, Self::BadRequests];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::IdleConnections => "10,000 idle connections",
+            Self::ParkedBodies => "300 parked bodies",
+            Self::UnreadAnswers => "60 unread answers",
+            Self::BadRequests => "50,000 bad requests",
+        }
+    }
+
+    /// Loads the server to the end; returns what the clients saw. The answers to this document stay unread.
+    pub(crate) async fn run(self, server: &Process, school: &School, document: &Expensive) -> String {
+        match self {
+            Self::IdleConnections => idle_connections(server).await,
+            Self::ParkedBodies => parked_bodies(server).await,
+            Self::UnreadAnswers => unread_answers(server, school, document).await,
+            Self::BadRequests => bad_requests(server).await,
+        }
+    }
+}
+
 /// How long what is parked stays.
 const PARKED: Duration = Duration::from_secs(5);
 /// How long answers stay unread: longer than the server needs to make all of them.
 const UNREAD: Duration = Duration::from_secs(20);
 
 /// Opens 10,000 connections from 100 addresses; every second one sends a request before it idles.
-pub(crate) async fn idle_connections(server: &Process) -> String {
+async fn idle_connections(server: &Process) -> String {
     let mut open = Vec::new();
     let mut refused = 0;
     for address in 2..102 {
@@ -25,7 +59,9 @@ pub(crate) async fn idle_connections(server: &Process) -> String {
             if number % 2 == 0 {
                 stream.write_all(b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n").await?;
                 let mut answer = [0; 64];
-                stream.read(&mut answer).await?;
+                if stream.read(&mut answer).await? == 0 {
+                    return Err(ErrorKind::UnexpectedEof.into());
+                }
             }
             Ok::<_, std::io::Error>(stream)
         });
@@ -41,7 +77,7 @@ pub(crate) async fn idle_connections(server: &Process) -> String {
 }
 
 /// Sends 300 bodies of two megabytes without their last part, half of them with a valid token.
-pub(crate) async fn parked_bodies(server: &Process) -> String {
+async fn parked_bodies(server: &Process) -> String {
     let token = server.client(&Expensive::subject(Role::Student).to_string(), Role::Student);
     let token = token.token().unwrap_or_default();
     let bodies = (0..300_u16).map(|number| async move {
@@ -62,7 +98,7 @@ pub(crate) async fn parked_bodies(server: &Process) -> String {
 }
 
 /// Lets 60 students ask for this document and reads none of the answers.
-pub(crate) async fn unread_answers(server: &Process, school: &School, document: &Expensive) -> String {
+async fn unread_answers(server: &Process, school: &School, document: &Expensive) -> String {
     let body = json!({"query": document.text}).to_string();
     let requests = (0..60).map(|number| {
         let client = server.client(&school.student(number).to_string(), Role::Student);
@@ -82,7 +118,7 @@ pub(crate) async fn unread_answers(server: &Process, school: &School, document: 
 }
 
 /// Sends 50,000 requests that are wrong in different ways.
-pub(crate) async fn bad_requests(server: &Process) -> String {
+async fn bad_requests(server: &Process) -> String {
     let good = server.client(&Expensive::subject(Role::Student).to_string(), Role::Student);
     let forged = Client::new(server.url.clone(), Some("e30.e30.e30".to_owned()));
     let nobody = Client::new(server.url.clone(), None);

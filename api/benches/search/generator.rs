@@ -55,7 +55,7 @@ impl Generator {
 
     /// A place in a list, earlier ones more often.
     pub(crate) fn early_place(&mut self, length: usize) -> usize {
-        let draw = |rng: &mut StdRng| rng.random_range(0..length);
+        let draw = |rng: &mut StdRng| rng.random_range(0..length.max(1));
         draw(&mut self.rng).min(draw(&mut self.rng))
     }
 

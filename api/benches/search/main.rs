@@ -48,8 +48,9 @@ struct Measured {
 impl Measured {
     /// How expensive it is: parts of what is allowed, so that processor time and bytes compare.
     fn price(&self) -> u128 {
-        let bytes = u128::try_from(self.bytes).unwrap_or(u128::MAX);
-        self.processor.as_micros() * 1_000 / PROCESSOR.as_micros() + bytes * 1_000 / 4_194_304
+        let part = |taken: u128, most: u128| taken.saturating_mul(1_000) / most;
+        let bytes = [self.bytes, BYTES].map(|bytes| u128::try_from(bytes).unwrap_or(u128::MAX));
+        part(self.processor.as_micros(), PROCESSOR.as_micros()) + part(bytes[0], bytes[1])
     }
 
     fn is_allowed(&self) -> bool {
@@ -157,9 +158,14 @@ impl Search<'_> {
                     self.generator.document()
                 }
                 None => {
-                    let place = self.generator.early_place(self.pool.len());
-                    let Some(parent) = self.pool.get(place) else { continue };
-                    self.generator.changed(&parent.document)
+                    // What is far beyond the limit takes long to measure, and is found already.
+                    let near = |measured: &&Measured| measured.processor <= 2 * PROCESSOR;
+                    let parents: Vec<&Measured> = self.pool.iter().filter(near).collect();
+                    let place = self.generator.early_place(parents.len());
+                    match parents.get(place) {
+                        Some(parent) => self.generator.changed(&parent.document),
+                        None => self.generator.document(),
+                    }
                 }
             };
             if self.seen.insert(document.clone()) {
