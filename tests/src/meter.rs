@@ -6,31 +6,35 @@ use std::time::Duration;
 use crate::database::{Backend, Database};
 
 /// The processes that do the work of one server: its own, and those of its PostgreSQL connections.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Meter<'a> {
     server: u32,
     database: &'a Database,
+    connections: Vec<u32>,
 }
 
 impl<'a> Meter<'a> {
     /// A meter of the server with this process id.
     #[must_use]
     pub fn of(server: u32, database: &'a Database) -> Self {
-        Self { server, database }
+        Self { server, database, connections: Vec::new() }
     }
 
-    /// Processor time that the server and its database have taken since they started. PostgreSQL has to run on
-    /// this machine, without parallel workers: these end before they can be read.
-    pub async fn processor(&self) -> Duration {
-        let mut processes = vec![self.server];
+    /// Looks for the processes of the server's connections. PostgreSQL has to run on this machine, without parallel
+    /// workers: these end before they can be read.
+    pub async fn find_connections(&mut self) {
         if self.database.backend == Backend::Postgres {
-            let own = "datname = current_database() AND pid <> pg_backend_pid()";
-            let ids = format!("SELECT CAST(pid AS bigint) FROM pg_stat_activity WHERE {own}");
-            processes.extend(
-                self.database.numbers(&ids).await.into_iter().filter_map(|id| u32::try_from(id).ok()),
-            );
+            let others = "datname = current_database() AND pid <> pg_backend_pid()";
+            let query = format!("SELECT CAST(pid AS bigint) FROM pg_stat_activity WHERE {others}");
+            let ids = self.database.numbers(&query).await;
+            self.connections = ids.into_iter().filter_map(|id| u32::try_from(id).ok()).collect();
         }
-        processes.into_iter().map(processor_of).sum()
+    }
+
+    /// Processor time that the server and the connections found have taken since they started.
+    #[must_use]
+    pub fn processor(&self) -> Duration {
+        std::iter::once(&self.server).chain(&self.connections).copied().map(processor_of).sum()
     }
 
     /// The server's resident memory in bytes: now, and the most since [`Meter::reset_peak`].

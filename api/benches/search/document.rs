@@ -52,6 +52,16 @@ impl Document {
         Some(parsed)
     }
 
+    /// The name at the root below which most of the fields stand.
+    pub(crate) fn leading(&self) -> &str {
+        let below = |name: &str| {
+            let fields = self.fields.iter().filter(|field| field.name == name);
+            fields.map(Field::size).sum::<usize>()
+        };
+        let names = self.fields.iter().map(|field| field.name.as_str());
+        names.max_by_key(|name| below(name)).unwrap_or_default()
+    }
+
     /// How many fields it has, on all levels.
     pub(crate) fn size(&self) -> usize {
         self.fields.iter().map(Field::size).sum()

@@ -30,6 +30,8 @@ const BYTES: usize = 4 * 1024 * 1024;
 /// Documents from which changes are made, and those that are printed at the end.
 const POOL: usize = 24;
 const WORST: usize = 10;
+/// The most documents of the pool with the same leading field.
+const ALIKE: usize = 3;
 /// Documents at random before the first change.
 const AT_RANDOM: usize = 60;
 /// How often a document is measured that may belong to the pool; the least counts.
@@ -204,13 +206,15 @@ impl Search<'_> {
             measured.processor = measured.processor.min(again.processor);
         }
         let price = measured.price();
-        // Of documents with almost the same price one is enough, or the pool fills with copies of it.
-        if self
-            .pool
-            .iter()
-            .any(|other| other.price().abs_diff(price) * 200 < price && other.bytes == measured.bytes)
-        {
-            return;
+        // Of documents that ask mostly for the same, a few are enough, or the pool fills with variants of one.
+        let leading = measured.document.leading();
+        let like = |other: &Measured| other.document.leading() == leading;
+        if self.pool.iter().filter(|&other| like(other)).count() >= ALIKE {
+            let Some(cheapest) = self.pool.iter().rposition(like) else { return };
+            if self.pool.get(cheapest).is_some_and(|other| other.price() >= price) {
+                return;
+            }
+            self.pool.remove(cheapest);
         }
         let place = self.pool.partition_point(|other| other.price() >= price);
         self.pool.insert(place, measured);
@@ -220,8 +224,10 @@ impl Search<'_> {
     /// Sends a document once; none if the server refuses it as a whole.
     async fn measure(&mut self, document: Document) -> Option<Measured> {
         let client = client(self.server, document.role);
+        self.meter.find_connections().await;
         let before = self.calm().await;
         let (status, text) = client.exchange(&document.text(), json!({}), "search").await;
+        self.meter.find_connections().await;
         let processor = self.calm().await.saturating_sub(before);
         let is_refused =
             status.is_client_error() || text.starts_with("{\"errors\"") || text.starts_with("{\"data\":null");
@@ -235,10 +241,10 @@ impl Search<'_> {
     /// The processor time so far, once the server has finished the work of earlier documents.
     async fn calm(&self) -> Duration {
         let start = Instant::now();
-        let mut before = self.meter.processor().await;
+        let mut before = self.meter.processor();
         loop {
             tokio::time::sleep(Duration::from_millis(5)).await;
-            let now = self.meter.processor().await;
+            let now = self.meter.processor();
             if now.saturating_sub(before) < Duration::from_millis(2)
                 || start.elapsed() > Duration::from_secs(20)
             {
