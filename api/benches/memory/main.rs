@@ -1,7 +1,6 @@
 //! The server's memory under idle connections, parked bodies, unread answers and bad requests, and afterwards.
-//! `cargo bench --bench memory`, or `-- sqlite`. Exits with 1 if a bound is passed.
+//! `cargo bench --bench memory`, or `-- sqlite --load unread` for the loads with this word in their name. Exits with 1 if a bound is passed.
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
     reason = "a benchmark ends at the first surprise, and prints what it measured"
@@ -57,7 +56,9 @@ async fn measure(backend: Backend) -> Option<bool> {
     );
     let mut rows = Vec::new();
     let mut is_within = true;
-    for load in Load::ALL {
+    let arguments = Arguments::of_process();
+    let word = arguments.text("load").unwrap_or_default();
+    for load in Load::ALL.into_iter().filter(|load| load.name().contains(word)) {
         meter.reset_peak();
         let told = load.run(&server, &SCHOOL, &largest.0).await;
         let (_, peak) = meter.memory();

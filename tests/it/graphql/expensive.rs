@@ -1,7 +1,7 @@
 //! The most expensive documents that are known: each is refused as a whole, or its answer has a bounded size.
 
 use serde_json::{Value, json};
-use tests::{Expensive, School, World, on_both};
+use tests::{Expensive, School, on_both};
 
 /// The most bytes of an answer.
 const ANSWER_BYTES: usize = 4 * 1024 * 1024;
