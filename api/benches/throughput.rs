@@ -17,7 +17,7 @@ use plaudit::auth::Role;
 use plaudit::clock::Clock;
 use sea_orm::{ConnectOptions, ConnectionTrait};
 use serde_json::{Value, json};
-use tests::{Backend, Client, Database, Process};
+use tests::{Arguments, Backend, Client, Database, Process};
 use uuid::Uuid;
 
 /// How long each rate is measured, after a second to warm up.
@@ -44,12 +44,11 @@ async fn main() {
         MEASURED.as_secs()
     );
     println!("             own rate     events   events/own   awards, 1 process   awards, 2 processes");
-    for (backend, own) in [(Backend::Sqlite, "one-row commits"), (Backend::Postgres, "pgbench, 8 clients")] {
-        let wanted: Vec<String> =
-            std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-        if !wanted.is_empty() && !wanted.contains(&format!("{backend:?}").to_lowercase()) {
-            continue;
-        }
+    for backend in Arguments::of_process().backends() {
+        let own = match backend {
+            Backend::Sqlite => "one-row commits",
+            Backend::Postgres => "pgbench, 8 clients",
+        };
         let Some(rates) = measure(backend).await else { continue };
         let shown = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
         let ratio = rates.own.map_or_else(|| "-".to_owned(), |own| format!("{:.2}", rates.events / own));

@@ -1,6 +1,7 @@
 //! What front ends rely on in every answer: the library's behaviour, our scalars, pages, boards, progress.
 
 mod boards;
+mod expensive;
 mod library;
 mod pages;
 mod progress;

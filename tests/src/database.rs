@@ -72,6 +72,15 @@ impl Database {
         row.try_get_by_index::<i64>(0).expect("the row begins with a number")
     }
 
+    /// The numbers in the first column of what this query returns.
+    pub async fn numbers(&self, sql: &str) -> Vec<i64> {
+        let connection = self.connect().await;
+        let rows = connection.query_all_raw(Statement::from_string(self.dialect(), sql)).await;
+        connection.close().await.expect("the connection closes");
+        let rows = rows.expect("the query runs");
+        rows.iter().map(|row| row.try_get_by_index(0).expect("the row begins with a number")).collect()
+    }
+
     /// How many rows each table has, whichever tables there are.
     pub async fn rows(&self) -> BTreeMap<String, i64> {
         let tables = match self.backend {

@@ -9,11 +9,16 @@
     reason = "a harness says what is wrong by failing the test"
 )]
 
+mod arguments;
 mod client;
 mod database;
+mod expensive;
+pub mod figures;
 mod gate;
+mod meter;
 mod packs;
 mod process;
+mod school;
 mod socket;
 
 use std::sync::Arc;
@@ -28,11 +33,15 @@ use plaudit::start::{self, Running};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub use arguments::Arguments;
 pub use client::{Answer, Client};
 pub use database::{Backend, Database};
+pub use expensive::Expensive;
 pub use gate::{Fault, Gate, Stop};
+pub use meter::Meter;
 pub use packs::Packs;
-pub use process::{Process, SECRET, command, command_on_disk_of};
+pub use process::{Process, SECRET, client_of, command, command_on_disk_of};
+pub use school::{Kind, School};
 pub use socket::{Closed, Frame, Socket};
 
 /// When a test's clock starts, unless it says otherwise: a Thursday noon in UTC.

@@ -29,7 +29,18 @@ pub struct Process {
 impl Process {
     /// Starts the binary on the database of these settings and waits until it listens.
     pub async fn serve(config: &Config) -> Self {
+        Self::serve_with(config, &[]).await
+    }
+
+    /// The same with these settings, such as `("limits.connections", "12000")`. A setting that this version does not
+    /// have is left out, so that a benchmark can also measure an older version.
+    pub async fn serve_with(config: &Config, settings: &[(&str, &str)]) -> Self {
+        let known = settings.iter().filter(|(key, _)| exists(key));
         let mut child = plaudit(config)
+            .envs(
+                known
+                    .map(|(key, value)| (format!("PLAUDIT_{}", key.to_uppercase().replace('.', "_")), value)),
+            )
             .arg("serve")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -75,10 +86,7 @@ impl Process {
 
     /// A client of it, by a token that is good for an hour.
     pub fn client(&self, subject: &str, role: Role) -> Client {
-        let keys = Keys::load(&AuthConfig { secret: Some(SECRET.to_owned()), ..AuthConfig::demo() });
-        let hour = TimeDelta::hours(1);
-        let token = keys.expect("the key is good").mint(subject, role, None, hour, Clock::System.now());
-        Client::new(self.url.clone(), Some(token.expect("a token is minted")))
+        client_of(&self.url, subject, role)
     }
 
     /// Ends it as a power cut does.
@@ -118,6 +126,24 @@ pub async fn command_on_disk_of(bytes: u64, config: &Config, arguments: &[&str])
     limited.env_clear();
     limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     limited.args(arguments).output().await.expect("the binary runs")
+}
+
+/// A client of such a process at this URL, with a token for an hour.
+pub fn client_of(url: &str, subject: &str, role: Role) -> Client {
+    let keys = Keys::load(&AuthConfig { secret: Some(SECRET.to_owned()), ..AuthConfig::demo() });
+    let hour = TimeDelta::hours(1);
+    let token = keys.expect("the key is good").mint(subject, role, None, hour, Clock::System.now());
+    Client::new(url.to_owned(), Some(token.expect("a token is minted")))
+}
+
+/// Whether the file of defaults has a setting with this dotted key.
+fn exists(key: &str) -> bool {
+    let defaults = include_str!("../../api/config.default.toml");
+    let (table, name) = key.split_once('.').unwrap_or(("", key));
+    let start = format!("\n[{table}]\n");
+    let section = defaults.split_once(start.as_str()).map_or("", |(_, section)| section);
+    let section = section.split("\n[").next().unwrap_or_default();
+    section.lines().any(|line| line.starts_with(&format!("{name} = ")))
 }
 
 /// The secret that processes verify tokens with.
