@@ -296,9 +296,9 @@ impl User {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
-        #[graphql(desc = "Go on behind the child with this id.")] after: Option<ID>,
+        #[graphql(desc = "Go on behind the child with this id.")] after: Option<String>,
     ) -> Option<Answer<Vec<Self>>> {
-        roster::children(ctx, self, first, after.as_ref()).await.transpose()
+        roster::children(ctx, self, first, after.as_deref()).await.transpose()
     }
 }
 

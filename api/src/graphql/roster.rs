@@ -87,10 +87,10 @@ pub(crate) async fn children(
     ctx: &Context<'_>,
     guardian: &User,
     first: Option<i32>,
-    after: Option<&ID>,
+    after: Option<&str>,
 ) -> Answer<Option<Vec<User>>> {
     let rows = usize::try_from(page::first(first)?).unwrap_or(usize::MAX);
-    let after = after.map(|id| uuid("after", id)).transpose()?;
+    let after = after.map(|id| uuid("after", &ID::from(id))).transpose()?;
     let Some(seen) = guardian.seen(ctx).await? else { return Ok(None) };
     let linked = loaders(ctx)?.load_one(ChildrenOf(seen)).await?.unwrap_or_default();
     let sight = loaders(ctx)?.load_many(linked.iter().map(|child| SightOf(*child))).await?;

@@ -91,7 +91,7 @@ on_both! {
         for name in ["Ada", "Bea", "Cy"] {
             children.push(child(&w, parent, name).await);
         }
-        let query = "query($first: Int, $after: ID) { me { children(first: $first, after: $after) { displayName } } }";
+        let query = "query($first: Int, $after: String) { me { children(first: $first, after: $after) { displayName } } }";
         let named = |names: &[&str]| names.iter().map(|name| json!({"displayName": name})).collect::<Vec<_>>();
         assert_eq!(list(&client, query, json!({})).await, named(&["Ada", "Bea", "Cy"]));
         assert_eq!(list(&client, query, json!({"first": 2})).await, named(&["Ada", "Bea"]));
