@@ -43,6 +43,9 @@ impl From<Close> for End {
 
 type Step = Result<(), End>;
 
+/// Operations that a client may send before `connection_ack`.
+const EARLY: usize = 16;
+
 /// A result of a task of the socket.
 pub(super) enum Event {
     /// The look-up of the client.
@@ -62,6 +65,8 @@ pub(super) struct Talk<E> {
     operations: Operations,
     /// The look-up for a `connection_init` that has not been answered yet.
     introducing: JoinSet<Result<Introduction, Failure>>,
+    /// Operations that came behind that `connection_init`, in order: they start once it is answered.
+    early: Vec<(String, Params)>,
     client: Option<Client>,
     opened: Instant,
     heard: Instant,
@@ -85,6 +90,7 @@ impl<E: Executor> Talk<E> {
             queue,
             operations,
             introducing: JoinSet::new(),
+            early: Vec::new(),
             client: None,
             opened: now,
             heard: now,
@@ -116,6 +122,7 @@ impl<E: Executor> Talk<E> {
             Heard::Pong { .. } => Ok(()),
             Heard::Subscribe { id, payload } => self.start(&id, payload).await,
             Heard::Complete { id } => {
+                self.early.retain(|(early, _)| *early != id);
                 self.operations.stop(&id);
                 Ok(())
             }
@@ -207,16 +214,26 @@ impl<E: Executor> Talk<E> {
             return Err(Close::new(Close::LATER, reason).into());
         };
         self.client = Some(Client { introduction: Arc::new(introduction), _seat: seat });
-        self.say(protocol::acknowledge()).await
+        self.say(protocol::acknowledge()).await?;
+        for (id, params) in std::mem::take(&mut self.early) {
+            self.start(&id, params).await?;
+        }
+        Ok(())
     }
 
     async fn start(&mut self, id: &str, params: Params) -> Step {
         let Some(client) = &self.client else {
+            if !self.introducing.is_empty() && self.early.len() < EARLY {
+                if self.early.iter().any(|(early, _)| early == id) {
+                    return Err(in_use(id));
+                }
+                self.early.push((id.to_owned(), params));
+                return Ok(());
+            }
             return Err(Close::new(Close::UNAUTHORIZED, "Unauthorized").into());
         };
         if self.operations.has(id) {
-            let reason = format!("Subscriber for {id} already exists");
-            return Err(Close::new(Close::DUPLICATE_ID, reason).into());
+            return Err(in_use(id));
         }
         self.check_token()?;
         // A socket has one id, and everything asked over it another.
@@ -258,6 +275,10 @@ impl<E: Executor> Talk<E> {
         }
         Ok(())
     }
+}
+
+fn in_use(id: &str) -> End {
+    Close::new(Close::DUPLICATE_ID, format!("Subscriber for {id} already exists")).into()
 }
 
 /// How a client leaves that could not be let in.

@@ -11,6 +11,7 @@ use super::{Server, seconds_since};
 use crate::auth::Role;
 use crate::budget::Subject;
 use crate::config::Config;
+use crate::http::tests::token;
 
 /// A server on which one operation of a service executes at a time.
 fn one_at_once() -> Server {
@@ -108,8 +109,9 @@ async fn messages_are_read_while_the_client_is_looked_up() {
     for _ in 0..4 {
         look_ups.push(server.app.turns.sign_in(&subject, Duration::ZERO).await.unwrap());
     }
+    let ask = |id: &str| json!({ "type": "subscribe", "id": id, "payload": { "query": "{ hello }" } });
     for (message, code) in [
-        (json!({ "type": "subscribe", "id": "a", "payload": { "query": "{ hello }" } }), 4401),
+        (ask("taken"), 4409),
         (json!({ "type": "connection_init" }), 4429),
         (json!({ "type": "nonsense" }), 4400),
     ] {
@@ -117,7 +119,10 @@ async fn messages_are_read_while_the_client_is_looked_up() {
         client.say(init.clone()).await;
         client.say(json!({ "type": "ping", "payload": { "number": 1 } })).await;
         assert_eq!(client.hear().await, json!({ "type": "pong", "payload": { "number": 1 } }));
+        client.say(ask("b")).await;
         client.say(json!({ "type": "complete", "id": "b" })).await;
+        client.say(ask("b")).await;
+        client.say(ask("taken")).await;
         client.say(message).await;
         assert_eq!(client.close_code().await, code);
     }
@@ -128,4 +133,24 @@ async fn messages_are_read_while_the_client_is_looked_up() {
     assert_eq!(client.close_code().await, 1013);
     assert_eq!(seconds_since(start), 30);
     drop(look_ups);
+}
+
+#[tokio::test]
+async fn operations_before_the_acknowledgement_start_behind_it_in_order() {
+    let server = Server::new(Config::demo());
+    let authorization = format!("Bearer {}", token(&server.app, "crm"));
+    let init = json!({ "type": "connection_init", "payload": { "authorization": authorization } });
+    let mut client = server.open().await;
+    client.say(init.clone()).await;
+    client.ask("a", "{ who }").await;
+    client.ask("b", "{ hello }").await;
+    assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
+    assert_eq!(client.hear().await["payload"]["data"]["who"], "crm");
+    assert_eq!(client.hear().await, json!({ "type": "complete", "id": "a" }));
+    assert_eq!(client.hear().await["payload"]["data"]["hello"], "world");
+
+    // Without a connection_init there is nothing to wait for.
+    let mut client = server.open().await;
+    client.ask("a", "{ who }").await;
+    assert_eq!(client.close_code().await, 4401);
 }
