@@ -49,6 +49,7 @@ mod tests {
 
     async fn ask((router, token): &(Router, String), query: &str) -> Response {
         let request = Request::post("/graphql")
+            .header("host", "server")
             .header("content-type", "application/json")
             .header("authorization", format!("Bearer {token}"))
             .body(Body::from(json!({ "query": query }).to_string()));
