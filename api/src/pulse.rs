@@ -19,8 +19,9 @@ pub(crate) mod deadlines {
     pub(crate) const RELAY: Duration = Duration::from_secs(10);
     /// One look at the published catalogue.
     pub(crate) const CATALOGUE: Duration = Duration::from_secs(10);
-    /// One ping of the database. The ping itself gives up after a second.
-    pub(crate) const DATABASE: Duration = Duration::from_secs(2);
+    /// One ping of the database. The ping itself gives up after a second, so one that fails makes the loop late
+    /// until one succeeds.
+    pub(crate) const DATABASE: Duration = Duration::from_millis(900);
 }
 
 /// The heartbeats of one server. Cheap to clone.
