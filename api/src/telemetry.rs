@@ -148,6 +148,8 @@ impl Telemetry {
             metrics.loop_age.get_or_create(&label).set(age.since.as_secs_f64());
             metrics.loop_late.get_or_create(&label).set(is_late);
         }
+        let unread = i64::try_from(app.turns.unread()).unwrap_or(i64::MAX);
+        metrics.bytes.get_or_create(&Bytes::Answers.label()).set(unread);
         metrics.subscriptions.set(i64::try_from(app.hub.listeners()).unwrap_or(i64::MAX));
         metrics.feed_lag.set(app.hub.lag(app.bus.head()));
         let oldest = metrics.oldest_message.load(Ordering::Relaxed);

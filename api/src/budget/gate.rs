@@ -164,6 +164,11 @@ impl Gate {
         Unread { gate: Arc::clone(self), subject: subject.clone(), bytes }
     }
 
+    /// Bytes of answers that clients have not taken yet.
+    pub(super) fn unread(&self) -> usize {
+        self.lock().bytes
+    }
+
     fn join<'a>(self: &'a Arc<Self>, subject: &'a Subject, access: Access) -> Waiting<'a> {
         let (grant, granted) = oneshot::channel();
         let mut state = self.lock();

@@ -100,6 +100,11 @@ impl Turns {
         turn.map_err(|cause| self.refuse(subject, cause))
     }
 
+    /// Bytes of answers that clients have not taken yet.
+    pub(crate) fn unread(&self) -> usize {
+        self.operations.unread()
+    }
+
     fn refuse(&self, subject: &Subject, cause: Cause) -> Refusal {
         match cause {
             Cause::OwnTurns => {
