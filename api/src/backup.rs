@@ -44,7 +44,7 @@ impl fmt::Display for Problem {
                 write!(f, "{} exists: name a new file, or remove it first", path.display())
             }
             Self::Path(path) => {
-                write!(f, "{} is not a UTF-8 path of a file: name another file", path.display())
+                write!(f, "{} is not the path of a file in UTF-8: name a file", path.display())
             }
             Self::File(path, error) => write!(
                 f,
@@ -81,8 +81,9 @@ impl From<store::Error> for Problem {
 /// When there is no backup afterwards.
 pub async fn run(config: &Config, file: &Path) -> Result<Outcome, Problem> {
     let path = || Problem::Path(file.to_owned());
+    let text = file.to_str().filter(|text| !text.ends_with(std::path::is_separator)).ok_or_else(path)?;
     let name = file.file_name().and_then(|name| name.to_str()).ok_or_else(path)?;
-    if let Some(command) = dump_command(&config.database_url, file.to_str().ok_or_else(path)?) {
+    if let Some(command) = dump_command(&config.database_url, text) {
         return Ok(Outcome::Command(command));
     }
     if file.symlink_metadata().is_ok() {
@@ -90,16 +91,16 @@ pub async fn run(config: &Config, file: &Path) -> Result<Outcome, Problem> {
     }
     let part = file.with_file_name(format!("{name}.part"));
     create(&part)?;
-    let report = match write_and_check(config, &part).await {
-        Ok(report) => report,
-        Err(problem) => {
-            // What is left of it is no backup.
-            let _ = fs::remove_file(&part);
-            return Err(problem);
-        }
-    };
     let failed = |error| Problem::File(file.to_owned(), error);
-    fs::rename(&part, file).map_err(failed)?;
+    let written = match write_and_check(config, &part).await {
+        Ok(report) => fs::rename(&part, file).map_err(failed).map(|()| report),
+        Err(problem) => Err(problem),
+    };
+    if written.is_err() {
+        // What is left of it is not a backup.
+        let _ = fs::remove_file(&part);
+    }
+    let report = written?;
     sync(file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
         .map_err(failed)?;
     Ok(Outcome::Written(report))

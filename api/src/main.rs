@@ -268,6 +268,11 @@ async fn mend(config: &Config) -> Result<ExitCode, Wrong> {
 async fn serve(config: Config) -> Result<(), Wrong> {
     log(&config);
     let (grace, is_demo) = (Duration::from_secs(config.limits.shutdown_seconds), config.is_demo());
+    if is_demo && !config.listen.ip().is_loopback() {
+        tracing::warn!(
+            "the demo listens for other machines (demo_in_public): its secret is known, so every client can be its admin"
+        );
+    }
     let mut running = start::start(config, Clock::System).await?;
     tracing::info!(address = %running.address, "listening");
     if let Some(operations) = running.operations {

@@ -44,18 +44,20 @@ async fn a_foreign_host_gets_nothing_on_any_route() {
 
 #[tokio::test]
 async fn production_checks_the_host_where_names_are_listed() {
-    let status = async |listed: &[&str]| {
+    let status = async |path: &str, listed: &[&str]| {
         let config = Config { profile: Profile::Production, ..Config::demo() };
         let (mut site, _stop) = site(config);
         let mut config = (*site.app.config).clone();
         config.allowed_hosts = listed.iter().map(|host| (*host).to_owned()).collect();
         site.app.config = config.into();
-        let request = request("GET", "/health/live", &[("host", "somewhere.example")], "");
+        let request = request("GET", path, &[("host", "somewhere.example")], "");
         pass(router(site), request).await.status
     };
-    assert_eq!(status(&[]).await, StatusCode::OK);
-    assert_eq!(status(&["plaudit.example"]).await, StatusCode::MISDIRECTED_REQUEST);
-    assert_eq!(status(&["plaudit.example", "somewhere.example"]).await, StatusCode::OK);
+    let nothing = "/badges/none.svg";
+    assert_eq!(status(nothing, &[]).await, StatusCode::NOT_FOUND);
+    assert_eq!(status(nothing, &["plaudit.example"]).await, StatusCode::MISDIRECTED_REQUEST);
+    assert_eq!(status(nothing, &["plaudit.example", "somewhere.example"]).await, StatusCode::NOT_FOUND);
+    assert_eq!(status("/health/live", &["plaudit.example"]).await, StatusCode::OK);
 }
 
 #[tokio::test]
