@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::delivery::hub::Hub;
 use crate::pipeline::Batcher;
 use crate::pulse::Pulse;
+use crate::slow_lane::SlowLane;
 use crate::store::Database;
 use crate::telemetry::Telemetry;
 
@@ -40,6 +41,8 @@ pub struct App {
     pub(crate) exports: Arc<Exports>,
     /// Whose operations may execute now.
     pub(crate) turns: Turns,
+    /// Where long operations run.
+    pub(crate) slow_lane: SlowLane,
     /// The heartbeats of the loops.
     pub(crate) pulse: Pulse,
     /// What the server measures about itself.
@@ -64,6 +67,7 @@ impl App {
             hub: Arc::new(Hub::new()),
             exports: Arc::default(),
             turns,
+            slow_lane: SlowLane::default(),
             pulse: Pulse::new(),
             telemetry: Telemetry::new(),
         }

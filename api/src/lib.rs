@@ -12,6 +12,7 @@ mod packs;
 mod progress;
 mod pulse;
 pub mod refusal;
+mod slow_lane;
 mod telemetry;
 mod text;
 
@@ -29,6 +30,7 @@ mod http;
 pub mod backup;
 pub mod check;
 pub mod demo;
+pub mod handles;
 pub mod repair;
 mod rounds;
 pub mod signals;

@@ -13,7 +13,7 @@ use plaudit::auth::token::Keys;
 use plaudit::clock::Clock;
 use plaudit::config::{Config, LogFormat, Sources, parse_span};
 use plaudit::watch::Watch;
-use plaudit::{backup, check, demo, repair, signals, start, watch};
+use plaudit::{backup, check, demo, handles, repair, signals, start, watch};
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
@@ -265,8 +265,9 @@ async fn mend(config: &Config) -> Result<ExitCode, Wrong> {
     }
 }
 
-async fn serve(config: Config) -> Result<(), Wrong> {
+async fn serve(mut config: Config) -> Result<(), Wrong> {
     log(&config);
+    handles::fit(&mut config.limits);
     let (grace, is_demo) = (Duration::from_secs(config.limits.shutdown_seconds), config.is_demo());
     if is_demo && !config.listen.ip().is_loopback() {
         tracing::warn!(

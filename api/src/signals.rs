@@ -2,6 +2,10 @@
 
 use std::io;
 
+/// SIGXFSZ, on Linux and macOS.
+#[cfg(unix)]
+const XFSZ: i32 = 25;
+
 /// Ends when the process is asked to stop; says by which signal.
 ///
 /// # Errors
@@ -12,6 +16,8 @@ pub async fn asked_to_stop() -> io::Result<&'static str> {
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // A file at its size limit then fails to be written, like a full disk, instead of ending the process.
+    let _file_too_long = signal(SignalKind::from_raw(XFSZ))?;
     tokio::select! {
         _ = terminate.recv() => Ok("SIGTERM"),
         _ = interrupt.recv() => Ok("SIGINT"),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
@@ -23,9 +23,13 @@ use crate::delivery::{hub::Hub, relay};
 use crate::pipeline::Batcher;
 use crate::pulse::{Pulse, deadlines};
 use crate::registry::publication::{self, Outcome};
+use crate::slow_lane::SlowLane;
 use crate::store::{self, Database, Dialect};
 use crate::telemetry::Telemetry;
 use crate::{graphql, http, packs, rounds};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 4_096;
 
 /// Why the server does not start; its text says what to do.
 #[derive(Debug)]
@@ -217,11 +221,10 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
             "the catalogue of the settings differs from the published one, which is in force; `plaudit migrate` publishes it"
         );
     }
-    let listener =
-        TcpListener::bind(config.listen).await.map_err(|error| Refused::Listen(config.listen, error))?;
+    let listener = listen(config.listen).map_err(|error| Refused::Listen(config.listen, error))?;
     let address = listener.local_addr().map_err(|error| Refused::Listen(config.listen, error))?;
     let operations = match config.operations_listen {
-        Some(address) => Some(listen_for_operations(address).await?),
+        Some(address) => Some(listen_for_operations(address)?),
         None => None,
     };
 
@@ -239,6 +242,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
         hub: Arc::new(Hub::new()),
         exports: Arc::default(),
         turns,
+        slow_lane: SlowLane::default(),
         pulse: Pulse::new(),
         telemetry: Telemetry::new(),
     };
@@ -269,9 +273,18 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
     Ok(Running { app, address, operations, door, shut, tasks, stop })
 }
 
-async fn listen_for_operations(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Refused> {
+/// Listens with a queue that is long enough for a burst of connections.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that is started again takes its address from connections that are still closing.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn listen_for_operations(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Refused> {
     let refused = |error| Refused::ListenOperations(address, error);
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let listener = listen(address).map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, address))
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use async_graphql::Executor;
 use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -138,8 +140,16 @@ pub(super) async fn converse<S>(
     let once = connection.is_refused();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(connection.clone());
+        let unread = unread.clone();
         let answer = router.clone().oneshot(request.map(|body| unread.watch(body)));
-        async move { answer.await.map_err(|never: Infallible| never) }
+        async move {
+            let mut response = answer.await.map_err(|never: Infallible| never)?;
+            // The connection ends after an answer whose body was not read; the client has to know.
+            if unread.is_set() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut serving = pin!(
         http1::Builder::new()

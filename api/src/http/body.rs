@@ -148,10 +148,24 @@ impl Held {
                     return Err(full(share, *most, limits));
                 }
             }
+            self.leave_room(limits)?;
             self.measured.push(self.telemetry.bytes(Bytes::Requests, capacity.saturating_sub(before)));
             self.bytes.reserve_exact(capacity.saturating_sub(self.bytes.len()));
         }
         self.bytes.extend_from_slice(chunk);
+        Ok(())
+    }
+}
+
+impl Held {
+    /// Fails if the client would hold more than it leaves free: however many clients hold much, one that holds little
+    /// finds room.
+    fn leave_room(&self, limits: &Limits) -> Result<(), No> {
+        let own = self.shares.iter().find(|(share, _)| matches!(share.key(), Holder::Client(_)));
+        let (Some((own, _)), Some((all, whole))) = (own, self.shares.last()) else { return Ok(()) };
+        if own.total() > whole.saturating_sub(all.total()) {
+            return Err(full(all, *whole, limits));
+        }
         Ok(())
     }
 }

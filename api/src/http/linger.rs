@@ -24,6 +24,11 @@ const MOST: usize = 4 * 1024 * 1024;
 pub(super) struct Unread(Arc<AtomicBool>);
 
 impl Unread {
+    /// Whether the client may still be sending a body that nobody reads.
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     fn set(&self, unread: bool) {
         self.0.store(unread, Ordering::Relaxed);
     }

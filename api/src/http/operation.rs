@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Executor, Request, Response, ServerError};
 use futures_util::{Stream, StreamExt};
+use tracing::Instrument;
 
 use super::answer::{has_code, is_request_error, server_error};
 use super::params::Params;
@@ -18,9 +19,15 @@ use crate::graphql::errands::Errands;
 use crate::graphql::guard::{Admitted, Rejection, admit};
 use crate::graphql::{loaders, omitted};
 use crate::refusal::{Code, Refusal};
+use crate::slow_lane::SlowLane;
 
 /// The least that an operation is charged: signing in, parsing and answering cost something for every one of them.
 const LEAST: u64 = 5;
+/// Operations that cost more compute for so long that others would notice: some 25 ms.
+const LONG: u64 = 500;
+/// Statements that an operation runs at the same time, and one that is long.
+const STATEMENTS: usize = 3;
+const LONG_STATEMENTS: usize = 1;
 /// What a request costs that is refused as wrong, independent of the sender.
 const BAD_REQUEST: u64 = 20;
 
@@ -34,13 +41,23 @@ pub(super) struct Operation {
     errands: Errands,
     asked: Asked,
     charge: Charge,
+    /// Where it runs if it computes for long.
+    lane: Option<SlowLane>,
 }
 
 impl Operation {
     /// The answer of a query or a mutation.
     pub(super) async fn run<E: Executor>(self, schema: &E) -> Response {
-        let answer = self.asked.run(self.errands.run(schema.execute(self.request))).await;
-        self.charge.settle(&answer);
+        let Self { request, errands, asked, charge, lane, .. } = self;
+        let answer = match lane {
+            Some(lane) => {
+                let schema = schema.clone();
+                let run = async move { asked.run(errands.run(schema.execute(request))).await };
+                lane.run(run.in_current_span()).await
+            }
+            None => asked.run(errands.run(schema.execute(request))).await,
+        };
+        charge.settle(&answer);
         answer
     }
 
@@ -107,9 +124,15 @@ pub(super) fn prepare(
     let pacer = app.turns.pacer(subject, access);
     let errands = Errands::default();
     let asked = Asked { caller: caller.clone(), operation: admitted.name };
-    let request = loaders::attach(app, caller.actor.as_ref(), errands.clone(), request).data(caller);
+    let is_long = admitted.cost.units > LONG;
+    // Other callers' statements wait behind only a few of one operation.
+    let statements = if is_long { LONG_STATEMENTS } else { STATEMENTS };
+    let app = App { db: app.db.at_once(statements), ..app.clone() };
+    let request = loaders::attach(&app, caller.actor.as_ref(), errands.clone(), request).data(caller);
     let request = request.data(pacer.clone());
-    Ok(Operation { kind: admitted.kind, pacer, request, errands, asked, charge })
+    let lane = is_long.then(|| app.slow_lane.clone());
+    let request = request.data(app);
+    Ok(Operation { kind: admitted.kind, pacer, request, errands, asked, charge, lane })
 }
 
 /// Charges a request that is refused as wrong.

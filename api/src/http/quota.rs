@@ -53,6 +53,12 @@ impl<K: Clone + Eq + Hash> Share<K> {
         true
     }
 
+    /// What the key holds in all.
+    pub(super) fn total(&self) -> usize {
+        let held = self.quota.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(&self.key).copied().unwrap_or_default()
+    }
+
     /// Whose share it is.
     pub(super) fn key(&self) -> &K {
         &self.key

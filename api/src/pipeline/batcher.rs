@@ -91,6 +91,7 @@ impl Queue {
             let beat = app.pulse.watch(format!("batcher lane {lane}"), deadlines::LANE);
             let apart = apart.clone();
             running.spawn(async move {
+                let mut failed = false;
                 loop {
                     let told = async { drop(stop.wait_for(|stop| *stop).await) };
                     let batch = tokio::select! {
@@ -101,7 +102,7 @@ impl Queue {
                             line.take(EVENTS_A_TRANSACTION)
                         }
                         () = sleep(REST) => {
-                            probe(&apart, &beat).await;
+                            failed = !probe(&apart, &beat, failed).await;
                             continue;
                         }
                     };
@@ -110,7 +111,8 @@ impl Queue {
                     }
                     beat.begin_turn();
                     let _busy = app.telemetry.open(Open::Lane);
-                    if settle(&app, batch).await {
+                    failed = !settle(&app, batch).await;
+                    if !failed {
                         beat.end_turn();
                     }
                 }
@@ -126,11 +128,14 @@ impl Drop for Queue {
     }
 }
 
-/// Pings the database over the connections that record. A silent database makes the lane late.
-async fn probe(db: &Database, beat: &Beat) {
-    if let Err(error) = beat.turn(db.probe()).await {
+/// Pings the database over the connections that record; after a transaction that failed, it writes, since a full disk
+/// answers pings. Returns whether that succeeded; until it does, the lane owes its turn.
+async fn probe(db: &Database, beat: &Beat, failed: bool) -> bool {
+    let probed = if failed { beat.turn(db.probe_write()).await } else { beat.turn(db.probe()).await };
+    if let Err(error) = &probed {
         tracing::warn!(error = error.chain(), "a batcher lane cannot reach the database; trying again");
     }
+    probed.is_ok()
 }
 
 /// Commits a batch; returns true if the database decided it. A panic costs those who wait in it their answer, not

@@ -9,6 +9,7 @@ use sea_orm::sqlx::sqlite::SqlitePoolOptions;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector, SqlxSqliteConnector,
 };
+use tokio::sync::Semaphore;
 
 use super::dialect::Dialect;
 use super::driver::{Deadlines, Options};
@@ -60,6 +61,8 @@ pub(crate) struct Source {
     pub(super) pool: Pool,
     pub(super) statements: Arc<AtomicU64>,
     pub(super) dialect: Dialect,
+    /// Connections for single statements that one operation may use at the same time; `None` for no limit.
+    pub(super) at_once: Option<Arc<Semaphore>>,
 }
 
 /// How many connections there may be, and how long they are waited for.
@@ -120,7 +123,7 @@ impl Database {
             Dialect::Postgres => (pool(WRITERS)?, pool(RECORDERS)?, pool(RESERVED)?, pool(TASKS)?),
         };
         let statements = Arc::default();
-        let reads = Source { pool: readers.clone(), statements, dialect };
+        let reads = Source { pool: readers.clone(), statements, dialect, at_once: None };
         let writes = Source { pool: writers.clone(), ..reads.clone() };
         let pools = Arc::new(Pools { readers, writers, recorders, reserved, tasks, options });
         Ok(Self { pools, reads, writes, dialect })
@@ -177,8 +180,17 @@ impl Database {
         self.over(&self.pools.reserved, Arc::clone(&self.reads.statements))
     }
 
+    /// The same database for one operation, which runs at most so many statements at the same time. Statements of
+    /// transactions do not count.
+    #[must_use]
+    pub(crate) fn at_once(&self, statements: usize) -> Self {
+        let mut limited = self.clone();
+        limited.reads.at_once = Some(Arc::new(Semaphore::new(statements)));
+        limited
+    }
+
     fn over(&self, pool: &Pool, statements: Arc<AtomicU64>) -> Self {
-        let reads = Source { pool: pool.clone(), statements, dialect: self.dialect };
+        let reads = Source { pool: pool.clone(), statements, dialect: self.dialect, at_once: None };
         let writes = match self.dialect {
             Dialect::Sqlite => Source { pool: self.pools.writers.clone(), ..reads.clone() },
             Dialect::Postgres => reads.clone(),
@@ -200,6 +212,16 @@ impl Database {
     /// When it does not.
     pub(crate) async fn probe(&self) -> Result<(), Error> {
         within_a_second(&self.pools.recorders).await
+    }
+
+    /// Returns once a transaction that changes nothing has been written and committed over such a connection.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub(crate) async fn probe_write(&self) -> Result<(), Error> {
+        let txn = self.begin_recording().await?;
+        txn.execute_unprepared("UPDATE feed_counter SET position = position WHERE id = 1").await?;
+        txn.commit().await
     }
 
     /// Closes the connections that nothing uses. The last connection to close a SQLite file leaves no file beside it.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sea_orm::prelude::async_trait;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, sqlx};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedSemaphorePermit};
 
 use super::connect::{Reads, Source};
 use super::dialect::Dialect;
@@ -130,6 +130,18 @@ impl ConnectionTrait for Txn {
     }
 }
 
+impl Source {
+    /// A connection for one statement, and the operation's right to it.
+    async fn session(&self) -> Result<(Option<OwnedSemaphorePermit>, Session), DbErr> {
+        let right = match &self.at_once {
+            // It is never closed; were it, no limit is better than no answer.
+            Some(at_once) => Arc::clone(at_once).acquire_owned().await.ok(),
+            None => None,
+        };
+        Ok((right, self.pool.session().await?))
+    }
+}
+
 impl Reads for Txn {
     type Connection = Self;
 
@@ -146,20 +158,20 @@ impl ConnectionTrait for Source {
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         self.statements.fetch_add(1, Ordering::Relaxed);
-        self.pool.session().await?.execute(statement).await.map_err(failed_execution)
+        self.session().await?.1.execute(statement).await.map_err(failed_execution)
     }
 
     async fn execute_unprepared(&self, text: &str) -> Result<ExecResult, DbErr> {
-        self.pool.session().await?.execute_text(text).await.map_err(failed_execution)
+        self.session().await?.1.execute_text(text).await.map_err(failed_execution)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         self.statements.fetch_add(1, Ordering::Relaxed);
-        self.pool.session().await?.one(statement).await.map_err(failed_query)
+        self.session().await?.1.one(statement).await.map_err(failed_query)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         self.statements.fetch_add(1, Ordering::Relaxed);
-        self.pool.session().await?.all(statement).await.map_err(failed_query)
+        self.session().await?.1.all(statement).await.map_err(failed_query)
     }
 }

@@ -105,11 +105,14 @@ async fn one_client_holds_a_quarter_and_clients_without_a_token_half() {
         assert_eq!(park(anonymous([10, 0, 0, 2]), 50).await, None);
     }
     assert_eq!(park(anonymous([10, 0, 0, 3]), 1).await, Some(503), "half is for those with a token");
-    for name in ["one", "two"] {
-        assert_eq!(park(service(name), 100).await, None);
-        assert_eq!(park(service(name), 1).await, Some(429));
+    assert_eq!(park(service("one"), 100).await, None);
+    assert_eq!(park(service("one"), 1).await, Some(429));
+    // Each has to leave as much free as it holds, so one that holds nothing still finds room.
+    for (name, bytes) in [("two", 50), ("three", 25), ("four", 12)] {
+        assert_eq!(park(service(name), bytes + 1).await, Some(503), "{name}");
+        assert_eq!(park(service(name), bytes).await, None, "{name}");
     }
-    assert_eq!(park(service("three"), 1).await, Some(503));
+    assert_eq!(park(service("five"), 1).await, None);
     for one in parked {
         one.end().await.unwrap();
     }

@@ -1,0 +1,63 @@
+//! The file handles of the process. Each connection needs one; if none were left, nobody could be answered, not even
+//! by a refusal.
+
+use crate::config::Limits;
+
+/// Handles that are kept for everything but clients: database connections, files, the operations listener.
+const SPARE: usize = 256;
+
+/// Raises the soft limit of file handles as far as the operating system allows, and lowers the limits of connections
+/// where there are fewer handles than they need.
+pub fn fit(limits: &mut Limits) {
+    let Some(handles) = raise() else { return };
+    let wanted = limits.connections;
+    if lower(limits, handles) {
+        tracing::warn!(
+            handles,
+            wanted,
+            connections = limits.connections,
+            "the process may open too few files for limits.connections; raise the limit of open files (ulimit -n)"
+        );
+    }
+}
+
+#[cfg(unix)]
+fn raise() -> Option<usize> {
+    let handles = rlimit::increase_nofile_limit(u64::MAX).ok()?;
+    Some(usize::try_from(handles).unwrap_or(usize::MAX))
+}
+
+#[cfg(not(unix))]
+fn raise() -> Option<usize> {
+    None
+}
+
+/// Lowers the limits to what so many handles allow; returns whether it did. An address keeps its part of the whole.
+fn lower(limits: &mut Limits, handles: usize) -> bool {
+    let most = handles.saturating_sub(SPARE).max(handles / 2).max(1);
+    let wanted = limits.connections;
+    if wanted <= most {
+        return false;
+    }
+    limits.connections = most;
+    let part = limits.connections_per_address.saturating_mul(most).checked_div(wanted).unwrap_or(most);
+    limits.connections_per_address = part.max(1);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lower;
+    use crate::config::Limits;
+
+    #[test]
+    fn connections_leave_handles_for_the_rest() {
+        for (handles, connections, per_address) in
+            [(1_000_000, 10_000, 2_500), (10_256, 10_000, 2_500), (1_024, 768, 192), (256, 128, 32)]
+        {
+            let mut limits = Limits::default();
+            assert_eq!(lower(&mut limits, handles), connections < 10_000);
+            assert_eq!((limits.connections, limits.connections_per_address), (connections, per_address));
+        }
+    }
+}
