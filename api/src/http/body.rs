@@ -177,10 +177,18 @@ fn full(share: &Share<Holder>, most: usize, limits: &Limits) -> No {
             (StatusCode::TOO_MANY_REQUESTS, Refusal::rate_limited(message, RETRY))
         }
         Holder::Anonymous | Holder::All => {
-            let message = format!(
-                "The server holds {} bytes of request bodies, its limit (limits.body_bytes_in_flight). Try again later.",
-                limits.body_bytes_in_flight
-            );
+            let message = if matches!(share.key(), Holder::Anonymous) {
+                format!(
+                    "Requests without a token hold {most} bytes, their limit (half of limits.body_bytes_in_flight). \
+                    Sign in, or try again later."
+                )
+            } else {
+                format!(
+                    "The server holds {} bytes of request bodies, its limit (limits.body_bytes_in_flight). Try again \
+                    later.",
+                    limits.body_bytes_in_flight
+                )
+            };
             let refusal = Refusal { retry_after: Some(RETRY), ..Refusal::new(Code::Unavailable, message) };
             (StatusCode::SERVICE_UNAVAILABLE, refusal)
         }
