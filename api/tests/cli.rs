@@ -144,7 +144,7 @@ fn every_wrong_setting_is_told_at_once_without_its_value() {
     check_refused(
         &run(&[], &environment),
         "the settings cannot be used:\n  \
-         PLAUDIT_LISTEN: is an IP address and a port, such as 127.0.0.1:8000 or, for every address, 0.0.0.0:8000.\n  \
+         PLAUDIT_LISTEN: must be an IP address and a port, such as 127.0.0.1:8000 or, for every address, 0.0.0.0:8000.\n  \
          PLAUDIT_AUTH_SECERT: is no setting. Did you mean PLAUDIT_AUTH_SECRET?",
     );
 }

@@ -214,7 +214,7 @@ on_both! {
         assert_eq!(told(&socket.next("1").await["data"]["achievementEarned"]), ("aurora/first-steps", ada));
         w.tick(TimeDelta::minutes(1));
         w.service().record(json!({"userId": ada, "activity": "comment_written"})).await;
-        let reason = "The token has expired; come back with a fresh one.".to_owned();
+        let reason = "The token has expired. Reconnect with a new one.".to_owned();
         assert_eq!(socket.frame().await, Frame::Closed(Closed { code: 4403, reason }));
         w.finish().await;
     }
@@ -229,7 +229,7 @@ on_both! {
         }
         let (stopping, closing) = (w.server.stop(), async {
             for mut socket in sockets {
-                let reason = "The server restarts; come back.".to_owned();
+                let reason = "The server is restarting. Reconnect.".to_owned();
                 assert_eq!(socket.frame().await, Frame::Closed(Closed { code: 1012, reason }));
             }
         });

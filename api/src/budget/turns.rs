@@ -118,14 +118,14 @@ impl Turns {
             Cause::OwnBytes => {
                 let most = self.bytes / SUBJECT_SHARE;
                 let message = format!(
-                    "At most {most} bytes of answers wait for one caller (a sixteenth of \
-                     limits.answer_bytes_in_flight). Read them, then send the request again."
+                    "Your unread answers exceed {most} bytes (a sixteenth of limits.answer_bytes_in_flight). Read them, \
+                     then retry."
                 );
                 Refusal::rate_limited(message, RETRY)
             }
             Cause::AllBytes => {
                 let message = format!(
-                    "At most {} bytes of answers wait for all clients (limits.answer_bytes_in_flight). Send the same \
+                    "The unread answers of all clients exceed {} bytes (limits.answer_bytes_in_flight). Send the same \
                      request again.",
                     self.bytes
                 );

@@ -102,7 +102,7 @@ impl Config {
                 Some(Raw::Text(text)) if !text.is_empty() => {
                     config.pack_settings.insert((pack, setting), text);
                 }
-                Some(Raw::List(_)) => problems.push(Problem::new(key, "is one value, not a list.")),
+                Some(Raw::List(_)) => problems.push(Problem::new(key, "must be one value, not a list.")),
                 Some(Raw::Text(_)) | None => {}
             }
         }
@@ -188,7 +188,9 @@ fn flatten(
             toml::Value::Table(inner) => flatten(&key, inner, found, problems),
             value => match Raw::of_toml(value) {
                 Some(raw) => drop(found.insert(key, raw)),
-                None => problems.push(Problem::new(key, "is a text, a whole number or a list of texts.")),
+                None => {
+                    problems.push(Problem::new(key, "must be a text, a whole number or a list of texts."))
+                }
             },
         }
     }

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use super::values::{
-    parse_span, read_hosts, read_listen, read_log_format, read_networks, read_origins, read_profile,
-    read_public_url, read_timezone, read_truth,
+    parse_span, read_hosts, read_listen, read_log_format, read_networks, read_operations_listen,
+    read_origins, read_profile, read_public_url, read_timezone, read_truth,
 };
 use super::{Config, DEMO_SECRET, LogFormat, Profile, url_of};
 
@@ -54,7 +54,7 @@ impl Raw {
     fn text(&self) -> Result<&str, String> {
         match self {
             Self::Text(text) => Ok(text),
-            Self::List(_) => Err("is one value, not a list.".to_owned()),
+            Self::List(_) => Err("must be one value, not a list.".to_owned()),
         }
     }
 
@@ -93,7 +93,7 @@ macro_rules! number {
         Setting {
             key: $key,
             set: |config, raw| {
-                let wrong = || format!("is a whole number from {} to {}.", $least, $most);
+                let wrong = || format!("must be a whole number from {} to {}.", $least, $most);
                 let number = raw.text()?.parse().map_err(|_| wrong())?;
                 if !($least..=$most).contains(&number) {
                     return Err(wrong());
@@ -133,7 +133,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         key: "operations_listen",
         set: |config, raw| {
-            config.operations_listen = Some(read_listen(raw.text()?)?);
+            config.operations_listen = Some(read_operations_listen(raw.text()?)?);
             Ok(())
         },
         get: |config| config.operations_listen.map_or_else(|| text(""), text),

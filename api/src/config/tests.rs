@@ -126,12 +126,12 @@ fn proxies_and_hosts_are_lists_and_may_be_empty() {
     assert_eq!(config.allowed_hosts, ["plaudit.example", "192.0.2.1:8000", "[2001:db8::1]:8000"]);
     assert_eq!(load_file("[limits]\ntrusted_proxies = []\n", &[]).unwrap().limits.trusted_proxies, []);
 
-    let networks = "lists addresses and networks, such as 127.0.0.0/8, ::1/128 or 192.0.2.1.";
+    let networks = "must be a list of addresses and networks, such as 127.0.0.0/8, ::1/128 or 192.0.2.1.";
     for wrong in ["10.0.0.0/33", "proxy.example", "10.0.0"] {
         let name = "PLAUDIT_LIMITS_TRUSTED_PROXIES";
         check_told(load(&[(name, wrong)]), &[(name, networks)]);
     }
-    let hosts = "lists host names or addresses, each perhaps with a port, without a scheme: plaudit.example.school, \
+    let hosts = "must be a list of host names or addresses, each with an optional port, without a scheme: plaudit.example.school, \
                  192.0.2.1:8000.";
     for wrong in ["https://plaudit.example", "*.example", "plaudit.example/api", "a b", "me@plaudit.example"]
     {
@@ -150,7 +150,7 @@ fn settings_that_contradict_each_other_are_refused() {
     );
     check_told(
         load(&[("PLAUDIT_DEMO_IN_PUBLIC", "yes")]),
-        &[("PLAUDIT_DEMO_IN_PUBLIC", "is true or false.")],
+        &[("PLAUDIT_DEMO_IN_PUBLIC", "must be true or false.")],
     );
     for address in ["127.0.0.1:9000", "127.9.9.9:9000", "[::1]:9000"] {
         assert!(load(&[("PLAUDIT_LISTEN", address)]).is_ok(), "{address}");
@@ -197,8 +197,8 @@ fn an_origin_is_allowed_as_listed_or_with_any_port_or_as_our_own() {
 
 #[test]
 fn all_problems_are_told_together_each_with_what_would_be_right() {
-    let span = "is a length of time from 1s to 365d, such as 90s, 30m, 12h or 7d.";
-    let origins = "lists origins, each a scheme, a host and perhaps a port, without a path: \
+    let span = "must be a length of time from 1s to 365d, such as 90s, 30m, 12h or 7d.";
+    let origins = "must be a list of origins, each a scheme, a host and an optional port, without a path: \
                    https://school.example, http://localhost:5173; http://localhost:* is any port.";
     check_told(
         load_file(
@@ -220,32 +220,35 @@ fn all_problems_are_told_together_each_with_what_would_be_right() {
             ],
         ),
         &[
-            ("auth.secret", "is a text, a whole number or a list of texts."),
-            ("profile", "is demo or production."),
+            ("auth.secret", "must be a text, a whole number or a list of texts."),
+            ("profile", "must be demo or production."),
             (
                 "PLAUDIT_LISTEN",
-                "is an IP address and a port, such as 127.0.0.1:8000 or, for every address, 0.0.0.0:8000.",
+                "must be an IP address and a port, such as 127.0.0.1:8000 or, for every address, 0.0.0.0:8000.",
             ),
             (
                 "PLAUDIT_PUBLIC_URL",
-                "is an absolute http or https URL, such as https://plaudit.example.school/.",
+                "must be an absolute http or https URL, such as https://plaudit.example.school/.",
             ),
             ("origins", origins),
             ("PLAUDIT_TIMEZONE", "is no IANA time zone. Did you mean Europe/Berlin?"),
             ("auth.max_ttl", span),
-            ("PLAUDIT_LIMITS_NODES", "is a whole number from 100 to 100000."),
-            ("PLAUDIT_LIMITS_DEPTH", "is a whole number from 15 to 100."),
-            ("PLAUDIT_LOG_FORMAT", "is text or json."),
+            ("PLAUDIT_LIMITS_NODES", "must be a whole number from 100 to 100000."),
+            ("PLAUDIT_LIMITS_DEPTH", "must be a whole number from 15 to 100."),
+            ("PLAUDIT_LOG_FORMAT", "must be text or json."),
             ("listn", "is no setting. Did you mean listen?"),
             ("PLAUDIT_AURORA_LAUNCHEDON", "is no setting. Did you mean PLAUDIT_AURORA_LAUNCHED_ON?"),
             ("PLAUDIT_AUTH_SECERT", "is no setting. Did you mean PLAUDIT_AUTH_SECRET?"),
             ("PLAUDIT_SOMETHING_ELSE_ENTIRELY", "is no setting; config.default.toml lists them all."),
             ("PLAUDIT_AUTH_SECRET", "is too short; use at least 32 random bytes."),
             ("PLAUDIT_AUTH_ROLE_CLAIM", "is a claim with a meaning of its own; name another, such as role."),
-            ("PLAUDIT_DATABASE_URL", "is sqlite://PATH?mode=rwc or postgres://USER:PASSWORD@HOST/DATABASE."),
+            (
+                "PLAUDIT_DATABASE_URL",
+                "must be sqlite://PATH?mode=rwc or postgres://USER:PASSWORD@HOST/DATABASE.",
+            ),
             (
                 "PLAUDIT_LOG_FILTER",
-                "is a level (error, warn, info, debug, trace) or pairs such as info,plaudit=debug.",
+                "must be a level (error, warn, info, debug, trace) or pairs such as info,plaudit=debug.",
             ),
         ],
     );
@@ -253,7 +256,7 @@ fn all_problems_are_told_together_each_with_what_would_be_right() {
 
 #[test]
 fn a_database_is_a_file_or_a_server() {
-    let wrong = "is sqlite://PATH?mode=rwc or postgres://USER:PASSWORD@HOST/DATABASE.";
+    let wrong = "must be sqlite://PATH?mode=rwc or postgres://USER:PASSWORD@HOST/DATABASE.";
     let memory = "names a database in memory, which would be lost at the end; name a file: \
                   sqlite://data/plaudit.db?mode=rwc.";
     for (url, message) in [
@@ -360,5 +363,9 @@ fn the_operations_listener_is_off_and_has_an_address_of_its_own() {
     check_told(
         load(&[("PLAUDIT_OPERATIONS_LISTEN", "127.0.0.1:8000")]),
         &[("PLAUDIT_OPERATIONS_LISTEN", "is the address of `listen`; choose another port.")],
+    );
+    check_told(
+        load(&[("PLAUDIT_OPERATIONS_LISTEN", "9001")]),
+        &[("PLAUDIT_OPERATIONS_LISTEN", "must be an IP address and a port, such as 127.0.0.1:9001.")],
     );
 }

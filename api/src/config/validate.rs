@@ -50,7 +50,8 @@ pub(super) fn check(config: &Config, name_of: &dyn Fn(&str) -> String, problems:
     if EnvFilter::try_new(&config.log_filter).is_err() {
         note(
             "log.filter",
-            "is a level (error, warn, info, debug, trace) or pairs such as info,plaudit=debug.".to_owned(),
+            "must be a level (error, warn, info, debug, trace) or pairs such as info,plaudit=debug."
+                .to_owned(),
         );
     }
 }
@@ -91,7 +92,7 @@ fn check_auth(config: &Config, note: &mut dyn FnMut(&str, String)) {
 
 /// The address of a database we can use. It may hold a password, so it is never repeated.
 fn check_database_url(url: &str) -> Result<(), &'static str> {
-    const WRONG: &str = "is sqlite://PATH?mode=rwc or postgres://USER:PASSWORD@HOST/DATABASE.";
+    const WRONG: &str = "must be sqlite://PATH?mode=rwc or postgres://USER:PASSWORD@HOST/DATABASE.";
     if let Some(path) = url.strip_prefix("sqlite:") {
         if path.contains(":memory:") || path.contains("mode=memory") {
             return Err("names a database in memory, which would be lost at the end; name a file: \

@@ -14,18 +14,25 @@ pub(super) fn read_profile(text: &str) -> Result<Profile, String> {
     match text {
         "demo" => Ok(Profile::Demo),
         "production" => Ok(Profile::Production),
-        _ => Err("is demo or production.".to_owned()),
+        _ => Err("must be demo or production.".to_owned()),
     }
 }
 
 pub(super) fn read_listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
-        "is an IP address and a port, such as 127.0.0.1:8000 or, for every address, 0.0.0.0:8000.".to_owned()
+        "must be an IP address and a port, such as 127.0.0.1:8000 or, for every address, 0.0.0.0:8000."
+            .to_owned()
     })
 }
 
+/// The listener has no authentication, so the message does not suggest an address that others reach.
+pub(super) fn read_operations_listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "must be an IP address and a port, such as 127.0.0.1:9001.".to_owned())
+}
+
 pub(super) fn read_public_url(text: &str) -> Result<Url, String> {
-    let wrong = || "is an absolute http or https URL, such as https://plaudit.example.school/.".to_owned();
+    let wrong =
+        || "must be an absolute http or https URL, such as https://plaudit.example.school/.".to_owned();
     let mut url = Url::parse(text).map_err(|_| wrong())?;
     let named = url.username().is_empty() && url.password().is_none();
     let plain = named && url.query().is_none() && url.fragment().is_none();
@@ -41,7 +48,7 @@ pub(super) fn read_public_url(text: &str) -> Result<Url, String> {
 
 pub(super) fn read_origins(texts: &[String]) -> Result<Vec<String>, String> {
     texts.iter().map(|text| read_origin(text)).collect::<Option<_>>().ok_or_else(|| {
-        "lists origins, each a scheme, a host and perhaps a port, without a path: https://school.example, \
+        "must be a list of origins, each a scheme, a host and an optional port, without a path: https://school.example, \
          http://localhost:5173; http://localhost:* is any port."
             .to_owned()
     })
@@ -64,7 +71,7 @@ fn read_origin(text: &str) -> Option<String> {
 
 pub(super) fn read_hosts(texts: &[String]) -> Result<Vec<String>, String> {
     texts.iter().map(|text| read_host(text)).collect::<Option<_>>().ok_or_else(|| {
-        "lists host names or addresses, each perhaps with a port, without a scheme: plaudit.example.school, \
+        "must be a list of host names or addresses, each with an optional port, without a scheme: plaudit.example.school, \
          192.0.2.1:8000."
             .to_owned()
     })
@@ -81,15 +88,13 @@ fn read_host(text: &str) -> Option<String> {
 
 pub(super) fn read_networks(texts: &[String]) -> Result<Vec<IpNet>, String> {
     let read = |text: &String| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    texts
-        .iter()
-        .map(read)
-        .collect::<Result<_, _>>()
-        .map_err(|_| "lists addresses and networks, such as 127.0.0.0/8, ::1/128 or 192.0.2.1.".to_owned())
+    texts.iter().map(read).collect::<Result<_, _>>().map_err(|_| {
+        "must be a list of addresses and networks, such as 127.0.0.0/8, ::1/128 or 192.0.2.1.".to_owned()
+    })
 }
 
 pub(super) fn read_truth(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| "is true or false.".to_owned())
+    text.parse().map_err(|_| "must be true or false.".to_owned())
 }
 
 pub(super) fn read_timezone(text: &str) -> Result<Tz, String> {
@@ -103,7 +108,7 @@ pub(super) fn read_log_format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
-        _ => Err("is text or json.".to_owned()),
+        _ => Err("must be text or json.".to_owned()),
     }
 }
 
@@ -112,7 +117,7 @@ pub(super) fn read_log_format(text: &str) -> Result<LogFormat, String> {
 /// # Errors
 /// What would be right, for a person.
 pub fn parse_span(written: &str) -> Result<TimeDelta, String> {
-    let wrong = || "is a length of time from 1s to 365d, such as 90s, 30m, 12h or 7d.".to_owned();
+    let wrong = || "must be a length of time from 1s to 365d, such as 90s, 30m, 12h or 7d.".to_owned();
     let unit = written.chars().last().ok_or_else(wrong)?;
     let number: i64 = written.strip_suffix(unit).and_then(|n| n.parse().ok()).ok_or_else(wrong)?;
     let seconds = match unit {

@@ -181,7 +181,7 @@ pub(crate) struct Category {
     pub(crate) key: String,
     /// Its name, for people.
     pub(crate) name: String,
-    /// Those of this page, in the order of the packs.
+    /// The achievements on this page, in the order of the packs.
     pub(crate) achievements: Vec<Achievement>,
 }
 

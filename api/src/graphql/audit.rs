@@ -43,7 +43,7 @@ impl AuditEntry {
     }
 }
 
-/// An act on another person's record or on what the school has in common, or a report of one's own events.
+/// An act on another person's record or on shared school data, or a person's report of their own events.
 #[Object]
 impl AuditEntry {
     /// Its own id.
@@ -85,7 +85,7 @@ impl AuditEntry {
         &self.0.act
     }
 
-    /// On whose record; null for what the school has in common, such as a course or a badge.
+    /// On whose record; null for shared school data, such as a course or a badge.
     async fn user(&self, ctx: &Context<'_>) -> Option<Answer<User>> {
         Some(User::of(ctx, self.0.person_id?).await)
     }

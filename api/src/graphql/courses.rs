@@ -45,7 +45,7 @@ impl Course {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many, at most 100.", default = 100)] first: Option<i32>,
-        #[graphql(desc = "Go on behind the lesson at this position.")] after: Option<i32>,
+        #[graphql(desc = "Return lessons after this position.")] after: Option<i32>,
     ) -> Answer<Vec<Lesson>> {
         let limit = page::at_most("first", first.unwrap_or(page::MOST), page::MOST)?;
         let lessons = LessonsOf { course: self.0.id, after: after.unwrap_or(0), limit };
@@ -58,7 +58,7 @@ impl Course {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Option<Answer<UserPage>> {
         Some(roster::students(ctx, self.0.id, first, after.as_deref()).await)
     }

@@ -23,8 +23,9 @@ pub(crate) struct RecordEventInput {
     user_id: ID,
     /// What kind of thing happened: an activity of a loaded pack, such as question_answered.
     activity: String,
-    /// When it happened; now if omitted. From 2000 on, and at most 5 minutes ahead. A person's report about themselves
-    /// lies within the last 24 hours (limits.self_report_hours) and after their account was created.
+    /// When it happened; now if omitted. From 2000 on, and at most 5 minutes ahead. A person may report an event of
+    /// their own up to limits.self_report_hours hours (24 by default) after it happened, and only if it happened after
+    /// their account was created.
     occurred_at: Option<GivenDateTime>,
     /// What the catalogue declares for the activity, as a JSON object of at most 4 KiB.
     attributes: Option<Json<serde_json::Value>>,

@@ -92,13 +92,13 @@ pub(crate) enum ErrorCode {
     Unauthenticated,
     /// Your role may not do this.
     Forbidden,
-    /// It does not exist, or not within what you may see.
+    /// It does not exist, or you cannot see it.
     NotFound,
     /// An argument is wrong; the field says which.
     InvalidInput,
     /// It contradicts what is kept already.
     Conflict,
-    /// A budget is spent. Send the same request again after `extensions.retryAfter` seconds.
+    /// The caller has reached a limit. Send the same request again after `extensions.retryAfter` seconds.
     RateLimited,
     /// The document asks for more than one request may.
     TooComplex,

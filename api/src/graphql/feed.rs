@@ -115,7 +115,7 @@ async fn course(app: &App, course_id: Option<&ID>) -> Answer<Option<Uuid>> {
 
 /// Out of scope reads like missing.
 fn missing() -> Fault {
-    Refusal::new(Code::NotFound, "No person with this id is within what you may see.").at(["userId"]).into()
+    Refusal::new(Code::NotFound, "User not found.").at(["userId"]).into()
 }
 
 /// One subscription: how far it is, and what it has read and not told yet.

@@ -63,7 +63,7 @@ pub(crate) fn admit(
     let most = u64::try_from(limits.complexity).unwrap_or(u64::MAX);
     if cost.units > most {
         let message = format!(
-            "The operation costs {} units, more than {most} (complexity). Ask for fewer rows.",
+            "The operation costs {} units, more than {most} (limits.complexity). Ask for fewer rows.",
             cost.units
         );
         return Err(too_complex(message).into());
@@ -194,7 +194,7 @@ impl<'a> Scale<'a> {
             return Ok(());
         }
         Err(too_complex(format!(
-            "The document nests deeper than {limit} levels, each fragment counted where it is spread (nesting)."
+            "The document nests deeper than {limit} levels, each fragment counted where it is spread (limits.nesting)."
         )))
     }
 
@@ -209,7 +209,7 @@ fn at_most(count: usize, limit: usize, what: &str, name: &str) -> Result<(), Ref
     if count <= limit {
         return Ok(());
     }
-    Err(too_complex(format!("The document has more than {limit} {what} ({name}).")))
+    Err(too_complex(format!("The document has more than {limit} {what} (limits.{name}).")))
 }
 
 /// A fragment at the root would yield nothing, and several fields would share one stream.

@@ -96,7 +96,7 @@ impl Leaderboard {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
         #[graphql(desc = "This person's place in the middle of the page, instead of the top.")]
         around: Option<ID>,
     ) -> Answer<StandingPage> {

@@ -28,7 +28,7 @@ pub(crate) fn at_most(name: &str, rows: i32, most: i32) -> Answer<u64> {
         Ok(rows) if rows <= most.unsigned_abs().into() => Ok(rows),
         _ => Err(Fault::argument(
             name,
-            format!("`{name}` is 0 to {most}: ask for less, and page on with a cursor."),
+            format!("`{name}` must be 0 to {most}. Request fewer rows and use a cursor."),
         )),
     }
 }
@@ -68,7 +68,10 @@ pub(crate) fn cut<C: CursorType>(
 /// The place a cursor stands for.
 pub(crate) fn place<C: CursorType>(name: &str, text: &str) -> Answer<C> {
     C::decode_cursor(text).map_err(|_| {
-        Fault::argument(name, format!("`{name}` is no cursor of this list: send one as it was answered."))
+        Fault::argument(
+            name,
+            format!("`{name}` is not a cursor of this list: send one that this list returned."),
+        )
     })
 }
 

@@ -266,7 +266,7 @@ impl User {
         ctx: &Context<'_>,
         #[graphql(desc = "Only achievements of this category, by its key.")] category: Option<String>,
         #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Option<Answer<AwardPage>> {
         let page = async {
             let Some(seen) = self.seen(ctx).await? else { return Ok(None) };
@@ -296,7 +296,7 @@ impl User {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
-        #[graphql(desc = "Go on behind the child with this id.")] after: Option<String>,
+        #[graphql(desc = "Return children after the one with this id.")] after: Option<String>,
     ) -> Option<Answer<Vec<Self>>> {
         roster::children(ctx, self, first, after.as_deref()).await.transpose()
     }

@@ -69,7 +69,7 @@ impl Query {
         #[graphql(desc = "Only who takes this course now.")] course_id: Option<ID>,
         #[graphql(desc = "Only with this text in their name, whatever the case.")] search: Option<String>,
         #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Answer<UserPage> {
         roster::in_sight(ctx, role, course_id.as_ref(), search.as_deref(), first, after.as_deref()).await
     }
@@ -82,7 +82,7 @@ impl Query {
         #[graphql(desc = "Only those that this person teaches.")] teacher_id: Option<ID>,
         #[graphql(desc = "Only those that this person takes now.")] student_id: Option<ID>,
         #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Answer<CoursePage> {
         courses::page(ctx, teacher_id.as_ref(), student_id.as_ref(), first, after.as_deref()).await
     }
@@ -94,13 +94,13 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "The lesson.")] lesson_id: ID,
         #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Option<Answer<CommentPage>> {
         comments::page(ctx, &lesson_id, first, after.as_deref()).await.transpose()
     }
 
-    /// What can be earned, by category: active achievements, secret ones only once the caller has earned them. A page
-    /// counts achievements, in the order of the packs.
+    /// What can be earned, by category: active achievements, secret ones only once the caller has earned them.
+    /// `first` counts achievements, not categories. Achievements are in the order of the packs.
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the schema")]
     async fn catalog(
         &self,
@@ -114,7 +114,7 @@ impl Query {
             String,
         >,
         #[graphql(desc = "How many achievements, at most 500.", default = 200)] first: Option<i32>,
-        #[graphql(desc = "Go on behind the achievement with this key.")] after: Option<String>,
+        #[graphql(desc = "Return achievements after the one with this key.")] after: Option<String>,
     ) -> Answer<Catalog> {
         let rows = page::at_most("first", first.unwrap_or(price::USUAL_CATALOG), price::MOST_CATALOG)?;
         let search = search.map(|search| search.to_lowercase());
@@ -151,7 +151,7 @@ impl Query {
         #[graphql(desc = "Whose; the caller's if omitted.")] user_id: Option<ID>,
         #[graphql(desc = "Only achievements of this category, by its key.")] category: Option<String>,
         #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Go back before this cursor.")] before: Option<String>,
     ) -> Option<Answer<AwardPage>> {
@@ -231,7 +231,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "Only this student's.")] student_id: Option<ID>,
         #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Option<Answer<CertificatePage>> {
         certificates::page(ctx, student_id.as_ref(), first, after.as_deref()).await.transpose()
     }
@@ -264,7 +264,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "Only acts on this person's record.")] user_id: Option<ID>,
         #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Option<Answer<AuditPage>> {
         audit::page(ctx, user_id.as_ref(), first, after.as_deref()).await.transpose()
     }
@@ -337,8 +337,12 @@ fn catalog(ctx: &Context<'_>, mut found: Vec<Arc<Known>>, rows: u64, after: Opti
     found.sort_by_key(|known| order.iter().position(|category| *category == known.definition.category));
     let begin = match after {
         Some(after) => {
-            let unknown =
-                || Fault::argument("after", "`after` is no key of this list: send the last one's key.");
+            let unknown = || {
+                Fault::argument(
+                    "after",
+                    "`after` is not a key of this list: send the key of the last achievement.",
+                )
+            };
             found.iter().position(|known| known.key == after).ok_or_else(unknown)? + 1
         }
         None => 0,

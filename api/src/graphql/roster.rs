@@ -99,8 +99,12 @@ pub(crate) async fn children(
     children.sort_by_cached_key(User::place);
     let begin = match after {
         Some(after) => {
-            let unknown =
-                || Fault::argument("after", "`after` is no child of this list: send the last child's id.");
+            let unknown = || {
+                Fault::argument(
+                    "after",
+                    "`after` is not a child of this list: send the id of the last child.",
+                )
+            };
             let last = children.iter().position(|child| child.place().1 == after).ok_or_else(unknown)?;
             last + 1
         }

@@ -12,7 +12,7 @@ use crate::refusal::{Code, Refusal};
 pub(crate) fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
     if text.len() > limits.query_bytes {
         return Err(too_complex(format!(
-            "The document has {} bytes; at most {} are allowed (query_bytes). Send values as variables.",
+            "The document has {} bytes; at most {} are allowed (limits.query_bytes). Send values as variables.",
             text.len(),
             limits.query_bytes
         )));
@@ -35,7 +35,7 @@ pub(crate) fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
                 open += 1;
                 if open > limits.nesting {
                     return Err(too_complex(format!(
-                        "The document nests deeper than {} brackets (nesting).",
+                        "The document nests deeper than {} brackets (limits.nesting).",
                         limits.nesting
                     )));
                 }
@@ -58,7 +58,7 @@ pub(crate) fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
         tokens += 1;
         if tokens > limits.tokens {
             return Err(too_complex(format!(
-                "The document has more than {} tokens (tokens). Send values as variables.",
+                "The document has more than {} tokens (limits.tokens). Send values as variables.",
                 limits.tokens
             )));
         }
@@ -194,8 +194,8 @@ mod tests {
         }
     }
 
-    const NESTED: Result<(), (Code, &str)> = Err((Code::TooComplex, "3 brackets (nesting)"));
-    const LONG: Result<(), (Code, &str)> = Err((Code::TooComplex, "12 tokens (tokens)"));
+    const NESTED: Result<(), (Code, &str)> = Err((Code::TooComplex, "3 brackets (limits.nesting)"));
+    const LONG: Result<(), (Code, &str)> = Err((Code::TooComplex, "12 tokens (limits.tokens)"));
 
     #[test]
     fn brackets_of_every_kind_nest_together() {
@@ -253,7 +253,7 @@ mod tests {
         check(&format!("#{}a", "é".repeat(99)), Ok(()));
         check(
             &format!("#{}ab", "é".repeat(99)),
-            Err((Code::TooComplex, "201 bytes; at most 200 are allowed (query_bytes)")),
+            Err((Code::TooComplex, "201 bytes; at most 200 are allowed (limits.query_bytes)")),
         );
     }
 
@@ -262,7 +262,7 @@ mod tests {
         for bracket in ["[", "{"] {
             let text = format!("{{a(b:{}", bracket.repeat(10_000));
             let refusal = scan(&text, &Limits::default()).unwrap_err();
-            assert_eq!(refusal.message, "The document nests deeper than 50 brackets (nesting).");
+            assert_eq!(refusal.message, "The document nests deeper than 50 brackets (limits.nesting).");
         }
     }
 }

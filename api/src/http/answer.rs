@@ -217,7 +217,7 @@ pub(super) fn explain(failure: Failure) -> (StatusCode, Refusal) {
 /// The code of an error the library made, which has none; limits of the library get their value named.
 fn classify(error: &mut ServerError, limits: &Limits) -> Code {
     if error.message == "Query is nested too deep." {
-        error.message = format!("The operation nests fields deeper than {} (depth).", limits.depth);
+        error.message = format!("The operation nests fields deeper than {} (limits.depth).", limits.depth);
         Code::TooComplex
     } else if error.message.starts_with("The recursion depth of the query cannot be greater than") {
         Code::TooComplex

@@ -185,15 +185,24 @@ fn full(share: &Share<Holder>, most: usize, limits: &Limits) -> No {
     match share.key() {
         Holder::Client(_) => {
             let message = format!(
-                "Your requests hold {most} bytes of bodies, a client's part of limits.body_bytes_in_flight. Send fewer at once."
+                "Your unfinished requests hold {most} bytes, the limit for one client (a quarter of \
+                limits.body_bytes_in_flight). Send fewer at once."
             );
             (StatusCode::TOO_MANY_REQUESTS, Refusal::rate_limited(message, RETRY))
         }
         Holder::Anonymous | Holder::All => {
-            let message = format!(
-                "The server has no memory left for bodies: {} bytes (limits.body_bytes_in_flight). Try again.",
-                limits.body_bytes_in_flight
-            );
+            let message = if matches!(share.key(), Holder::Anonymous) {
+                format!(
+                    "Requests without a token hold {most} bytes, their limit (half of limits.body_bytes_in_flight). \
+                    Sign in, or try again later."
+                )
+            } else {
+                format!(
+                    "The server holds {} bytes of request bodies, its limit (limits.body_bytes_in_flight). Try again \
+                    later.",
+                    limits.body_bytes_in_flight
+                )
+            };
             let refusal = Refusal { retry_after: Some(RETRY), ..Refusal::new(Code::Unavailable, message) };
             (StatusCode::SERVICE_UNAVAILABLE, refusal)
         }

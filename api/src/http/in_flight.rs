@@ -92,8 +92,8 @@ mod tests {
         config.limits.answer_bytes_in_flight = 640;
         let server = server(config);
         let unread = (ask(&server, "{ hello }").await, ask(&server, "{ hello }").await);
-        let message = "At most 40 bytes of answers wait for one caller (a sixteenth of \
-                       limits.answer_bytes_in_flight). Read them, then send the request again.";
+        let message = "Your unread answers exceed 40 bytes (a sixteenth of limits.answer_bytes_in_flight). Read them, \
+                       then retry.";
         check_refused(ask(&server, "{ hello }").await, message).await;
         let bytes = to_bytes(unread.0.into_body(), 4_096).await.unwrap();
         assert_eq!(bytes, r#"{"data":{"hello":"world"}}"#);

@@ -132,7 +132,7 @@ async fn converse<E: Executor>(
                 Ok(())
             }
             Happening::TimeToStop => {
-                Err(Close::new(Close::RESTART, "The server restarts; come back.").into())
+                Err(Close::new(Close::RESTART, "The server is restarting. Reconnect.").into())
             }
         };
         if let Err(end) = step {

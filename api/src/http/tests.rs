@@ -206,8 +206,8 @@ async fn limits_of_the_library_are_told_with_their_name_and_value() {
     let deep = "{ __schema { types { fields { name } } } }";
     let wide = format!("{{ {} }} fragment a on Query {{ {} }}", "...a ".repeat(21), "hello ".repeat(30));
     for (query, message) in [
-        (deep, "The operation nests fields deeper than 15 (depth)."),
-        (&wide, "The operation costs 630 units, more than 600 (complexity). Ask for fewer rows."),
+        (deep, "The operation nests fields deeper than 15 (limits.depth)."),
+        (&wide, "The operation costs 630 units, more than 600 (limits.complexity). Ask for fewer rows."),
     ] {
         let answer = ask(query, &[]).await;
         assert_eq!(

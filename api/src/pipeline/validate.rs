@@ -77,7 +77,7 @@ fn parse(
     let activity =
         catalog.activity(&event.activity).ok_or_else(|| unknown_activity(catalog, &event.activity))?;
     if event.person.is_nil() {
-        return Err(Refusal::invalid(["userId"], "The nil UUID is nobody: send the person's own id."));
+        return Err(Refusal::invalid(["userId"], "The nil UUID is not a user id: send the person's own id."));
     }
     submission.recorder.may_record(activity.self_reportable).map_err(|refusal| refusal.at(["activity"]))?;
     if !submission.recorder.may_record_of(event.person) {

@@ -139,7 +139,7 @@ fn check(row: &Row, now: DateTime<Utc>) -> Result<Row, Refusal> {
 }
 
 fn no_student() -> Refusal {
-    Refusal::new(Code::NotFound, "No student with this id is within what you may do.").at(["studentId"])
+    Refusal::new(Code::NotFound, "Student not found.").at(["studentId"])
 }
 
 /// Takes an award back, with a reason.

@@ -299,12 +299,12 @@ fn holds_nul(value: &Value) -> bool {
 }
 
 fn no_student() -> Refusal {
-    let message = "No student with this id is within what you may see.";
+    let message = "Student not found.";
     Refusal::new(Code::NotFound, message).at(["studentId"]).because("STUDENT_NOT_FOUND")
 }
 
 fn no_certificate() -> Refusal {
-    let message = "No certificate with this id is within what you may see.";
+    let message = "Certificate not found.";
     Refusal::new(Code::NotFound, message).at(["id"]).because("CERTIFICATE_NOT_FOUND")
 }
 

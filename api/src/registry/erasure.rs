@@ -71,6 +71,6 @@ async fn erase_within(
 }
 
 fn no_person() -> Refusal {
-    let message = "No person with this id is within what you may see.";
+    let message = "User not found.";
     Refusal::new(Code::NotFound, message).at(["userId"]).because("PERSON_NOT_FOUND")
 }

@@ -314,6 +314,6 @@ fn merged(parts: [Value; 3]) -> Value {
 }
 
 fn no_person() -> Refusal {
-    let message = "No person with this id is within what you may see.";
+    let message = "User not found.";
     Refusal::new(Code::NotFound, message).at(["userId"]).because("PERSON_NOT_FOUND")
 }

@@ -73,9 +73,7 @@ pub(crate) async fn upsert(
 ) -> Result<people::Row, Failure> {
     policy::reach(&author.actor, Action::KeepPeople)?;
     if id.is_nil() {
-        return Err(
-            Refusal::invalid(["id"], "The nil UUID is nobody: give the person an id of their own.").into()
-        );
+        return Err(Refusal::invalid(["id"], "The nil UUID is not a user id: choose another id.").into());
     }
     let change = &check(change)?;
     attempt(

@@ -60,7 +60,7 @@ async fn admitted(limit: usize) -> Vec<(&'static str, bool)> {
         let refused = answer.body["errors"][0]["extensions"]["code"] == "TOO_COMPLEX";
         if refused {
             let message = format!(
-                "The operation costs {LIMIT} units, more than {limit} (complexity). Ask for fewer rows."
+                "The operation costs {LIMIT} units, more than {limit} (limits.complexity). Ask for fewer rows."
             );
             assert_eq!(answer.body["errors"][0]["message"], message, "{document}");
         } else {

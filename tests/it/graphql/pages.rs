@@ -148,7 +148,7 @@ on_both! {
                 assert_argument_refused(
                     &answer,
                     argument,
-                    "is 0 to 100: ask for less, and page on with a cursor",
+                    "must be 0 to 100. Request fewer rows and use a cursor",
                 );
             }
             for rows in [0, 100] {

@@ -28,20 +28,23 @@ fn beyond(ada: Uuid) -> Vec<(&'static str, String)> {
     let circle = "} } fragment round on RecordEventPayload { ...round user { id";
     let operations: String = (0..5).map(|number| format!(" query q{number} {{ __typename }}")).collect();
     vec![
-        ("(nesting)", with(&nested(47), "")),
-        ("(nesting)", with(&nested(7_000), "")),
-        ("(nesting)", "{".repeat(16_000)),
-        ("(query_bytes). Send values as variables.", format!("{once}{}", " ".repeat(16 * 1024))),
-        ("(query_bytes). Send values as variables.", with(&format!("\"{}\"", "x".repeat(16 * 1024)), "")),
-        ("(tokens). Send values as variables.", with(&format!("[{}]", "1 ".repeat(5_000)), "")),
-        ("(nodes)", with(lesson, &format!("user {{ {} }}", "id ".repeat(2_000)))),
-        ("(nodes)", with(lesson, &format!("...round {circle}"))),
-        ("(aliases)", with(lesson, &aliases)),
-        ("(directives_per_field)", with(lesson, &format!("duplicate {}", include.repeat(6)))),
-        ("(directives)", with(lesson, &"duplicate @include(if: true) @skip(if: false) ".repeat(26))),
-        ("(operations)", format!("{}{operations}", once.replacen("mutation", "mutation r", 1))),
-        ("(depth)", with(lesson, &deep)),
-        ("(complexity). Ask for fewer rows.", with(lesson, wide)),
+        ("(limits.nesting)", with(&nested(47), "")),
+        ("(limits.nesting)", with(&nested(7_000), "")),
+        ("(limits.nesting)", "{".repeat(16_000)),
+        ("(limits.query_bytes). Send values as variables.", format!("{once}{}", " ".repeat(16 * 1024))),
+        (
+            "(limits.query_bytes). Send values as variables.",
+            with(&format!("\"{}\"", "x".repeat(16 * 1024)), ""),
+        ),
+        ("(limits.tokens). Send values as variables.", with(&format!("[{}]", "1 ".repeat(5_000)), "")),
+        ("(limits.nodes)", with(lesson, &format!("user {{ {} }}", "id ".repeat(2_000)))),
+        ("(limits.nodes)", with(lesson, &format!("...round {circle}"))),
+        ("(limits.aliases)", with(lesson, &aliases)),
+        ("(limits.directives_per_field)", with(lesson, &format!("duplicate {}", include.repeat(6)))),
+        ("(limits.directives)", with(lesson, &"duplicate @include(if: true) @skip(if: false) ".repeat(26))),
+        ("(limits.operations)", format!("{}{operations}", once.replacen("mutation", "mutation r", 1))),
+        ("(limits.depth)", with(lesson, &deep)),
+        ("(limits.complexity). Ask for fewer rows.", with(lesson, wide)),
     ]
 }
 

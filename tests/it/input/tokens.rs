@@ -198,7 +198,7 @@ on_both! {
         let Frame::Closed(closed) = socket.frame().await else { panic!("nothing is told any more") };
         assert_eq!(
             (closed.code, closed.reason.as_str()),
-            (4403, "The token has expired; come back with a fresh one.")
+            (4403, "The token has expired. Reconnect with a new one.")
         );
         w.finish().await;
     }

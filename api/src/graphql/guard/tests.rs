@@ -40,10 +40,11 @@ fn refused(text: &str, message: &str) {
     assert_eq!((refusal.code, refusal.message.as_str()), (Code::TooComplex, message), "{text}");
 }
 
-const NODES: &str = "The document has more than 12 fields, spreads and directives (nodes).";
-const ALIASES: &str = "The document has more than 2 aliases (aliases).";
-const DIRECTIVES: &str = "The document has more than 2 directives (directives).";
-const IN_ONE_PLACE: &str = "The document has more than 1 directives in one place (directives_per_field).";
+const NODES: &str = "The document has more than 12 fields, spreads and directives (limits.nodes).";
+const ALIASES: &str = "The document has more than 2 aliases (limits.aliases).";
+const DIRECTIVES: &str = "The document has more than 2 directives (limits.directives).";
+const IN_ONE_PLACE: &str =
+    "The document has more than 1 directives in one place (limits.directives_per_field).";
 
 #[test]
 fn fields_spreads_inline_fragments_and_directives_are_nodes() {
@@ -69,7 +70,10 @@ fn a_fragment_counts_wherever_it_is_spread() {
 fn operations_are_weighed_together() {
     admitted("query Q {a b c d e f} query R {a b c d e f}");
     refused("query Q {a b c d e f} query R {a b c d e f g}", NODES);
-    refused("query Q {a} query R {a} query S {a}", "The document has more than 2 operations (operations).");
+    refused(
+        "query Q {a} query R {a} query S {a}",
+        "The document has more than 2 operations (limits.operations).",
+    );
 }
 
 #[test]
@@ -119,7 +123,10 @@ fn fragments_that_spread_each_other_are_refused_at_once() {
     }
     let started = Instant::now();
     let refusal = refusal(&text, &Limits::default()).unwrap();
-    assert_eq!(refusal.message, "The document has more than 2000 fields, spreads and directives (nodes).");
+    assert_eq!(
+        refusal.message,
+        "The document has more than 2000 fields, spreads and directives (limits.nodes)."
+    );
     // 2^40 visits would take hours; one visit a fragment takes microseconds.
     assert!(started.elapsed() < Duration::from_secs(1));
 }
@@ -138,8 +145,7 @@ fn chain(fragments: usize, inside: usize, spread: bool) -> String {
 #[test]
 fn a_chain_of_fragments_is_as_deep_as_all_of_them_together() {
     let most = Limits { nodes: 100_000, tokens: 100_000, query_bytes: 1 << 20, ..Limits::default() };
-    let deep =
-        "The document nests deeper than 50 levels, each fragment counted where it is spread (nesting).";
+    let deep = "The document nests deeper than 50 levels, each fragment counted where it is spread (limits.nesting).";
     // A worker of the runtime has this much stack; a recursion that is not stopped overflows it here and ends
     // the whole test run. Which fragment is met first changes from run to run, so each is tried again.
     let on_a_worker = move || {
@@ -171,7 +177,7 @@ fn a_fragment_weighed_near_the_root_is_too_deep_further_down() {
     assert_eq!(refusal(&below(28), &most), None);
     assert_eq!(
         refusal(&below(29), &most).unwrap().message,
-        "The document nests deeper than 50 levels, each fragment counted where it is spread (nesting)."
+        "The document nests deeper than 50 levels, each fragment counted where it is spread (limits.nesting)."
     );
 }
 

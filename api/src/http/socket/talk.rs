@@ -210,7 +210,8 @@ impl<E: Executor> Talk<E> {
         let is_known = introduction.subject != Subject::Unnamed;
         let most = if is_known { self.site.limits.sockets_per_user } else { usize::MAX };
         let Some(seat) = self.site.seats.take(introduction.subject.clone(), most) else {
-            let reason = format!("At most {most} sockets at once (limits.sockets_per_user).");
+            let reason =
+                format!("At most {most} sockets at once (limits.sockets_per_user). Close one first.");
             return Err(Close::new(Close::LATER, reason).into());
         };
         self.client = Some(Client { introduction: Arc::new(introduction), _seat: seat });
@@ -271,7 +272,7 @@ impl<E: Executor> Talk<E> {
     fn check_token(&self) -> Result<(), Close> {
         let ends = self.client.as_ref().and_then(|client| client.introduction.identity.expires_at());
         if ends.is_some_and(|ends| self.site.app.clock.now() >= ends) {
-            return Err(Close::new(Close::EXPIRED, "The token has expired; come back with a fresh one."));
+            return Err(Close::new(Close::EXPIRED, "The token has expired. Reconnect with a new one."));
         }
         Ok(())
     }
