@@ -181,6 +181,9 @@ pub fn settings(database: &Database) -> Config {
     let mut config = Config::demo();
     config.listen = ([127, 0, 0, 1], 0).into();
     config.database_url = database.url();
+    // A machine that is busy with other tests is not a database that does not answer.
+    config.database_acquire_seconds = 15;
+    config.database_statement_seconds = 20;
     // A test that ends has nobody left to say goodbye to.
     config.limits.shutdown_seconds = 1;
     // Tests send more than a person does. Those of the budget set it.
