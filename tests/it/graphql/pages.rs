@@ -174,7 +174,7 @@ on_both! {
         let award = &cursors.data()["earned"]["edges"][0]["cursor"];
         let standing = &cursors.data()["leaderboard"]["standings"]["edges"][0]["cursor"];
         let feed = &cursors.data()["feedCursor"];
-        let answered = "send one as it was answered";
+        let answered = "send one that this list returned";
         for bad in [json!(""), json!("1"), json!("!"), json!("\u{0}"), standing.clone(), feed.clone()] {
             let answer = w.service().ask(PAGE, json!({"id": ada, "after": bad})).await;
             assert_argument_refused(&answer, "after", answered);
