@@ -39,7 +39,7 @@ on_both! {
         for (fault, no) in [
             (json!({"id": ""}), invalid(&["id"], uuid)),
             (json!({"id": "ada"}), invalid(&["id"], uuid)),
-            (json!({"id": Uuid::nil()}), invalid(&["id"], "give the person an id of their own")),
+            (json!({"id": Uuid::nil()}), invalid(&["id"], "choose another id")),
             (json!({"displayName": ""}), name),
             (json!({"displayName": " \u{a0} "}), name),
             (json!({"displayName": "x".repeat(101)}), name),
