@@ -198,7 +198,7 @@ async fn a_check_writes_nothing() {
     w.server.stop().await;
     // SQLite's own counter of other connections' commits, on one connection from before to after.
     let mut options = sea_orm::ConnectOptions::new(w.database.url());
-    options.max_connections(1);
+    options.max_connections(1).max_lifetime(None).idle_timeout(None);
     let connection = sea_orm::Database::connect(options).await.unwrap();
     let version = async || {
         let asked = sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, "PRAGMA data_version");

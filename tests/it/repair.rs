@@ -116,7 +116,7 @@ on_both! {
             })
         }).collect();
         let mut options = sea_orm::ConnectOptions::new(w.database.url());
-        options.max_connections(1);
+        options.max_connections(1).max_lifetime(None).idle_timeout(None);
         let connection = sea_orm::Database::connect(options).await.unwrap();
         let lock = match w.database.backend {
             Backend::Sqlite => {

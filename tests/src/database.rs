@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use uuid::Uuid;
 
 /// Which database a test runs on.
@@ -30,7 +30,7 @@ impl Database {
             std::fs::create_dir_all(folder(&name)).expect("a folder for the database");
             return Some(Self { backend, name });
         }
-        match sea_orm::Database::connect(server("postgres")).await {
+        match sea_orm::Database::connect(options(server("postgres"))).await {
             Ok(admin) => {
                 run(&admin, &format!("CREATE DATABASE {name}")).await;
                 Some(Self { backend, name })
@@ -60,7 +60,7 @@ impl Database {
 
     /// A connection beside the server's.
     pub async fn connect(&self) -> DatabaseConnection {
-        sea_orm::Database::connect(self.url()).await.expect("the test's database answers")
+        sea_orm::Database::connect(options(self.url())).await.expect("the test's database answers")
     }
 
     /// The one number this query answers.
@@ -157,7 +157,9 @@ impl Database {
                 let _ = std::fs::remove_dir_all(folder(&self.name));
             }
             Backend::Postgres => {
-                let admin = sea_orm::Database::connect(server("postgres")).await.expect("PostgreSQL answers");
+                let admin = sea_orm::Database::connect(options(server("postgres")))
+                    .await
+                    .expect("PostgreSQL answers");
                 run(&admin, &format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
             }
         }
@@ -169,6 +171,14 @@ impl Database {
             Backend::Postgres => DbBackend::Postgres,
         }
     }
+}
+
+/// A connection without the pool's upkeep: its task can read a count of idle connections that has just wrapped
+/// around, and then it loops without end.
+fn options(url: String) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options.max_lifetime(None).idle_timeout(None);
+    options
 }
 
 async fn run(admin: &DatabaseConnection, sql: &str) {

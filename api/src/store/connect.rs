@@ -233,10 +233,11 @@ impl Database {
     }
 
     /// One more connection whose statements have no deadline, for migrations and copies; the caller closes it.
+    // Without upkeep: the pool's task for it can loop without end when it reads a count that has just wrapped around.
     pub(super) async fn untimed(&self) -> Result<DatabaseConnection, Error> {
         Ok(match &self.pools.options {
             Options::Sqlite(options) => {
-                let pool = SqlitePoolOptions::new().max_connections(1);
+                let pool = SqlitePoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
                 let pool = pool.connect_with(options.as_ref().clone()).await.map_err(unanswered)?;
                 SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
             }
@@ -245,7 +246,7 @@ impl Database {
                     .as_ref()
                     .clone()
                     .options([("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "0")]);
-                let pool = PgPoolOptions::new().max_connections(1);
+                let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
                 let pool = pool.connect_with(untimed).await.map_err(unanswered)?;
                 SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
             }
