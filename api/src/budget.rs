@@ -42,7 +42,7 @@ impl Subject {
         }
     }
 
-    /// The caller, or the client's address where nobody signed in.
+    /// The caller, or the client's address if the request has no token.
     pub(crate) fn of(actor: Option<&Actor>, address: Option<IpAddr>) -> Self {
         match (actor, address) {
             (Some(Actor::Person { id, role }), _) => Self::Person { id: *id, role: *role },

@@ -34,7 +34,7 @@ pub fn overflows(catalog: &Catalog, state: State, events: &[Event]) -> Vec<Overf
     overflows
 }
 
-/// Folds an event if it fits. Otherwise nobody is changed.
+/// Folds an event if it fits. Otherwise no state changes.
 fn fits(folding: &mut Folding<'_>, event: &Event, input: usize) -> bool {
     if is_too_much_alone(folding, event) {
         return false;

@@ -1,5 +1,5 @@
 //! Proofs that `policy` issues: the people an actor may do one action to, and that a person is one of them.
-//! Each proof carries its action. Used for another action, it reaches nobody.
+//! Each proof carries its action. Used for another action, it matches no person.
 
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ pub enum Extent {
 }
 
 impl Reach {
-    /// What the table says of this actor and action. Relations of an actor who is no person reach nobody.
+    /// What the table says of this actor and action. Relations of an actor that is not a person match no person.
     pub(super) fn of(actor: &Actor, action: Action) -> Self {
         let extent = match (whom(action, actor.role()), actor.person()) {
             (Whom::Everybody, _) => Extent::Everybody,
@@ -52,7 +52,7 @@ impl Reach {
         self.extent
     }
 
-    /// The people for a statement that serves these actions: nobody if the reach is for another one.
+    /// The people for a statement that serves these actions: no person if the reach is for another one.
     pub(crate) fn extent_for(&self, actions: &[Action]) -> Extent {
         if actions.contains(&self.action) { self.extent } else { Extent::Nobody }
     }

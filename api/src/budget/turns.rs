@@ -15,7 +15,7 @@ use crate::refusal::{Code, Refusal};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 /// When a refused request may be sent again.
 const RETRY: Duration = Duration::from_secs(1);
-/// Reads that run at once in all, for each connection: the readers' queue is short and nobody times out in it.
+/// Reads that run at once in all, for each connection: the readers' queue stays short, so no read times out in it.
 const READS_A_CONNECTION: usize = 8;
 /// The part of all unread answers that one subject may hold.
 const SUBJECT_SHARE: usize = 16;
