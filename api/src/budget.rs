@@ -42,6 +42,15 @@ impl Subject {
         }
     }
 
+    /// The subject as the log names it. An address is not logged.
+    pub(crate) fn logged(&self) -> String {
+        match self {
+            Self::Person { id, role } => format!("{} {id}", role.as_str()),
+            Self::Service(name) => format!("SERVICE {name}"),
+            Self::Address(_) | Self::Unnamed => "without a token".to_owned(),
+        }
+    }
+
     /// The caller, or the client's address if the request has no token.
     pub(crate) fn of(actor: Option<&Actor>, address: Option<IpAddr>) -> Self {
         match (actor, address) {

@@ -55,6 +55,10 @@ pub(crate) fn prose(field: &str, text: &str, most: usize) -> Result<String, Refu
 
 fn visible(field: &str, text: String, kind: hidden::Kind) -> Result<String, Refusal> {
     match hidden::first(&text, kind) {
+        None if hidden::is_blank(&text) => {
+            let message = "The text shows nothing to a reader: write at least one letter, digit or symbol.";
+            Err(Refusal::invalid([field], message))
+        }
         None => Ok(text),
         Some(letter) => {
             let number = u32::from(letter);
@@ -143,6 +147,8 @@ mod tests {
             "one letter, too many accents"
         );
         assert!(line("name", "  ", 5).is_err());
+        assert!(line("name", "\u{2800}", 5).is_err());
+        assert!(prose("notes", "\u{301}", 5).is_err());
     }
 
     #[test]

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use tests::{Backend, Client, Closed, Database, Frame, Process};
 use uuid::Uuid;
 
+const MALFORMED: &str = "The token is not a JWT; send its three base64url parts, separated by dots.";
+const OTHER_ROLE: &str = "The token names another role than the one this person has: ask for a new token.";
 const NAME: &str = "Xiomara Quist";
 const NOTES: &str = "Secretly unwell";
 const UPSERT: &str =
@@ -85,11 +87,12 @@ impl School {
         assert_eq!(told, json!([denied]));
         assert_eq!(self.ask(&nobody, "{ __typename }", json!({})).await, json!([]));
 
-        let unbelieved = json!([{"code": "UNAUTHENTICATED", "times": 1, "request_id": "mine"}]);
+        let unbelieved =
+            |why: &str| json!([{"code": "UNAUTHENTICATED", "times": 1, "why": why, "request_id": "mine"}]);
         let stranger = Client::new(self.server.url.clone(), Some("not.a.token".to_owned()));
-        assert_eq!(self.ask(&stranger, "{ me { id } }", json!({})).await, unbelieved);
+        assert_eq!(self.ask(&stranger, "{ me { id } }", json!({})).await, unbelieved(MALFORMED));
         let promoted = self.client(student, Role::SuperAdmin);
-        assert_eq!(self.ask(&promoted, "{ me { id } }", json!({})).await, unbelieved);
+        assert_eq!(self.ask(&promoted, "{ me { id } }", json!({})).await, unbelieved(OTHER_ROLE));
 
         for query in ["{ me { displayName xp } }", "{ leaderboard { totalCount } }", "{ wrong }"] {
             assert_eq!(self.ask(&as_student, query, json!({})).await, json!([]), "{query}");
@@ -126,7 +129,7 @@ impl School {
         };
         // What is asked with a role that is gone is not looked at any more, and its id is told to nobody.
         let gone = json!({"code": "UNAUTHENTICATED", "times": 1, "actor": student, "role": "student",
-            "request_id": told[2]["request_id"]});
+            "why": OTHER_ROLE, "request_id": told[2]["request_id"]});
         let expected = [
             denied(&missing, "subscription achievementEarned"),
             denied(&forbidden, "mutation erasePerson"),
@@ -141,7 +144,7 @@ impl School {
         socket.send(json!({"type": "connection_init", "payload": payload})).await;
         assert!(matches!(socket.frame().await, Frame::Closed(Closed { code: 4401, .. })));
         socket.cut();
-        let unbelieved = json!([{"code": "UNAUTHENTICATED", "times": 1, "request_id": id}]);
+        let unbelieved = json!([{"code": "UNAUTHENTICATED", "times": 1, "why": MALFORMED, "request_id": id}]);
         assert_eq!(denied_in(&self.hear("a socket closed").await), unbelieved);
     }
 

@@ -7,8 +7,9 @@ mod pages;
 mod progress;
 mod secrets;
 
+use plaudit::config::Profile;
 use serde_json::{Value, json};
-use tests::{Client, Packs, World};
+use tests::{Backend, Client, Packs, World};
 
 /// A pack of one activity, `done`, and these achievements.
 fn pack(achievements: &[Value]) -> Packs {
@@ -44,4 +45,25 @@ fn assert_argument_refused(answer: &tests::Answer, field: &str, remedy: &str) {
     let error = &answer.body["errors"][0];
     assert_eq!(error["extensions"]["field"], json!([field]), "{error}");
     assert!(error["message"].as_str().unwrap().contains(remedy), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn introspection_is_refused_with_a_reason_outside_the_demo() {
+    let world = World::with(Backend::Sqlite, |config| config.profile = Profile::Production).await;
+    let w = world.expect("SQLite is always there");
+    for query in [
+        "{ __schema { types { name } } }",
+        "{ ...f } fragment f on Query { __type(name: \"User\") { name } }",
+    ] {
+        let answer = w.nobody().ask(query, json!({})).await;
+        let message =
+            "This server does not answer introspection. Use the file schema.graphql of its release.";
+        assert_eq!(
+            (answer.code(), answer.body["errors"][0]["message"].as_str()),
+            ("INVALID_INPUT", Some(message))
+        );
+        assert_eq!(answer.body.get("data"), None);
+    }
+    assert_eq!(*w.nobody().ask("{ __typename }", json!({})).await.data(), json!({"__typename": "Query"}));
+    w.finish().await;
 }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 const SOON: Duration = Duration::from_secs(15);
 const FAULTS: [Fault; 4] =
     [Fault::Cut, Fault::CutAnswer, Fault::Silence, Fault::Delay(Duration::from_millis(50))];
+const VERSION: &str = "SELECT max(version) FROM publications";
 const UPSERT: &str =
     "mutation($input: UpsertUserInput!) { upsertUser(input: $input) { userErrors { code } } }";
 const RECORD: &str =
@@ -178,33 +179,115 @@ async fn a_fault_at_any_statement_of_an_erasure_loses_and_doubles_nothing() {
     school.expect_whole("SELECT count(*) FROM people WHERE erased_at IS NOT NULL", done).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cut_at_any_statement_of_a_publication_publishes_all_of_it_or_nothing() {
-    let Some(mut school) = School::open().await else { return };
-    let ada = school.person().await;
-    let event = json!({"id": "a", "userId": ada, "activity": "comment_written"});
-    acknowledged(&school.service, RECORD, event).await;
-    // The rest of the catalogue is published through the gate, where the server also works.
-    let url = school.gate.url(&school.database);
-    school.config.catalogs.retain(|pack| pack != "tests");
-    let fewer = Config { database_url: url, ..school.config.clone() };
-    let version = "SELECT max(version) FROM publications";
-    let published = school.database.number(version).await;
-    // The lock is the third statement.
-    for nth in 3.. {
-        school.gate.strike(nth, Fault::Cut);
-        let migrated = command(&fewer, &["migrate"]).await;
-        let struck = school.gate.struck();
-        assert_eq!(migrated.status.success(), !struck, "{migrated:?}");
-        assert_eq!(school.database.number(version).await, published + i64::from(!struck));
-        if !struck {
-            assert!(nth > 5, "{nth} statements are too few for what is written");
-            break;
-        }
+/// A school whose catalogue is published through the gate, where the server also works.
+struct Publisher {
+    school: School,
+    /// With all packs, and with one less: each publication changes between them.
+    settings: [Config; 2],
+    version: i64,
+    person: Uuid,
+    events: i64,
+}
+
+impl Publisher {
+    async fn open() -> Option<Self> {
+        let school = School::open().await?;
+        let all = Config { database_url: school.gate.url(&school.database), ..school.config.clone() };
+        let mut fewer = all.clone();
+        fewer.catalogs.retain(|pack| pack != "tests");
+        let (version, person) = (school.database.number(VERSION).await, school.person().await);
+        let mut publisher = Self { school, settings: [all, fewer], version, person, events: 0 };
+        publisher.record().await;
+        Some(publisher)
     }
-    let event = json!({"id": "b", "userId": ada, "activity": "comment_written"});
-    acknowledged(&school.service, RECORD, event).await;
-    school.expect_whole("SELECT count(*) FROM events WHERE source = 'school'", 2).await;
+
+    async fn record(&mut self) {
+        self.events += 1;
+        let event =
+            json!({"id": self.events.to_string(), "userId": self.person, "activity": "comment_written"});
+        acknowledged(&self.school.service, RECORD, event).await;
+    }
+
+    /// What to publish: it differs from the published catalogue.
+    fn next(&self) -> &Config {
+        let [all, fewer] = &self.settings;
+        if self.version % 2 == 1 { fewer } else { all }
+    }
+
+    /// Publishes while this happens to a statement. Returns whether it happened, whether the command reported
+    /// success, and how many versions were added.
+    async fn publish(&mut self, nth: usize, fault: Fault) -> (bool, bool, i64) {
+        self.school.gate.strike(nth, fault);
+        let migrated = command(self.next(), &["migrate"]).await;
+        let struck = self.school.gate.struck();
+        (struck, migrated.status.success(), self.added().await)
+    }
+
+    async fn added(&mut self) -> i64 {
+        let version = self.school.database.number(VERSION).await;
+        let added = version - self.version;
+        self.version = version;
+        added
+    }
+
+    async fn expect_whole(mut self) {
+        self.record().await;
+        self.school.expect_whole("SELECT count(*) FROM events WHERE source = 'school'", self.events).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_at_any_statement_of_a_publication_publishes_all_of_it_or_nothing() {
+    let Some(mut publisher) = Publisher::open().await else { return };
+    assert_eq!(publisher.version, 1);
+    for fault in [Fault::Cut, Fault::CutAnswer, Fault::Delay(Duration::from_millis(50))] {
+        let mut unheard = 0;
+        // The lock is the third statement.
+        for nth in 3.. {
+            let (struck, succeeded, added) = publisher.publish(nth, fault).await;
+            if !struck {
+                assert!(nth > 5, "{nth} statements are too few for what is written");
+                assert_eq!((succeeded, added), (true, 1));
+                break;
+            }
+            match fault {
+                Fault::Cut => assert_eq!((succeeded, added), (false, 0), "statement {nth}"),
+                Fault::CutAnswer => {
+                    assert!(!succeeded, "statement {nth}");
+                    unheard += added;
+                }
+                Fault::Delay(_) | Fault::Silence => {
+                    assert_eq!((succeeded, added), (true, 1), "statement {nth}");
+                }
+            }
+        }
+        // Only the commit takes effect although its answer is lost.
+        assert_eq!(unheard, i64::from(fault == Fault::CutAnswer));
+    }
+    publisher.expect_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publication_whose_connection_falls_silent_holds_up_recording_only_for_a_moment() {
+    let Some(mut publisher) = Publisher::open().await else { return };
+    // The first statement under the lock, and two later ones.
+    for nth in [4, 6, 8] {
+        publisher.school.gate.strike(nth, Fault::Silence);
+        let silent = command(publisher.next(), &["migrate"]);
+        tokio::select! {
+            migrated = silent => panic!("the connection was not silenced: {migrated:?}"),
+            () = async {
+                publisher.school.gate.strikes().await;
+                // PostgreSQL ends the session of the publication, and its lock goes with it.
+                let event = json!({"id": format!("{nth} silent"), "userId": publisher.person,
+                    "activity": "comment_written"});
+                acknowledged(&publisher.school.service, RECORD, event).await;
+            } => {}
+        }
+        publisher.events += 1;
+        assert_eq!(publisher.added().await, 0, "statement {nth}");
+    }
+    publisher.expect_whole().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -92,3 +92,16 @@ async fn health_answers_there_when_the_main_listener_is_full() {
     drop(held);
     w.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_there_do_not_keep_out_a_probe() {
+    let w = world(Backend::Sqlite, 100).await.unwrap();
+    let address = w.server.operations.unwrap();
+    let mut idle = Vec::new();
+    for _ in 0..200 {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    assert_eq!(get(&w, "/health/ready").await, (200, "{\"status\":\"ready\"}".to_owned()));
+    drop(idle);
+    w.finish().await;
+}

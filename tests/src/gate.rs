@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -45,7 +45,7 @@ pub struct Gate {
     address: SocketAddr,
     stop: watch::Sender<Stop>,
     stopped: watch::Receiver<Option<bool>>,
-    fault: Arc<Mutex<Option<(usize, Fault)>>>,
+    fault: Arc<watch::Sender<Option<(usize, Fault)>>>,
     opened: watch::Receiver<u64>,
     silent: watch::Sender<u64>,
     _connections: JoinSet<()>,
@@ -56,7 +56,7 @@ pub struct Gate {
 struct Shared {
     stop: watch::Receiver<Stop>,
     stopped: Arc<watch::Sender<Option<bool>>>,
-    fault: Arc<Mutex<Option<(usize, Fault)>>>,
+    fault: Arc<watch::Sender<Option<(usize, Fault)>>>,
     /// Connections up to this number are silent.
     silent: watch::Receiver<u64>,
 }
@@ -85,7 +85,7 @@ impl Gate {
         let (stopped, was_stopped) = watch::channel(None);
         let (opening, opened) = watch::channel(0);
         let (silent, silenced) = watch::channel(0);
-        let fault = Arc::default();
+        let fault = Arc::new(watch::Sender::new(None));
         let shared =
             Shared { stop: watched, stopped: Arc::new(stopped), fault: Arc::clone(&fault), silent: silenced };
         let mut accepting = JoinSet::new();
@@ -134,12 +134,17 @@ impl Gate {
     /// Lets this happen, once, to the so-many-th statement of the next transaction that takes the catalogue's
     /// lock; `BEGIN` is the first.
     pub fn strike(&self, nth: usize, fault: Fault) {
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some((nth, fault));
+        self.fault.send_replace(Some((nth, fault)));
+    }
+
+    /// Waits until the fault has happened.
+    pub async fn strikes(&self) {
+        self.fault.subscribe().wait_for(Option::is_none).await.expect("the gate stands");
     }
 
     /// Takes back a fault that has not happened; returns whether it has.
     pub fn struck(&self) -> bool {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).take().is_none()
+        self.fault.send_replace(None).is_none()
     }
 
     /// Silences every connection that is open now; new ones work. Returns how many have been opened so far.
@@ -194,11 +199,11 @@ async fn requests(
             return std::future::pending().await;
         }
         let strikes = executes && nth > 0 && (locks || nth == 1);
-        let fault = shared
-            .fault
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take_if(|(statement, _)| strikes && *statement == nth);
+        let mut fault = None;
+        shared.fault.send_if_modified(|planned| {
+            fault = planned.take_if(|(statement, _)| strikes && *statement == nth);
+            fault.is_some()
+        });
         answers.send_replace(match fault {
             _ if commits && stop == Stop::Committed => Answers::Stop,
             Some((_, Fault::Cut)) => return Ok(()),

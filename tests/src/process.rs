@@ -114,7 +114,7 @@ impl Process {
 
 /// Runs the binary with these arguments on the database of these settings, to its end.
 pub async fn command(config: &Config, arguments: &[&str]) -> std::process::Output {
-    plaudit(config).args(arguments).output().await.expect("the binary runs")
+    plaudit(config).args(arguments).kill_on_drop(true).output().await.expect("the binary runs")
 }
 
 /// The same, where no file that it writes grows past about so many bytes.

@@ -143,8 +143,8 @@ pub struct Overflow {
 impl Overflow {
     pub(crate) fn of(event: usize) -> Self {
         let message = format!(
-            "This event would take somebody's XP, or a count, past {MAX_XP}, the most there can be: send a \
-             smaller amount, or leave the event out."
+            "This event would raise a person's XP or a count above the maximum of {MAX_XP}: send a smaller amount, or \
+             omit the event."
         );
         Self { event, message }
     }

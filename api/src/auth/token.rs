@@ -208,6 +208,7 @@ fn check_subject(subject: &str, role: Role) -> Result<String, &'static str> {
     let is_visible = |text: &str| {
         !text.contains(|letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}'))
             && hidden::first(text, hidden::Kind::Name).is_none()
+            && !hidden::is_blank(text)
     };
     if subject.is_empty()
         || subject.len() > MAX_SERVICE_NAME_BYTES

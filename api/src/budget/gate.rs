@@ -17,8 +17,10 @@ use super::Subject;
 pub(crate) enum Access {
     /// It reads, and shares the readers' connections with every subject.
     Reads,
-    /// It writes. Writers wait for each other in the database, so only the subject's own number limits it.
+    /// It writes, in a transaction of its own.
     Writes,
+    /// It records events, which the batcher's transactions do: only the subject's own number limits it.
+    Records,
 }
 
 /// What runs at once at most.
@@ -28,6 +30,8 @@ pub(super) struct Bounds {
     pub(super) at_once: fn(&Subject, &super::turns::AtOnce) -> usize,
     /// The numbers that `at_once` chooses from.
     pub(super) numbers: super::turns::AtOnce,
+    /// Writes of one subject: fewer than the writers' connections, so others find one free.
+    pub(super) subject_writes: usize,
     /// Reads in all for a subject that runs nothing yet.
     pub(super) first_reads: usize,
     /// Reads in all for a subject that already runs an operation.
@@ -43,6 +47,8 @@ pub(super) struct Bounds {
 pub(super) enum Cause {
     /// The subject runs as many operations as it may.
     OwnTurns,
+    /// The subject runs as many writes as it may.
+    OwnWrites,
     /// The subject has not taken its earlier answers.
     OwnBytes,
     /// Clients in all have not taken their earlier answers.
@@ -74,6 +80,8 @@ struct State {
 #[derive(Debug, Default)]
 struct Line {
     turns: usize,
+    /// Those of the turns that write.
+    writes: usize,
     bytes: usize,
     waiting: BTreeMap<u64, Waiter>,
     filed: Option<Filed>,
@@ -200,7 +208,8 @@ impl Gate {
                 }
                 return;
             };
-            if line.turns >= self.bounds.most(subject) {
+            let may_write = first.access != Access::Writes || line.writes < self.bounds.subject_writes;
+            if line.turns >= self.bounds.most(subject) || !may_write {
                 return;
             }
             if !self.bounds.has_room(line.bytes, all) {
@@ -244,6 +253,7 @@ impl Gate {
         match grant.send(turn) {
             Ok(()) => {
                 line.turns += 1;
+                line.writes += usize::from(access == Access::Writes);
                 state.reads += usize::from(access == Access::Reads);
             }
             // Nothing has been counted for it, so nothing is given back.
@@ -253,9 +263,12 @@ impl Gate {
 
     fn cause(&self, subject: &Subject) -> Cause {
         let state = self.lock();
-        let (turns, bytes) = state.lines.get(subject).map_or((0, 0), |line| (line.turns, line.bytes));
+        let line = state.lines.get(subject);
+        let (turns, writes, bytes) = line.map_or((0, 0, 0), |line| (line.turns, line.writes, line.bytes));
         if turns >= self.bounds.most(subject) {
             Cause::OwnTurns
+        } else if writes >= self.bounds.subject_writes {
+            Cause::OwnWrites
         } else if self.bounds.has_room(bytes, state.bytes) {
             Cause::AllReads
         } else if bytes == 0 {
@@ -290,6 +303,7 @@ impl Drop for Turn {
         state.reads -= usize::from(self.access == Access::Reads);
         if let Some(line) = state.lines.get_mut(&self.subject) {
             line.turns -= 1;
+            line.writes -= usize::from(self.access == Access::Writes);
         }
         gate.refile(&mut state, &self.subject);
         gate.dispatch(&mut state);

@@ -17,6 +17,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_secs(1);
 /// Reads that run at once in all, for each connection: the readers' queue stays short, so no read times out in it.
 const READS_A_CONNECTION: usize = 8;
+/// Writes of one subject at once: fewer than the writers' connections on PostgreSQL.
+const SUBJECT_WRITES: usize = 3;
 /// The part of all unread answers that one subject may hold.
 const SUBJECT_SHARE: usize = 16;
 
@@ -69,6 +71,7 @@ impl Turns {
         let operations = Bounds {
             at_once,
             numbers,
+            subject_writes: SUBJECT_WRITES,
             first_reads: connections.saturating_mul(READS_A_CONNECTION),
             further_reads: connections,
             bytes,
@@ -76,6 +79,7 @@ impl Turns {
         };
         // A look-up is one short statement: only each subject's own number limits it.
         let sign_ins = Bounds {
+            subject_writes: usize::MAX,
             first_reads: usize::MAX,
             further_reads: usize::MAX,
             bytes: usize::MAX,
@@ -112,6 +116,13 @@ impl Turns {
                 let message = format!(
                     "At most {most} operations of one caller execute at the same time ({name}). Send the request again \
                      when one has ended."
+                );
+                Refusal::rate_limited(message, RETRY)
+            }
+            Cause::OwnWrites => {
+                let message = format!(
+                    "At most {SUBJECT_WRITES} mutations of one caller execute at the same time. Send the request again when \
+                     one has ended."
                 );
                 Refusal::rate_limited(message, RETRY)
             }

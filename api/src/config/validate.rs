@@ -14,14 +14,24 @@ const TAKEN_CLAIMS: [&str; 8] = ["sub", "iss", "aud", "exp", "nbf", "iat", "jti"
 pub(super) fn check(config: &Config, name_of: &dyn Fn(&str) -> String, problems: &mut Vec<Problem>) {
     let mut note = |setting: &str, message: String| problems.push(Problem::new(name_of(setting), message));
     check_auth(config, &mut note);
-    if config.is_demo() && !config.listen.ip().is_loopback() && !config.demo_in_public {
-        note(
-            "listen",
-            "is an address that other machines reach, and the demo's secret is known to everyone: anyone could \
-            be its admin. Listen on 127.0.0.1, or set PLAUDIT_PROFILE=production with a key of your own; \
-            PLAUDIT_DEMO_IN_PUBLIC=true allows it."
-                .to_owned(),
-        );
+    if config.is_demo() && !config.demo_in_public {
+        if !config.listen.ip().is_loopback() {
+            note(
+                "listen",
+                "is an address that other machines reach, and the demo's secret is known to everyone: anyone could \
+                be its admin. Listen on 127.0.0.1, or set PLAUDIT_PROFILE=production with a key of your own; \
+                PLAUDIT_DEMO_IN_PUBLIC=true allows it."
+                    .to_owned(),
+            );
+        }
+        if config.operations_listen.is_some_and(|address| !address.ip().is_loopback()) {
+            note(
+                "operations_listen",
+                "is an address that other machines reach. In the demo listen on 127.0.0.1, or set \
+                PLAUDIT_PROFILE=production; PLAUDIT_DEMO_IN_PUBLIC=true allows it."
+                    .to_owned(),
+            );
+        }
     }
     if config.limits.body_bytes > config.limits.body_bytes_in_flight {
         note(

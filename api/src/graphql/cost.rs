@@ -75,9 +75,23 @@ pub(crate) fn of(
     };
     let bill = Bill { document, operation, variables };
     let selection = &operation.selection_set.node;
-    let units = bill.selection(root, selection, 1);
+    let units = bill.selection(root, selection, Page::ONE);
     let recording = if operation.ty == OperationType::Mutation { bill.recording(root, selection) } else { 0 };
     Cost { units, recording }
+}
+
+/// The page that a selection belongs to.
+#[derive(Debug, Clone, Copy)]
+struct Page {
+    /// Rows of its lists.
+    rows: u64,
+    /// The price of its `totalCount`; 0 stands for the price in the table.
+    count: u64,
+}
+
+impl Page {
+    /// A selection that is no page.
+    const ONE: Self = Self { rows: 1, count: 0 };
 }
 
 /// What the computation looks at.
@@ -88,37 +102,40 @@ struct Bill<'a> {
 }
 
 impl Bill<'_> {
-    /// A selection on a type; the lists of a page have this many rows.
-    fn selection(&self, parent: &str, selection: &SelectionSet, rows: u64) -> u64 {
+    /// A selection on a type, which may be a page.
+    fn selection(&self, parent: &str, selection: &SelectionSet, page: Page) -> u64 {
         let mut units: u64 = 0;
         for item in &selection.items {
             units = units.saturating_add(match &item.node {
-                Selection::Field(field) => self.field(parent, &field.node, rows),
+                Selection::Field(field) => self.field(parent, &field.node, page),
                 Selection::InlineFragment(fragment) => {
                     let on = fragment.node.type_condition.as_ref().map_or(parent, |on| &on.node.on.node);
-                    self.selection(on, &fragment.node.selection_set.node, rows)
+                    self.selection(on, &fragment.node.selection_set.node, page)
                 }
-                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node, rows),
+                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node, page),
             });
         }
         units
     }
 
-    fn fragment(&self, name: &Name, rows: u64) -> u64 {
+    fn fragment(&self, name: &Name, page: Page) -> u64 {
         // Validation names a fragment that does not exist.
         let Some(fragment) = self.document.fragments.get(name) else { return 0 };
         let on = &fragment.node.type_condition.node.on.node;
-        self.selection(on, &fragment.node.selection_set.node, rows)
+        self.selection(on, &fragment.node.selection_set.node, page)
     }
 
-    fn field(&self, parent: &str, field: &Field, rows: u64) -> u64 {
+    fn field(&self, parent: &str, field: &Field, page: Page) -> u64 {
         let name = field.name.node.as_str();
-        let Price { base, with, rows: of } = price::of(parent, name);
+        let Price { base, with, count: of_count, rows: of } = price::of(parent, name);
+        if name == "totalCount" && page.count > 0 {
+            return page.count;
+        }
         let more = with.filter(|(argument, _)| self.is_given(field, argument)).map_or(0, |(_, more)| more);
         let kind = type_of(parent, name);
         let selected = &field.selection_set.node;
         let rows_cost = match of {
-            Rows::One => self.selection(kind, selected, 1).saturating_add(1),
+            Rows::One => self.selection(kind, selected, Page::ONE).saturating_add(1),
             Rows::AtMost(most) => self.rows(kind, selected, most),
             Rows::First { usual, most } => {
                 let count = self.asked(field, usual, most);
@@ -126,14 +143,14 @@ impl Bill<'_> {
             }
             Rows::Page { usual, most } => {
                 let count = self.asked(field, usual, most);
-                self.selection(kind, selected, count).saturating_add(1)
+                self.selection(kind, selected, Page { rows: count, count: of_count }).saturating_add(1)
             }
-            Rows::OfPage => self.rows(kind, selected, rows),
+            Rows::OfPage => self.rows(kind, selected, page.rows),
             Rows::Sent { list, each } => {
                 let count = self.sent(field, list);
                 let each = each.saturating_mul(count);
                 let selected =
-                    self.selection(kind, selected, 1).saturating_mul(count).div_ceil(SELECTED_OF_ROW);
+                    self.selection(kind, selected, Page::ONE).saturating_mul(count).div_ceil(SELECTED_OF_ROW);
                 each.saturating_add(selected).saturating_add(1)
             }
         };
@@ -142,7 +159,7 @@ impl Bill<'_> {
 
     /// Rows that each cost what is selected of them, and at least 1.
     fn rows(&self, kind: &str, selected: &SelectionSet, count: u64) -> u64 {
-        self.selection(kind, selected, 1).max(1).saturating_mul(count)
+        self.selection(kind, selected, Page::ONE).max(1).saturating_mul(count)
     }
 
     /// The rows that `last` or `first` asks for; at least one, since the list itself costs something.
@@ -202,7 +219,7 @@ impl Bill<'_> {
             let name = field.node.name.node.as_str();
             let records = matches!(name, "recordEvent" | "recordEvents");
             if records && self.is_of_recording(type_of(parent, name), &field.node.selection_set.node) {
-                units = units.saturating_add(self.field(parent, &field.node, 1));
+                units = units.saturating_add(self.field(parent, &field.node, Page::ONE));
             }
         }
         units

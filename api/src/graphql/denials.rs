@@ -34,19 +34,27 @@ pub(super) fn note(refusal: &Refusal) {
     });
 }
 
-/// Tells the log of a caller who was refused before anything ran.
+/// Logs a refusal that came before the operation ran.
 pub(crate) fn turned_away(caller: &Caller, refusal: &Refusal) {
-    if refusal.code.is_denial() {
-        tell(caller, None, (refusal.code, refusal.reason, 1));
+    // These messages are our own words about the token or a limit; others may repeat what a client sent.
+    let why = matches!(refusal.code, Code::Unauthenticated | Code::RateLimited).then_some(&*refusal.message);
+    if refusal.code.is_denial() || why.is_some() {
+        tell(caller, None, why, (refusal.code, refusal.reason, 1));
     }
 }
 
-fn tell(caller: &Caller, operation: Option<&str>, (code, reason, times): (Code, Option<&str>, u64)) {
+fn tell(
+    caller: &Caller,
+    operation: Option<&str>,
+    why: Option<&str>,
+    (code, reason, times): (Code, Option<&str>, u64),
+) {
     let actor = caller.actor.as_ref().map(Actor::name);
     let role = caller.actor.as_ref().map(|actor| actor.role().as_str());
     tracing::warn!(
         code = code.as_str(),
         reason,
+        why,
         times,
         actor = actor.as_deref(),
         role,
@@ -92,7 +100,7 @@ impl Asked {
 
     fn tell_of(&self, refused: Refused) {
         for kind in refused {
-            tell(&self.caller, Some(&self.operation), kind);
+            tell(&self.caller, Some(&self.operation), None, kind);
         }
     }
 }

@@ -24,6 +24,10 @@ pub(crate) struct Admitted {
     pub(crate) kind: OperationType,
     /// Its kind and the fields at its root, such as `mutation awardBadge`.
     pub(crate) name: String,
+    /// Whether it queries the schema.
+    pub(crate) introspects: bool,
+    /// Whether it only records events.
+    pub(crate) only_records: bool,
     /// What it costs.
     pub(crate) cost: Cost,
 }
@@ -71,8 +75,11 @@ pub(crate) fn admit(
     let kind = operation.ty;
     let mut fields = BTreeSet::new();
     add_fields(&document, &operation.selection_set.node, &mut fields);
+    let records = |field: &&str| matches!(*field, "recordEvent" | "recordEvents");
+    let only_records = kind == OperationType::Mutation && fields.iter().all(records);
+    let introspects = fields.contains("__schema") || fields.contains("__type");
     let name = fields.into_iter().fold(kind.to_string(), |name, field| name + " " + field);
-    Ok(Admitted { document, kind, name, cost })
+    Ok(Admitted { document, kind, name, introspects, only_records, cost })
 }
 
 /// Refuses a document that asks for more than one request may. Linear in the length of the document.

@@ -9,8 +9,14 @@ use super::page::{MOST, USUAL};
 const STATEMENT: u64 = 3;
 /// The share of one row in a statement that reads for many rows.
 const SHARE: u64 = 1;
-/// A page of the students of a course: all of them are put in order.
-const STUDENTS: u64 = 20;
+/// A page of people in the caller's reach, which is a set or is found person by person: up to 20 ms.
+const PEOPLE: u64 = 400;
+/// How many people are in the caller's reach: up to 100 ms for a teacher of all.
+const PEOPLE_COUNT: u64 = 2_000;
+/// A page of the students of a course: up to 500 of them are put in order.
+const STUDENTS: u64 = 60;
+/// How many students a course has: up to 15 ms where it has all people.
+const STUDENT_COUNT: u64 = 300;
 /// A count of at most as many rows as a person, a lesson or a course has, in a statement that counts for many rows.
 const SMALL_COUNT: u64 = 2;
 /// A count of all people, courses, certificates or acts, or of all places on a board: up to 5 ms.
@@ -68,6 +74,8 @@ pub(super) struct Price {
     pub(super) base: u64,
     /// An argument that costs this much more if it is given.
     pub(super) with: Option<(&'static str, u64)>,
+    /// What `totalCount` of its page costs, where that depends on the list; 0 stands for the price of the field.
+    pub(super) count: u64,
     /// How many rows it has.
     pub(super) rows: Rows,
 }
@@ -110,15 +118,19 @@ pub(super) const SELECTED_OF_ROW: u64 = 10;
 
 impl Price {
     const fn base(base: u64) -> Self {
-        Self { base, with: None, rows: Rows::One }
+        Self { base, with: None, count: 0, rows: Rows::One }
     }
 
     const fn rows(base: u64, rows: Rows) -> Self {
-        Self { base, with: None, rows }
+        Self { base, with: None, count: 0, rows }
     }
 
     const fn with(self, argument: &'static str, more: u64) -> Self {
         Self { with: Some((argument, more)), ..self }
+    }
+
+    const fn count(self, count: u64) -> Self {
+        Self { count, ..self }
     }
 }
 
@@ -135,8 +147,7 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
         (_, "__typename") => Price::base(0),
         (_, "__schema" | "__type") => Price::base(INTROSPECTION),
 
-        // With the count of the people, which costs little where they are the students of a course.
-        ("Query", "people") => Price::rows(FULL_COUNT, PAGE).with("search", SEARCH),
+        ("Query", "people") => Price::rows(PEOPLE, PAGE).with("search", SEARCH).count(PEOPLE_COUNT),
         ("Query", "courses" | "certificates" | "comments" | "earned" | "auditLog") => {
             Price::rows(STATEMENT, PAGE)
         }
@@ -149,7 +160,7 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
         ("Query", "me" | "node" | "user" | "certificate" | "feedCursor") => Price::base(STATEMENT),
 
         ("User", "earned") => Price::rows(SHARE, PAGE),
-        ("Course", "students") => Price::rows(STUDENTS, PAGE),
+        ("Course", "students") => Price::rows(STUDENTS, PAGE).count(STUDENT_COUNT),
         ("User" | "Query", "summary") => Price::base(SUMMARY),
         ("User", "inProgress") => Price::rows(PROGRESS, LIST),
         ("User", "children") => Price::rows(SHARE, LIST),
@@ -162,9 +173,7 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
         ("Category", "achievements") => Price::base(0),
         ("Achievement", "earnedCount") => Price::base(HOLDERS),
 
-        ("AwardConnection" | "CommentConnection" | "UserConnection", "totalCount") => {
-            Price::base(SMALL_COUNT)
-        }
+        ("AwardConnection" | "CommentConnection", "totalCount") => Price::base(SMALL_COUNT),
         (connection, field) if connection.ends_with("Connection") => match field {
             "edges" | "nodes" => Price::rows(0, Rows::OfPage),
             "totalCount" => Price::base(FULL_COUNT),

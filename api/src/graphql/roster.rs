@@ -2,6 +2,7 @@
 
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, ID, Object};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::context::{actor, app, loaders};
@@ -20,8 +21,8 @@ const SEARCH: usize = 100;
 
 /// What a page of people says beside its rows.
 pub(crate) enum UserCount {
-    /// Of those in the caller's sight, who is wanted.
-    InSight(Wanted),
+    /// Of those in the caller's sight, who is wanted; counted once, whatever its aliases.
+    InSight(Wanted, OnceCell<i64>),
     /// Of those in the caller's sight, who takes this course.
     Students(Uuid),
 }
@@ -31,9 +32,12 @@ impl UserCount {
     /// How many people there are on all pages.
     async fn total_count(&self, ctx: &Context<'_>) -> Answer<i64> {
         match self {
-            Self::InSight(wanted) => {
-                let count = people::count(&app(ctx)?.db, &policy::sight(actor(ctx)?), wanted).await?;
-                Ok(i64::try_from(count).unwrap_or(i64::MAX))
+            Self::InSight(wanted, counted) => {
+                let count = async || {
+                    let count = people::count(&app(ctx)?.db, &policy::sight(actor(ctx)?), wanted).await?;
+                    Ok::<_, Fault>(i64::try_from(count).unwrap_or(i64::MAX))
+                };
+                counted.get_or_try_init(count).await.copied()
             }
             Self::Students(course) => Ok(loaders(ctx)?.load_one(StudentCountOf(*course)).await?.unwrap_or(0)),
         }
@@ -64,7 +68,7 @@ pub(crate) async fn in_sight(
         search: search.map(|search| text::folded(&search)),
     };
     let found = people::page_of(&app(ctx)?.db, &sight, &wanted, from.as_ref(), rows + 1).await?;
-    Ok(cut(found, rows, from.is_some(), UserCount::InSight(wanted)))
+    Ok(cut(found, rows, from.is_some(), UserCount::InSight(wanted, OnceCell::new())))
 }
 
 /// The students of a course, as far as they are in the caller's sight.

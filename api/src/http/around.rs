@@ -21,6 +21,10 @@ use crate::refusal::Refusal;
 /// A path is logged up to here.
 const LOGGED_PATH: usize = 200;
 
+/// The caller of a request as the log names it, on its response.
+#[derive(Clone)]
+pub(super) struct Logged(pub(super) Arc<str>);
+
 /// Names the request, answers with the name and the headers of every answer, and logs one line.
 /// The line has no query and no header: they may hold tokens and names.
 pub(super) async fn every_request<E>(
@@ -53,7 +57,9 @@ pub(super) async fn every_request<E>(
     // A picture says itself how long it keeps.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(%method, path, status = response.status().as_u16(), ms, request_id = %request_id.0, client_request_id, "answered");
+    let caller = response.extensions().get::<Logged>().map(|caller| &*caller.0);
+    let status = response.status().as_u16();
+    tracing::info!(%method, path, status, caller, ms, request_id = %request_id.0, client_request_id, "answered");
     response
 }
 

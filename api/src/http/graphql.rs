@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::address::ClientAddress;
 use super::answer::{Tone, explain};
+use super::around::Logged;
 use super::body::Sender;
 use super::operation::{charge_bad_request, prepare};
 use super::params::Params;
@@ -40,7 +41,8 @@ pub(super) async fn respond<E: Executor>(State(site): State<Site<E>>, request: R
         Ok(answer) => answer,
         Err(_) => Err((StatusCode::SERVICE_UNAVAILABLE, Refusal::unavailable())),
     };
-    answer.unwrap_or_else(|no| {
+    let logged = Logged(payer.logged().into());
+    let mut response = answer.unwrap_or_else(|no| {
         let (status, refusal) = charged(&site, &payer, no);
         let mut response = tone.refused(status, &refusal);
         let header = match status {
@@ -52,18 +54,21 @@ pub(super) async fn respond<E: Executor>(State(site): State<Site<E>>, request: R
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response
-    })
+    });
+    response.extensions_mut().insert(logged);
+    response
 }
 
-/// Charges a request that is refused as wrong; where the budget is spent, that is the refusal.
+/// Charges an invalid request. If the budget is spent, the refusal becomes RATE_LIMITED. An invalid token keeps
+/// UNAUTHENTICATED: its client must get a new token, also while others spend the budget of their shared address.
 fn charged<E>(site: &Site<E>, payer: &Subject, (status, refusal): No) -> No {
-    if status.is_client_error()
-        && refusal.code != Code::RateLimited
-        && let Err(limited) = charge_bad_request(&site.app, payer)
-    {
-        return (StatusCode::TOO_MANY_REQUESTS, limited);
+    if !status.is_client_error() || refusal.code == Code::RateLimited {
+        return (status, refusal);
     }
-    (status, refusal)
+    match charge_bad_request(&site.app, payer) {
+        Err(limited) if refusal.code != Code::Unauthenticated => (StatusCode::TOO_MANY_REQUESTS, limited),
+        _ => (status, refusal),
+    }
 }
 
 async fn execute<E: Executor>(

@@ -39,6 +39,12 @@ fn is_checked(config: &Config) -> bool {
     config.is_demo() || !config.allowed_hosts.is_empty()
 }
 
+/// Whether the operations listener answers this request: in the demo only under our own names, elsewhere always,
+/// since monitoring asks by address.
+pub(super) fn is_for_operations(config: &Config, request: &Request) -> bool {
+    !config.is_demo() || is_ours(config, request)
+}
+
 /// Whether the one `Host` of the request, and the host of its address where that has one, are ours.
 fn is_ours(config: &Config, request: &Request) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();

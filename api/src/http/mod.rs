@@ -36,6 +36,7 @@ use axum::Router;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::from_fn_with_state;
+use axum::response::Redirect;
 use axum::routing::{any, get};
 use tokio::sync::watch;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -76,7 +77,9 @@ fn router<E: Executor>(site: Site<E>) -> Router {
         .route("/health/ready", get(pages::ready::<E>))
         .route("/badges/{*file}", get(pages::badge::<E>));
     if site.app.config.is_demo() {
-        router = router.route("/graphiql", get(pages::graphiql::<E>));
+        router = router
+            .route("/", get(async || Redirect::temporary("/graphiql")))
+            .route("/graphiql", get(pages::graphiql::<E>));
     }
     router
         .fallback(pages::nothing_here)

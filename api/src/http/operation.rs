@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::budget::turns::{Access, Pacer};
 use crate::budget::{CostBudget, Subject};
 use crate::graphql::context::Caller;
-use crate::graphql::denials::Asked;
+use crate::graphql::denials::{Asked, turned_away};
 use crate::graphql::errands::Errands;
 use crate::graphql::guard::{Admitted, Rejection, admit};
 use crate::graphql::{loaders, omitted};
@@ -110,14 +110,24 @@ pub(super) fn prepare(
                 (Ok(()), Rejection::Unparsed(error)) => error,
             }
         })?;
+    if admitted.introspects && !app.config.is_demo() {
+        // The library would answer null without an error.
+        let message =
+            "This server does not answer introspection. Use the file schema.graphql of its release.";
+        return Err(server_error(&Refusal::invalid(["query"], message)));
+    }
     let units = units(&admitted, &subject);
-    app.costs.charge(&subject, units).map_err(|refusal| server_error(&refusal))?;
+    app.costs.charge(&subject, units).map_err(|refusal| {
+        turned_away(&caller, &refusal);
+        server_error(&refusal)
+    })?;
     let charge = Charge { costs: Arc::clone(&app.costs), subject: subject.clone(), units };
     omitted::fill(&admitted.document, &mut variables);
     let mut request = Request::new(params.query).variables(variables);
     request.operation_name = params.operation_name;
     request.set_parsed_query(admitted.document);
     let access = match admitted.kind {
+        OperationType::Mutation if admitted.only_records => Access::Records,
         OperationType::Mutation => Access::Writes,
         OperationType::Query | OperationType::Subscription => Access::Reads,
     };

@@ -100,10 +100,12 @@ fn judge(
 ) -> Result<Seen, Refusal> {
     let forbidden = |message: &str| Refusal::new(Code::Forbidden, message).at(["studentId"]);
     if by == Some(student) {
-        return Err(forbidden("Nobody awards themselves: ask somebody else to.").because("SELF_AWARD"));
+        return Err(
+            forbidden("You cannot award yourself: ask another teacher or an admin.").because("SELF_AWARD")
+        );
     }
     if children.contains(&student) {
-        let message = "Nobody awards a child they are linked to: ask somebody else to.";
+        let message = "You cannot award a child you are linked to: ask another teacher or an admin.";
         return Err(forbidden(message).because("OWN_CHILD"));
     }
     seen.get(&student).copied().ok_or_else(no_student)

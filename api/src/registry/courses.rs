@@ -118,7 +118,7 @@ async fn update_within(
     let missing = || Refusal::new(Code::NotFound, message).at(["id"]);
     let before = courses::keep(txn, reach, id).await?.ok_or_else(missing)?;
     if change.teacher == Some(None) && !reach.is_everybody() {
-        let message = "You teach this course: ask an admin to give it to somebody else, or to nobody.";
+        let message = "You teach this course: ask an admin to assign another teacher or none.";
         return Err(Refusal::invalid(["teacherId"], message).into());
     }
     if let Some(Some(teacher)) = change.teacher

@@ -81,7 +81,7 @@ fn check_roles(guardian: &people::Row, child: &people::Row) -> Result<(), Interr
         return Err(Refusal::invalid(["parentId"], message).into());
     }
     if register::stored_role(child)? != Role::Student {
-        let message = "Only students have guardians: name somebody whose role is STUDENT.";
+        let message = "Only students have guardians: send the id of a person whose role is STUDENT.";
         return Err(Refusal::invalid(["studentId"], message).into());
     }
     Ok(())

@@ -71,7 +71,7 @@ async fn enroll_within(
     })?;
     let (seen, student) = find_student(txn, reach, student).await?;
     if enrolled && register::stored_role(&student)? != Role::Student {
-        let message = "Only students enrol: name somebody whose role is STUDENT.";
+        let message = "Only students enrol: send the id of a person whose role is STUDENT.";
         return Err(Refusal::invalid(["studentId"], message).into());
     }
     let (now, mut head) = (app.clock.now(), None);

@@ -201,7 +201,7 @@ fn check_referrer(
 ) -> Result<(), Refusal> {
     let field = ["referredBy"];
     if referrer == id {
-        return Err(Refusal::invalid(field, "Nobody refers themselves: name somebody else."));
+        return Err(Refusal::invalid(field, "You cannot refer yourself: send another person's id."));
     }
     if !exists {
         return Err(
@@ -211,7 +211,7 @@ fn check_referrer(
     match before.and_then(|row| row.referred_by) {
         Some(known) if known != referrer => {
             let message =
-                "This person was referred by somebody else already, and that is set once: leave it out.";
+                "This person already has another referrer, and a referrer is set once: omit the field.";
             Err(Refusal::new(Code::Conflict, message).at(field))
         }
         _ => Ok(()),

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::connect::Reads;
 use super::dialect::among;
 use super::error::Error;
+use super::scope::Lookup;
 use super::txn::Txn;
 use crate::auth::policy::{Action, Reach, Seen};
 
@@ -138,7 +139,12 @@ pub(crate) async fn of_events(
 /// The award with this id, if it is of somebody within the reach who has not been erased.
 pub(crate) async fn by_id(db: &impl Reads, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
     let query = Entity::find_by_id(id)
-        .filter(super::scope::within(reach, &[Action::SeeRecord, Action::RevokeAward], Column::PersonId))
+        .filter(super::scope::within(
+            reach,
+            &[Action::SeeRecord, Action::RevokeAward],
+            Column::PersonId,
+            Lookup::EachRow,
+        ))
         .filter(super::scope::remains(Column::PersonId));
     Ok(query.one(db.connection()).await?)
 }

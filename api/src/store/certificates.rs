@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::connect::Reads;
 use super::error::Error;
-use super::scope::proven;
+use super::scope::{Lookup, proven};
 use super::txn::Txn;
 use crate::auth::policy::{Action, Reach, Seen};
 
@@ -50,6 +50,7 @@ pub(crate) async fn lock(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Ro
         reach,
         &[Action::ChangeCertificate],
         Column::StudentId,
+        Lookup::EachRow,
     ));
     txn.dialect.lock_rows(QueryTrait::query(&mut query));
     Ok(query.one(txn.connection()).await?)
@@ -63,7 +64,7 @@ pub(crate) async fn by_id(
     deleted: bool,
 ) -> Result<Option<Row>, Error> {
     let wanted = Wanted { student: None, deleted };
-    Ok(Entity::find_by_id(id).filter(are(reach, wanted)).one(db.connection()).await?)
+    Ok(Entity::find_by_id(id).filter(are(reach, wanted, Lookup::EachRow)).one(db.connection()).await?)
 }
 
 /// The student's certificate that completing this course issued, unless it has been deleted.
@@ -84,7 +85,7 @@ pub(crate) async fn page_of(
     from: Option<(DateTime<Utc>, Uuid)>,
     limit: u64,
 ) -> Result<Vec<Row>, Error> {
-    let mut query = Entity::find().filter(are(reach, wanted));
+    let mut query = Entity::find().filter(are(reach, wanted, lookup(wanted)));
     if let Some((at, id)) = from {
         let here = Expr::tuple([Expr::col(Column::CreatedAt), Expr::col(Column::Id)]);
         query = query.filter(here.lt(Expr::tuple([Expr::value(at), Expr::value(id)])));
@@ -95,7 +96,7 @@ pub(crate) async fn page_of(
 
 /// How many certificates are wanted.
 pub(crate) async fn count(db: &impl Reads, reach: &Reach, wanted: Wanted) -> Result<u64, Error> {
-    Ok(Entity::find().filter(are(reach, wanted)).count(db.connection()).await?)
+    Ok(Entity::find().filter(are(reach, wanted, lookup(wanted))).count(db.connection()).await?)
 }
 
 /// The newest certificates of these people, at most `limit` a person; deleted ones only if `deleted`.
@@ -112,10 +113,15 @@ pub(crate) async fn of_seen(
     super::first_of_each(db, of, Column::StudentId, &newest, limit).await
 }
 
-fn are(reach: &Reach, wanted: Wanted) -> Condition {
+/// One student has few certificates.
+fn lookup(wanted: Wanted) -> Lookup {
+    if wanted.student.is_some() { Lookup::EachRow } else { Lookup::WholeSet }
+}
+
+fn are(reach: &Reach, wanted: Wanted, lookup: Lookup) -> Condition {
     // The reach may be an "any": all that follows has to hold beside it.
     let are = Condition::all()
-        .add(super::scope::within(reach, &[Action::SeeRecord], Column::StudentId))
+        .add(super::scope::within(reach, &[Action::SeeRecord], Column::StudentId, lookup))
         .add(standing(wanted.deleted));
     match wanted.student {
         Some(student) => are.add(Column::StudentId.eq(student)),

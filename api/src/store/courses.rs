@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::connect::Reads;
 use super::error::Error;
+use super::scope::Lookup;
 use super::txn::Txn;
 use crate::auth::policy::{Action, Extent, Reach, Relation};
 
@@ -67,7 +68,12 @@ fn are(wanted: Wanted) -> Condition {
             .from(enrollments::Entity)
             .and_where(Column::StudentId.eq(student))
             .and_where(Column::EndedAt.is_null())
-            .cond_where(super::scope::within(&reach, &[Action::SeeRecord], Column::StudentId))
+            .cond_where(super::scope::within(
+                &reach,
+                &[Action::SeeRecord],
+                Column::StudentId,
+                Lookup::EachRow,
+            ))
             .to_owned();
         are = are.add(courses::Column::Id.in_subquery(taken));
     }
@@ -76,7 +82,8 @@ fn are(wanted: Wanted) -> Condition {
 
 /// The course with this id, locked, if it is of a teacher within the reach.
 pub(crate) async fn keep(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
-    let taught = super::scope::within(reach, &[Action::KeepCourse], courses::Column::TeacherId);
+    let taught =
+        super::scope::within(reach, &[Action::KeepCourse], courses::Column::TeacherId, Lookup::EachRow);
     let mut query = courses::Entity::find_by_id(id).filter(taught);
     txn.dialect.lock_rows(QueryTrait::query(&mut query));
     Ok(query.one(txn.connection()).await?)

@@ -132,13 +132,13 @@ pub(crate) async fn take(txn: &Txn, agreement: Agreement) -> Result<(), Error> {
     advise(txn, "SELECT pg_advisory_xact_lock($1)", agreement).await
 }
 
-/// Allows each following statement of the transaction ten minutes, and a minute between two: for work on the
-/// whole school. A database that falls silent is noticed all the same, only later.
+/// Allows each following statement of the transaction ten minutes, for work on the whole school. If the client
+/// falls silent between two statements, PostgreSQL ends the transaction after ten seconds, and its locks with it.
 pub(crate) async fn take_time(txn: &Txn) -> Result<(), Error> {
     txn.take_time().await;
     if txn.dialect == Dialect::Postgres {
         let untimed =
-            "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 60000";
+            "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 10000";
         txn.connection().execute_unprepared(untimed).await?;
     }
     Ok(())

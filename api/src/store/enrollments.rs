@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::connect::Reads;
 use super::error::Error;
-use super::scope::proven;
+use super::scope::{Lookup, proven, teaches};
 use super::txn::Txn;
 use crate::auth::policy::{Action, Reach, Seen};
 
@@ -146,13 +146,23 @@ fn shared(reach: &Reach) -> Condition {
     let taught = Query::select()
         .column(courses::Column::Id)
         .from(courses::Entity)
-        .cond_where(super::scope::within(reach, &[Action::ReadComments], courses::Column::TeacherId))
+        .cond_where(super::scope::within(
+            reach,
+            &[Action::ReadComments],
+            courses::Column::TeacherId,
+            Lookup::EachRow,
+        ))
         .to_owned();
     let taken = Query::select()
         .column(enrollments::Column::CourseId)
         .from(enrollments::Entity)
         .and_where(enrollments::Column::EndedAt.is_null())
-        .cond_where(super::scope::within(reach, &[Action::ReadComments], enrollments::Column::StudentId))
+        .cond_where(super::scope::within(
+            reach,
+            &[Action::ReadComments],
+            enrollments::Column::StudentId,
+            Lookup::EachRow,
+        ))
         .to_owned();
     Condition::any()
         .add(lessons::Column::CourseId.in_subquery(taught))
@@ -181,9 +191,76 @@ pub(crate) async fn enrolled_among(
     Ok(ids.into_iter().collect())
 }
 
-/// The same page of the students of several courses, by name, as far as they lie within the reach: (course,
-/// student), in one statement.
+/// The same page of the students of several courses, by name, as far as they lie within the reach: (course, student).
+/// Courses of ordinary size are read in one statement; a large one in a statement of its own, which walks through the
+/// names until the page is full instead of sorting all its students.
 pub(crate) async fn students_of(
+    db: &impl Reads,
+    reach: &Reach,
+    courses: &[Uuid],
+    from: Option<&super::people::Place>,
+    limit: u64,
+) -> Result<Vec<(Uuid, people::Model)>, Error> {
+    let large = large_among(db, courses).await?;
+    let ordinary: Vec<Uuid> = courses.iter().copied().filter(|course| !large.contains(course)).collect();
+    let mut students = students_of_ordinary(db, reach, &ordinary, from, limit).await?;
+    for course in large {
+        students.extend(students_of_large(db, reach, course, from, limit).await?.map(|row| (course, row)));
+    }
+    Ok(students)
+}
+
+/// Those of these courses that have many students.
+async fn large_among(db: &impl Reads, courses: &[Uuid]) -> Result<Vec<Uuid>, Error> {
+    use enrollments::Column;
+    let size = Query::select()
+        .expr(Expr::cust("COUNT(*)"))
+        .from_subquery(
+            Query::select()
+                .expr(Expr::val(1))
+                .from_as(enrollments::Entity, "taken")
+                .and_where(
+                    Expr::col(("taken", Column::CourseId)).eq(Expr::col(courses::Column::Id.as_column_ref())),
+                )
+                .limit(super::people::MANY)
+                .to_owned(),
+            "some",
+        )
+        .to_owned();
+    let query = courses::Entity::find()
+        .select_only()
+        .column(courses::Column::Id)
+        .filter(courses::Column::Id.is_in(courses.iter().copied()))
+        .filter(Expr::from(size).gte(super::people::MANY));
+    Ok(query.into_tuple().all(db.connection()).await?)
+}
+
+async fn students_of_large(
+    db: &impl Reads,
+    reach: &Reach,
+    course: Uuid,
+    from: Option<&super::people::Place>,
+    limit: u64,
+) -> Result<impl Iterator<Item = people::Model>, Error> {
+    use people::Column;
+    let mine = Query::select()
+        .expr(Expr::val(1))
+        .from(courses::Entity)
+        .and_where(courses::Column::Id.eq(course))
+        .cond_where(teaches(reach, &[Action::SeeRecord], courses::Column::Id))
+        .to_owned();
+    let seen = super::scope::within(reach, &[Action::SeeRecord], Column::Id, Lookup::EachRow);
+    let mut query = people::Entity::find()
+        .filter(super::people::takes(course))
+        .filter(Condition::any().add(Expr::exists(mine)).add(seen));
+    if let Some(from) = from {
+        query = query.filter(from.behind());
+    }
+    let query = query.order_by(Column::SearchName, Order::Asc).order_by(Column::Id, Order::Asc).limit(limit);
+    Ok(query.all(db.connection()).await?.into_iter())
+}
+
+async fn students_of_ordinary(
     db: &impl Reads,
     reach: &Reach,
     courses: &[Uuid],
@@ -226,7 +303,7 @@ pub(crate) async fn count_students(
         .column_as(Column::StudentId.count(), "students")
         .filter(Column::EndedAt.is_null())
         .filter(Column::CourseId.is_in(courses.iter().copied()))
-        .filter(super::scope::within(reach, &[Action::SeeRecord], Column::StudentId))
+        .filter(in_reach(reach, Lookup::WholeSet))
         .group_by(Column::CourseId);
     let rows: Vec<(Uuid, i64)> = query.into_tuple().all(db.connection()).await?;
     Ok(rows.into_iter().collect())
@@ -237,7 +314,18 @@ fn taking(reach: &Reach, courses: &[Uuid]) -> Condition {
     Condition::all()
         .add(Column::CourseId.is_in(courses.iter().copied()))
         .add(Column::EndedAt.is_null())
-        .add(super::scope::within(reach, &[Action::SeeRecord], Column::StudentId))
+        .add(in_reach(reach, Lookup::EachRow))
+}
+
+/// "The student lies within the reach." In a course that the caller teaches all of them do, without a look at each.
+fn in_reach(reach: &Reach, lookup: Lookup) -> Condition {
+    use enrollments::Column;
+    Condition::any().add(teaches(reach, &[Action::SeeRecord], Column::CourseId)).add(super::scope::within(
+        reach,
+        &[Action::SeeRecord],
+        Column::StudentId,
+        lookup,
+    ))
 }
 
 fn join(people: &mut SelectStatement) {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::connect::Reads;
 use super::error::Error;
-use super::scope;
+use super::scope::{self, Lookup};
 use super::txn::Txn;
 use crate::auth::policy::{Action, Reach};
 
@@ -69,7 +69,7 @@ pub(crate) async fn award(
     place: &Place,
 ) -> Result<Option<super::awards::Row>, Error> {
     let query = awards::Entity::find_by_id(place.award_id)
-        .filter(scope::within(reach, &[Action::SeeRecord], awards::Column::PersonId))
+        .filter(scope::within(reach, &[Action::SeeRecord], awards::Column::PersonId, Lookup::EachRow))
         .filter(scope::remains(awards::Column::PersonId));
     Ok(query.one(db.connection()).await?)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use entity::enrollments;
 use entity::people::{ActiveModel, Column, Entity};
-use sea_orm::sea_query::{Expr, ExprTrait, LikeExpr, OnConflict, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, LikeExpr, OnConflict, Query, SelectStatement};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, Order, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect, QueryTrait,
@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::connect::Reads;
 use super::dialect::among;
 use super::error::Error;
+use super::scope::{Lookup, students_up_to, up_to};
 use super::txn::Txn;
 use crate::auth::policy::{Action, Reach};
 
@@ -70,7 +71,8 @@ pub(crate) async fn page_of(
     from: Option<&Place>,
     limit: u64,
 ) -> Result<Vec<Row>, Error> {
-    let mut query = Entity::find().filter(are(reach, wanted));
+    let (of_reach, of_course) = lookups(db, reach, wanted).await?;
+    let mut query = Entity::find().filter(are(reach, wanted, of_reach, of_course));
     if let Some(from) = from {
         query = query.filter(from.behind());
     }
@@ -80,31 +82,62 @@ pub(crate) async fn page_of(
 
 /// How many people within the reach are wanted.
 pub(crate) async fn count(db: &impl Reads, reach: &Reach, wanted: &Wanted) -> Result<u64, Error> {
-    Ok(Entity::find().filter(are(reach, wanted)).count(db.connection()).await?)
+    let are = are(reach, wanted, Lookup::WholeSet, Lookup::WholeSet);
+    Ok(Entity::find().filter(are).count(db.connection()).await?)
 }
 
-fn are(reach: &Reach, wanted: &Wanted) -> Condition {
+/// From this many people on, a page is read in the order of names and each person looked up, until it is full. Fewer
+/// are read as a set: a walk through all names would find them late.
+pub(super) const MANY: u64 = 500;
+
+/// How a page finds the people in reach, and the students of the course.
+async fn lookups(db: &impl Reads, reach: &Reach, wanted: &Wanted) -> Result<(Lookup, Lookup), Error> {
+    let lookup = |found: u64| if found < MANY { Lookup::WholeSet } else { Lookup::EachRow };
+    let of_reach = students_up_to(db, reach, &[Action::SeeRecord], MANY).await?;
+    let of_course = match wanted.course {
+        Some(course) => up_to(db, students(course), MANY).await?,
+        None => 0,
+    };
+    Ok((of_reach.map_or(Lookup::EachRow, lookup), lookup(of_course)))
+}
+
+fn students(course: Uuid) -> SelectStatement {
+    use enrollments::Column;
+    Query::select()
+        .column(Column::StudentId)
+        .from(enrollments::Entity)
+        .and_where(Column::CourseId.eq(course))
+        .and_where(Column::EndedAt.is_null())
+        .to_owned()
+}
+
+fn are(reach: &Reach, wanted: &Wanted, of_reach: Lookup, of_course: Lookup) -> Condition {
     // The reach may be an "any": all that follows has to hold beside it.
     let mut are = Condition::all()
-        .add(super::scope::within(reach, &[Action::SeeRecord], Column::Id))
+        .add(super::scope::within(reach, &[Action::SeeRecord], Column::Id, of_reach))
         .add(Column::ErasedAt.is_null());
     if let Some(role) = wanted.role {
         are = are.add(Column::Role.eq(role));
     }
     if let Some(course) = wanted.course {
-        let students = Query::select()
-            .column(enrollments::Column::StudentId)
-            .from(enrollments::Entity)
-            .and_where(enrollments::Column::CourseId.eq(course))
-            .and_where(enrollments::Column::EndedAt.is_null())
-            .to_owned();
-        are = are.add(Column::Id.in_subquery(students));
+        are = are.add(match of_course {
+            Lookup::WholeSet => Column::Id.in_subquery(students(course)),
+            Lookup::EachRow => takes(course),
+        });
     }
     if let Some(search) = &wanted.search {
         let literal = search.replace('|', "||").replace('%', "|%").replace('_', "|_");
         are = are.add(Column::SearchName.like(LikeExpr::new(format!("%{literal}%")).escape('|')));
     }
     are
+}
+
+/// "The person takes this course now", for a statement that walks through people.
+pub(super) fn takes(course: Uuid) -> Expr {
+    use enrollments::Column as Enrolment;
+    let mut enrolment = students(course);
+    let same = Expr::col(Enrolment::StudentId.as_column_ref()).eq(Expr::col(Column::Id.as_column_ref()));
+    Expr::exists(enrolment.and_where(same).to_owned())
 }
 
 /// Everybody after `after` by id, at most `limit`: for walks over the whole school.

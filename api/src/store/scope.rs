@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use entity::{courses, enrollments, guardians, people};
-use sea_orm::sea_query::{Expr, ExprTrait, IntoColumnRef, Query, SelectStatement};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::connect::Reads;
@@ -24,7 +24,7 @@ pub(crate) async fn seen(
         .filter(among(db.connection(), people::Column::Id, ids))
         // Nobody has anything to do with who has been erased.
         .filter(people::Column::ErasedAt.is_null())
-        .filter(inside(reach.extent(), people::Column::Id));
+        .filter(inside(reach.extent(), people::Column::Id, Lookup::EachRow));
     let found: Vec<Uuid> = query.into_tuple().all(db.connection()).await?;
     Ok(found.into_iter().map(|id| (id, reach.found(id))).collect())
 }
@@ -34,24 +34,76 @@ pub(crate) async fn see(db: &impl Reads, reach: &Reach, id: Uuid) -> Result<Opti
     Ok(seen(db, reach, [id]).await?.remove(&id))
 }
 
-/// "The person in this column lies within the reach", for a statement of any table that serves these actions.
-/// A reach for another action contains no person.
-pub(super) fn within(reach: &Reach, actions: &[Action], person: impl ColumnTrait) -> Condition {
-    inside(reach.extent_for(actions), person)
+/// How a statement decides whether a person is a student of the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lookup {
+    /// Looks for an enrolment of each person, for a statement that reads few people by other conditions, or that stops
+    /// after a page of people most of whom are in reach.
+    EachRow,
+    /// Reads all students of the caller first, for a statement that reads many people.
+    WholeSet,
 }
 
-fn inside(extent: Extent, person: impl ColumnTrait) -> Condition {
+/// "The person in this column lies within the reach", for a statement of any table that serves these actions.
+/// A reach for another action contains no person.
+pub(super) fn within(
+    reach: &Reach,
+    actions: &[Action],
+    person: impl ColumnTrait,
+    lookup: Lookup,
+) -> Condition {
+    inside(reach.extent_for(actions), person, lookup)
+}
+
+/// "The caller teaches the course in this column": then all its students are within the reach.
+pub(super) fn teaches(reach: &Reach, actions: &[Action], course: impl ColumnTrait) -> Condition {
+    match reach.extent_for(actions) {
+        Extent::Related { me, relations } if relations.contains(&Relation::Student) => {
+            Condition::all().add(course.in_subquery(taught(me)))
+        }
+        _ => nothing(),
+    }
+}
+
+/// How many students the caller reaches by teaching, but at most `most`; none if all people are in reach.
+pub(super) async fn students_up_to(
+    db: &impl Reads,
+    reach: &Reach,
+    actions: &[Action],
+    most: u64,
+) -> Result<Option<u64>, Error> {
+    match reach.extent_for(actions) {
+        Extent::Everybody => Ok(None),
+        Extent::Related { me, relations } if relations.contains(&Relation::Student) => {
+            up_to(db, students(me), most).await.map(Some)
+        }
+        Extent::Nobody | Extent::Related { .. } => Ok(Some(0)),
+    }
+}
+
+/// How many rows the query has, but at most `most`; it stops there.
+pub(super) async fn up_to(db: &impl Reads, mut rows: SelectStatement, most: u64) -> Result<u64, Error> {
+    let mut count = Query::select();
+    count.expr_as(Expr::cust("COUNT(*)"), "rows").from_subquery(rows.limit(most).to_owned(), "some");
+    let row = db.connection().query_one(&count).await?;
+    let rows: i64 = row.map(|row| row.try_get("", "rows")).transpose()?.unwrap_or_default();
+    Ok(rows.unsigned_abs())
+}
+
+fn inside(extent: Extent, person: impl ColumnTrait, lookup: Lookup) -> Condition {
     let (me, relations) = match extent {
         Extent::Everybody => return Condition::all(),
         Extent::Nobody | Extent::Related { relations: [], .. } => return nothing(),
         Extent::Related { me, relations } => (me, relations),
     };
-    let person = || Expr::col(person.into_column_ref());
+    let column = person.as_column_ref();
+    let person = || Expr::col(column.clone());
     relations.iter().fold(Condition::any(), |any, relation| {
-        any.add(match relation {
-            Relation::Themselves => person().eq(me),
-            Relation::Child => person().in_subquery(children(me)),
-            Relation::Student => person().in_subquery(students(me)),
+        any.add(match (relation, lookup) {
+            (Relation::Themselves, _) => person().eq(me),
+            (Relation::Child, _) => person().in_subquery(children(me)),
+            (Relation::Student, Lookup::WholeSet) => person().in_subquery(students(me)),
+            (Relation::Student, Lookup::EachRow) => Expr::exists(enrolment(me, person())),
         })
     })
 }
@@ -97,18 +149,37 @@ fn children(guardian: Uuid) -> SelectStatement {
         .to_owned()
 }
 
-fn students(teacher: Uuid) -> SelectStatement {
-    use enrollments::Column;
-    let taught = Query::select()
+fn taught(teacher: Uuid) -> SelectStatement {
+    Query::select()
         .column(courses::Column::Id)
         .from(courses::Entity)
         .and_where(courses::Column::TeacherId.eq(teacher))
-        .to_owned();
+        .to_owned()
+}
+
+fn students(teacher: Uuid) -> SelectStatement {
+    use enrollments::Column;
     Query::select()
         .column(Column::StudentId)
         .from(enrollments::Entity)
         .and_where(Column::EndedAt.is_null())
-        .and_where(Column::CourseId.in_subquery(taught))
+        .and_where(Column::CourseId.in_subquery(taught(teacher)))
+        .to_owned()
+}
+
+/// An enrolment of this person with this teacher. Its tables have other names here, since the person may be a column
+/// of the same table outside.
+fn enrolment(teacher: Uuid, person: Expr) -> SelectStatement {
+    let taken = |column: enrollments::Column| Expr::col(("taken", column));
+    let taught = |column: courses::Column| Expr::col(("taught", column));
+    let same_course = taught(courses::Column::Id).eq(taken(enrollments::Column::CourseId));
+    Query::select()
+        .expr(Expr::val(1))
+        .from_as(enrollments::Entity, "taken")
+        .join_as(JoinType::InnerJoin, courses::Entity, "taught", same_course)
+        .and_where(taken(enrollments::Column::StudentId).eq(person))
+        .and_where(taken(enrollments::Column::EndedAt).is_null())
+        .and_where(taught(courses::Column::TeacherId).eq(teacher))
         .to_owned()
 }
 
@@ -122,7 +193,7 @@ mod tests {
 
     fn sql(extent: Extent) -> String {
         let query = people::Entity::find().select_only().column(people::Column::Id);
-        query.filter(inside(extent, people::Column::Id)).build(DbBackend::Sqlite).to_string()
+        query.filter(inside(extent, people::Column::Id, Lookup::EachRow)).build(DbBackend::Sqlite).to_string()
     }
 
     #[test]

@@ -2,7 +2,10 @@
 //! them. Two names that look the same must not differ in them. Joiners and variation selectors are kept where a
 //! script or an emoji needs them.
 
-use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, ExtendedPictographic, JoiningType};
+use icu_properties::props::{
+    BidiControl, DefaultIgnorableCodePoint, ExtendedPictographic, GeneralCategory, GeneralCategoryGroup,
+    JoiningType, NoncharacterCodePoint,
+};
 use icu_properties::{CodePointMapData, CodePointSetData};
 use unicode_normalization::char::canonical_combining_class;
 
@@ -32,6 +35,18 @@ pub(crate) fn removed(text: &str) -> String {
     seen.filter_map(|at| letters.get(at)).collect()
 }
 
+/// Whether a reader sees nothing that could name a thing: white space, blank symbols and marks without a letter.
+pub(crate) fn is_blank(text: &str) -> bool {
+    text.chars().all(|letter| {
+        // The pattern of a braille cell without dots, a note without a head, and the place of a missing object.
+        letter.is_whitespace()
+            || matches!(letter, '\u{2800}' | '\u{1d159}' | '\u{fffc}')
+            || GeneralCategoryGroup::Mark.contains(category(letter))
+            || is_invisible(letter)
+            || is_joiner(letter)
+    })
+}
+
 fn is_hidden(letters: &[char], at: usize, kind: Kind) -> bool {
     let Some(letter) = letters.get(at).copied() else { return false };
     let before = at.checked_sub(1).and_then(|at| letters.get(at)).copied();
@@ -43,7 +58,13 @@ fn is_hidden(letters: &[char], at: usize, kind: Kind) -> bool {
         _ if is_selector(letter) => !before.is_some_and(is_selectable),
         // Annotations are hidden where they are supported, and nowhere else.
         '\u{fff9}'..='\u{fffb}' => true,
-        _ => is_invisible(letter) || CodePointSetData::new::<BidiControl>().contains(letter),
+        // Fonts of one's own give these a shape; everyone else sees a box.
+        _ if category(letter) == GeneralCategory::PrivateUse => kind == Kind::Name,
+        _ => {
+            is_invisible(letter)
+                || CodePointSetData::new::<BidiControl>().contains(letter)
+                || CodePointSetData::new::<NoncharacterCodePoint>().contains(letter)
+        }
     }
 }
 
@@ -82,6 +103,10 @@ fn is_selectable(letter: char) -> bool {
     !letter.is_whitespace() && !letter.is_ascii_alphabetic() && !letter.is_control() && !is_invisible(letter)
 }
 
+fn category(letter: char) -> GeneralCategory {
+    CodePointMapData::<GeneralCategory>::new().get(letter)
+}
+
 fn is_invisible(letter: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(letter)
 }
@@ -106,6 +131,30 @@ mod tests {
                 assert_eq!(first(&text, Kind::Note), Some(letter), "{letter:?}");
                 assert_eq!(removed(&text), "Ada");
             }
+        }
+    }
+
+    #[test]
+    fn a_text_of_blanks_and_lone_marks_shows_nothing() {
+        for blank in
+            ["", " ", "\u{2800}", "\u{2800}\u{2800}", "\u{301}", "\u{20dd}\u{903}", "\u{fffc}", "\u{3164}"]
+        {
+            assert!(is_blank(blank), "{blank:?}");
+        }
+        for seen in ["A", "é", "e\u{301}", "1", "?", "👩", "日", "\u{2801}", "क्ष", "_"] {
+            assert!(!is_blank(seen), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_shape_of_its_own_does_not_belong_into_a_name() {
+        for letter in ['\u{e000}', '\u{f8ff}', '\u{f0000}', '\u{10fffd}'] {
+            let text = format!("Ada{letter}");
+            assert_eq!((first(&text, Kind::Name), first(&text, Kind::Note)), (Some(letter), None));
+        }
+        for letter in ['\u{fdd0}', '\u{ffff}', '\u{1fffe}'] {
+            let text = format!("Ada{letter}");
+            assert_eq!((first(&text, Kind::Name), first(&text, Kind::Note)), (Some(letter), Some(letter)));
         }
     }
 

@@ -115,6 +115,9 @@ async fn a_page_that_points_its_own_name_at_the_demo_gets_nothing() {
             assert!(told.contains("`allowed_hosts`") && !told.contains("eyJ"), "{path}: {told}");
         }
     }
+    let root = answer(open(&w.url(), &get("/", "host: localhost\r\n")).await).await;
+    assert!(root.starts_with("HTTP/1.1 307 Temporary Redirect\r\n"), "{root}");
+    assert!(root.contains("\r\nlocation: /graphiql\r\n"), "{root}");
     let page = answer(open(&w.url(), &get("/graphiql", "host: localhost:1\r\n")).await).await;
     assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains("eyJ"), "the page has a token: {page}");
     assert!(page.contains("\r\ncontent-security-policy: frame-ancestors 'none'\r\n"), "{page}");

@@ -226,8 +226,7 @@ async fn an_event_whose_bonus_would_overflow_is_refused_whole() {
             assert_eq!(w.service().record(windfall(amount)).await["xpGained"], amount);
         }
         let kept = Kept::of(&w).await;
-        let overflow =
-            invalid(&["attributes"], "past 2147483647, the most there can be: send a smaller amount");
+        let overflow = invalid(&["attributes"], "above the maximum of 2147483647: send a smaller amount");
         // 2,147,482,640 + 8 + 1,000 is one too many, though the 8 alone would fit.
         overflow.check(&refused(&w.service(), &windfall(8)).await, &["input"], "the bonus overflows");
         kept.check(&w, "an event that overflows").await;

@@ -20,6 +20,7 @@ fn gate() -> Arc<Gate> {
     Gate::new(Bounds {
         at_once: |_, numbers| numbers.service,
         numbers,
+        subject_writes: 1,
         first_reads: 3,
         further_reads: 2,
         bytes: 100,
@@ -45,16 +46,34 @@ fn is_empty(gate: &Arc<Gate>) -> bool {
 #[tokio::test]
 async fn a_subject_runs_its_number_of_operations_and_the_next_waits_for_one_to_end() {
     let gate = gate();
-    let first = now(&gate, "ada", Access::Writes);
-    let second = now(&gate, "ada", Access::Writes);
-    waits(&gate, "ada", Access::Writes);
-    let other = now(&gate, "ben", Access::Writes);
+    let first = now(&gate, "ada", Access::Records);
+    let second = now(&gate, "ada", Access::Records);
+    waits(&gate, "ada", Access::Records);
+    let other = now(&gate, "ben", Access::Records);
     let ada = subject("ada");
-    let mut third = Box::pin(gate.take(&ada, Access::Writes));
+    let mut third = Box::pin(gate.take(&ada, Access::Records));
     assert!(third.as_mut().now_or_never().is_none());
     drop(first);
     let third = third.await;
     drop((second, third, other));
+    assert!(is_empty(&gate));
+}
+
+#[tokio::test]
+async fn a_subject_leaves_writers_to_others() {
+    pause();
+    let (gate, ada) = (gate(), subject("ada"));
+    let write = now(&gate, "ada", Access::Writes);
+    let mut second = Box::pin(gate.take(&ada, Access::Writes));
+    assert!(second.as_mut().now_or_never().is_none(), "one write at once");
+    let other = now(&gate, "ben", Access::Writes);
+    let patience = Duration::from_secs(2);
+    let refused = gate.take_within(&ada, Access::Writes, patience).await.map(drop);
+    assert_eq!(refused, Err(Cause::OwnWrites));
+    drop(write);
+    let second = second.await;
+    let record = now(&gate, "ada", Access::Records);
+    drop((second, other, record));
     assert!(is_empty(&gate));
 }
 

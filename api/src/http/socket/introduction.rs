@@ -39,11 +39,12 @@ pub(super) async fn introduce(
     let identity = match authorization {
         Some(text) => {
             let believed = in_time(app, identity::of_authorization(app, &text, in_all(app))).await;
-            // A token that is not valid costs its sender; a failure of the database costs nothing.
+            // An invalid token is charged to the address and stays UNAUTHENTICATED, so that its client gets a new
+            // one. A failure of the database costs nothing.
             if let Err(Failure::Refused(refusal)) = &believed
                 && refusal.code == Code::Unauthenticated
             {
-                charge_bad_request(app, &Subject::of(None, address))?;
+                let _ = charge_bad_request(app, &Subject::of(None, address));
             }
             believed?
         }
