@@ -11,22 +11,26 @@ const STATEMENT: u64 = 3;
 const SHARE: u64 = 1;
 /// A page of people in the caller's reach, which is a set or is found person by person: up to 20 ms.
 const PEOPLE: u64 = 400;
-/// How many people are in the caller's reach: up to 100 ms for a teacher of all.
+/// How many people are in the caller's reach, or certificates of them: up to 100 ms for a teacher of all.
 const PEOPLE_COUNT: u64 = 2_000;
-/// A page of the students of a course: up to 500 of them are put in order.
-const STUDENTS: u64 = 60;
-/// How many students a course has: up to 15 ms where it has all people.
-const STUDENT_COUNT: u64 = 300;
+/// A page of the students of a course: up to 400 of them are put in order.
+const STUDENTS: u64 = 40;
+/// How many students a course has. One course of all people takes more; aliases share one count.
+const STUDENT_COUNT: u64 = 25;
 /// A count of at most as many rows as a person, a lesson or a course has, in a statement that counts for many rows.
 const SMALL_COUNT: u64 = 2;
-/// A count of all people, courses, certificates or acts, or of all places on a board: up to 5 ms.
+/// A count of all courses or acts: up to 5 ms.
 const FULL_COUNT: u64 = 100;
 /// How many people hold one achievement: counted in an index with one entry an award.
 const HOLDERS: u64 = 20;
 /// A search for a text in every name: up to 5 ms.
 const SEARCH: u64 = 100;
+/// A page of certificates of people in the caller's reach: up to 10 ms.
+const CERTIFICATES: u64 = 200;
+/// A page of a board, one place or the number of places: it counts the places before it.
+const BOARD: u64 = 250;
 /// A board by achievement counts awards where a board by XP reads a number.
-const AWARD_BOARD: u64 = 50;
+const AWARD_BOARD: u64 = 300;
 /// The progress of one person in every achievement of the catalogue.
 const PROGRESS: u64 = 20;
 /// What one person holds, counted by category and rank.
@@ -148,9 +152,8 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
         (_, "__schema" | "__type") => Price::base(INTROSPECTION),
 
         ("Query", "people") => Price::rows(PEOPLE, PAGE).with("search", SEARCH).count(PEOPLE_COUNT),
-        ("Query", "courses" | "certificates" | "comments" | "earned" | "auditLog") => {
-            Price::rows(STATEMENT, PAGE)
-        }
+        ("Query", "certificates") => Price::rows(CERTIFICATES, PAGE).count(PEOPLE_COUNT),
+        ("Query", "courses" | "comments" | "earned" | "auditLog") => Price::rows(STATEMENT, PAGE),
         ("Query", "inProgress") => Price::rows(PROGRESS, LIST),
         ("Query", "nextAchievements") => Price::rows(PROGRESS, Rows::AtMost(MOST_TRACKS)),
         ("Query", "catalog") => {
@@ -166,8 +169,8 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
         ("User", "children") => Price::rows(SHARE, LIST),
         ("Course", "lessons") => Price::rows(SHARE, WHOLE_LIST),
         ("StudentAchievements", "certificates" | "badges") => Price::rows(STATEMENT, WHOLE_LIST),
-        ("Leaderboard", "standings") => Price::rows(FULL_COUNT, PAGE),
-        ("Leaderboard", "standing" | "totalCount") => Price::base(FULL_COUNT),
+        ("Leaderboard", "standings") => Price::rows(BOARD, PAGE).count(BOARD),
+        ("Leaderboard", "standing" | "totalCount") => Price::base(BOARD),
         ("Catalog", "categories") => Price::rows(0, Rows::OfPage),
         // Each achievement is in one category: the page's rows are counted with the categories.
         ("Category", "achievements") => Price::base(0),

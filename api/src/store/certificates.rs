@@ -85,7 +85,11 @@ pub(crate) async fn page_of(
     from: Option<(DateTime<Utc>, Uuid)>,
     limit: u64,
 ) -> Result<Vec<Row>, Error> {
-    let mut query = Entity::find().filter(are(reach, wanted, lookup(wanted)));
+    let lookup = match wanted.student {
+        Some(_) => Lookup::EachRow,
+        None => Lookup::of_page(db, reach).await?,
+    };
+    let mut query = Entity::find().filter(are(reach, wanted, lookup));
     if let Some((at, id)) = from {
         let here = Expr::tuple([Expr::col(Column::CreatedAt), Expr::col(Column::Id)]);
         query = query.filter(here.lt(Expr::tuple([Expr::value(at), Expr::value(id)])));
@@ -96,7 +100,9 @@ pub(crate) async fn page_of(
 
 /// How many certificates are wanted.
 pub(crate) async fn count(db: &impl Reads, reach: &Reach, wanted: Wanted) -> Result<u64, Error> {
-    Ok(Entity::find().filter(are(reach, wanted, lookup(wanted))).count(db.connection()).await?)
+    // One student has few certificates.
+    let lookup = if wanted.student.is_some() { Lookup::EachRow } else { Lookup::WholeSet };
+    Ok(Entity::find().filter(are(reach, wanted, lookup)).count(db.connection()).await?)
 }
 
 /// The newest certificates of these people, at most `limit` a person; deleted ones only if `deleted`.
@@ -111,11 +117,6 @@ pub(crate) async fn of_seen(
         .filter(standing(deleted));
     let newest = [(Column::CreatedAt, Order::Desc), (Column::Id, Order::Desc)];
     super::first_of_each(db, of, Column::StudentId, &newest, limit).await
-}
-
-/// One student has few certificates.
-fn lookup(wanted: Wanted) -> Lookup {
-    if wanted.student.is_some() { Lookup::EachRow } else { Lookup::WholeSet }
 }
 
 fn are(reach: &Reach, wanted: Wanted, lookup: Lookup) -> Condition {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::connect::Reads;
 use super::error::Error;
-use super::scope::{Lookup, proven, teaches};
+use super::scope::{Lookup, MANY, proven, teaches};
 use super::txn::Txn;
 use crate::auth::policy::{Action, Reach, Seen};
 
@@ -222,7 +222,7 @@ async fn large_among(db: &impl Reads, courses: &[Uuid]) -> Result<Vec<Uuid>, Err
                 .and_where(
                     Expr::col(("taken", Column::CourseId)).eq(Expr::col(courses::Column::Id.as_column_ref())),
                 )
-                .limit(super::people::MANY)
+                .limit(MANY)
                 .to_owned(),
             "some",
         )
@@ -231,7 +231,7 @@ async fn large_among(db: &impl Reads, courses: &[Uuid]) -> Result<Vec<Uuid>, Err
         .select_only()
         .column(courses::Column::Id)
         .filter(courses::Column::Id.is_in(courses.iter().copied()))
-        .filter(Expr::from(size).gte(super::people::MANY));
+        .filter(Expr::from(size).gte(MANY));
     Ok(query.into_tuple().all(db.connection()).await?)
 }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::connect::Reads;
 use super::dialect::among;
 use super::error::Error;
-use super::scope::{Lookup, students_up_to, up_to};
+use super::scope::{Lookup, MANY, up_to};
 use super::txn::Txn;
 use crate::auth::policy::{Action, Reach};
 
@@ -71,7 +71,11 @@ pub(crate) async fn page_of(
     from: Option<&Place>,
     limit: u64,
 ) -> Result<Vec<Row>, Error> {
-    let (of_reach, of_course) = lookups(db, reach, wanted).await?;
+    let of_reach = Lookup::of_page(db, reach).await?;
+    let of_course = match wanted.course {
+        Some(course) => Lookup::of_many(up_to(db, students(course), MANY).await?),
+        None => Lookup::WholeSet,
+    };
     let mut query = Entity::find().filter(are(reach, wanted, of_reach, of_course));
     if let Some(from) = from {
         query = query.filter(from.behind());
@@ -84,21 +88,6 @@ pub(crate) async fn page_of(
 pub(crate) async fn count(db: &impl Reads, reach: &Reach, wanted: &Wanted) -> Result<u64, Error> {
     let are = are(reach, wanted, Lookup::WholeSet, Lookup::WholeSet);
     Ok(Entity::find().filter(are).count(db.connection()).await?)
-}
-
-/// From this many people on, a page is read in the order of names and each person looked up, until it is full. Fewer
-/// are read as a set: a walk through all names would find them late.
-pub(super) const MANY: u64 = 500;
-
-/// How a page finds the people in reach, and the students of the course.
-async fn lookups(db: &impl Reads, reach: &Reach, wanted: &Wanted) -> Result<(Lookup, Lookup), Error> {
-    let lookup = |found: u64| if found < MANY { Lookup::WholeSet } else { Lookup::EachRow };
-    let of_reach = students_up_to(db, reach, &[Action::SeeRecord], MANY).await?;
-    let of_course = match wanted.course {
-        Some(course) => up_to(db, students(course), MANY).await?,
-        None => 0,
-    };
-    Ok((of_reach.map_or(Lookup::EachRow, lookup), lookup(of_course)))
 }
 
 fn students(course: Uuid) -> SelectStatement {

@@ -44,6 +44,27 @@ pub(super) enum Lookup {
     WholeSet,
 }
 
+/// From this many people on, a page is read in its order and each person looked up, until it is full. Fewer are read as
+/// a set: a walk would find them late.
+pub(super) const MANY: u64 = 400;
+
+impl Lookup {
+    /// For a page of people or of what they have, within a reach to see records.
+    pub(super) async fn of_page(db: &impl Reads, reach: &Reach) -> Result<Self, Error> {
+        match reach.extent_for(&[Action::SeeRecord]) {
+            Extent::Related { me, relations } if relations.contains(&Relation::Student) => {
+                Ok(Self::of_many(up_to(db, students(me), MANY).await?))
+            }
+            Extent::Everybody | Extent::Nobody | Extent::Related { .. } => Ok(Self::EachRow),
+        }
+    }
+
+    /// For a page that has to find so many people.
+    pub(super) fn of_many(people: u64) -> Self {
+        if people < MANY { Self::WholeSet } else { Self::EachRow }
+    }
+}
+
 /// "The person in this column lies within the reach", for a statement of any table that serves these actions.
 /// A reach for another action contains no person.
 pub(super) fn within(
@@ -62,22 +83,6 @@ pub(super) fn teaches(reach: &Reach, actions: &[Action], course: impl ColumnTrai
             Condition::all().add(course.in_subquery(taught(me)))
         }
         _ => nothing(),
-    }
-}
-
-/// How many students the caller reaches by teaching, but at most `most`; none if all people are in reach.
-pub(super) async fn students_up_to(
-    db: &impl Reads,
-    reach: &Reach,
-    actions: &[Action],
-    most: u64,
-) -> Result<Option<u64>, Error> {
-    match reach.extent_for(actions) {
-        Extent::Everybody => Ok(None),
-        Extent::Related { me, relations } if relations.contains(&Relation::Student) => {
-            up_to(db, students(me), most).await.map(Some)
-        }
-        Extent::Nobody | Extent::Related { .. } => Ok(Some(0)),
     }
 }
 
@@ -203,6 +208,6 @@ mod tests {
         assert_eq!(sql(Extent::Related { me: ME, relations: &[] }), nobody);
         assert_eq!(sql(Extent::Everybody), r#"SELECT "people"."id" FROM "people" WHERE TRUE"#);
         let me = sql(Extent::Related { me: ME, relations: &[Relation::Themselves] });
-        assert!(me.ends_with(r#" WHERE "id" = '00000000-0000-0000-0000-000000000007'"#), "{me}");
+        assert!(me.ends_with(r#" WHERE "people"."id" = '00000000-0000-0000-0000-000000000007'"#), "{me}");
     }
 }

@@ -10,22 +10,23 @@ use uuid::Uuid;
 const LIMIT: usize = 2_000;
 
 /// Documents and what each costs; `...` is where fields of cost 1 go.
-const DOCUMENTS: [(usize, &str); 14] = [
+const DOCUMENTS: [(usize, &str); 15] = [
     (3 + 1 + 1 + 200 * 2, "{ catalog { totalCount categories { achievements { key } } } ... }"),
     (20 + 100, "{ nextAchievements { current } ... }"),
     (20 + 7, "{ inProgress(first: 7) { current } ... }"),
     (3 + 1 + 1 + 1 + 100, "{ me { earned(first: 100) { edges { cursor } } } ... }"),
-    (1 + 100 + 1 + 7 * 2, "{ leaderboard { standings(first: 7) { nodes { rank score } } } ... }"),
-    (3 + 1 + 7 + 100 + 1, "{ certificates(first: 7) { nodes { id } totalCount } ... }"),
+    (1 + 250 + 1 + 7 * 2, "{ leaderboard { standings(first: 7) { nodes { rank score } } } ... }"),
+    (200 + 1 + 7, "{ certificates(first: 7) { nodes { id } } ... }"),
+    (3 + 1 + 7 + 100 + 1, "{ courses(first: 7) { nodes { id } totalCount } ... }"),
     (3 + 1 + 7, "{ auditLog(first: 7) { nodes { id } } ... }"),
     (
         1 + (3 + 100) + (3 + 7),
         "{ studentAchievements(studentId: \"2f1c6f6e-0b5c-4c67-9d5e-7a4f4a6f1b11\") {
             certificates { id } badges(first: 7) { id } } ... }",
     ),
-    (100 + 1 + 7, "{ people(first: 7) { nodes { id } } ... }"),
+    (400 + 1 + 7, "{ people(first: 7) { nodes { id } } ... }"),
     (
-        3 + 1 + (1 + 100) + (20 + 1 + 7),
+        3 + 1 + (1 + 100) + (40 + 1 + 7),
         "{ courses(first: 1) { nodes { lessons { id } students(first: 7) { nodes { id } } } } ... }",
     ),
     (3 + 1 + 1 + 20, "{ me { children { id } } ... }"),

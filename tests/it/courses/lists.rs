@@ -1,11 +1,12 @@
 //! Lists of courses and people: in order, by pages, as far as the caller sees, at a price that does not grow.
 
+use futures_util::future::join_all;
 use plaudit::auth::Role;
 use serde_json::{Value, json};
 use tests::{Client, World, on_both};
 use uuid::Uuid;
 
-use super::{complete, course, enroll, join, mutate, text};
+use super::{complete, course, enroll, join, leave, mutate, text};
 
 /// A student of this name.
 async fn student(w: &World, name: &str) -> Uuid {
@@ -227,6 +228,61 @@ on_both! {
         let all = price(&w, &grace, courses).await;
         let first = price(&w, &grace, &courses.replace("courses {", "courses(first: 1) {")).await;
         assert_eq!(all, first, "courses");
+        w.finish().await;
+    }
+
+    async fn a_course_of_many_is_paged_by_name_as_far_as_each_caller_sees(w: World) {
+        // More students than a page puts in order at once: it walks through the names instead.
+        let count = 410;
+        let (_, grace) = join(&w, Role::Teacher).await;
+        let (_, heidi) = join(&w, Role::Teacher).await;
+        let (parent_id, parent) = join(&w, Role::Parent).await;
+        let service = w.service();
+        let (large, small) = (course(&grace, 1).await, course(&heidi, 1).await);
+        let mut people = Vec::new();
+        for nth in (0..count).rev() {
+            people.push(student(&w, &format!("Sam {nth:03}")).await);
+        }
+        people.reverse();
+        for some in people.chunks(40) {
+            join_all(some.iter().map(|id| enroll(&service, &large, Some(*id)))).await;
+        }
+        enroll(&service, &small, Some(people[7])).await;
+        leave(&service, &large, Some(people[1])).await;
+        let link = json!({"parentId": parent_id, "studentId": people[5]});
+        mutate(&service, "linkGuardian", "linked", link).await;
+
+        let roster = "query($id: ID!, $after: String) { node(id: $id) { ... on Course {
+            students(first: 3, after: $after) { totalCount nodes { displayName } pageInfo { hasNextPage endCursor } } } } }";
+        let page = async |client: &Client, after: Value| {
+            let answer = client.ask(roster, json!({"id": large.id, "after": after})).await;
+            let mut students = answer.data()["node"]["students"].clone();
+            let cursor = students["pageInfo"]["endCursor"].take();
+            let names = students["nodes"].as_array().unwrap();
+            let names = names.iter().map(|node| text(&node["displayName"])).collect::<Vec<_>>();
+            let more = students["pageInfo"]["hasNextPage"].as_bool().unwrap();
+            (students["totalCount"].as_i64().unwrap(), names, more, cursor)
+        };
+        let (total, names_of_page, more, cursor) = page(&grace, Value::Null).await;
+        assert_eq!((total, more), (count - 1, true));
+        assert_eq!(names_of_page, ["Sam 000", "Sam 002", "Sam 003"]);
+        let (_, next, ..) = page(&grace, cursor).await;
+        assert_eq!(next, ["Sam 004", "Sam 005", "Sam 006"]);
+        let (total, seen, more, _) = page(&heidi, Value::Null).await;
+        assert_eq!((total, seen, more), (1, vec!["Sam 007".to_owned()], false));
+        let (total, seen, more, _) = page(&parent, Value::Null).await;
+        assert_eq!((total, seen, more), (1, vec!["Sam 005".to_owned()], false));
+
+        let asked = |first: i64| json!({"course": large.id, "first": first, "role": "STUDENT"});
+        assert_eq!(names(&grace, PEOPLE, asked(2)).await, ["Sam 000", "Sam 002"]);
+        assert_eq!(names(&service, PEOPLE, asked(2)).await, ["Sam 000", "Sam 002"]);
+        assert_eq!(names(&heidi, PEOPLE, asked(2)).await, ["Sam 007"]);
+        assert_eq!(names(&parent, PEOPLE, asked(2)).await, ["Sam 005"]);
+        let of_small = json!({"course": small.id, "first": 2});
+        assert_eq!(names(&grace, PEOPLE, of_small).await, ["Sam 007"]);
+        let counted = "query($course: ID) { people(courseId: $course, first: 1) { totalCount } }";
+        let total = grace.ask(counted, json!({"course": large.id})).await;
+        assert_eq!(total.data()["people"]["totalCount"], json!(count - 1));
         w.finish().await;
     }
 }

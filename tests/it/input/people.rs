@@ -34,7 +34,7 @@ on_both! {
             remedy: "a service creates STUDENT, PARENT and TEACHER and changes no role",
         };
         let unknown = No { code: "NOT_FOUND", field: &["referredBy"], remedy: "create the referrer first" };
-        let again = No { code: "CONFLICT", field: &["referredBy"], remedy: "that is set once: leave it out" };
+        let again = No { code: "CONFLICT", field: &["referredBy"], remedy: "a referrer is set once: omit the field" };
         let stranger = Uuid::new_v4();
         for (fault, no) in [
             (json!({"id": ""}), invalid(&["id"], uuid)),
@@ -74,7 +74,7 @@ on_both! {
             (json!({"role": "ADMIN"}), role),
             (json!({"id": stranger, "role": "ADMIN"}), role),
             (json!({"id": stranger, "role": "SUPER_ADMIN"}), role),
-            (json!({"id": eve, "referredBy": eve}), invalid(&["referredBy"], "name somebody else")),
+            (json!({"id": eve, "referredBy": eve}), invalid(&["referredBy"], "send another person's id")),
             (json!({"id": eve, "referredBy": "bob"}), invalid(&["referredBy"], uuid)),
             (json!({"id": eve, "referredBy": stranger}), unknown),
             (json!({"id": stranger, "referredBy": Uuid::from_u128(9)}), unknown),

@@ -126,7 +126,7 @@ fn rows_are_counted_by_the_arguments_literal_given_or_omitted() {
     check(paged, json!({}), 3 + 1 + 20 + 20 + 2 + 1);
     check("query($n: Int = 7) { earned(first: $n) { nodes { id } } }", json!({}), 3 + 1 + 7);
     let nested = "{ courses(first: 2) { nodes { lessons { id } students(first: 5) { nodes { id } } } } }";
-    check(nested, json!({}), 3 + 1 + 2 * ((1 + 100) + (20 + 1 + 5)));
+    check(nested, json!({}), 3 + 1 + 2 * ((1 + 100) + (40 + 1 + 5)));
     check("{ catalog { categories { achievements { key } } } }", json!({}), 3 + 1 + 200 * (1 + 1));
     check("{ catalog(first: 5) { totalCount categories { key } } }", json!({}), 3 + 1 + 1 + 5);
 }
@@ -150,18 +150,25 @@ fn fragments_cost_what_they_hold_wherever_they_are_spread() {
 
 #[test]
 fn what_searches_counts_or_writes_costs_more() {
-    check("{ people(first: 1) { totalCount } }", json!({}), 100 + 1 + 2 + 1);
-    check("{ people(first: 1, search: \"a\") { nodes { id } } }", json!({}), 100 + 100 + 1 + 1);
+    check("{ people(first: 1) { totalCount } }", json!({}), 400 + 2_000 + 1);
+    check("{ people(first: 1) { a: totalCount b: totalCount } }", json!({}), 400 + 4_000 + 1);
+    check(
+        "{ courses(first: 2) { totalCount nodes { students(first: 1) { ...a } } } } fragment a on UserConnection { totalCount }",
+        json!({}),
+        3 + 101 + 1 + 2 * (40 + 25 + 1),
+    );
+    check("{ people(first: 1, search: \"a\") { nodes { id } } }", json!({}), 400 + 100 + 1 + 1);
     check(
         "query($s: String) { people(first: 1, search: $s) { nodes { id } } }",
         json!({"s": null}),
-        100 + 1 + 1,
+        400 + 1 + 1,
     );
-    check("{ leaderboard { totalCount } }", json!({}), 1 + 101);
-    check("{ leaderboard(achievement: \"a\") { standing { rank } } }", json!({}), 50 + 1 + 101 + 1);
+    check("{ leaderboard { totalCount } }", json!({}), 1 + 251);
+    check("{ leaderboard(achievement: \"a\") { standing { rank } } }", json!({}), 300 + 1 + 251 + 1);
     check("mutation { exportPerson(input: {userId: \"\"}) { export } }", json!({}), 1_000 + 1 + 1);
     check("mutation { erasePerson(input: {userId: \"\"}) { userErrors { code } } }", json!({}), 200 + 1 + 5);
-    check("{ certificates(first: 10) { nodes { additionalMetadata } } }", json!({}), 3 + 1 + 10 * 41);
+    check("{ certificates(first: 10) { nodes { additionalMetadata } } }", json!({}), 200 + 1 + 10 * 41);
+    check("{ certificates(first: 10) { totalCount } }", json!({}), 200 + 1 + 2_000);
 }
 
 #[test]
