@@ -46,8 +46,8 @@ impl Subject {
     pub(crate) fn logged(&self) -> String {
         match self {
             Self::Person { id, role } => format!("{} {id}", role.as_str()),
-            Self::Service(name) => format!("SERVICE {name}"),
-            Self::Address(_) | Self::Unnamed => "without a token".to_owned(),
+            Self::Service(name) => format!("service {name}"),
+            Self::Address(_) | Self::Unnamed => "not signed in".to_owned(),
         }
     }
 

@@ -3,8 +3,9 @@
 
 use crate::config::Limits;
 
-/// Handles that are kept for everything but clients: database connections, files, the operations listener.
-const SPARE: usize = 256;
+/// Handles that are kept for everything but admitted clients: database connections, files, the operations listener, and
+/// connections that are being refused.
+const SPARE: usize = 512;
 
 /// Raises the soft limit of file handles as far as the operating system allows, and lowers the limits of connections
 /// where there are fewer handles than they need.
@@ -34,7 +35,7 @@ fn raise() -> Option<usize> {
 
 /// Lowers the limits to what so many handles allow; returns whether it did. An address keeps its part of the whole.
 fn lower(limits: &mut Limits, handles: usize) -> bool {
-    let most = handles.saturating_sub(SPARE).max(handles / 2).max(1);
+    let most = handles.saturating_sub(SPARE).max(handles / 4).max(1);
     let wanted = limits.connections;
     if wanted <= most {
         return false;
@@ -53,7 +54,7 @@ mod tests {
     #[test]
     fn connections_leave_handles_for_the_rest() {
         for (handles, connections, per_address) in
-            [(1_000_000, 10_000, 2_500), (10_256, 10_000, 2_500), (1_024, 768, 192), (256, 128, 32)]
+            [(1_000_000, 10_000, 2_500), (10_512, 10_000, 2_500), (1_024, 512, 128), (256, 64, 16)]
         {
             let mut limits = Limits::default();
             assert_eq!(lower(&mut limits, handles), connections < 10_000);

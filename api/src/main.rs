@@ -103,7 +103,7 @@ enum Command {
     /// Write a verified copy of a SQLite database while the server runs
     #[command(after_help = "Examples:\n  \
         plaudit backup /backups/monday.db   a copy that only its owner can read\n  \
-        plaudit check                       afterwards, with PLAUDIT_DATABASE_URL naming the copy\n\n\
+        plaudit check                       afterwards, with PLAUDIT_DATABASE_URL set to the copy\n\n\
         FILE must not exist. It appears when it is complete and checked; until then it is FILE.part. \
         On PostgreSQL nothing is written: the pg_dump command to run is printed.\n\
         Exit codes: 0 written and without differences, 1 written, but `check` finds differences in it, \
@@ -148,6 +148,7 @@ fn main() -> ExitCode {
 type Wrong = Box<dyn std::error::Error>;
 
 async fn run(file: Option<PathBuf>, command: Command) -> Result<ExitCode, Wrong> {
+    signals::survive_file_limit()?;
     let settings = || Config::load(&Sources::of_process(file));
     match command {
         Command::Serve => serve(settings()?).await?,
@@ -277,7 +278,7 @@ async fn serve(mut config: Config) -> Result<(), Wrong> {
     let mut running = start::start(config, Clock::System).await?;
     tracing::info!(address = %running.address, "listening");
     if let Some(operations) = running.operations {
-        tracing::info!(%operations, "metrics and health are served here too");
+        tracing::info!(%operations, "the operations listener serves metrics and health");
     }
     if is_demo {
         // What the school's past sends is logged now, so that the welcome is the last thing on the screen.

@@ -6,6 +6,27 @@ use std::io;
 #[cfg(unix)]
 const XFSZ: i32 = 25;
 
+/// Lets a write past the limit on the size of files fail, like a write to a full disk, instead of ending the process.
+///
+/// # Errors
+/// When the operating system does not let us listen.
+#[cfg(unix)]
+pub fn survive_file_limit() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    // The runtime keeps the handler after this stream is gone.
+    signal(SignalKind::from_raw(XFSZ)).map(drop)
+}
+
+/// Does nothing where the system has no such signal.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn survive_file_limit() -> io::Result<()> {
+    Ok(())
+}
+
 /// Ends when the process is asked to stop; says by which signal.
 ///
 /// # Errors
@@ -16,8 +37,6 @@ pub async fn asked_to_stop() -> io::Result<&'static str> {
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // A file at its size limit then fails to be written, like a full disk, instead of ending the process.
-    let _file_too_long = signal(SignalKind::from_raw(XFSZ))?;
     tokio::select! {
         _ = terminate.recv() => Ok("SIGTERM"),
         _ = interrupt.recv() => Ok("SIGINT"),

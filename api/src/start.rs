@@ -88,7 +88,13 @@ impl fmt::Display for Refused {
                     "{cause}: check PLAUDIT_DATABASE_URL, and that the server runs and the database exists"
                 )
             }
-            Self::Database(error) => write!(f, "{}", error.chain()),
+            Self::Database(error) => {
+                write!(
+                    f,
+                    "{}: check PLAUDIT_DATABASE_URL if it names the wrong database or file",
+                    error.chain()
+                )
+            }
             Self::Missing => {
                 write!(
                     f,

@@ -184,7 +184,7 @@ impl Gate {
         let ticket = state.tickets;
         let line = state.lines.entry(subject.clone()).or_default();
         line.waiting.insert(ticket, Waiter { access, grant });
-        // Behind others of its line it changes nothing.
+        // If others of this subject wait before it, nothing changes.
         if line.waiting.len() == 1 {
             self.refile(&mut state, subject);
             self.dispatch(&mut state);
@@ -192,7 +192,7 @@ impl Gate {
         Waiting { gate: self, subject, ticket, granted }
     }
 
-    /// Files a subject anew after its line has changed.
+    /// Updates the place of a subject after its line has changed.
     fn refile(self: &Arc<Self>, state: &mut State, subject: &Subject) {
         loop {
             let all = state.bytes;
@@ -265,9 +265,10 @@ impl Gate {
         let state = self.lock();
         let line = state.lines.get(subject);
         let (turns, writes, bytes) = line.map_or((0, 0, 0), |line| (line.turns, line.writes, line.bytes));
+        let first = line.and_then(|line| line.waiting.first_key_value()).map(|(_, waiter)| waiter.access);
         if turns >= self.bounds.most(subject) {
             Cause::OwnTurns
-        } else if writes >= self.bounds.subject_writes {
+        } else if first == Some(Access::Writes) && writes >= self.bounds.subject_writes {
             Cause::OwnWrites
         } else if self.bounds.has_room(bytes, state.bytes) {
             Cause::AllReads

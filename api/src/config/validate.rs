@@ -57,7 +57,13 @@ pub(super) fn check(config: &Config, name_of: &dyn Fn(&str) -> String, problems:
     if let Err(message) = check_database_url(&config.database_url) {
         note("database.url", message.to_owned());
     }
-    if EnvFilter::try_new(&config.log_filter).is_err() {
+    // The filter takes a misspelt level for the name of a module, and the log would be empty.
+    let is_bare_word = |part: &str| {
+        !part.contains(['=', '[', ':'])
+            && part.trim().parse::<tracing_subscriber::filter::LevelFilter>().is_err()
+    };
+    let misspelt = config.log_filter.split(',').filter(|part| !part.trim().is_empty()).any(is_bare_word);
+    if misspelt || EnvFilter::try_new(&config.log_filter).is_err() {
         note(
             "log.filter",
             "must be a level (error, warn, info, debug, trace) or pairs such as info,plaudit=debug."

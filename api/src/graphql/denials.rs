@@ -1,5 +1,5 @@
-//! Who was refused what, for the log: one line for each kind of refusal in an answer. A line says who asked for
-//! what, and never in which words: it has no token, no name and nothing that somebody wrote.
+//! Logs refusals: one line for each kind of refusal in an answer, with the caller, the operation and the code. A line
+//! has no token, no name and no text of a client.
 
 use std::cell::RefCell;
 use std::mem::take;

@@ -43,7 +43,7 @@ pub(crate) struct RecordEventsInput {
 pub(crate) struct RecordEventPayload {
     /// Our id for it; null if it was refused.
     event_id: Option<ID>,
-    /// It was there already; the rest is what it brought the first time.
+    /// True if the event was already recorded; the other fields repeat the first result.
     duplicate: Option<bool>,
     /// All XP it brought this person, bonuses included.
     xp_gained: Option<i64>,
@@ -71,7 +71,7 @@ pub(crate) struct RecordEventResult {
     index: i64,
     /// Our id for it; null if it was refused.
     event_id: Option<ID>,
-    /// It was there already; the rest is what it brought the first time.
+    /// True if the event was already recorded; the other fields repeat the first result.
     duplicate: bool,
     /// All XP it brought this person, bonuses included; 0 if it was refused.
     xp_gained: i64,

@@ -1,7 +1,7 @@
 //! A budget for documents, checked before execution: the library's own limits walk a fragment again at
 //! every spread, so fragments that spread each other would cost it exponential time. Here each is weighed once.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use async_graphql::Positioned;
 use async_graphql::parser::parse_query;
@@ -26,6 +26,8 @@ pub(crate) struct Admitted {
     pub(crate) name: String,
     /// Whether it queries the schema.
     pub(crate) introspects: bool,
+    /// The variables that it declares.
+    pub(crate) declared: HashSet<Name>,
     /// Whether it only records events.
     pub(crate) only_records: bool,
     /// What it costs.
@@ -56,6 +58,7 @@ pub(crate) fn admit(
     text: &str,
     operation_name: Option<&str>,
     variables: &Variables,
+    is_teacher: bool,
     limits: &Limits,
 ) -> Result<Admitted, Rejection> {
     scan(text, limits)?;
@@ -63,11 +66,11 @@ pub(crate) fn admit(
     check(&document, limits)?;
     let operation = choose(&document.operations, operation_name)?;
     check_variables(operation, variables)?;
-    let cost = cost::of(&document, operation, variables);
+    let cost = cost::of(&document, operation, variables, is_teacher);
     let most = u64::try_from(limits.complexity).unwrap_or(u64::MAX);
     if cost.units > most {
         let message = format!(
-            "The operation costs {} units, more than {most} (limits.complexity). Ask for fewer rows.",
+            "The operation costs {} units, more than {most} (limits.complexity). Ask for fewer rows, lists or counts.",
             cost.units
         );
         return Err(too_complex(message).into());
@@ -75,11 +78,13 @@ pub(crate) fn admit(
     let kind = operation.ty;
     let mut fields = BTreeSet::new();
     add_fields(&document, &operation.selection_set.node, &mut fields);
+    let declared = operation.variable_definitions.iter().map(|definition| definition.node.name.node.clone());
+    let declared = declared.collect();
     let records = |field: &&str| matches!(*field, "recordEvent" | "recordEvents");
     let only_records = kind == OperationType::Mutation && fields.iter().all(records);
     let introspects = fields.contains("__schema") || fields.contains("__type");
     let name = fields.into_iter().fold(kind.to_string(), |name, field| name + " " + field);
-    Ok(Admitted { document, kind, name, introspects, only_records, cost })
+    Ok(Admitted { document, kind, name, introspects, only_records, declared, cost })
 }
 
 /// Refuses a document that asks for more than one request may. Linear in the length of the document.

@@ -9,28 +9,24 @@ use super::page::{MOST, USUAL};
 const STATEMENT: u64 = 3;
 /// The share of one row in a statement that reads for many rows.
 const SHARE: u64 = 1;
-/// A page of people in the caller's reach, which is a set or is found person by person: up to 20 ms.
-const PEOPLE: u64 = 400;
+/// Reads a page of people within a teacher's reach: up to 20 ms.
+const PEOPLE: u64 = 300;
 /// How many people are in the caller's reach, or certificates of them: up to 100 ms for a teacher of all.
 const PEOPLE_COUNT: u64 = 2_000;
-/// A page of the students of a course: up to 400 of them are put in order.
-const STUDENTS: u64 = 40;
-/// How many students a course has. One course of all people takes more; aliases share one count.
-const STUDENT_COUNT: u64 = 25;
+/// A page of the students of a course: up to 1,000 of them are put in order, usually far fewer.
+const STUDENTS: u64 = 20;
 /// A count of at most as many rows as a person, a lesson or a course has, in a statement that counts for many rows.
 const SMALL_COUNT: u64 = 2;
-/// A count of all courses or acts: up to 5 ms.
+/// A count of all people, courses, certificates or acts, or of all places on a board: up to 5 ms.
 const FULL_COUNT: u64 = 100;
 /// How many people hold one achievement: counted in an index with one entry an award.
 const HOLDERS: u64 = 20;
 /// A search for a text in every name: up to 5 ms.
 const SEARCH: u64 = 100;
-/// A page of certificates of people in the caller's reach: up to 10 ms.
+/// Reads a page of certificates within a teacher's reach: up to 10 ms.
 const CERTIFICATES: u64 = 200;
-/// A page of a board, one place or the number of places: it counts the places before it.
-const BOARD: u64 = 250;
-/// A board by achievement counts awards where a board by XP reads a number.
-const AWARD_BOARD: u64 = 300;
+/// A board by achievement counts awards where a board by XP reads a number: up to 40 ms for a page and a count.
+const AWARD_BOARD: u64 = 600;
 /// The progress of one person in every achievement of the catalogue.
 const PROGRESS: u64 = 20;
 /// What one person holds, counted by category and rank.
@@ -78,8 +74,10 @@ pub(super) struct Price {
     pub(super) base: u64,
     /// An argument that costs this much more if it is given.
     pub(super) with: Option<(&'static str, u64)>,
-    /// What `totalCount` of its page costs, where that depends on the list; 0 stands for the price of the field.
+    /// What `totalCount` of its page costs, where that depends on the list. 0: the price of the field `totalCount`.
     pub(super) count: u64,
+    /// What it costs a teacher, whose reach may be thousands of students: this much more, and this for `totalCount`.
+    pub(super) for_teacher: Option<(u64, u64)>,
     /// How many rows it has.
     pub(super) rows: Rows,
 }
@@ -122,11 +120,11 @@ pub(super) const SELECTED_OF_ROW: u64 = 10;
 
 impl Price {
     const fn base(base: u64) -> Self {
-        Self { base, with: None, count: 0, rows: Rows::One }
+        Self::rows(base, Rows::One)
     }
 
     const fn rows(base: u64, rows: Rows) -> Self {
-        Self { base, with: None, count: 0, rows }
+        Self { base, with: None, count: 0, for_teacher: None, rows }
     }
 
     const fn with(self, argument: &'static str, more: u64) -> Self {
@@ -135,6 +133,18 @@ impl Price {
 
     const fn count(self, count: u64) -> Self {
         Self { count, ..self }
+    }
+
+    const fn for_teacher(self, more: u64, count: u64) -> Self {
+        Self { for_teacher: Some((more, count)), ..self }
+    }
+
+    /// The price for a caller of this kind.
+    pub(super) fn to(self, is_teacher: bool) -> Self {
+        match self.for_teacher {
+            Some((more, count)) if is_teacher => Self { base: self.base + more, count, ..self },
+            _ => self,
+        }
     }
 }
 
@@ -151,8 +161,14 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
         (_, "__typename") => Price::base(0),
         (_, "__schema" | "__type") => Price::base(INTROSPECTION),
 
-        ("Query", "people") => Price::rows(PEOPLE, PAGE).with("search", SEARCH).count(PEOPLE_COUNT),
-        ("Query", "certificates") => Price::rows(CERTIFICATES, PAGE).count(PEOPLE_COUNT),
+        ("Query", "people") => {
+            // With the count of all people.
+            Price::rows(FULL_COUNT, PAGE)
+                .with("search", SEARCH)
+                .count(SMALL_COUNT)
+                .for_teacher(PEOPLE, PEOPLE_COUNT)
+        }
+        ("Query", "certificates") => Price::rows(STATEMENT, PAGE).for_teacher(CERTIFICATES, PEOPLE_COUNT),
         ("Query", "courses" | "comments" | "earned" | "auditLog") => Price::rows(STATEMENT, PAGE),
         ("Query", "inProgress") => Price::rows(PROGRESS, LIST),
         ("Query", "nextAchievements") => Price::rows(PROGRESS, Rows::AtMost(MOST_TRACKS)),
@@ -163,27 +179,29 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
         ("Query", "me" | "node" | "user" | "certificate" | "feedCursor") => Price::base(STATEMENT),
 
         ("User", "earned") => Price::rows(SHARE, PAGE),
-        ("Course", "students") => Price::rows(STUDENTS, PAGE).count(STUDENT_COUNT),
+        ("Course", "students") => Price::rows(STUDENTS, PAGE),
         ("User" | "Query", "summary") => Price::base(SUMMARY),
         ("User", "inProgress") => Price::rows(PROGRESS, LIST),
         ("User", "children") => Price::rows(SHARE, LIST),
         ("Course", "lessons") => Price::rows(SHARE, WHOLE_LIST),
         ("StudentAchievements", "certificates" | "badges") => Price::rows(STATEMENT, WHOLE_LIST),
-        ("Leaderboard", "standings") => Price::rows(BOARD, PAGE).count(BOARD),
-        ("Leaderboard", "standing" | "totalCount") => Price::base(BOARD),
+        ("Leaderboard", "standings") => Price::rows(FULL_COUNT, PAGE),
+        ("Leaderboard", "standing" | "totalCount") => Price::base(FULL_COUNT),
         ("Catalog", "categories") => Price::rows(0, Rows::OfPage),
         // Each achievement is in one category: the page's rows are counted with the categories.
         ("Category", "achievements") => Price::base(0),
         ("Achievement", "earnedCount") => Price::base(HOLDERS),
 
-        ("AwardConnection" | "CommentConnection", "totalCount") => Price::base(SMALL_COUNT),
+        ("AwardConnection" | "CommentConnection" | "UserConnection", "totalCount") => {
+            Price::base(SMALL_COUNT)
+        }
         (connection, field) if connection.ends_with("Connection") => match field {
             "edges" | "nodes" => Price::rows(0, Rows::OfPage),
             "totalCount" => Price::base(FULL_COUNT),
             _ => Price::base(0),
         },
 
-        ("Award" | "AuditEntry", "notes" | "revocationReason") => Price::base(PROSE),
+        ("Award", "notes" | "revocationReason") => Price::base(PROSE),
         ("Comment", "body") | ("Certificate", "description") => Price::base(PROSE),
         ("Certificate", "additionalMetadata") => Price::base(METADATA),
 

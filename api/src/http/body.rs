@@ -157,13 +157,21 @@ impl Held {
     }
 }
 
+/// The part of all body memory that is kept for clients that hold little.
+const RESERVE_PART: usize = 8;
+/// A client that holds at most this part of all body memory may use the reserve.
+const LITTLE_PART: usize = 256;
+
 impl Held {
     /// Fails if the client would hold more than it leaves free: however many clients hold much, one that holds little
     /// finds room.
     fn leave_room(&self, limits: &Limits) -> Result<(), No> {
         let own = self.shares.iter().find(|(share, _)| matches!(share.key(), Holder::Client(_)));
         let (Some((own, _)), Some((all, whole))) = (own, self.shares.last()) else { return Ok(()) };
-        if own.total() > whole.saturating_sub(all.total()) {
+        let free = whole.saturating_sub(all.total());
+        // Many clients could each take half of what the one before left: the last part is for those that hold little.
+        let reserve = if own.total() <= whole / LITTLE_PART { 0 } else { whole / RESERVE_PART };
+        if own.total() > free.saturating_sub(reserve) {
             return Err(full(all, *whole, limits));
         }
         Ok(())

@@ -11,6 +11,7 @@ use tracing::Instrument;
 use super::answer::{has_code, is_request_error, server_error};
 use super::params::Params;
 use crate::app::App;
+use crate::auth::Role;
 use crate::budget::turns::{Access, Pacer};
 use crate::budget::{CostBudget, Subject};
 use crate::graphql::context::Caller;
@@ -103,13 +104,13 @@ pub(super) fn prepare(
 ) -> Result<Operation, ServerError> {
     let mut variables = params.take_variables();
     let name = params.operation_name.as_deref();
-    let admitted =
-        admit(&params.query, name, &variables, &app.config.limits).map_err(|rejection| {
-            match (charge_bad_request(app, &subject), rejection) {
-                (Err(refusal), _) | (Ok(()), Rejection::Refused(refusal)) => server_error(&refusal),
-                (Ok(()), Rejection::Unparsed(error)) => error,
-            }
-        })?;
+    let is_teacher = caller.actor.as_ref().is_some_and(|actor| actor.role() == Role::Teacher);
+    let admitted = admit(&params.query, name, &variables, is_teacher, &app.config.limits).map_err(
+        |rejection| match (charge_bad_request(app, &subject), rejection) {
+            (Err(refusal), _) | (Ok(()), Rejection::Refused(refusal)) => server_error(&refusal),
+            (Ok(()), Rejection::Unparsed(error)) => error,
+        },
+    )?;
     if admitted.introspects && !app.config.is_demo() {
         // The library would answer null without an error.
         let message =
@@ -122,6 +123,8 @@ pub(super) fn prepare(
         server_error(&refusal)
     })?;
     let charge = Charge { costs: Arc::clone(&app.costs), subject: subject.clone(), units };
+    // A subscription keeps its variables as long as it lives: those that no one reads are dropped.
+    variables.retain(|name, _| admitted.declared.contains(name));
     omitted::fill(&admitted.document, &mut variables);
     let mut request = Request::new(params.query).variables(variables);
     request.operation_name = params.operation_name;

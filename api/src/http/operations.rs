@@ -33,7 +33,7 @@ use crate::refusal::Code;
 const CONNECTIONS: usize = 64;
 /// How long a connection may stay idle or take to send the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
-/// How long a connection lives: a client that does not read keeps its place no longer.
+/// How long a connection lives: a client that does not read frees its place after this time.
 const LIFE: Duration = Duration::from_secs(60);
 /// The format of the metrics.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use url::form_urlencoded;
 
-use crate::refusal::Refusal;
+use crate::refusal::{Code, Refusal};
 
 /// The parameters of one GraphQL request.
 #[derive(Debug, Deserialize)]
@@ -27,6 +27,25 @@ pub(super) struct Params {
     extensions: Option<BTreeMap<String, IgnoredAny>>,
 }
 
+/// JSON values that one body may have: a thousand events of fifty values each. A parsed value takes up to seventy times
+/// the memory of its text.
+const MOST_VALUES: usize = 50_000;
+
+/// How many values a JSON text has at least: the commas, colons and opening brackets outside its strings.
+fn values(json: &[u8]) -> usize {
+    let (mut count, mut in_string, mut is_escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_string => is_escaped = true,
+            b'"' => in_string = !in_string,
+            b',' | b':' | b'[' | b'{' if !in_string => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
 impl Params {
     /// From the body of a POST.
     ///
@@ -36,6 +55,13 @@ impl Params {
         let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
         if first == Some(&b'[') {
             return Err(wrong("Batches are not taken: send one request as one JSON object."));
+        }
+        if values(body) > MOST_VALUES {
+            let message = format!(
+                "The body has more than {MOST_VALUES} JSON values, which take far more memory than their text. Send \
+                 fewer rows in one request."
+            );
+            return Err(Refusal::new(Code::TooComplex, message));
         }
         serde_json::from_slice(body).map_err(|error| {
             if error.is_data() {
@@ -84,7 +110,7 @@ fn object<'a, T: Deserialize<'a>>(name: &str, text: Option<&'a String>) -> Resul
 
 #[cfg(test)]
 mod tests {
-    use super::Params;
+    use super::{Params, values};
 
     #[track_caller]
     fn check(body: &str, expected: Result<&str, &str>) {
@@ -95,6 +121,17 @@ mod tests {
             }
             (outcome, _) => panic!("{body}: {outcome:?}"),
         }
+    }
+
+    #[test]
+    fn a_body_has_a_bounded_number_of_values() {
+        assert_eq!(values(br#"{"a":[1,2,{"b":"c,:[{\\\",{"}]}"#), 8);
+        let body = |rows: usize| {
+            format!("{{\"query\":\"{{a}}\",\"variables\":{{\"x\":[{}]}}}}", vec!["{\"\":0}"; rows].join(","))
+        };
+        check(&body(10_000), Ok("{a}"));
+        check(&body(20_000), Err("The body has more than 50000 JSON values"));
+        check(&format!("{{\"query\":\"{}\"}}", ",".repeat(100_000)), Ok(&",".repeat(100_000)));
     }
 
     #[test]

@@ -35,6 +35,8 @@ use crate::telemetry::Open;
 use protocol::{Close, SUBPROTOCOL};
 use talk::{End, Event, Talk};
 
+/// What the library may buffer for a client beside one answer.
+const WRITE_BUFFER: usize = 1024 * 1024;
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_secs(1);
 /// Over how long a stopping server spreads its goodbyes, so that not all clients come back at once.
@@ -70,6 +72,7 @@ pub(super) async fn upgrade<E: Executor>(site: Site<E>, mut parts: Parts, tone: 
         .protocols([SUBPROTOCOL])
         .max_message_size(most)
         .max_frame_size(most)
+        .max_write_buffer_size(site.limits.answer_bytes.saturating_add(WRITE_BUFFER))
         .on_upgrade(move |socket| converse(site, socket, connection, request_id).instrument(span))
 }
 

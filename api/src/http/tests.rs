@@ -207,7 +207,10 @@ async fn limits_of_the_library_are_told_with_their_name_and_value() {
     let wide = format!("{{ {} }} fragment a on Query {{ {} }}", "...a ".repeat(21), "hello ".repeat(30));
     for (query, message) in [
         (deep, "The operation nests fields deeper than 15 (limits.depth)."),
-        (&wide, "The operation costs 630 units, more than 600 (limits.complexity). Ask for fewer rows."),
+        (
+            &wide,
+            "The operation costs 630 units, more than 600 (limits.complexity). Ask for fewer rows, lists or counts.",
+        ),
     ] {
         let answer = ask(query, &[]).await;
         assert_eq!(

@@ -71,7 +71,7 @@ pub(crate) struct Recorded {
     pub(crate) event: Uuid,
     /// Who did it.
     pub(crate) person: Uuid,
-    /// It was there already; the rest is what it brought the first time.
+    /// True if the event was already recorded; the other fields repeat the first result.
     pub(crate) duplicate: bool,
     /// All XP it brought this person, bonuses included.
     pub(crate) xp_gained: i64,

@@ -120,7 +120,7 @@ pub(crate) async fn of_seen(
 }
 
 fn are(reach: &Reach, wanted: Wanted, lookup: Lookup) -> Condition {
-    // The reach may be an "any": all that follows has to hold beside it.
+    // The reach may be an OR, so the rest is joined by AND around it.
     let are = Condition::all()
         .add(super::scope::within(reach, &[Action::SeeRecord], Column::StudentId, lookup))
         .add(standing(wanted.deleted));

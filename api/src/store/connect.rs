@@ -214,14 +214,26 @@ impl Database {
         within_a_second(&self.pools.recorders).await
     }
 
-    /// Returns once a transaction that changes nothing has been written and committed over such a connection.
+    /// Returns once transactions that change nothing in all have been committed over such a connection.
     ///
     /// # Errors
-    /// When it was not.
+    /// When they were not.
     pub(crate) async fn probe_write(&self) -> Result<(), Error> {
-        let txn = self.begin_recording().await?;
-        txn.execute_unprepared("UPDATE feed_counter SET position = position WHERE id = 1").await?;
-        txn.commit().await
+        let texts: &[&str] = match self.dialect() {
+            // As much as a batch needs: a single page can fit into the log of a disk that is full.
+            Dialect::Sqlite => &[
+                "CREATE TABLE IF NOT EXISTS probe_of_writing (bytes blob);
+                 INSERT INTO probe_of_writing VALUES (zeroblob(262144))",
+                "DROP TABLE probe_of_writing",
+            ],
+            Dialect::Postgres => &["UPDATE feed_counter SET position = position WHERE id = 1"],
+        };
+        for text in texts {
+            let txn = self.begin_recording().await?;
+            txn.execute_unprepared(text).await?;
+            txn.commit().await?;
+        }
+        Ok(())
     }
 
     /// Closes the connections that nothing uses. The last connection to close a SQLite file leaves no file beside it.

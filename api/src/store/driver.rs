@@ -73,6 +73,8 @@ fn postgres(options: PgConnectOptions, deadlines: Deadlines) -> PgConnectOptions
             ("statement_timeout", &deadlines.statement.as_millis().to_string()),
             // When this process has given a connection up and the server cannot know, its locks must go too.
             ("idle_in_transaction_session_timeout", &answer),
+            // Compiling a statement takes longer than running any of ours.
+            ("jit", "off"),
             ("tcp_user_timeout", &answer),
             ("tcp_keepalives_idle", "10"),
             ("tcp_keepalives_interval", "5"),

@@ -99,7 +99,7 @@ pub(crate) async fn completed_among(
     Ok(pairs.into_iter().collect())
 }
 
-/// The lesson with this id, if its course is of a teacher, or taken by a student, within the reach.
+/// The lesson with this id, if the teacher or a current student of its course is within the reach.
 pub(crate) async fn lesson_within(
     db: &impl Reads,
     reach: &Reach,
@@ -174,7 +174,7 @@ pub(crate) async fn add_comment(txn: &Txn, row: Comment) -> Result<(), Error> {
     super::insert_all::<_, comments::ActiveModel>(txn, vec![row], None).await
 }
 
-/// Who of these people takes the course now.
+/// Those of these people who are enrolled now.
 pub(crate) async fn enrolled_among(
     db: &impl Reads,
     course: Uuid,
@@ -202,57 +202,74 @@ pub(crate) async fn students_of(
     limit: u64,
 ) -> Result<Vec<(Uuid, people::Model)>, Error> {
     let large = large_among(db, courses).await?;
-    let ordinary: Vec<Uuid> = courses.iter().copied().filter(|course| !large.contains(course)).collect();
-    let mut students = students_of_ordinary(db, reach, &ordinary, from, limit).await?;
-    for course in large {
-        students.extend(students_of_large(db, reach, course, from, limit).await?.map(|row| (course, row)));
+    let taught: HashSet<Uuid> = taught_among(db, reach, &large).await?;
+    let reached = Lookup::of_page(db, reach).await?;
+    // A walk is full soon if most students of the course are in reach; else the caller's students are the smaller set.
+    let walks = |course: &Uuid| taught.contains(course) || reached == Lookup::EachRow;
+    let (walked, sorted): (Vec<Uuid>, Vec<Uuid>) =
+        courses.iter().copied().partition(|course| large.contains(course) && walks(course));
+    let lookup = if large.is_empty() { Lookup::EachRow } else { reached };
+    let mut students = students_sorted(db, reach, &sorted, from, limit, lookup).await?;
+    for course in walked {
+        let rows = students_walked(db, reach, course, taught.contains(&course), from, limit).await?;
+        students.extend(rows.map(|row| (course, row)));
     }
     Ok(students)
 }
 
 /// Those of these courses that have many students.
-async fn large_among(db: &impl Reads, courses: &[Uuid]) -> Result<Vec<Uuid>, Error> {
+async fn large_among(db: &impl Reads, courses: &[Uuid]) -> Result<HashSet<Uuid>, Error> {
     use enrollments::Column;
-    let size = Query::select()
-        .expr(Expr::cust("COUNT(*)"))
-        .from_subquery(
-            Query::select()
-                .expr(Expr::val(1))
-                .from_as(enrollments::Entity, "taken")
-                .and_where(
-                    Expr::col(("taken", Column::CourseId)).eq(Expr::col(courses::Column::Id.as_column_ref())),
-                )
-                .limit(MANY)
-                .to_owned(),
-            "some",
-        )
+    let taken = |column: Column| Expr::col(("taken", column));
+    let some = Query::select()
+        .expr(Expr::val(1))
+        .from_as(enrollments::Entity, "taken")
+        .and_where(taken(Column::CourseId).eq(Expr::col(courses::Column::Id.as_column_ref())))
+        .and_where(taken(Column::EndedAt).is_null())
+        .limit(MANY)
         .to_owned();
+    let size = Query::select().expr(Expr::cust("COUNT(*)")).from_subquery(some, "some").to_owned();
     let query = courses::Entity::find()
         .select_only()
         .column(courses::Column::Id)
         .filter(courses::Column::Id.is_in(courses.iter().copied()))
         .filter(Expr::from(size).gte(MANY));
-    Ok(query.into_tuple().all(db.connection()).await?)
+    let large: Vec<Uuid> = query.into_tuple().all(db.connection()).await?;
+    Ok(large.into_iter().collect())
 }
 
-async fn students_of_large(
+/// Those of these courses that the caller teaches, so that all their students are in reach.
+async fn taught_among(
+    db: &impl Reads,
+    reach: &Reach,
+    courses: &HashSet<Uuid>,
+) -> Result<HashSet<Uuid>, Error> {
+    if courses.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let query = courses::Entity::find()
+        .select_only()
+        .column(courses::Column::Id)
+        .filter(courses::Column::Id.is_in(courses.iter().copied()))
+        .filter(teaches(reach, &[Action::SeeRecord], courses::Column::Id));
+    let taught: Vec<Uuid> = query.into_tuple().all(db.connection()).await?;
+    Ok(taught.into_iter().collect())
+}
+
+/// Walks the names until the page is full.
+async fn students_walked(
     db: &impl Reads,
     reach: &Reach,
     course: Uuid,
+    is_taught: bool,
     from: Option<&super::people::Place>,
     limit: u64,
 ) -> Result<impl Iterator<Item = people::Model>, Error> {
     use people::Column;
-    let mine = Query::select()
-        .expr(Expr::val(1))
-        .from(courses::Entity)
-        .and_where(courses::Column::Id.eq(course))
-        .cond_where(teaches(reach, &[Action::SeeRecord], courses::Column::Id))
-        .to_owned();
-    let seen = super::scope::within(reach, &[Action::SeeRecord], Column::Id, Lookup::EachRow);
-    let mut query = people::Entity::find()
-        .filter(super::people::takes(course))
-        .filter(Condition::any().add(Expr::exists(mine)).add(seen));
+    let mut query = people::Entity::find().filter(super::people::takes(course));
+    if !is_taught {
+        query = query.filter(super::scope::within(reach, &[Action::SeeRecord], Column::Id, Lookup::EachRow));
+    }
     if let Some(from) = from {
         query = query.filter(from.behind());
     }
@@ -260,15 +277,21 @@ async fn students_of_large(
     Ok(query.all(db.connection()).await?.into_iter())
 }
 
-async fn students_of_ordinary(
+/// Puts the students of each course in order and takes the page, in one statement.
+async fn students_sorted(
     db: &impl Reads,
     reach: &Reach,
     courses: &[Uuid],
     from: Option<&super::people::Place>,
     limit: u64,
+    lookup: Lookup,
 ) -> Result<Vec<(Uuid, people::Model)>, Error> {
+    if courses.is_empty() {
+        return Ok(Vec::new());
+    }
     use people::Column;
-    let mut ranked: SelectStatement = people::Entity::find().filter(taking(reach, courses)).into_query();
+    let mut ranked: SelectStatement =
+        people::Entity::find().filter(taking(reach, courses, lookup)).into_query();
     join(&mut ranked);
     if let Some(from) = from {
         ranked.cond_where(from.behind());
@@ -309,12 +332,12 @@ pub(crate) async fn count_students(
     Ok(rows.into_iter().collect())
 }
 
-fn taking(reach: &Reach, courses: &[Uuid]) -> Condition {
+fn taking(reach: &Reach, courses: &[Uuid], lookup: Lookup) -> Condition {
     use enrollments::Column;
     Condition::all()
         .add(Column::CourseId.is_in(courses.iter().copied()))
         .add(Column::EndedAt.is_null())
-        .add(in_reach(reach, Lookup::EachRow))
+        .add(in_reach(reach, lookup))
 }
 
 /// "The student lies within the reach." In a course that the caller teaches all of them do, without a look at each.

@@ -51,6 +51,8 @@ impl Error {
             Some("40001" | "40P01" | "55P03" | "5" | "6") => Self::Collision(error),
             // Statement timeout, shutdown, idle for too long, too many connections; disk full, disk broken, read-only after a
             // failover; SQLite's read-only, I/O error, full disk and file that cannot be opened.
+            // No such database or user, or a wrong password, while connecting.
+            Some("3D000" | "28000" | "28P01") => Self::Unavailable(error),
             Some(
                 "57014" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53300" | "53100" | "58030"
                 | "25006" | "8" | "10" | "13" | "14",

@@ -101,7 +101,7 @@ fn students(course: Uuid) -> SelectStatement {
 }
 
 fn are(reach: &Reach, wanted: &Wanted, of_reach: Lookup, of_course: Lookup) -> Condition {
-    // The reach may be an "any": all that follows has to hold beside it.
+    // The reach may be an OR, so the rest is joined by AND around it.
     let mut are = Condition::all()
         .add(super::scope::within(reach, &[Action::SeeRecord], Column::Id, of_reach))
         .add(Column::ErasedAt.is_null());

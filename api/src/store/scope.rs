@@ -22,7 +22,7 @@ pub(crate) async fn seen(
         .select_only()
         .column(people::Column::Id)
         .filter(among(db.connection(), people::Column::Id, ids))
-        // Nobody has anything to do with who has been erased.
+        // Erased people are in nobody's reach.
         .filter(people::Column::ErasedAt.is_null())
         .filter(inside(reach.extent(), people::Column::Id, Lookup::EachRow));
     let found: Vec<Uuid> = query.into_tuple().all(db.connection()).await?;
@@ -34,19 +34,18 @@ pub(crate) async fn see(db: &impl Reads, reach: &Reach, id: Uuid) -> Result<Opti
     Ok(seen(db, reach, [id]).await?.remove(&id))
 }
 
-/// How a statement decides whether a person is a student of the caller.
+/// How a statement decides whether a person belongs to a set, such as the caller's students or those of a course.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lookup {
-    /// Looks for an enrolment of each person, for a statement that reads few people by other conditions, or that stops
-    /// after a page of people most of whom are in reach.
+    /// Looks for an enrolment of each person: for a statement that reads few people, or that stops after a page.
     EachRow,
-    /// Reads all students of the caller first, for a statement that reads many people.
+    /// Reads the whole set first: for a statement that reads many people.
     WholeSet,
 }
 
-/// From this many people on, a page is read in its order and each person looked up, until it is full. Fewer are read as
-/// a set: a walk would find them late.
-pub(super) const MANY: u64 = 400;
+/// With at least this many people, the statement walks the index of names and checks each person until the page is
+/// full. With fewer it reads and sorts them: among 50,000 names a walk would find them late.
+pub(super) const MANY: u64 = 1_000;
 
 impl Lookup {
     /// For a page of people or of what they have, within a reach to see records.
@@ -66,7 +65,7 @@ impl Lookup {
 }
 
 /// "The person in this column lies within the reach", for a statement of any table that serves these actions.
-/// A reach for another action contains no person.
+/// If the reach is for another action, no row matches.
 pub(super) fn within(
     reach: &Reach,
     actions: &[Action],

@@ -3,8 +3,8 @@
 //! script or an emoji needs them.
 
 use icu_properties::props::{
-    BidiControl, DefaultIgnorableCodePoint, ExtendedPictographic, GeneralCategory, GeneralCategoryGroup,
-    JoiningType, NoncharacterCodePoint,
+    BidiControl, DefaultIgnorableCodePoint, Emoji, ExtendedPictographic, GeneralCategory,
+    GeneralCategoryGroup, Ideographic, JoiningType, NoncharacterCodePoint,
 };
 use icu_properties::{CodePointMapData, CodePointSetData};
 use unicode_normalization::char::canonical_combining_class;
@@ -35,12 +35,11 @@ pub(crate) fn removed(text: &str) -> String {
     seen.filter_map(|at| letters.get(at)).collect()
 }
 
-/// Whether a reader sees nothing that could name a thing: white space, blank symbols and marks without a letter.
+/// Whether the text has no visible character: white space, blank symbols and marks without a letter.
 pub(crate) fn is_blank(text: &str) -> bool {
     text.chars().all(|letter| {
-        // The pattern of a braille cell without dots, a note without a head, and the place of a missing object.
         letter.is_whitespace()
-            || matches!(letter, '\u{2800}' | '\u{1d159}' | '\u{fffc}')
+            || is_blank_symbol(letter)
             || GeneralCategoryGroup::Mark.contains(category(letter))
             || is_invisible(letter)
             || is_joiner(letter)
@@ -50,15 +49,15 @@ pub(crate) fn is_blank(text: &str) -> bool {
 fn is_hidden(letters: &[char], at: usize, kind: Kind) -> bool {
     let Some(letter) = letters.get(at).copied() else { return false };
     let before = at.checked_sub(1).and_then(|at| letters.get(at)).copied();
-    let after = letters.get(at.saturating_add(1)).copied();
     match letter {
         _ if letter.is_ascii() => false,
         '\u{200e}' | '\u{200f}' | '\u{61c}' => kind == Kind::Name,
-        '\u{200c}' | '\u{200d}' => !joins(before, after),
-        _ if is_selector(letter) => !before.is_some_and(is_selectable),
-        // Annotations are hidden where they are supported, and nowhere else.
+        '\u{200c}' | '\u{200d}' => !joins(letters, at),
+        _ if is_selector(letter) => !before.is_some_and(|before| selects(letter, before)),
+        _ if is_blank_symbol(letter) => kind == Kind::Name,
+        // Programs that support annotations hide these; others show them.
         '\u{fff9}'..='\u{fffb}' => true,
-        // Fonts of one's own give these a shape; everyone else sees a box.
+        // Only private fonts have glyphs for these.
         _ if category(letter) == GeneralCategory::PrivateUse => kind == Kind::Name,
         _ => {
             is_invisible(letter)
@@ -68,13 +67,22 @@ fn is_hidden(letters: &[char], at: usize, kind: Kind) -> bool {
     }
 }
 
-/// Whether a joiner between these two changes how they are written.
-fn joins(before: Option<char>, after: Option<char>) -> bool {
-    let is_virama = |letter: Option<char>| letter.map(canonical_combining_class) == Some(VIRAMA);
-    if is_virama(before) || is_virama(after) {
+/// Whether a joiner at this place changes how its neighbours are written. Marks are on letters: they are looked past.
+fn joins(letters: &[char], at: usize) -> bool {
+    let (earlier, later) = letters.split_at_checked(at).unwrap_or_default();
+    let later = later.get(1..).unwrap_or_default();
+    let is_virama = |letter: Option<&char>| letter.copied().map(canonical_combining_class) == Some(VIRAMA);
+    if is_virama(earlier.last()) || is_virama(later.first()) {
         return true;
     }
-    let Some(before) = before.filter(|letter| !is_joiner(*letter)) else { return false };
+    if earlier.last().copied().is_some_and(is_joiner) {
+        return false;
+    }
+    let is_letter =
+        |letter: &&char| !GeneralCategoryGroup::Mark.contains(category(**letter)) || is_selector(**letter);
+    let before = earlier.iter().rev().find(is_letter).copied();
+    let after = later.iter().find(is_letter).copied();
+    let Some(before) = before else { return false };
     let pictures = CodePointSetData::new::<ExtendedPictographic>();
     let ends_emoji = pictures.contains(before) || matches!(before, '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}');
     match after {
@@ -90,7 +98,10 @@ fn is_joiner(letter: char) -> bool {
 
 /// Whether the letter is connected with its neighbours, as in Arabic.
 fn is_cursive(letter: char) -> bool {
-    CodePointMapData::<JoiningType>::new().get(letter) != JoiningType::NonJoining
+    !matches!(
+        CodePointMapData::<JoiningType>::new().get(letter),
+        JoiningType::NonJoining | JoiningType::Transparent
+    )
 }
 
 /// Whether the character chooses between the forms of the one before it.
@@ -98,13 +109,26 @@ fn is_selector(letter: char) -> bool {
     matches!(letter, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{180b}'..='\u{180d}' | '\u{180f}')
 }
 
-/// Whether the character may have several forms. Digits are among them: an emoji of a key begins with one.
-fn is_selectable(letter: char) -> bool {
-    !letter.is_whitespace() && !letter.is_ascii_alphabetic() && !letter.is_control() && !is_invisible(letter)
+/// Whether this selector chooses between forms that this character has: of emoji, ideographs and symbols, and of
+/// Mongolian letters. Behind any other character a selector changes nothing that a reader sees.
+fn selects(selector: char, of: char) -> bool {
+    match selector {
+        '\u{fe0e}' | '\u{fe0f}' => CodePointSetData::new::<Emoji>().contains(of),
+        '\u{180b}'..='\u{180d}' | '\u{180f}' => matches!(of, '\u{1820}'..='\u{18aa}'),
+        _ => {
+            CodePointSetData::new::<Ideographic>().contains(of)
+                || !of.is_ascii() && category(of) == GeneralCategory::MathSymbol
+        }
+    }
 }
 
 fn category(letter: char) -> GeneralCategory {
     CodePointMapData::<GeneralCategory>::new().get(letter)
+}
+
+/// The braille pattern without dots, blank hieroglyphs, a note without a head, and the place of a missing object.
+fn is_blank_symbol(letter: char) -> bool {
+    matches!(letter, '\u{2800}' | '\u{13441}' | '\u{13442}' | '\u{1d159}' | '\u{fffc}')
 }
 
 fn is_invisible(letter: char) -> bool {
@@ -196,6 +220,11 @@ mod tests {
             ("日\u{200d}本", "日本"),
             ("👩\u{200d}Ada", "👩Ada"),
             ("☀\u{fe0f}\u{fe0f}\u{fe0e}", "☀\u{fe0f}"),
+            ("Zoë\u{fe0f}", "Zoë"),
+            ("И\u{fe0f}ван", "Иван"),
+            ("O'\u{fe0f}Neill", "O'Neill"),
+            ("Mm\u{300}\u{200c}", "Mm\u{300}"),
+            ("Mm\u{300}\u{200d}\u{301}x", "Mm\u{300}\u{301}x"),
         ] {
             assert!(first(text, Kind::Name).is_some(), "{text:?}");
             assert_eq!(removed(text), seen, "{text:?}");

@@ -12,7 +12,7 @@ use crate::graphql::price::{MOST_CATALOG, Rows};
 
 fn cost(document: &str, variables: Value) -> Cost {
     let limits = Limits { complexity: usize::MAX, ..Limits::default() };
-    let admitted = admit(document, None, &Variables::from_json(variables), &limits);
+    let admitted = admit(document, None, &Variables::from_json(variables), false, &limits);
     admitted.unwrap_or_else(|rejection| panic!("{document}: {rejection:?}")).cost
 }
 
@@ -126,7 +126,7 @@ fn rows_are_counted_by_the_arguments_literal_given_or_omitted() {
     check(paged, json!({}), 3 + 1 + 20 + 20 + 2 + 1);
     check("query($n: Int = 7) { earned(first: $n) { nodes { id } } }", json!({}), 3 + 1 + 7);
     let nested = "{ courses(first: 2) { nodes { lessons { id } students(first: 5) { nodes { id } } } } }";
-    check(nested, json!({}), 3 + 1 + 2 * ((1 + 100) + (40 + 1 + 5)));
+    check(nested, json!({}), 3 + 1 + 2 * ((1 + 100) + (20 + 1 + 5)));
     check("{ catalog { categories { achievements { key } } } }", json!({}), 3 + 1 + 200 * (1 + 1));
     check("{ catalog(first: 5) { totalCount categories { key } } }", json!({}), 3 + 1 + 1 + 5);
 }
@@ -150,25 +150,42 @@ fn fragments_cost_what_they_hold_wherever_they_are_spread() {
 
 #[test]
 fn what_searches_counts_or_writes_costs_more() {
-    check("{ people(first: 1) { totalCount } }", json!({}), 400 + 2_000 + 1);
-    check("{ people(first: 1) { a: totalCount b: totalCount } }", json!({}), 400 + 4_000 + 1);
+    check("{ people(first: 1) { totalCount } }", json!({}), 100 + 3 + 1);
+    check("{ people(first: 1) { a: totalCount b: totalCount } }", json!({}), 100 + 6 + 1);
     check(
         "{ courses(first: 2) { totalCount nodes { students(first: 1) { ...a } } } } fragment a on UserConnection { totalCount }",
         json!({}),
-        3 + 101 + 1 + 2 * (40 + 25 + 1),
+        3 + 101 + 1 + 2 * (20 + 3 + 1),
     );
-    check("{ people(first: 1, search: \"a\") { nodes { id } } }", json!({}), 400 + 100 + 1 + 1);
+    check("{ people(first: 1, search: \"a\") { nodes { id } } }", json!({}), 100 + 100 + 1 + 1);
     check(
         "query($s: String) { people(first: 1, search: $s) { nodes { id } } }",
         json!({"s": null}),
-        400 + 1 + 1,
+        100 + 1 + 1,
     );
-    check("{ leaderboard { totalCount } }", json!({}), 1 + 251);
-    check("{ leaderboard(achievement: \"a\") { standing { rank } } }", json!({}), 300 + 1 + 251 + 1);
+    check("{ leaderboard { totalCount } }", json!({}), 1 + 101);
+    check("{ leaderboard(achievement: \"a\") { standing { rank } } }", json!({}), 600 + 1 + 101 + 1);
     check("mutation { exportPerson(input: {userId: \"\"}) { export } }", json!({}), 1_000 + 1 + 1);
     check("mutation { erasePerson(input: {userId: \"\"}) { userErrors { code } } }", json!({}), 200 + 1 + 5);
-    check("{ certificates(first: 10) { nodes { additionalMetadata } } }", json!({}), 200 + 1 + 10 * 41);
-    check("{ certificates(first: 10) { totalCount } }", json!({}), 200 + 1 + 2_000);
+    check("{ certificates(first: 10) { nodes { additionalMetadata } } }", json!({}), 3 + 1 + 10 * 41);
+    check("{ certificates(first: 10) { totalCount } }", json!({}), 3 + 1 + 101);
+}
+
+#[test]
+fn lists_and_counts_within_a_reach_cost_teachers_more() {
+    let cost = |document: &str, is_teacher: bool| {
+        let limits = Limits { complexity: usize::MAX, ..Limits::default() };
+        admit(document, None, &Variables::default(), is_teacher, &limits).unwrap().cost.units
+    };
+    for (document, other, teacher) in [
+        ("{ people(first: 1) { totalCount } }", 100 + 3 + 1, 400 + 2_001 + 1),
+        ("{ people(first: 1) { a: totalCount b: totalCount } }", 100 + 6 + 1, 400 + 4_002 + 1),
+        ("{ certificates(first: 10) { totalCount } }", 3 + 101 + 1, 203 + 2_001 + 1),
+        ("{ courses(first: 1) { totalCount } }", 3 + 101 + 1, 3 + 101 + 1),
+        ("{ courses(first: 1) { nodes { students(first: 1) { totalCount } } } }", 4 + 24, 4 + 24),
+    ] {
+        assert_eq!((cost(document, false), cost(document, true)), (other, teacher), "{document}");
+    }
 }
 
 #[test]

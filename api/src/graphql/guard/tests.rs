@@ -22,7 +22,7 @@ fn limits() -> Limits {
 }
 
 fn refusal(text: &str, limits: &Limits) -> Option<Refusal> {
-    match admit(text, Some("Q"), &Variables::default(), limits) {
+    match admit(text, Some("Q"), &Variables::default(), false, limits) {
         Ok(_) => None,
         Err(Rejection::Refused(refusal)) => Some(refusal),
         Err(Rejection::Unparsed(error)) => panic!("{text}: {error}"),
@@ -183,8 +183,9 @@ fn a_fragment_weighed_near_the_root_is_too_deep_further_down() {
 
 #[test]
 fn a_subscription_is_one_plain_field() {
-    let ok =
-        |text: &str| admit(text, None, &Variables::default(), &limits()).map(|admitted| admitted.kind).ok();
+    let ok = |text: &str| {
+        admit(text, None, &Variables::default(), false, &limits()).map(|admitted| admitted.kind).ok()
+    };
     assert_eq!(ok("subscription {a}"), Some(OperationType::Subscription));
     assert_eq!(ok("subscription {x:a(b:1){c d}}"), Some(OperationType::Subscription));
     for text in [
@@ -194,7 +195,7 @@ fn a_subscription_is_one_plain_field() {
         "subscription {a @include(if:true)}",
         "subscription {__typename}",
     ] {
-        match admit(text, None, &Variables::default(), &limits()) {
+        match admit(text, None, &Variables::default(), false, &limits()) {
             Err(Rejection::Refused(refusal)) => assert_eq!(
                 (refusal.code, refusal.message.as_str()),
                 (
@@ -210,11 +211,12 @@ fn a_subscription_is_one_plain_field() {
 
 #[test]
 fn the_operation_is_the_one_named_or_the_only_one() {
-    let kind = |text: &str, name: Option<&str>| match admit(text, name, &Variables::default(), &limits()) {
-        Ok(admitted) => Ok(admitted.kind),
-        Err(Rejection::Refused(refusal)) => Err(refusal.message),
-        Err(Rejection::Unparsed(error)) => panic!("{error}"),
-    };
+    let kind =
+        |text: &str, name: Option<&str>| match admit(text, name, &Variables::default(), false, &limits()) {
+            Ok(admitted) => Ok(admitted.kind),
+            Err(Rejection::Refused(refusal)) => Err(refusal.message),
+            Err(Rejection::Unparsed(error)) => panic!("{error}"),
+        };
     let two = "query Q {a} mutation M {b}";
     assert_eq!(kind("{a}", None), Ok(OperationType::Query));
     assert_eq!(kind("mutation M {a}", None), Ok(OperationType::Mutation));
@@ -229,11 +231,19 @@ fn the_operation_is_the_one_named_or_the_only_one() {
 }
 
 #[test]
+fn only_declared_variables_are_kept() {
+    let variables = Variables::from_json(serde_json::json!({"a": 1, "b": [2]}));
+    let admitted = admit("query($a: Int) { f(a: $a) }", None, &variables, false, &limits()).ok().unwrap();
+    assert_eq!(admitted.declared.into_iter().map(|name| name.to_string()).collect::<Vec<_>>(), ["a"]);
+}
+
+#[test]
 fn a_required_variable_needs_a_value() {
     let field = |text: &str, variables: serde_json::Value| match admit(
         text,
         None,
         &Variables::from_json(variables),
+        false,
         &limits(),
     ) {
         Ok(_) => None,
@@ -256,7 +266,7 @@ fn a_required_variable_needs_a_value() {
 
 #[test]
 fn what_is_not_graphql_is_told_by_the_parser() {
-    match admit("{", None, &Variables::default(), &limits()) {
+    match admit("{", None, &Variables::default(), false, &limits()) {
         Err(Rejection::Unparsed(error)) => assert_eq!(error.locations.len(), 1),
         _ => panic!("admitted"),
     }

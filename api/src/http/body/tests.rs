@@ -85,7 +85,7 @@ async fn what_is_announced_costs_nothing_and_what_arrives_counts_until_it_is_dro
 }
 
 #[tokio::test]
-async fn one_client_holds_a_quarter_and_clients_without_a_token_half() {
+async fn one_client_holds_a_quarter_clients_without_a_token_half_and_a_part_is_kept_for_small_bodies() {
     let bodies = Arc::new(Bodies::new(Telemetry::new()));
     let mut parked = Vec::new();
     let mut park = async |sender: Sender, bytes: usize| {
@@ -107,12 +107,15 @@ async fn one_client_holds_a_quarter_and_clients_without_a_token_half() {
     assert_eq!(park(anonymous([10, 0, 0, 3]), 1).await, Some(503), "half is for those with a token");
     assert_eq!(park(service("one"), 100).await, None);
     assert_eq!(park(service("one"), 1).await, Some(429));
-    // Each has to leave as much free as it holds, so one that holds nothing still finds room.
-    for (name, bytes) in [("two", 50), ("three", 25), ("four", 12)] {
+    // Each has to leave as much free as it holds, and an eighth of all for those that hold little: here one byte.
+    for (name, bytes) in [("two", 25), ("three", 12), ("four", 6), ("five", 3), ("six", 2), ("seven", 1)] {
         assert_eq!(park(service(name), bytes + 1).await, Some(503), "{name}");
         assert_eq!(park(service(name), bytes).await, None, "{name}");
     }
-    assert_eq!(park(service("five"), 1).await, None);
+    for name in ["eight", "nine"] {
+        assert_eq!(park(service(name), 2).await, Some(503), "{name}");
+        assert_eq!(park(service(name), 1).await, None, "{name}");
+    }
     for one in parked {
         one.end().await.unwrap();
     }

@@ -46,6 +46,11 @@ type Step = Result<(), End>;
 /// Operations that a client may send before `connection_ack`.
 const EARLY: usize = 16;
 
+/// Pings and pongs that a client may send in the span below.
+const MOST_CONTROLS: u32 = 100;
+/// See [`MOST_CONTROLS`].
+const CONTROLS_SPAN: Duration = Duration::from_secs(10);
+
 /// A result of a task of the socket.
 pub(super) enum Event {
     /// The look-up of the client.
@@ -71,6 +76,8 @@ pub(super) struct Talk<E> {
     opened: Instant,
     heard: Instant,
     pinged: Instant,
+    /// Control frames since the last look at their number, and when that was.
+    controls: (u32, Instant),
 }
 
 /// A client that has introduced itself.
@@ -95,6 +102,7 @@ impl<E: Executor> Talk<E> {
             opened: now,
             heard: now,
             pinged: now,
+            controls: (0, now),
         }
     }
 
@@ -110,7 +118,7 @@ impl<E: Executor> Talk<E> {
             Message::Text(text) => text,
             Message::Binary(_) => return Err(Close::new(Close::BAD_MESSAGE, "Messages are text.").into()),
             // Pings are answered below us; the other end may also just hang up.
-            Message::Ping(_) | Message::Pong(_) => return Ok(()),
+            Message::Ping(_) | Message::Pong(_) => return self.count_control(),
             Message::Close(_) => return Err(End::Gone),
         };
         if text.len() > self.most_bytes() {
@@ -127,6 +135,20 @@ impl<E: Executor> Talk<E> {
                 Ok(())
             }
         }
+    }
+
+    /// Counts a ping or pong. Pings are answered outside our queue, so a client that sends many and reads none would
+    /// fill memory.
+    fn count_control(&mut self) -> Step {
+        if self.controls.1.elapsed() >= CONTROLS_SPAN {
+            self.controls = (0, Instant::now());
+        }
+        self.controls.0 += 1;
+        if self.controls.0 <= MOST_CONTROLS {
+            return Ok(());
+        }
+        let reason = format!("More than {MOST_CONTROLS} pings in {} seconds.", CONTROLS_SPAN.as_secs());
+        Err(Close::new(Close::LATER, reason).into())
     }
 
     /// Passes on what an operation did.

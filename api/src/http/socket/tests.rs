@@ -108,6 +108,19 @@ fn seconds_since(start: Instant) -> u64 {
 }
 
 #[tokio::test]
+async fn a_client_that_floods_the_socket_with_pings_is_closed() {
+    let server = Server::new(Config::demo());
+    let mut client = server.introduced("crm").await;
+    for _ in 0..100 {
+        client.socket.send(Message::Ping(Default::default())).await.unwrap();
+    }
+    client.ask("a", "{ who }").await;
+    assert_eq!(client.hear().await["payload"]["data"]["who"], "crm");
+    client.socket.send(Message::Ping(Default::default())).await.unwrap();
+    assert_eq!(client.close_code().await, 1013);
+}
+
+#[tokio::test]
 async fn an_operation_answers_under_its_id_until_it_is_complete() {
     let server = Server::new(Config::demo());
     let mut client = server.introduced("crm").await;
