@@ -21,8 +21,6 @@ use crate::telemetry::{Counted, Open, Telemetry};
 
 /// Connections past a maximum that are answered at the same time; others are closed without an answer.
 const REFUSALS: usize = 256;
-/// At least so many of them, however few connections there may be.
-const FEW: usize = 128;
 /// How many of them peers that are not trusted may use together: proxies and probes keep the rest.
 const UNTRUSTED_REFUSALS: usize = 192;
 /// How many of them one address may use.
@@ -117,9 +115,7 @@ impl Admission {
 
     fn refusal(&self, address: IpAddr, trusted: bool) -> Option<Place> {
         let one = |key, most| self.refusals.one(key, most);
-        // Where connections are few because file handles are, refusals must not take the rest of them.
-        let all = REFUSALS.min(self.limits.connections.max(FEW));
-        let mut shares = vec![one(Refused::All, all)?];
+        let mut shares = vec![one(Refused::All, REFUSALS)?];
         if !trusted {
             shares.push(one(Refused::Untrusted, UNTRUSTED_REFUSALS)?);
             shares.push(one(Refused::Address(address), REFUSALS_PER_ADDRESS)?);
