@@ -44,7 +44,7 @@ fn beyond(ada: Uuid) -> Vec<(&'static str, String)> {
         ("(limits.directives)", with(lesson, &"duplicate @include(if: true) @skip(if: false) ".repeat(26))),
         ("(limits.operations)", format!("{}{operations}", once.replacen("mutation", "mutation r", 1))),
         ("(limits.depth)", with(lesson, &deep)),
-        ("(limits.complexity). Ask for fewer rows.", with(lesson, wide)),
+        ("(limits.complexity). Ask for fewer rows, lists or counts.", with(lesson, wide)),
     ]
 }
 
