@@ -1,5 +1,5 @@
-//! The file handles of the process. Each connection needs one; if none were left, nobody could be answered, not even
-//! by a refusal.
+//! The file handles of the process. Each connection needs one; without a free handle the server cannot even refuse
+//! a connection.
 
 use crate::config::Limits;
 

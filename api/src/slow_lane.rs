@@ -27,7 +27,7 @@ impl SlowLane {
         match running.join_next().await {
             Some(Ok(output)) => output,
             Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
-            // The server has ended, and with it whoever waited.
+            // The server has ended, and the waiting callers with it.
             _ => std::future::pending().await,
         }
     }

@@ -17,7 +17,7 @@ use super::Subject;
 pub(crate) enum Access {
     /// It reads, and shares the readers' connections with every subject.
     Reads,
-    /// It writes, in a transaction of its own.
+    /// It writes in its own transaction.
     Writes,
     /// It records events, which the batcher's transactions do: only the subject's own number limits it.
     Records,

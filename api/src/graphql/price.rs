@@ -131,10 +131,6 @@ impl Price {
         Self { with: Some((argument, more)), ..self }
     }
 
-    const fn count(self, count: u64) -> Self {
-        Self { count, ..self }
-    }
-
     const fn for_teacher(self, more: u64, count: u64) -> Self {
         Self { for_teacher: Some((more, count)), ..self }
     }
@@ -163,10 +159,7 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
 
         ("Query", "people") => {
             // With the count of all people.
-            Price::rows(FULL_COUNT, PAGE)
-                .with("search", SEARCH)
-                .count(SMALL_COUNT)
-                .for_teacher(PEOPLE, PEOPLE_COUNT)
+            Price::rows(FULL_COUNT, PAGE).with("search", SEARCH).for_teacher(PEOPLE, PEOPLE_COUNT)
         }
         ("Query", "certificates") => Price::rows(STATEMENT, PAGE).for_teacher(CERTIFICATES, PEOPLE_COUNT),
         ("Query", "courses" | "comments" | "earned" | "auditLog") => Price::rows(STATEMENT, PAGE),

@@ -24,7 +24,7 @@ const MOST: usize = 4 * 1024 * 1024;
 pub(super) struct Unread(Arc<AtomicBool>);
 
 impl Unread {
-    /// Whether the client may still be sending a body that nobody reads.
+    /// Whether the client may still send a body that the server does not read.
     pub(super) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -31,7 +31,8 @@ pub(super) struct Params {
 /// the memory of its text.
 const MOST_VALUES: usize = 50_000;
 
-/// How many values a JSON text has at least: the commas, colons and opening brackets outside its strings.
+/// How many values a JSON text has below its root: a list or object of n values has n - 1 commas and one opening bracket.
+/// An empty one counts as one more.
 fn values(json: &[u8]) -> usize {
     let (mut count, mut in_string, mut is_escaped) = (0_usize, false, false);
     for byte in json {
@@ -39,7 +40,7 @@ fn values(json: &[u8]) -> usize {
             _ if is_escaped => is_escaped = false,
             b'\\' if in_string => is_escaped = true,
             b'"' => in_string = !in_string,
-            b',' | b':' | b'[' | b'{' if !in_string => count += 1,
+            b',' | b'[' | b'{' if !in_string => count += 1,
             _ => {}
         }
     }
@@ -125,12 +126,12 @@ mod tests {
 
     #[test]
     fn a_body_has_a_bounded_number_of_values() {
-        assert_eq!(values(br#"{"a":[1,2,{"b":"c,:[{\\\",{"}]}"#), 7);
+        assert_eq!(values(br#"{"a":[1,2,{"b":"c,:[{\\\",{"}]}"#), 5);
         let body = |rows: usize| {
             format!("{{\"query\":\"{{a}}\",\"variables\":{{\"x\":[{}]}}}}", vec!["{\"\":0}"; rows].join(","))
         };
-        check(&body(10_000), Ok("{a}"));
-        check(&body(20_000), Err("The body has more than 50000 JSON values"));
+        check(&body(24_000), Ok("{a}"));
+        check(&body(25_000), Err("The body has more than 50000 JSON values"));
         check(&format!("{{\"query\":\"{}\"}}", ",".repeat(100_000)), Ok(&",".repeat(100_000)));
     }
 

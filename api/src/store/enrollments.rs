@@ -192,8 +192,8 @@ pub(crate) async fn enrolled_among(
 }
 
 /// The same page of the students of several courses, by name, as far as they lie within the reach: (course, student).
-/// Courses of ordinary size are read in one statement; a large one in a statement of its own, which walks through the
-/// names until the page is full instead of sorting all its students.
+/// One statement sorts the students of all small courses. A large course gets its own statement, which walks the index of
+/// names until the page is full.
 pub(crate) async fn students_of(
     db: &impl Reads,
     reach: &Reach,

@@ -22,7 +22,7 @@ pub(crate) async fn seen(
         .select_only()
         .column(people::Column::Id)
         .filter(among(db.connection(), people::Column::Id, ids))
-        // Erased people are in nobody's reach.
+        // Erased people are out of reach for every caller.
         .filter(people::Column::ErasedAt.is_null())
         .filter(inside(reach.extent(), people::Column::Id, Lookup::EachRow));
     let found: Vec<Uuid> = query.into_tuple().all(db.connection()).await?;
