@@ -91,7 +91,7 @@ impl fmt::Display for Refused {
             Self::Database(error) => {
                 write!(
                     f,
-                    "{}: check PLAUDIT_DATABASE_URL if it names the wrong database or file",
+                    "{}. If PLAUDIT_DATABASE_URL names the wrong database or file, correct it",
                     error.chain()
                 )
             }

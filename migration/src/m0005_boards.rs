@@ -1,11 +1,11 @@
-//! Step 3: who earned an achievement, in the order of its board, in one index.
+//! Step 5: who earned an achievement, in the order of its board, in one index.
 
 use sea_orm_migration::sea_orm::DbErr;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};
 
 use crate::spelling::run;
 
-/// The third step.
+/// The fifth step.
 pub(crate) struct Migration;
 
 impl MigrationName for Migration {

@@ -4,21 +4,17 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
 use plaudit::auth::Role;
 use plaudit::clock::Clock;
+use plaudit::config::Config;
 use serde_json::{Value, json};
 use tests::{Backend, Client, Database, Process, command, command_on_disk_of};
 use uuid::Uuid;
 
-/// How soon the server has to serve again.
-const SOON: Duration = Duration::from_secs(15);
-const RECORD: &str = "mutation($input: RecordEventsInput!) { recordEvents(input: $input) { results { eventId duplicate userErrors { code } } userErrors { code } } }";
-const UPSERT: &str =
-    "mutation($input: UpsertUserInput!) { upsertUser(input: $input) { userErrors { code } } }";
-const REVOKE: &str =
-    "mutation($input: RevokeAwardInput!) { revokeAward(input: $input) { userErrors { code } } }";
+use crate::faults::{AWARD, ERASE, REVOKE, SOON, acknowledged, badge, person, ready};
+
+const RECORD_ALL: &str = "mutation($input: RecordEventsInput!) { recordEvents(input: $input) { results { eventId duplicate userErrors { code } } userErrors { code } } }";
 /// Bytes of a page and its head in the log.
 const FRAME: u64 = 4_096 + 24;
 
@@ -28,7 +24,7 @@ async fn record(client: &Client, names: &[String], person: Uuid) -> bool {
         .iter()
         .map(|name| json!({"id": name, "userId": person, "activity": "comment_written"}))
         .collect();
-    let answer = client.ask(RECORD, json!({"input": {"events": events}})).await;
+    let answer = client.ask(RECORD_ALL, json!({"input": {"events": events}})).await;
     if answer.body.get("errors").is_some() {
         assert_eq!(answer.code(), "UNAVAILABLE", "{}", answer.body);
         return false;
@@ -58,9 +54,7 @@ async fn a_disk_that_fills_up_during_any_write_loses_and_doubles_nothing() {
     let server = Process::serve(&config).await;
     let client = server.client("school", Role::Service);
     let admin = server.client(&Uuid::new_v4().to_string(), Role::Admin);
-    let ada = Uuid::new_v4();
-    let registered = client.ask(UPSERT, json!({"input": {"id": ada, "displayName": "Ada"}})).await;
-    assert_eq!(registered.data()["upsertUser"]["userErrors"], json!([]));
+    let ada = person(&client).await;
 
     let mut acknowledged = BTreeSet::new();
     let (mut failed, mut frames) = (0, 0);
@@ -110,6 +104,127 @@ async fn a_disk_that_fills_up_during_any_write_loses_and_doubles_nothing() {
     database.drop().await;
 }
 
+/// A school whose disk fills up.
+struct School {
+    database: Database,
+    config: Config,
+    server: Process,
+    service: Client,
+    admin: Client,
+}
+
+impl School {
+    async fn open() -> Self {
+        let database = Database::create(Backend::Sqlite).await.expect("a folder can be made");
+        let config = tests::settings(&database);
+        plaudit::start::migrate(&config, &Clock::System).await.expect("the tables are made");
+        let server = Process::serve(&config).await;
+        let service = server.client("school", Role::Service);
+        let admin = server.client(&Uuid::new_v4().to_string(), Role::SuperAdmin);
+        acknowledged(&admin, "{ me { id } }", Value::Null).await;
+        Self { database, config, server, service, admin }
+    }
+
+    /// Does this act on a disk with room for one frame more each time, until all that it writes fits. An act that was
+    /// not acknowledged is done again once there is room. Returns how often it was done.
+    async fn fill_at_each_frame(&self, document: &str, prepare: impl AsyncFn() -> Value) -> i64 {
+        for frames in 0.. {
+            let input = prepare().await;
+            self.server.limit_files(Some(log_bytes(&self.database) + frames * FRAME)).await;
+            let answer = self.admin.ask(document, json!({"input": input})).await;
+            self.server.limit_files(None).await;
+            let failed = answer.body.to_string().contains("\"UNAVAILABLE\"");
+            acknowledged(&self.admin, document, input).await;
+            if !failed {
+                assert!(frames > 2, "{frames} frames are too few for what is written");
+                return i64::try_from(frames).unwrap() + 1;
+            }
+        }
+        unreachable!("the frames have no end");
+    }
+
+    /// Kills the server; then this query finds so many, and nothing disagrees.
+    async fn expect_whole(self, found: &str, expected: i64) {
+        self.server.kill().await;
+        assert_eq!(self.database.number(found).await, expected, "{found}");
+        let report = plaudit::check::run(&self.config).await.expect("the database can be checked");
+        assert_eq!(report.differences, Vec::new());
+        self.database.drop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_up_during_an_award_leaves_all_of_it_or_nothing() {
+    let school = School::open().await;
+    let badge = badge(&school.admin).await;
+    let gift = async || json!({"badgeId": badge, "studentId": person(&school.service).await});
+    let done = school.fill_at_each_frame(AWARD, gift).await;
+    school.expect_whole("SELECT count(*) FROM awards WHERE cause = 'PERSON'", done).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_up_during_a_revocation_leaves_all_of_it_or_nothing() {
+    let school = School::open().await;
+    let badge = badge(&school.admin).await;
+    let mistake = async || {
+        let gift = json!({"badgeId": badge, "studentId": person(&school.service).await});
+        let given = acknowledged(&school.admin, AWARD, gift).await;
+        json!({"awardId": given["awardBadge"]["award"]["id"], "reason": "A mistake"})
+    };
+    let done = school.fill_at_each_frame(REVOKE, mistake).await;
+    school.expect_whole("SELECT count(*) FROM awards WHERE revoked_at IS NOT NULL", done).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_up_during_an_erasure_leaves_all_of_it_or_nothing() {
+    let school = School::open().await;
+    let leaver = async || json!({"userId": person(&school.service).await});
+    let done = school.fill_at_each_frame(ERASE, leaver).await;
+    school.expect_whole("SELECT count(*) FROM people WHERE erased_at IS NOT NULL", done).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_up_during_a_publication_publishes_all_of_it_or_nothing() {
+    let database = Database::create(Backend::Sqlite).await.expect("a folder can be made");
+    let config = tests::settings(&database);
+    plaudit::start::migrate(&config, &Clock::System).await.expect("the tables are made");
+    let mut fewer = config.clone();
+    fewer.catalogs.retain(|pack| pack != "tests");
+    let version = "SELECT max(version) FROM publications";
+    // With fewer, the index of the log cannot be made.
+    let (mut frames, mut failed) = (9, 0);
+    loop {
+        let published = command_on_disk_of(frames * FRAME, &fewer, &["migrate"]).await;
+        let succeeded = published.status.success();
+        let expected = if succeeded { 2 } else { 1 };
+        assert_eq!(database.number(version).await, expected, "{frames} frames: {published:?}");
+        if succeeded {
+            break;
+        }
+        failed += 1;
+        frames += 2;
+    }
+    assert!(failed > 2, "{frames} frames were enough");
+    assert_eq!(plaudit::check::run(&config).await.unwrap().differences, Vec::new());
+    database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_tells_that_the_disk_is_full_and_that_it_has_room_again() {
+    let school = School::open().await;
+    let ada = person(&school.service).await;
+    assert_eq!(ready(&school.server).await, 200);
+    school.server.limit_files(Some(log_bytes(&school.database))).await;
+    assert!(!record(&school.service, &["full".to_owned()], ada).await);
+    let told = tokio::time::timeout(SOON, async { while ready(&school.server).await != 503 {} }).await;
+    told.expect("readiness tells soon that nothing can be written");
+    school.server.limit_files(None).await;
+    let told = tokio::time::timeout(SOON, async { while ready(&school.server).await != 200 {} }).await;
+    told.expect("readiness tells soon that there is room again");
+    record_soon(&school.service, &["room".to_owned()], ada).await;
+    school.expect_whole("SELECT count(*) FROM events WHERE source = 'school'", 1).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_that_stops_in_the_middle_leaves_a_database_that_starts_again() {
     let mut stopped = 0;
@@ -133,8 +248,7 @@ async fn only_the_owner_reads_a_database_file_that_the_server_creates() {
     config.database_url = format!("{}&cache=private", config.database_url);
     let server = Process::serve(&config).await;
     let client = server.client("school", Role::Service);
-    let registered = client.ask(UPSERT, json!({"input": {"id": Uuid::new_v4(), "displayName": "Ada"}})).await;
-    assert_eq!(registered.data()["upsertUser"]["userErrors"], json!([]));
+    person(&client).await;
     let mode = |end: &str| {
         let file = database.file().with_extension(end);
         std::fs::metadata(file).expect("the file exists").permissions().mode() & 0o777

@@ -22,6 +22,7 @@ mod denials;
 mod disk;
 mod door;
 mod erasure;
+mod faults;
 mod flow;
 mod graphql;
 mod input;

@@ -10,23 +10,11 @@ use serde_json::{Value, json};
 use tests::{Backend, Client, Database, Fault, Gate, Process, command};
 use uuid::Uuid;
 
-/// How soon the server has to serve again.
-const SOON: Duration = Duration::from_secs(15);
+use crate::faults::{AWARD, ERASE, RECORD, REVOKE, SOON, acknowledged, badge, person, ready};
+
 const FAULTS: [Fault; 4] =
     [Fault::Cut, Fault::CutAnswer, Fault::Silence, Fault::Delay(Duration::from_millis(50))];
 const VERSION: &str = "SELECT max(version) FROM publications";
-const UPSERT: &str =
-    "mutation($input: UpsertUserInput!) { upsertUser(input: $input) { userErrors { code } } }";
-const RECORD: &str =
-    "mutation($input: RecordEventInput!) { recordEvent(input: $input) { eventId userErrors { code } } }";
-const BADGE: &str = "mutation($input: CreateBadgeInput!) { createBadge(input: $input) { achievement { id } userErrors { code } } }";
-const AWARD: &str =
-    "mutation($input: AwardBadgeInput!) { awardBadge(input: $input) { award { id } userErrors { code } } }";
-const REVOKE: &str =
-    "mutation($input: RevokeAwardInput!) { revokeAward(input: $input) { userErrors { code } } }";
-const ERASE: &str =
-    "mutation($input: ErasePersonInput!) { erasePerson(input: $input) { userErrors { code } } }";
-
 /// A server behind a gate.
 struct School {
     database: Database,
@@ -55,15 +43,7 @@ impl School {
     }
 
     async fn person(&self) -> Uuid {
-        let id = Uuid::new_v4();
-        acknowledged(&self.service, UPSERT, json!({"id": id, "displayName": "Ada"})).await;
-        id
-    }
-
-    async fn badge(&self) -> Value {
-        let input =
-            json!({"name": "Team Player", "iconUrl": "https://school.example/badge.png", "xpBonus": 0});
-        acknowledged(&self.admin, BADGE, input).await["createBadge"]["achievement"]["id"].clone()
+        person(&self.service).await
     }
 
     /// Lets each fault happen to each statement of this act in turn; returns how often the act was done, and of
@@ -102,30 +82,6 @@ impl School {
     }
 }
 
-/// Sends this until the server acknowledges it, which it has to do soon; returns the answer's data.
-async fn acknowledged(client: &Client, document: &str, input: Value) -> Value {
-    let sending = async {
-        loop {
-            let Ok(answer) = client.try_ask(document, json!({"input": input})).await else { continue };
-            if answer.body.get("errors").is_some() {
-                assert_eq!(answer.code(), "UNAVAILABLE", "{}", answer.body);
-                continue;
-            }
-            let data = &answer.body["data"];
-            let errors = data.as_object().and_then(|data| data.values().next());
-            match errors.map(|payload| &payload["userErrors"][0]["code"]) {
-                Some(Value::String(code)) if code == "UNAVAILABLE" => {}
-                // It was erased, and the answer was lost.
-                Some(Value::String(code)) if code == "NOT_FOUND" && document == ERASE => return data.clone(),
-                Some(Value::String(code)) => panic!("refused with {code}: {document} {input}"),
-                _ => return data.clone(),
-            }
-        }
-    };
-    let answered = tokio::time::timeout(SOON, sending).await;
-    answered.unwrap_or_else(|_| panic!("the server does not serve again within {SOON:?}: {document}"))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_at_any_statement_of_recording_loses_and_doubles_nothing() {
     let Some(school) = School::open().await else { return };
@@ -146,7 +102,7 @@ async fn a_fault_at_any_statement_of_recording_loses_and_doubles_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_at_any_statement_of_an_award_loses_and_doubles_nothing() {
     let Some(school) = School::open().await else { return };
-    let badge = school.badge().await;
+    let badge = badge(&school.admin).await;
     let (done, _) = school
         .strike_each(
             &school.admin,
@@ -160,7 +116,7 @@ async fn a_fault_at_any_statement_of_an_award_loses_and_doubles_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_at_any_statement_of_a_revocation_loses_and_doubles_nothing() {
     let Some(school) = School::open().await else { return };
-    let badge = school.badge().await;
+    let badge = badge(&school.admin).await;
     let (done, _) = school
         .strike_each(&school.admin, REVOKE, async || {
             let input = json!({"badgeId": badge, "studentId": school.person().await});
@@ -302,10 +258,7 @@ async fn recording_and_reading_go_on_soon_after_every_open_connection_fell_silen
         school.person().await;
     });
     futures_util::future::join_all(many).await;
-    let ready = async || {
-        let url = format!("{}/health/ready", school.server.url);
-        reqwest::get(url).await.expect("the server answers").status().as_u16()
-    };
+    let ready = async || ready(&school.server).await;
     assert_eq!(ready().await, 200);
 
     let opened = school.gate.silence_open();

@@ -83,14 +83,40 @@ struct Line {
     /// Those of the turns that write.
     writes: usize,
     bytes: usize,
-    waiting: BTreeMap<u64, Waiter>,
+    /// Each kind of operation waits for itself: one that has to wait does not hold up the others.
+    reads: Waiters,
+    writes_waiting: Waiters,
+    records: Waiters,
     filed: Option<Filed>,
 }
 
-#[derive(Debug)]
-struct Waiter {
-    access: Access,
-    grant: oneshot::Sender<Turn>,
+/// Operations that wait, by age.
+type Waiters = BTreeMap<u64, oneshot::Sender<Turn>>;
+
+impl Line {
+    fn waiters(&mut self, access: Access) -> &mut Waiters {
+        match access {
+            Access::Reads => &mut self.reads,
+            Access::Writes => &mut self.writes_waiting,
+            Access::Records => &mut self.records,
+        }
+    }
+
+    /// The operation that comes next. Only reads have to wait for other subjects, so the rest comes before them.
+    fn first(&self, bounds: &Bounds) -> Option<(u64, Access)> {
+        let first =
+            |waiters: &Waiters, access| waiters.first_key_value().map(|(ticket, _)| (*ticket, access));
+        let record = first(&self.records, Access::Records);
+        let write =
+            first(&self.writes_waiting, Access::Writes).filter(|_| self.writes < bounds.subject_writes);
+        let oldest = [record, write].into_iter().flatten().min_by_key(|(ticket, _)| *ticket);
+        oldest.or_else(|| first(&self.reads, Access::Reads))
+    }
+
+    fn is_unused(&self) -> bool {
+        let waiting = [&self.reads, &self.writes_waiting, &self.records];
+        self.turns == 0 && self.bytes == 0 && waiting.iter().all(|waiters| waiters.is_empty())
+    }
 }
 
 /// Where a waiting subject stands.
@@ -121,6 +147,7 @@ pub(crate) struct Unread {
 struct Waiting<'a> {
     gate: &'a Arc<Gate>,
     subject: &'a Subject,
+    access: Access,
     ticket: u64,
     granted: oneshot::Receiver<Turn>,
 }
@@ -156,11 +183,22 @@ impl Gate {
             if let Ok(turn) = timeout(patience, turn.as_mut()).await {
                 return Ok(turn);
             }
-            match self.cause(subject) {
+            match self.cause(subject, access) {
                 Cause::AllReads => {}
                 cause => return Err(cause),
             }
         }
+    }
+
+    /// A turn without a wait, for what is done already and only has to be answered.
+    pub(super) fn resume(self: &Arc<Self>, subject: &Subject, access: Access) -> Turn {
+        let mut state = self.lock();
+        let line = state.lines.entry(subject.clone()).or_default();
+        line.turns += 1;
+        line.writes += usize::from(access == Access::Writes);
+        state.reads += usize::from(access == Access::Reads);
+        self.refile(&mut state, subject);
+        Turn { gate: Some(Arc::clone(self)), subject: subject.clone(), access }
     }
 
     /// Counts the bytes of an answer until its client has taken it.
@@ -183,13 +221,14 @@ impl Gate {
         state.tickets += 1;
         let ticket = state.tickets;
         let line = state.lines.entry(subject.clone()).or_default();
-        line.waiting.insert(ticket, Waiter { access, grant });
-        // If others of this subject wait before it, nothing changes.
-        if line.waiting.len() == 1 {
+        let waiters = line.waiters(access);
+        waiters.insert(ticket, grant);
+        // If others of its kind wait before it, nothing changes.
+        if waiters.len() == 1 {
             self.refile(&mut state, subject);
             self.dispatch(&mut state);
         }
-        Waiting { gate: self, subject, ticket, granted }
+        Waiting { gate: self, subject, access, ticket, granted }
     }
 
     /// Updates the place of a subject after its line has changed.
@@ -202,14 +241,13 @@ impl Gate {
                 Some(Filed::Parked(ticket)) => drop(state.parked.remove(&ticket)),
                 None => {}
             }
-            let Some((&ticket, first)) = line.waiting.first_key_value() else {
-                if line.turns == 0 && line.bytes == 0 {
+            let Some((ticket, access)) = line.first(&self.bounds) else {
+                if line.is_unused() {
                     state.lines.remove(subject);
                 }
                 return;
             };
-            let may_write = first.access != Access::Writes || line.writes < self.bounds.subject_writes;
-            if line.turns >= self.bounds.most(subject) || !may_write {
+            if line.turns >= self.bounds.most(subject) {
                 return;
             }
             if !self.bounds.has_room(line.bytes, all) {
@@ -217,7 +255,7 @@ impl Gate {
                 state.parked.insert(ticket, subject.clone());
                 return;
             }
-            if first.access == Access::Reads {
+            if access == Access::Reads {
                 line.filed = Some(Filed::Ready(line.turns, ticket));
                 state.ready.insert((line.turns, ticket), subject.clone());
                 return;
@@ -245,10 +283,11 @@ impl Gate {
         }
     }
 
-    /// Gives the oldest of a line its turn.
+    /// Gives the first of a line its turn.
     fn grant(self: &Arc<Self>, state: &mut State, subject: &Subject) {
         let Some(line) = state.lines.get_mut(subject) else { return };
-        let Some((_, Waiter { access, grant })) = line.waiting.pop_first() else { return };
+        let Some((ticket, access)) = line.first(&self.bounds) else { return };
+        let Some(grant) = line.waiters(access).remove(&ticket) else { return };
         let turn = Turn { gate: Some(Arc::clone(self)), subject: subject.clone(), access };
         match grant.send(turn) {
             Ok(()) => {
@@ -261,14 +300,13 @@ impl Gate {
         }
     }
 
-    fn cause(&self, subject: &Subject) -> Cause {
+    fn cause(&self, subject: &Subject, access: Access) -> Cause {
         let state = self.lock();
         let line = state.lines.get(subject);
         let (turns, writes, bytes) = line.map_or((0, 0, 0), |line| (line.turns, line.writes, line.bytes));
-        let first = line.and_then(|line| line.waiting.first_key_value()).map(|(_, waiter)| waiter.access);
         if turns >= self.bounds.most(subject) {
             Cause::OwnTurns
-        } else if first == Some(Access::Writes) && writes >= self.bounds.subject_writes {
+        } else if access == Access::Writes && writes >= self.bounds.subject_writes {
             Cause::OwnWrites
         } else if self.bounds.has_room(bytes, state.bytes) {
             Cause::AllReads
@@ -332,8 +370,8 @@ impl Drop for Unread {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let mut state = self.gate.lock();
-        let left =
-            state.lines.get_mut(self.subject).is_some_and(|line| line.waiting.remove(&self.ticket).is_some());
+        let line = state.lines.get_mut(self.subject);
+        let left = line.is_some_and(|line| line.waiters(self.access).remove(&self.ticket).is_some());
         if left {
             self.gate.refile(&mut state, self.subject);
             self.gate.dispatch(&mut state);

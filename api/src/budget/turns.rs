@@ -17,8 +17,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_secs(1);
 /// Reads that run at once in all, for each connection: the readers' queue stays short, so no read times out in it.
 const READS_A_CONNECTION: usize = 8;
-/// Writes of one subject at once: fewer than the writers' connections on PostgreSQL.
-const SUBJECT_WRITES: usize = 3;
 /// The part of all unread answers that one subject may hold.
 const SUBJECT_SHARE: usize = 16;
 
@@ -37,6 +35,7 @@ pub(crate) struct Turns {
     operations: Arc<Gate>,
     sign_ins: Arc<Gate>,
     numbers: AtOnce,
+    writes: usize,
     bytes: usize,
 }
 
@@ -71,7 +70,7 @@ impl Turns {
         let operations = Bounds {
             at_once,
             numbers,
-            subject_writes: SUBJECT_WRITES,
+            subject_writes: limits.mutations_at_once,
             first_reads: connections.saturating_mul(READS_A_CONNECTION),
             further_reads: connections,
             bytes,
@@ -86,7 +85,13 @@ impl Turns {
             subject_bytes: usize::MAX,
             ..operations.clone()
         };
-        Self { operations: Gate::new(operations), sign_ins: Gate::new(sign_ins), numbers, bytes }
+        Self {
+            operations: Gate::new(operations),
+            sign_ins: Gate::new(sign_ins),
+            numbers,
+            writes: limits.mutations_at_once,
+            bytes,
+        }
     }
 
     /// The pacer of a new operation, which holds no turn yet.
@@ -121,8 +126,9 @@ impl Turns {
             }
             Cause::OwnWrites => {
                 let message = format!(
-                    "At most {SUBJECT_WRITES} mutations of one caller execute at the same time. Send the request again when \
-                     one has ended."
+                    "At most {} mutations of one caller execute at the same time (limits.mutations_at_once). Send the \
+                     request again when one has ended.",
+                    self.writes
                 );
                 Refusal::rate_limited(message, RETRY)
             }
@@ -202,7 +208,9 @@ impl Pacer {
         }
         self.release();
         let output = commit.await;
-        self.take().await;
+        // The events are recorded, so their answer does not wait behind other operations of the service.
+        let Paced { turns, subject, access, .. } = &*self.shared;
+        self.hold(turns.operations.resume(subject, *access));
         output
     }
 

@@ -14,6 +14,8 @@ pub struct Limits {
     pub anonymous_body_bytes: usize,
     /// Bytes of HTTP bodies held at once, in all.
     pub body_bytes_in_flight: usize,
+    /// JSON values of an HTTP body.
+    pub body_values: usize,
     /// Bytes of a document's text. Values belong into variables, which the body's limit covers.
     pub query_bytes: usize,
     /// Brackets of any kind open at once in a document.
@@ -32,7 +34,7 @@ pub struct Limits {
     pub operations: usize,
     /// Fields inside fields.
     pub depth: usize,
-    /// The cost of an operation: one a field, and a list's size times what is asked of each row.
+    /// The cost of an operation in units, by the table of prices of its fields.
     pub complexity: usize,
     /// Units of cost that a person may cause per minute, and an address that sends no valid token; 0 turns it off.
     pub cost_per_minute: u64,
@@ -62,6 +64,8 @@ pub struct Limits {
     pub operations_at_once_service: usize,
     /// The same for all clients without a token at one address.
     pub operations_at_once_address: usize,
+    /// Mutations of one caller that execute at the same time; events that are recorded do not count.
+    pub mutations_at_once: usize,
     /// Bytes of answers that clients have not taken yet, in all. One caller may hold a sixteenth.
     pub answer_bytes_in_flight: usize,
     /// Connections open in all.
@@ -100,6 +104,7 @@ impl Default for Limits {
             body_bytes: 2 * 1024 * 1024,
             anonymous_body_bytes: 64 * 1024,
             body_bytes_in_flight: 64 * 1024 * 1024,
+            body_values: 50_000,
             query_bytes: 16 * 1024,
             nesting: 50,
             tokens: 5_000,
@@ -124,6 +129,7 @@ impl Default for Limits {
             operations_at_once_admin: 8,
             operations_at_once_service: 64,
             operations_at_once_address: 32,
+            mutations_at_once: 3,
             answer_bytes_in_flight: 256 * 1024 * 1024,
             connections: 10_000,
             connections_per_address: 2_500,

@@ -259,6 +259,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     number!("limits.body_bytes", limits.body_bytes, 1_024..=67_108_864),
     number!("limits.anonymous_body_bytes", limits.anonymous_body_bytes, 1_024..=67_108_864),
     number!("limits.body_bytes_in_flight", limits.body_bytes_in_flight, 1_048_576..=1_073_741_824),
+    number!("limits.body_values", limits.body_values, 1_000..=10_000_000),
     number!("limits.query_bytes", limits.query_bytes, 256..=1_048_576),
     // Deeper nesting than this can exhaust the parser's stack.
     number!("limits.nesting", limits.nesting, 5..=100),
@@ -285,6 +286,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     number!("limits.operations_at_once_admin", limits.operations_at_once_admin, 1..=10_000),
     number!("limits.operations_at_once_service", limits.operations_at_once_service, 1..=10_000),
     number!("limits.operations_at_once_address", limits.operations_at_once_address, 1..=10_000),
+    number!("limits.mutations_at_once", limits.mutations_at_once, 1..=1_000),
     number!("limits.answer_bytes_in_flight", limits.answer_bytes_in_flight, 1_048_576..=2_147_483_647),
     number!("limits.connections", limits.connections, 1..=1_000_000),
     number!("limits.connections_per_address", limits.connections_per_address, 1..=1_000_000),

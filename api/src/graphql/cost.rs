@@ -69,16 +69,54 @@ pub(crate) fn of(
     variables: &Variables,
     is_teacher: bool,
 ) -> Cost {
-    let root = match operation.ty {
-        OperationType::Query => "Query",
-        OperationType::Mutation => "Mutation",
-        OperationType::Subscription => "Subscription",
-    };
+    let root = root(operation);
     let bill = Bill { document, operation, variables, is_teacher };
     let selection = &operation.selection_set.node;
     let units = bill.selection(root, selection, Page::ONE);
     let recording = if operation.ty == OperationType::Mutation { bill.recording(root, selection) } else { 0 };
     Cost { units, recording }
+}
+
+/// Where most of the cost comes from, as a path of answer keys such as `courses.nodes.students`: at each level the
+/// field that costs at least half of it. Empty where no field does.
+pub(crate) fn most_of(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    variables: &Variables,
+    is_teacher: bool,
+) -> String {
+    let bill = Bill { document, operation, variables, is_teacher };
+    let mut path: Vec<&str> = Vec::new();
+    let (mut parent, mut selection, mut page) = (root(operation), &operation.selection_set.node, Page::ONE);
+    loop {
+        let mut fields = Vec::new();
+        bill.add_fields(parent, selection, &mut fields);
+        let priced = fields.into_iter().map(|(on, field)| (bill.field(on, field, page), on, field));
+        let (mut whole, mut most) = (0_u64, None);
+        for one in priced {
+            whole = whole.saturating_add(one.0);
+            most = most.filter(|most: &(u64, &str, &Field)| most.0 >= one.0).or(Some(one));
+        }
+        let Some((units, on, field)) = most.filter(|(units, ..)| units.saturating_mul(2) >= whole) else {
+            break;
+        };
+        if units <= 1 {
+            break;
+        }
+        path.push(field.response_key().node.as_str());
+        let name = field.name.node.as_str();
+        let price = price::of(on, name).to(is_teacher);
+        (parent, selection, page) = (type_of(on, name), &field.selection_set.node, bill.page(field, price));
+    }
+    path.join(".")
+}
+
+fn root(operation: &OperationDefinition) -> &'static str {
+    match operation.ty {
+        OperationType::Query => "Query",
+        OperationType::Mutation => "Mutation",
+        OperationType::Subscription => "Subscription",
+    }
 }
 
 /// The page that a selection belongs to.
@@ -88,11 +126,13 @@ struct Page {
     rows: u64,
     /// The price of its `totalCount`; 0 stands for the price in the table.
     count: u64,
+    /// What each of its fields that has a price costs more.
+    more: u64,
 }
 
 impl Page {
     /// A selection that is no page.
-    const ONE: Self = Self { rows: 1, count: 0 };
+    const ONE: Self = Self { rows: 1, count: 0, more: 0 };
 }
 
 /// What the computation looks at.
@@ -103,49 +143,72 @@ struct Bill<'a> {
     is_teacher: bool,
 }
 
-impl Bill<'_> {
-    /// A selection on a type, which may be a page.
-    fn selection(&self, parent: &str, selection: &SelectionSet, page: Page) -> u64 {
-        let mut units: u64 = 0;
+impl<'a> Bill<'a> {
+    /// The fields of a selection, those of its fragments included, each with the type that it is a field of.
+    fn add_fields(
+        &self,
+        parent: &'a str,
+        selection: &'a SelectionSet,
+        fields: &mut Vec<(&'a str, &'a Field)>,
+    ) {
         for item in &selection.items {
-            units = units.saturating_add(match &item.node {
-                Selection::Field(field) => self.field(parent, &field.node, page),
+            match &item.node {
+                Selection::Field(field) => fields.push((parent, &field.node)),
                 Selection::InlineFragment(fragment) => {
                     let on = fragment.node.type_condition.as_ref().map_or(parent, |on| &on.node.on.node);
-                    self.selection(on, &fragment.node.selection_set.node, page)
+                    self.add_fields(on, &fragment.node.selection_set.node, fields);
                 }
-                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node, page),
-            });
+                // Validation names a fragment that does not exist.
+                Selection::FragmentSpread(spread) => {
+                    if let Some(fragment) = self.document.fragments.get(&spread.node.fragment_name.node) {
+                        let on = &fragment.node.type_condition.node.on.node;
+                        self.add_fields(on, &fragment.node.selection_set.node, fields);
+                    }
+                }
+            }
         }
-        units
     }
 
-    fn fragment(&self, name: &Name, page: Page) -> u64 {
-        // Validation names a fragment that does not exist.
-        let Some(fragment) = self.document.fragments.get(name) else { return 0 };
-        let on = &fragment.node.type_condition.node.on.node;
-        self.selection(on, &fragment.node.selection_set.node, page)
+    /// The page that a field answers; one row if it is none.
+    fn page(&self, field: &Field, price: Price) -> Page {
+        let rows = match price.rows {
+            Rows::Page { usual, most } => self.asked(field, usual, most),
+            _ => 1,
+        };
+        Page { rows, count: price.count, more: self.surcharge(field, price.below) }
     }
 
-    fn field(&self, parent: &str, field: &Field, page: Page) -> u64 {
+    /// What an argument costs, if it is given.
+    fn surcharge(&self, field: &Field, price: Option<(&'static str, u64)>) -> u64 {
+        price.filter(|(argument, _)| self.is_given(field, argument)).map_or(0, |(_, more)| more)
+    }
+
+    /// A selection on a type, which may be a page.
+    fn selection(&self, parent: &'a str, selection: &'a SelectionSet, page: Page) -> u64 {
+        let mut fields = Vec::new();
+        self.add_fields(parent, selection, &mut fields);
+        fields.into_iter().map(|(on, field)| self.field(on, field, page)).fold(0, u64::saturating_add)
+    }
+
+    fn field(&self, parent: &'a str, field: &'a Field, page: Page) -> u64 {
         let name = field.name.node.as_str();
-        let Price { base, with, count: of_count, rows: of, .. } = price::of(parent, name).to(self.is_teacher);
+        let price = price::of(parent, name).to(self.is_teacher);
+        let Price { base, with, rows: of, .. } = price;
         if name == "totalCount" && page.count > 0 {
             return page.count.saturating_add(1);
         }
-        let more = with.filter(|(argument, _)| self.is_given(field, argument)).map_or(0, |(_, more)| more);
+        let more: u64 = with.iter().map(|one| self.surcharge(field, Some(*one))).sum();
+        let more = more.saturating_add(if base > 0 { page.more } else { 0 });
         let kind = type_of(parent, name);
         let selected = &field.selection_set.node;
         let rows_cost = match of {
-            Rows::One => self.selection(kind, selected, Page::ONE).saturating_add(1),
+            Rows::One | Rows::Page { .. } => {
+                self.selection(kind, selected, self.page(field, price)).saturating_add(1)
+            }
             Rows::AtMost(most) => self.rows(kind, selected, most),
             Rows::First { usual, most } => {
                 let count = self.asked(field, usual, most);
                 self.rows(kind, selected, count)
-            }
-            Rows::Page { usual, most } => {
-                let count = self.asked(field, usual, most);
-                self.selection(kind, selected, Page { rows: count, count: of_count }).saturating_add(1)
             }
             Rows::OfPage => self.rows(kind, selected, page.rows),
             Rows::Sent { list, each } => {
@@ -160,7 +223,7 @@ impl Bill<'_> {
     }
 
     /// Rows that each cost what is selected of them, and at least 1.
-    fn rows(&self, kind: &str, selected: &SelectionSet, count: u64) -> u64 {
+    fn rows(&self, kind: &'a str, selected: &'a SelectionSet, count: u64) -> u64 {
         self.selection(kind, selected, Page::ONE).max(1).saturating_mul(count)
     }
 
@@ -213,7 +276,7 @@ impl Bill<'_> {
     }
 
     /// The cost of the fields below this selection that record events and select nothing expensive.
-    fn recording(&self, parent: &str, selection: &SelectionSet) -> u64 {
+    fn recording(&self, parent: &'a str, selection: &'a SelectionSet) -> u64 {
         let mut units: u64 = 0;
         for item in &selection.items {
             // Fragments at the root of a mutation are rare, and are charged.

@@ -69,8 +69,12 @@ pub(crate) fn admit(
     let cost = cost::of(&document, operation, variables, is_teacher);
     let most = u64::try_from(limits.complexity).unwrap_or(u64::MAX);
     if cost.units > most {
+        let of = match cost::most_of(&document, operation, variables, is_teacher) {
+            path if path.is_empty() => String::new(),
+            path => format!(" Most of it is for `{path}`."),
+        };
         let message = format!(
-            "The operation costs {} units, more than {most} (limits.complexity). Ask for fewer rows, lists or counts.",
+            "The operation costs {} units, more than {most} (limits.complexity). Ask for fewer rows, lists or counts.{of}",
             cost.units
         );
         return Err(too_complex(message).into());

@@ -23,10 +23,14 @@ const FULL_COUNT: u64 = 100;
 const HOLDERS: u64 = 20;
 /// A search for a text in every name: up to 5 ms.
 const SEARCH: u64 = 100;
+/// A search for people of one role: up to 40 ms, where few of all names have it.
+const ROLE: u64 = 800;
+/// How many students of a course are in a teacher's reach, where another teaches the course: up to 2 ms.
+const STUDENTS_COUNT: u64 = 40;
 /// Reads a page of certificates within a teacher's reach: up to 10 ms.
 const CERTIFICATES: u64 = 200;
-/// A board by achievement counts awards where a board by XP reads a number: up to 40 ms for a page and a count.
-const AWARD_BOARD: u64 = 600;
+/// A board by achievement counts awards where a board by XP reads a number: up to 40 ms for each of its fields.
+const AWARD_BOARD: u64 = 800;
 /// The progress of one person in every achievement of the catalogue.
 const PROGRESS: u64 = 20;
 /// What one person holds, counted by category and rank.
@@ -72,10 +76,12 @@ pub(crate) const MOST_CATALOG: i32 = 500;
 pub(super) struct Price {
     /// What the field itself costs beside its rows.
     pub(super) base: u64,
-    /// An argument that costs this much more if it is given.
-    pub(super) with: Option<(&'static str, u64)>,
+    /// Arguments that each cost this much more if they are given.
+    pub(super) with: &'static [(&'static str, u64)],
     /// What `totalCount` of its page costs, where that depends on the list. 0: the price of the field `totalCount`.
     pub(super) count: u64,
+    /// An argument that makes each of its fields that has a price cost this much more.
+    pub(super) below: Option<(&'static str, u64)>,
     /// What it costs a teacher, whose reach may be thousands of students: this much more, and this for `totalCount`.
     pub(super) for_teacher: Option<(u64, u64)>,
     /// How many rows it has.
@@ -124,11 +130,15 @@ impl Price {
     }
 
     const fn rows(base: u64, rows: Rows) -> Self {
-        Self { base, with: None, count: 0, for_teacher: None, rows }
+        Self { base, with: &[], count: 0, below: None, for_teacher: None, rows }
     }
 
-    const fn with(self, argument: &'static str, more: u64) -> Self {
-        Self { with: Some((argument, more)), ..self }
+    const fn with(self, arguments: &'static [(&'static str, u64)]) -> Self {
+        Self { with: arguments, ..self }
+    }
+
+    const fn below(self, argument: &'static str, more: u64) -> Self {
+        Self { below: Some((argument, more)), ..self }
     }
 
     const fn for_teacher(self, more: u64, count: u64) -> Self {
@@ -159,7 +169,9 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
 
         ("Query", "people") => {
             // With the count of all people.
-            Price::rows(FULL_COUNT, PAGE).with("search", SEARCH).for_teacher(PEOPLE, PEOPLE_COUNT)
+            Price::rows(FULL_COUNT, PAGE)
+                .with(&[("search", SEARCH), ("role", ROLE)])
+                .for_teacher(PEOPLE, PEOPLE_COUNT)
         }
         ("Query", "certificates") => Price::rows(STATEMENT, PAGE).for_teacher(CERTIFICATES, PEOPLE_COUNT),
         ("Query", "courses" | "comments" | "earned" | "auditLog") => Price::rows(STATEMENT, PAGE),
@@ -168,11 +180,11 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
         ("Query", "catalog") => {
             Price::rows(STATEMENT, Rows::Page { usual: USUAL_CATALOG, most: MOST_CATALOG })
         }
-        ("Query", "leaderboard") => Price::base(0).with("achievement", AWARD_BOARD),
+        ("Query", "leaderboard") => Price::base(0).below("achievement", AWARD_BOARD),
         ("Query", "me" | "node" | "user" | "certificate" | "feedCursor") => Price::base(STATEMENT),
 
         ("User", "earned") => Price::rows(SHARE, PAGE),
-        ("Course", "students") => Price::rows(STUDENTS, PAGE),
+        ("Course", "students") => Price::rows(STUDENTS, PAGE).for_teacher(0, STUDENTS_COUNT),
         ("User" | "Query", "summary") => Price::base(SUMMARY),
         ("User", "inProgress") => Price::rows(PROGRESS, LIST),
         ("User", "children") => Price::rows(SHARE, LIST),

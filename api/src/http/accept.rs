@@ -30,8 +30,9 @@ use super::{Site, router};
 use crate::app::App;
 use crate::config::Limits;
 
-/// The head of a request, address and headers together, is at most this long.
-const HEAD_BYTES: usize = 128 * 1024;
+/// The head of a request, address and headers together, is at most this long. Each connection may hold as much. A
+/// document of the usual `limits.query_bytes` fits into the address of a GET, where a sign takes up to three bytes.
+const HEAD_BYTES: usize = 64 * 1024;
 /// The part of `limits.shutdown_seconds` that follows the end of the last connection.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long the accept loop pauses when the process or the machine has no file handle left.

@@ -103,7 +103,7 @@ async fn execute<E: Executor>(
         let sender = Sender::of(claims.as_ref(), parts.extensions.get::<ClientAddress>().copied());
         let body = site.bodies.read(&parts, body, &sender, &site.limits).await?;
         // What was parsed takes as much memory as the body did: it counts until the answer is complete.
-        Params::from_body(&held.insert(body).bytes)
+        Params::from_body(&held.insert(body).bytes, site.limits.body_values)
     };
     let params = params.map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
     if let Some(held) = &mut held {

@@ -42,10 +42,11 @@ use tokio::sync::watch;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::app::App;
+use crate::budget::Subject;
 use crate::config::{Config, Limits};
 use body::Bodies;
+use quota::Quota;
 use request_id::{X_CLIENT_REQUEST_ID, X_REQUEST_ID};
-use socket::seats::Seats;
 
 /// What every handler may use.
 #[derive(Clone)]
@@ -57,7 +58,10 @@ struct Site<E> {
     /// Turns true once, when the server is told to stop.
     stopping: watch::Receiver<bool>,
     /// Who holds how many sockets.
-    seats: Arc<Seats>,
+    /// The sockets of each caller.
+    seats: Arc<Quota<Subject>>,
+    /// The memory of each caller's operations on sockets, in bytes.
+    operations: Arc<Quota<Subject>>,
     /// The memory that bodies take.
     bodies: Arc<Bodies>,
 }
@@ -66,7 +70,7 @@ impl<E: Executor> Site<E> {
     fn new(app: App, schema: E, stopping: watch::Receiver<bool>) -> Self {
         let limits = Arc::new(app.config.limits.clone());
         let bodies = Arc::new(Bodies::new(app.telemetry.clone()));
-        Self { app, schema, limits, stopping, seats: Arc::default(), bodies }
+        Self { app, schema, limits, stopping, seats: Arc::default(), operations: Arc::default(), bodies }
     }
 }
 

@@ -115,7 +115,8 @@ pub(super) fn prepare(
         // The library would answer null without an error.
         let message =
             "This server does not answer introspection. Use the file schema.graphql of its release.";
-        return Err(server_error(&Refusal::invalid(["query"], message)));
+        let refusal = Refusal::invalid(["query"], message);
+        return Err(server_error(&charge_bad_request(app, &subject).err().unwrap_or(refusal)));
     }
     let units = units(&admitted, &subject);
     app.costs.charge(&subject, units).map_err(|refusal| {

@@ -27,9 +27,14 @@ pub(super) struct Params {
     extensions: Option<BTreeMap<String, IgnoredAny>>,
 }
 
-/// JSON values that one body may have: a thousand events of fifty values each. A parsed value takes up to seventy times
-/// the memory of its text.
-const MOST_VALUES: usize = 50_000;
+/// Bytes that a parsed value takes, and a byte of a parsed document: estimates from the sizes of their types.
+const VALUE_BYTES: usize = 256;
+const DOCUMENT_BYTES: usize = 16;
+
+/// About how many bytes the parameters of this text take while their operation exists.
+pub(super) fn memory(text: &str) -> usize {
+    text.len() * DOCUMENT_BYTES + values(text.as_bytes()) * VALUE_BYTES
+}
 
 /// How many values a JSON text has below its root: a list or object of n values has n - 1 commas and one opening bracket.
 /// An empty one counts as one more.
@@ -48,19 +53,18 @@ fn values(json: &[u8]) -> usize {
 }
 
 impl Params {
-    /// From the body of a POST.
+    /// From the body of a POST with at most `most` JSON values: each takes far more memory than its text.
     ///
     /// # Errors
     /// `INVALID_INPUT` if it is not JSON, is a batch, or a parameter has the wrong type.
-    pub(super) fn from_body(body: &[u8]) -> Result<Self, Refusal> {
+    pub(super) fn from_body(body: &[u8], most: usize) -> Result<Self, Refusal> {
         let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
         if first == Some(&b'[') {
             return Err(wrong("Batches are not taken: send one request as one JSON object."));
         }
-        if values(body) > MOST_VALUES {
+        if values(body) > most {
             let message = format!(
-                "The body has more than {MOST_VALUES} JSON values, which take far more memory than their text. Send \
-                 fewer rows in one request."
+                "The body has more than {most} JSON values (limits.body_values). Send fewer rows in one request."
             );
             return Err(Refusal::new(Code::TooComplex, message));
         }
@@ -115,7 +119,7 @@ mod tests {
 
     #[track_caller]
     fn check(body: &str, expected: Result<&str, &str>) {
-        match (Params::from_body(body.as_bytes()), expected) {
+        match (Params::from_body(body.as_bytes(), 50_000), expected) {
             (Ok(params), Ok(query)) => assert_eq!(params.query, query),
             (Err(refusal), Err(part)) => {
                 assert!(refusal.message.contains(part), "{body}: {}", refusal.message)
@@ -164,7 +168,7 @@ mod tests {
     fn numbers_of_variables_keep_their_kind() {
         let body =
             br#"{"query":"","variables":{"a":9007199254740993,"b":1.5,"c":-1,"d":18446744073709551615}}"#;
-        let variables = Params::from_body(body).unwrap().take_variables();
+        let variables = Params::from_body(body, 10).unwrap().take_variables();
         let kept = serde_json::to_string(&variables).unwrap();
         assert_eq!(kept, r#"{"a":9007199254740993,"b":1.5,"c":-1,"d":18446744073709551615}"#);
     }

@@ -5,7 +5,6 @@ mod introduction;
 mod operations;
 mod protocol;
 mod queue;
-pub(super) mod seats;
 mod talk;
 mod task;
 #[cfg(test)]
@@ -121,11 +120,11 @@ async fn converse<E: Executor>(
         };
         let step = match happening {
             Happening::Heard(Some(Ok(message))) => talk.hear(message).await,
-            // The library names its errors only in words; everything but this one means that nobody is there.
+            // The library names its errors only in words.
             Happening::Heard(Some(Err(error))) if error.to_string().starts_with("Space limit exceeded") => {
                 Err(too_big(talk.most_bytes()))
             }
-            Happening::Heard(Some(Err(_))) => Err(End::Gone),
+            Happening::Heard(Some(Err(error))) => Err(broken(&error)),
             Happening::Heard(None) | Happening::WriterGone => Err(End::Gone),
             Happening::Done(Event::Introduced(introduced)) => talk.welcome(*introduced).await,
             Happening::Done(Event::Told(room, step)) => talk.tell(room, *step),
@@ -169,6 +168,22 @@ async fn converse<E: Executor>(
 
 fn too_big(most: usize) -> End {
     Close::new(Close::TOO_BIG, format!("A message is text of at most {most} bytes.")).into()
+}
+
+/// What follows from bytes that are no message: a client that still listens learns why. A connection that has ended
+/// without a close frame is named a protocol error, too.
+fn broken(error: &axum::Error) -> End {
+    let text = error.to_string();
+    if text.contains("without closing handshake") {
+        return End::Gone;
+    }
+    if text.starts_with("UTF-8 encoding error") {
+        return Close::new(Close::BAD_TEXT, "A message is text in UTF-8.").into();
+    }
+    if text.starts_with("WebSocket protocol error") {
+        return Close::new(Close::BAD_FRAME, "This is no valid WebSocket frame.").into();
+    }
+    End::Gone
 }
 
 /// A part of `JITTER`, different for every socket.

@@ -292,7 +292,7 @@ async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>,
         match stop {
             // All rows that do not fit are known now. More can follow only if somebody else took XP in between.
             Stop::Overflow(rows) if attempts < ATTEMPTS => refused.extend(rows),
-            Stop::Stale if attempts < ATTEMPTS => app.catalogue.refresh(&app.db).await?,
+            Stop::Stale if attempts < ATTEMPTS => app.catalogue.refresh(&app.db.apart()).await?,
             Stop::Moved | Stop::Store(store::Error::Collision(_)) if attempts < ATTEMPTS => {
                 tokio::time::sleep(jitter(attempts)).await;
             }

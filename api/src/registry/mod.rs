@@ -112,7 +112,7 @@ where
             Interrupted::Again if made == ATTEMPTS => return Err(crowded().into()),
             Interrupted::Again => made += 1,
         }
-        app.catalogue.refresh(&app.db).await?;
+        app.catalogue.refresh(&app.db.apart()).await?;
         tokio::time::sleep(pipeline::jitter(made)).await;
     }
 }
@@ -129,7 +129,7 @@ async fn begin(app: &App, beside: Beside) -> Result<(Txn, Arc<Published>), Failu
             return Ok((txn, published));
         }
         txn.rollback().await;
-        app.catalogue.refresh(&app.db).await?;
+        app.catalogue.refresh(&app.db.apart()).await?;
     }
     Err(store::Error::Busy.into())
 }

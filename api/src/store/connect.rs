@@ -222,8 +222,8 @@ impl Database {
         let texts: &[&str] = match self.dialect() {
             // As much as a batch needs: a single page can fit into the log of a disk that is full.
             Dialect::Sqlite => &[
-                "CREATE TABLE IF NOT EXISTS probe_of_writing (bytes blob);
-                 INSERT INTO probe_of_writing VALUES (zeroblob(262144))",
+                "CREATE TABLE IF NOT EXISTS probe_of_writing (id integer PRIMARY KEY, bytes blob);
+                 INSERT OR REPLACE INTO probe_of_writing VALUES (1, zeroblob(262144))",
                 "DROP TABLE probe_of_writing",
             ],
             Dialect::Postgres => &["UPDATE feed_counter SET position = position WHERE id = 1"],

@@ -326,7 +326,7 @@ pub(crate) async fn count_students(
         .column_as(Column::StudentId.count(), "students")
         .filter(Column::EndedAt.is_null())
         .filter(Column::CourseId.is_in(courses.iter().copied()))
-        .filter(in_reach(reach, Lookup::WholeSet))
+        .filter(in_reach(reach, Lookup::EachRow))
         .group_by(Column::CourseId);
     let rows: Vec<(Uuid, i64)> = query.into_tuple().all(db.connection()).await?;
     Ok(rows.into_iter().collect())

@@ -50,12 +50,11 @@ impl Error {
             // Serialization failure, deadlock, lock not available; SQLite's busy and locked.
             Some("40001" | "40P01" | "55P03" | "5" | "6") => Self::Collision(error),
             // Statement timeout, shutdown, idle for too long, too many connections; disk full, disk broken, read-only after a
-            // failover; SQLite's read-only, I/O error, full disk and file that cannot be opened.
-            // No such database or user, or a wrong password, while connecting.
-            Some("3D000" | "28000" | "28P01") => Self::Unavailable(error),
+            // failover; no such database or user, or a wrong password; SQLite's read-only, I/O error, full disk and file
+            // that cannot be opened.
             Some(
                 "57014" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53300" | "53100" | "58030"
-                | "25006" | "8" | "10" | "13" | "14",
+                | "25006" | "3D000" | "28000" | "28P01" | "8" | "10" | "13" | "14",
             ) => Self::Unavailable(error),
             Some(_) => Self::Broken(error),
             None if is_connection(&error) => Self::Unavailable(error),
@@ -154,11 +153,13 @@ mod tests {
         for (codes, expected) in [
             // PostgreSQL: serialization, deadlock, lock; SQLite: busy, locked, and their extended codes.
             (&["40001", "40P01", "55P03", "5", "6", "261", "262", "517", "773"][..], "collision"),
-            // PostgreSQL: timeout, shutdown, idle for too long, connections, full disk, broken disk, read-only.
+            // PostgreSQL: timeout, shutdown, idle for too long, connections, full disk, broken disk, read-only;
+            // no such database, no such user, wrong password.
             (
                 &["57014", "57P01", "57P02", "57P03", "57P05", "25P03", "53300", "53100", "58030", "25006"],
                 "unavailable",
             ),
+            (&["3D000", "28000", "28P01"], "unavailable"),
             // SQLite: read-only, I/O (also while writing and syncing), full, not to be opened.
             (&["8", "1032", "10", "778", "1034", "13", "14", "270", "526"], "unavailable"),
             // Constraints of both, syntax; and SQLSTATEs whose digits would be SQLite's busy, were they one's.

@@ -53,6 +53,10 @@ fn is_hidden(letters: &[char], at: usize, kind: Kind) -> bool {
         _ if letter.is_ascii() => false,
         '\u{200e}' | '\u{200f}' | '\u{61c}' => kind == Kind::Name,
         '\u{200c}' | '\u{200d}' => !joins(letters, at),
+        // A digit in a key, such as 1\u{fe0f}\u{20e3}.
+        '\u{fe0f}' if letters.get(at + 1) == Some(&'\u{20e3}') => {
+            !before.is_some_and(|before| matches!(before, '0'..='9' | '#' | '*'))
+        }
         _ if is_selector(letter) => !before.is_some_and(|before| selects(letter, before)),
         _ if is_blank_symbol(letter) => kind == Kind::Name,
         // Programs that support annotations hide these; others show them.
@@ -88,7 +92,7 @@ fn joins(letters: &[char], at: usize) -> bool {
     match after {
         Some(after) if ends_emoji => pictures.contains(after),
         Some(after) => !is_joiner(after) && is_cursive(before) && is_cursive(after),
-        None => is_cursive(before),
+        None => letters.get(at) == Some(&'\u{200d}') && is_cursive(before),
     }
 }
 
@@ -113,7 +117,7 @@ fn is_selector(letter: char) -> bool {
 /// Mongolian letters. Behind any other character a selector changes nothing that a reader sees.
 fn selects(selector: char, of: char) -> bool {
     match selector {
-        '\u{fe0e}' | '\u{fe0f}' => CodePointSetData::new::<Emoji>().contains(of),
+        '\u{fe0e}' | '\u{fe0f}' => !of.is_ascii() && CodePointSetData::new::<Emoji>().contains(of),
         '\u{180b}'..='\u{180d}' | '\u{180f}' => matches!(of, '\u{1820}'..='\u{18aa}'),
         _ => {
             CodePointSetData::new::<Ideographic>().contains(of)
@@ -223,6 +227,10 @@ mod tests {
             ("Zoë\u{fe0f}", "Zoë"),
             ("И\u{fe0f}ван", "Иван"),
             ("O'\u{fe0f}Neill", "O'Neill"),
+            ("Class 1\u{fe0e}", "Class 1"),
+            ("Class 1\u{fe0f}", "Class 1"),
+            ("a\u{fe0f}\u{20e3}", "a\u{20e3}"),
+            ("\u{647}\u{200c}", "\u{647}"),
             ("Mm\u{300}\u{200c}", "Mm\u{300}"),
             ("Mm\u{300}\u{200d}\u{301}x", "Mm\u{300}\u{301}x"),
         ] {

@@ -63,7 +63,8 @@ async fn admitted(limit: usize) -> Vec<(&'static str, bool)> {
             let message = format!(
                 "The operation costs {LIMIT} units, more than {limit} (limits.complexity). Ask for fewer rows, lists or counts."
             );
-            assert_eq!(answer.body["errors"][0]["message"], message, "{document}");
+            let told = answer.body["errors"][0]["message"].as_str().unwrap();
+            assert!(told.starts_with(&message), "{document}: {told}");
         } else {
             answer.data();
         }

@@ -66,6 +66,9 @@ async fn a_subject_leaves_writers_to_others() {
     let write = now(&gate, "ada", Access::Writes);
     let mut second = Box::pin(gate.take(&ada, Access::Writes));
     assert!(second.as_mut().now_or_never().is_none(), "one write at once");
+    // What does not write does not wait behind it.
+    drop(now(&gate, "ada", Access::Records));
+    drop(now(&gate, "ada", Access::Reads));
     let other = now(&gate, "ben", Access::Writes);
     let patience = Duration::from_secs(2);
     let refused = gate.take_within(&ada, Access::Writes, patience).await.map(drop);
@@ -74,6 +77,23 @@ async fn a_subject_leaves_writers_to_others() {
     let second = second.await;
     let record = now(&gate, "ada", Access::Records);
     drop((second, other, record));
+    assert!(is_empty(&gate));
+}
+
+#[tokio::test]
+async fn recording_waits_neither_for_reads_nor_after_its_commit() {
+    let (gate, ada) = (gate(), subject("ada"));
+    let readers = ["ben", "cat", "dan"].map(|name| now(&gate, name, Access::Reads));
+    let mut read = Box::pin(gate.take(&ada, Access::Reads));
+    assert!(read.as_mut().now_or_never().is_none());
+    let records = [now(&gate, "ada", Access::Records), now(&gate, "ada", Access::Records)];
+    waits(&gate, "ada", Access::Records);
+    // Its events are recorded: it is answered beside the two.
+    let committed = gate.resume(&ada, Access::Records);
+    drop(records);
+    waits(&gate, "ada", Access::Reads);
+    drop((committed, readers));
+    drop(read.await);
     assert!(is_empty(&gate));
 }
 
@@ -108,7 +128,7 @@ async fn an_operation_that_no_longer_waits_leaves_the_line() {
     for _ in 0..1_000 {
         waits(&gate, "ada", Access::Reads);
     }
-    assert_eq!(gate.lock().lines[&subject("ada")].waiting.len(), 0);
+    assert_eq!(gate.lock().lines[&subject("ada")].reads.len(), 0);
     let ada = subject("ada");
     let mut granted = Box::pin(gate.take(&ada, Access::Reads));
     assert!(granted.as_mut().now_or_never().is_none());

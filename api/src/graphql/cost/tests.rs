@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Cost, price};
 use crate::config::Limits;
-use crate::graphql::guard::admit;
+use crate::graphql::guard::{Rejection, admit};
 use crate::graphql::price::{MOST_CATALOG, Rows};
 
 fn cost(document: &str, variables: Value) -> Cost {
@@ -158,13 +158,16 @@ fn what_searches_counts_or_writes_costs_more() {
         3 + 101 + 1 + 2 * (20 + 3 + 1),
     );
     check("{ people(first: 1, search: \"a\") { nodes { id } } }", json!({}), 100 + 100 + 1 + 1);
+    check("{ people(first: 1, search: \"a\", role: ADMIN) { nodes { id } } }", json!({}), 100 + 900 + 1 + 1);
     check(
         "query($s: String) { people(first: 1, search: $s) { nodes { id } } }",
         json!({"s": null}),
         100 + 1 + 1,
     );
     check("{ leaderboard { totalCount } }", json!({}), 1 + 101);
-    check("{ leaderboard(achievement: \"a\") { standing { rank } } }", json!({}), 600 + 1 + 101 + 1);
+    check("{ leaderboard(achievement: \"a\") { standing { rank } } }", json!({}), 1 + (101 + 800) + 1);
+    let both = "{ leaderboard(achievement: \"a\") { metric totalCount a: standings { nodes { rank } } } }";
+    check(both, json!({}), 1 + 1 + (101 + 800) + (101 + 800) + 20);
     check("mutation { exportPerson(input: {userId: \"\"}) { export } }", json!({}), 1_000 + 1 + 1);
     check("mutation { erasePerson(input: {userId: \"\"}) { userErrors { code } } }", json!({}), 200 + 1 + 5);
     check("{ certificates(first: 10) { nodes { additionalMetadata } } }", json!({}), 3 + 1 + 10 * 41);
@@ -182,7 +185,7 @@ fn lists_and_counts_within_a_reach_cost_teachers_more() {
         ("{ people(first: 1) { a: totalCount b: totalCount } }", 100 + 6 + 1, 400 + 4_002 + 1),
         ("{ certificates(first: 10) { totalCount } }", 3 + 101 + 1, 203 + 2_001 + 1),
         ("{ courses(first: 1) { totalCount } }", 3 + 101 + 1, 3 + 101 + 1),
-        ("{ courses(first: 1) { nodes { students(first: 1) { totalCount } } } }", 4 + 24, 4 + 24),
+        ("{ courses(first: 1) { nodes { students(first: 1) { totalCount } } } }", 4 + 24, 4 + 62),
     ] {
         assert_eq!((cost(document, false), cost(document, true)), (other, teacher), "{document}");
     }
@@ -228,6 +231,32 @@ fn a_front_ends_pages_stay_within_the_limit() {
         tier rarity xpBonus badgeUrl requirement awardedBy secret earnedCount } } } }";
     let units = cost(catalog, json!({})).units;
     assert!(units <= 10_000, "{units}");
+}
+
+#[test]
+fn a_refusal_names_the_field_that_costs_most() {
+    let told = |document: &str| {
+        let limits = Limits { complexity: 100, ..Limits::default() };
+        match admit(document, None, &Variables::default(), false, &limits).map(|_| ()) {
+            Err(Rejection::Refused(refusal)) => refusal.message,
+            other => panic!("{document}: {other:?}"),
+        }
+    };
+    let limit = |units: u64, of: &str| {
+        format!(
+            "The operation costs {units} units, more than 100 (limits.complexity). Ask for fewer rows, lists or counts.{of}"
+        )
+    };
+    // A statement, the page, and for each of its rows the list of lessons with 100 rows of 2 fields and itself.
+    let courses = 3 + 1 + 10 * (1 + 100 * 2);
+    for document in [
+        "{ me { id } taught: courses(first: 10) { nodes { lessons { id title } } } }",
+        "{ me { id } ...all } fragment all on Query { taught: courses(first: 10) { nodes { ... { lessons { id title } } } } }",
+    ] {
+        let of = " Most of it is for `taught.nodes.lessons`.";
+        assert_eq!(told(document), limit(3 + 1 + 1 + courses, of), "{document}");
+    }
+    assert_eq!(told(&format!("{{ {} }}", "__typename ".repeat(101))), limit(101, ""));
 }
 
 #[test]

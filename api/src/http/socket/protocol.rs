@@ -112,6 +112,10 @@ pub(super) struct Close {
 }
 
 impl Close {
+    /// Bytes that are no frame.
+    pub(super) const BAD_FRAME: u16 = 1002;
+    /// A text that is not UTF-8.
+    pub(super) const BAD_TEXT: u16 = 1007;
     /// A message is too long, or no message at all.
     pub(super) const TOO_BIG: u16 = 1009;
     /// The server stops; another one, or the next start, takes over.

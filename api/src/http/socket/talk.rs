@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::{Executor, ServerError};
-use axum::extract::ws::Message;
+use async_graphql::Executor;
+use axum::extract::ws::{Message, Utf8Bytes};
 use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -14,7 +14,6 @@ use super::introduction::{Introduction, introduce};
 use super::operations::{Name, Operations, Step as Told};
 use super::protocol::{self, Close, Heard};
 use super::queue::{Queue, Room};
-use super::seats::Seat;
 use super::task::Task;
 use super::too_big;
 use crate::budget::Subject;
@@ -22,7 +21,10 @@ use crate::graphql::context::Caller;
 use crate::graphql::denials::turned_away;
 use crate::http::Site;
 use crate::http::answer::{dress, explain, server_error};
-use crate::http::params::Params;
+use crate::http::body::CLIENT_PART;
+use crate::http::operation::charge_bad_request;
+use crate::http::params::{self, Params};
+use crate::http::quota::Share;
 use crate::id;
 use crate::refusal::{Code, Failure, Refusal};
 
@@ -43,8 +45,11 @@ impl From<Close> for End {
 
 type Step = Result<(), End>;
 
-/// Operations that a client may send before `connection_ack`.
+/// Operations that a client may send before `connection_ack`; all of them together are as long as one message.
 const EARLY: usize = 16;
+
+/// When a client should try again whose operations take too much memory.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Pings and pongs that a client may send in the span below.
 const MOST_CONTROLS: u32 = 100;
@@ -70,8 +75,9 @@ pub(super) struct Talk<E> {
     operations: Operations,
     /// The look-up for a `connection_init` that has not been answered yet.
     introducing: JoinSet<Result<Introduction, Failure>>,
-    /// Operations that came behind that `connection_init`, in order: they start once it is answered.
-    early: Vec<(String, Params)>,
+    /// Operations that came behind that `connection_init`, in order, each as its id and its message: they start once it
+    /// is answered.
+    early: Vec<(String, Utf8Bytes)>,
     client: Option<Client>,
     opened: Instant,
     heard: Instant,
@@ -83,7 +89,7 @@ pub(super) struct Talk<E> {
 /// A client that has introduced itself.
 struct Client {
     introduction: Arc<Introduction>,
-    _seat: Seat,
+    _seat: Share<Subject>,
 }
 
 impl<E: Executor> Talk<E> {
@@ -128,7 +134,7 @@ impl<E: Executor> Talk<E> {
             Heard::ConnectionInit { payload } => self.introduce(&payload.unwrap_or_default()),
             Heard::Ping { payload } => self.say(protocol::pong(payload)).await,
             Heard::Pong { .. } => Ok(()),
-            Heard::Subscribe { id, payload } => self.start(&id, payload).await,
+            Heard::Subscribe { id, payload } => self.start(&id, payload, text).await,
             Heard::Complete { id } => {
                 self.early.retain(|(early, _)| *early != id);
                 self.operations.stop(&id);
@@ -231,26 +237,30 @@ impl<E: Executor> Talk<E> {
         // Clients without a token and without a known address are not one client.
         let is_known = introduction.subject != Subject::Unnamed;
         let most = if is_known { self.site.limits.sockets_per_user } else { usize::MAX };
-        let Some(seat) = self.site.seats.take(introduction.subject.clone(), most) else {
+        let Some(seat) = self.site.seats.one(introduction.subject.clone(), most) else {
             let reason =
                 format!("At most {most} sockets at once (limits.sockets_per_user). Close one first.");
             return Err(Close::new(Close::LATER, reason).into());
         };
         self.client = Some(Client { introduction: Arc::new(introduction), _seat: seat });
         self.say(protocol::acknowledge()).await?;
-        for (id, params) in std::mem::take(&mut self.early) {
-            self.start(&id, params).await?;
+        for (_, message) in std::mem::take(&mut self.early) {
+            if let Heard::Subscribe { id, payload } = protocol::hear(&message)? {
+                self.start(&id, payload, message).await?;
+            }
         }
         Ok(())
     }
 
-    async fn start(&mut self, id: &str, params: Params) -> Step {
+    async fn start(&mut self, id: &str, params: Params, message: Utf8Bytes) -> Step {
         let Some(client) = &self.client else {
-            if !self.introducing.is_empty() && self.early.len() < EARLY {
+            let bytes = self.early.iter().map(|(_, message)| message.len()).sum::<usize>() + message.len();
+            let has_room = self.early.len() < EARLY && bytes <= self.most_bytes();
+            if !self.introducing.is_empty() && has_room {
                 if self.early.iter().any(|(early, _)| early == id) {
                     return Err(in_use(id));
                 }
-                self.early.push((id.to_owned(), params));
+                self.early.push((id.to_owned(), message));
                 return Ok(());
             }
             return Err(Close::new(Close::UNAUTHORIZED, "Unauthorized").into());
@@ -268,20 +278,32 @@ impl<E: Executor> Talk<E> {
                 "{most} operations already run on this socket (limits.subscriptions_per_socket). Complete one first, \
                  or open another socket."
             );
-            return self.refuse(&name, server_error(&Refusal::new(Code::TooComplex, message))).await;
+            return self.refuse(&name, Refusal::new(Code::TooComplex, message)).await;
+        }
+        let most = self.site.limits.body_bytes_in_flight / CLIENT_PART;
+        let mut memory = self.site.operations.share(client.introduction.subject.clone());
+        if !memory.grow(params::memory(&message), most) {
+            let message = format!(
+                "Your operations on sockets take about {most} bytes, the limit for one client (a quarter of \
+                limits.body_bytes_in_flight). Complete one first."
+            );
+            return self.refuse(&name, Refusal::rate_limited(message, RETRY)).await;
         }
         let task = Task {
             app: self.site.app.clone(),
             schema: self.site.schema.clone(),
             introduction: Arc::clone(&client.introduction),
             params,
+            memory,
         };
         self.operations.start(name, task);
         Ok(())
     }
 
-    async fn refuse(&mut self, name: &Name, error: ServerError) -> Step {
-        let mut errors = vec![error];
+    async fn refuse(&mut self, name: &Name, refusal: Refusal) -> Step {
+        let subject = self.client.as_ref().map(|client| client.introduction.subject.clone());
+        let spent = subject.and_then(|subject| charge_bad_request(&self.site.app, &subject).err());
+        let mut errors = vec![server_error(&spent.unwrap_or(refusal))];
         dress(&mut errors, &name.request_id, &self.site.limits, &self.site.app.telemetry);
         self.say(protocol::error(&name.id, &errors)).await
     }

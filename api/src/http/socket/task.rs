@@ -17,6 +17,7 @@ use super::introduction::Introduction;
 use super::operations::{Name, Step};
 use super::protocol;
 use crate::app::App;
+use crate::budget::Subject;
 use crate::budget::turns::Pacer;
 use crate::config::Limits;
 use crate::graphql::context::Caller;
@@ -24,6 +25,7 @@ use crate::graphql::denials::turned_away;
 use crate::http::answer::{dress, is_request_error, server_error, too_long};
 use crate::http::operation::prepare;
 use crate::http::params::Params;
+use crate::http::quota::Share;
 use crate::refusal::{Code, Refusal};
 use crate::telemetry::Telemetry;
 
@@ -37,6 +39,8 @@ pub(super) struct Task<E> {
     pub(super) introduction: Arc<Introduction>,
     /// The operation as the client sent it.
     pub(super) params: Params,
+    /// The memory it takes, which counts for the client until the operation ends.
+    pub(super) memory: Share<Subject>,
 }
 
 /// The messages of one operation on their way to the socket's loop.
@@ -56,7 +60,7 @@ pub(super) struct Answers {
 impl<E: Executor> Task<E> {
     /// Runs the operation to its end.
     pub(super) async fn run(self, answers: &Answers) {
-        let Self { app, schema, introduction, params } = self;
+        let Self { app, schema, introduction, params, memory: _counted } = self;
         let actor = introduction.identity.actor.clone();
         let caller = Caller { actor, request_id: Arc::clone(&answers.name.request_id) };
         if let Err(refusal) = introduction.confirm(&app).await {

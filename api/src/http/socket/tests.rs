@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, pause};
 use tokio_tungstenite::tungstenite::Message;
@@ -118,6 +118,17 @@ async fn a_client_that_floods_the_socket_with_pings_is_closed() {
     assert_eq!(client.hear().await["payload"]["data"]["who"], "crm");
     client.socket.send(Message::Ping(Default::default())).await.unwrap();
     assert_eq!(client.close_code().await, 1013);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_message_are_closed_with_a_code() {
+    // A masked frame: of a reserved kind; of text that is not UTF-8.
+    let server = Server::new(Config::demo());
+    for (frame, code) in [([0x83, 0x80, 0, 0, 0, 0, 0], 1002), ([0x81, 0x81, 0, 0, 0, 0, 0xff], 1007)] {
+        let mut client = server.introduced("crm").await;
+        client.socket.get_mut().write_all(&frame).await.unwrap();
+        assert_eq!(client.close_code().await, code);
+    }
 }
 
 #[tokio::test]
@@ -331,6 +342,40 @@ async fn one_socket_runs_only_so_many_operations() {
     client.say(json!({ "type": "complete", "id": "a" })).await;
     client.ask("c", "subscription { count(to: 1) }").await;
     assert_eq!(client.hear().await["payload"]["data"]["count"], 1);
+}
+
+#[tokio::test]
+async fn the_operations_of_one_caller_on_sockets_take_only_so_much_memory() {
+    let ask = |id: &str| {
+        let variables = json!({ "x": vec![json!({ "": 0 }); 100] });
+        let payload = json!({ "query": "subscription { silence }", "variables": variables });
+        json!({ "type": "subscribe", "id": id, "payload": payload })
+    };
+    let mut config = Config::demo();
+    // Two of them fit into a quarter.
+    config.limits.body_bytes_in_flight = 4 * 2 * crate::http::params::memory(&ask("a").to_string());
+    let server = Server::new(config);
+    let (mut one, mut other) = (server.introduced("crm").await, server.introduced("crm").await);
+    one.say(ask("a")).await;
+    one.say(json!({ "type": "ping" })).await;
+    assert_eq!(one.hear().await, json!({ "type": "pong" }));
+    other.say(ask("b")).await;
+    other.say(ask("c")).await;
+    let error = other.hear().await;
+    assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("c")));
+    assert_eq!(error["payload"][0]["extensions"]["code"], "RATE_LIMITED");
+    let message = "Your operations on sockets take about";
+    assert!(error["payload"][0]["message"].as_str().unwrap().starts_with(message), "{error}");
+    let mut another = server.introduced("lms").await;
+    another.say(ask("a")).await;
+    another.ask("b", "{ hello }").await;
+    assert_eq!(another.hear().await["type"], "next");
+
+    one.say(json!({ "type": "complete", "id": "a" })).await;
+    one.say(json!({ "type": "ping" })).await;
+    assert_eq!(one.hear().await, json!({ "type": "pong" }));
+    other.ask("d", "{ hello }").await;
+    assert_eq!(other.hear().await["type"], "next");
 }
 
 #[tokio::test]
