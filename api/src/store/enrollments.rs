@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use entity::{comments, completions, courses, enrollments, lessons, people};
 use sea_orm::sea_query::{
-    Alias, Expr, ExprTrait, IntoColumnRef, OnConflict, Query, SelectStatement, WindowStatement,
+    Alias, ColumnRef, Expr, ExprTrait, IntoColumnRef, OnConflict, Query, SelectStatement, WindowStatement,
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, Iterable, Order,
@@ -141,32 +141,30 @@ fn on(reach: &Reach, lesson: Uuid) -> Condition {
     Condition::all().add(comments::Column::LessonId.in_subquery(within))
 }
 
-/// "The lesson is of a course that somebody within the reach teaches, or takes now."
+/// "The lesson is of a course that somebody within the reach teaches, or takes now." Looks only at people of that course.
 fn shared(reach: &Reach) -> Condition {
+    use {courses::Column as Course, enrollments::Column as Enrollment};
+    let of_lesson =
+        |course: ColumnRef| Expr::col(course).eq(Expr::col(lessons::Column::CourseId.as_column_ref()));
     let taught = Query::select()
-        .column(courses::Column::Id)
+        .expr(Expr::val(1))
         .from(courses::Entity)
-        .cond_where(super::scope::within(
-            reach,
-            &[Action::ReadComments],
-            courses::Column::TeacherId,
-            Lookup::EachRow,
-        ))
+        .and_where(of_lesson(Course::Id.into_column_ref()))
+        .cond_where(super::scope::within(reach, &[Action::ReadComments], Course::TeacherId, Lookup::EachRow))
         .to_owned();
     let taken = Query::select()
-        .column(enrollments::Column::CourseId)
+        .expr(Expr::val(1))
         .from(enrollments::Entity)
-        .and_where(enrollments::Column::EndedAt.is_null())
+        .and_where(of_lesson(Enrollment::CourseId.into_column_ref()))
+        .and_where(Expr::col(Enrollment::EndedAt.as_column_ref()).is_null())
         .cond_where(super::scope::within(
             reach,
             &[Action::ReadComments],
-            enrollments::Column::StudentId,
+            Enrollment::StudentId,
             Lookup::EachRow,
         ))
         .to_owned();
-    Condition::any()
-        .add(lessons::Column::CourseId.in_subquery(taught))
-        .add(lessons::Column::CourseId.in_subquery(taken))
+    Condition::any().add(Expr::exists(taught)).add(Expr::exists(taken))
 }
 
 /// Adds a comment.

@@ -1,5 +1,6 @@
 //! Conversations with the small schema, over a pipe and with the time in hand.
 
+mod limits;
 mod turns;
 
 use std::time::Duration;
@@ -105,19 +106,6 @@ impl Client {
 
 fn seconds_since(start: Instant) -> u64 {
     (Instant::now() - start).as_secs()
-}
-
-#[tokio::test]
-async fn a_client_that_floods_the_socket_with_pings_is_closed() {
-    let server = Server::new(Config::demo());
-    let mut client = server.introduced("crm").await;
-    for _ in 0..100 {
-        client.socket.send(Message::Ping(Default::default())).await.unwrap();
-    }
-    client.ask("a", "{ who }").await;
-    assert_eq!(client.hear().await["payload"]["data"]["who"], "crm");
-    client.socket.send(Message::Ping(Default::default())).await.unwrap();
-    assert_eq!(client.close_code().await, 1013);
 }
 
 #[tokio::test]
@@ -278,17 +266,6 @@ async fn a_client_that_answers_pings_stays_and_one_that_does_not_is_1013() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_is_1013_after_three_seconds() {
-    let server = Server::new(Config::demo());
-    let mut client = server.open_with(1_024, super::SUBPROTOCOL).await;
-    client.say(json!({ "type": "connection_init" })).await;
-    client.hear().await;
-    client.ask("a", "subscription { count(to: 1000000) }").await;
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    assert_eq!(client.close_code().await, 1013);
-}
-
-#[tokio::test]
 async fn a_server_that_stops_is_1012_within_two_seconds() {
     let server = Server::new(Config::demo());
     let mut clients = Vec::new();
@@ -301,81 +278,6 @@ async fn a_server_that_stops_is_1012_within_two_seconds() {
         assert_eq!(client.close_code().await, 1012);
     }
     assert!(seconds_since(start) <= 3, "{}", seconds_since(start));
-}
-
-#[tokio::test]
-async fn one_caller_holds_only_so_many_sockets() {
-    let mut config = Config::demo();
-    config.limits.sockets_per_user = 2;
-    let server = Server::new(config);
-    let (mut first, _second) = (server.introduced("crm").await, server.introduced("crm").await);
-    let third = async || {
-        let mut client = server.open().await;
-        let authorization = format!("Bearer {}", token(&server.app, "crm"));
-        client.say(json!({ "type": "connection_init", "payload": { "authorization": authorization } })).await;
-        client
-    };
-    assert_eq!(third().await.close_code().await, 1013);
-    let _other = server.introduced("lms").await;
-
-    first.socket.close(None).await.unwrap();
-    while first.socket.next().await.is_some() {}
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    assert_eq!(third().await.hear().await, json!({ "type": "connection_ack" }));
-}
-
-#[tokio::test]
-async fn one_socket_runs_only_so_many_operations() {
-    let mut config = Config::demo();
-    config.limits.subscriptions_per_socket = 2;
-    let server = Server::new(config);
-    let mut client = server.introduced("crm").await;
-    for id in ["a", "b", "c"] {
-        client.ask(id, "subscription { silence }").await;
-    }
-    let error = client.hear().await;
-    assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("c")));
-    assert_eq!(error["payload"][0]["extensions"]["code"], "TOO_COMPLEX");
-    let message = "2 operations already run on this socket (limits.subscriptions_per_socket). Complete one first, or \
-                   open another socket.";
-    assert_eq!(error["payload"][0]["message"], message);
-    client.say(json!({ "type": "complete", "id": "a" })).await;
-    client.ask("c", "subscription { count(to: 1) }").await;
-    assert_eq!(client.hear().await["payload"]["data"]["count"], 1);
-}
-
-#[tokio::test]
-async fn the_operations_of_one_caller_on_sockets_take_only_so_much_memory() {
-    let ask = |id: &str| {
-        let variables = json!({ "x": vec![json!({ "": 0 }); 100] });
-        let payload = json!({ "query": "subscription { silence }", "variables": variables });
-        json!({ "type": "subscribe", "id": id, "payload": payload })
-    };
-    let mut config = Config::demo();
-    // Two of them fit into a quarter.
-    config.limits.body_bytes_in_flight = 4 * 2 * crate::http::params::memory(&ask("a").to_string());
-    let server = Server::new(config);
-    let (mut one, mut other) = (server.introduced("crm").await, server.introduced("crm").await);
-    one.say(ask("a")).await;
-    one.say(json!({ "type": "ping" })).await;
-    assert_eq!(one.hear().await, json!({ "type": "pong" }));
-    other.say(ask("b")).await;
-    other.say(ask("c")).await;
-    let error = other.hear().await;
-    assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("c")));
-    assert_eq!(error["payload"][0]["extensions"]["code"], "RATE_LIMITED");
-    let message = "Your operations on sockets take about";
-    assert!(error["payload"][0]["message"].as_str().unwrap().starts_with(message), "{error}");
-    let mut another = server.introduced("lms").await;
-    another.say(ask("a")).await;
-    another.ask("b", "{ hello }").await;
-    assert_eq!(another.hear().await["type"], "next");
-
-    one.say(json!({ "type": "complete", "id": "a" })).await;
-    one.say(json!({ "type": "ping" })).await;
-    assert_eq!(one.hear().await, json!({ "type": "pong" }));
-    other.ask("d", "{ hello }").await;
-    assert_eq!(other.hear().await["type"], "next");
 }
 
 #[tokio::test]
