@@ -89,7 +89,7 @@ enum Command {
         #[arg(long, default_value = "12h", value_parser = parse_ttl)]
         ttl: TimeDelta,
     },
-    /// Rebuild every number from events, awards and ledger, and name each difference
+    /// Recalculate every number from events, awards and XP entries, and report each difference; writes nothing
     #[command(after_help = "Writes nothing and may run beside a server.\n\
         Exit codes: 0 no difference, 1 differences (one line each), 2 it could not run.")]
     Check,

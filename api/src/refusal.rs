@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::store;
 
+/// When a request should be sent again that met a part that was away.
+const RETRY: Duration = Duration::from_secs(2);
+
 /// The codes a client can act on; `ErrorCode` in the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
@@ -104,7 +107,8 @@ impl Refusal {
 
     /// A part we need is away: all that a client is told of it.
     pub(crate) fn unavailable() -> Self {
-        Self::new(Code::Unavailable, "Not available at this moment: send the same request again.")
+        let message = "Not available at this moment: send the same request again.";
+        Self { retry_after: Some(RETRY), ..Self::new(Code::Unavailable, message) }
     }
 
     /// An argument is wrong: `field` is the path below the argument's root.

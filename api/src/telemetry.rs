@@ -195,7 +195,11 @@ impl Metrics {
             "Seconds since the loop's last successful turn",
             self.loop_age.clone(),
         );
-        r.register("loop_late", "1 while the loop owes a turn past its deadline", self.loop_late.clone());
+        r.register(
+            "loop_late",
+            "1 while the loop has not finished a turn by its deadline",
+            self.loop_late.clone(),
+        );
         r.register("lanes_busy", "Batcher lanes with a transaction under way", self.lanes_busy.clone());
         r.register("transactions", "Recording transactions committed", self.transactions.clone());
         r.register("events_recorded", "New events committed by them", self.events_recorded.clone());

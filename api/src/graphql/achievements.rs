@@ -134,7 +134,7 @@ impl Achievement {
         &self.0.definition.requirement
     }
 
-    /// The same as data, as the pack writes it.
+    /// `requirement` as data, as the pack writes it.
     async fn rule(&self) -> Json<&serde_json::Value> {
         Json(&self.0.definition.rule)
     }

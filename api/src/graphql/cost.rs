@@ -77,8 +77,8 @@ pub(crate) fn of(
     Cost { units, recording }
 }
 
-/// Where most of the cost comes from, as a path of answer keys such as `courses.nodes.students`: at each level the
-/// field that costs at least half of it. Empty where no field does.
+/// Where most of the cost comes from, as a path of answer keys such as `courses×20.nodes.students×100`, lists with their
+/// number of rows: at each level the field that costs at least half of it. Empty where no field does.
 pub(crate) fn most_of(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
@@ -86,7 +86,7 @@ pub(crate) fn most_of(
     is_teacher: bool,
 ) -> String {
     let bill = Bill { document, operation, variables, is_teacher };
-    let mut path: Vec<&str> = Vec::new();
+    let mut path: Vec<String> = Vec::new();
     let (mut parent, mut selection, mut page) = (root(operation), &operation.selection_set.node, Page::ONE);
     loop {
         let mut fields = Vec::new();
@@ -103,9 +103,13 @@ pub(crate) fn most_of(
         if units <= 1 {
             break;
         }
-        path.push(field.response_key().node.as_str());
         let name = field.name.node.as_str();
         let price = price::of(on, name).to(is_teacher);
+        let key = field.response_key().node.as_str();
+        path.push(match bill.rows_of(field, price) {
+            1 => key.to_owned(),
+            rows => format!("{key}×{rows}"),
+        });
         (parent, selection, page) = (type_of(on, name), &field.selection_set.node, bill.page(field, price));
     }
     path.join(".")
@@ -176,6 +180,16 @@ impl<'a> Bill<'a> {
             _ => 1,
         };
         Page { rows, count: price.count, more: self.surcharge(field, price.below) }
+    }
+
+    /// How many rows a list or a page has at most; 1 for anything else.
+    fn rows_of(&self, field: &Field, price: Price) -> u64 {
+        match price.rows {
+            Rows::AtMost(most) => most,
+            Rows::First { usual, most } | Rows::Page { usual, most } => self.asked(field, usual, most),
+            Rows::Sent { list, .. } => self.sent(field, list),
+            Rows::One | Rows::OfPage => 1,
+        }
     }
 
     /// What an argument costs, if it is given.

@@ -97,7 +97,9 @@ impl Leaderboard {
         ctx: &Context<'_>,
         #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "This person's place in the middle of the page, instead of the top.")]
+        #[graphql(
+            desc = "This person's place in the middle of the page, instead of the top; an empty page if they are not on the board."
+        )]
         around: Option<ID>,
     ) -> Answer<StandingPage> {
         let rows = page::first(first)?;

@@ -218,7 +218,9 @@ impl Query {
         #[graphql(desc = "What is compared: xp.", default_with = "Some(\"xp\".to_owned())")] metric: Option<
             String,
         >,
-        #[graphql(desc = "Instead: who earned this achievement, by its key; first come, first ranked.")]
+        #[graphql(
+            desc = "Ranks those who earned the achievement with this key, the earliest first, instead of comparing XP."
+        )]
         achievement: Option<String>,
     ) -> Option<Answer<Leaderboard>> {
         let metric = metric.unwrap_or_else(|| "xp".to_owned());

@@ -22,7 +22,7 @@ use crate::telemetry::{Bytes, Counted, Telemetry};
 /// When a client should try again after the memory for bodies was full.
 const RETRY: Duration = Duration::from_secs(1);
 /// The part of the memory for bodies that one client may use.
-pub(super) const CLIENT_PART: usize = 4;
+const CLIENT_PART: usize = 4;
 /// The part that all clients without a token may use.
 const ANONYMOUS_PART: usize = 2;
 

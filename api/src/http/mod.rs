@@ -47,6 +47,7 @@ use crate::config::{Config, Limits};
 use body::Bodies;
 use quota::Quota;
 use request_id::{X_CLIENT_REQUEST_ID, X_REQUEST_ID};
+use socket::memory::Memory;
 
 /// What every handler may use.
 #[derive(Clone)]
@@ -60,8 +61,8 @@ struct Site<E> {
     /// Who holds how many sockets.
     /// The sockets of each caller.
     seats: Arc<Quota<Subject>>,
-    /// The memory of each caller's operations on sockets, in bytes.
-    operations: Arc<Quota<Subject>>,
+    /// The memory of operations on sockets.
+    memory: Arc<Memory>,
     /// The memory that bodies take.
     bodies: Arc<Bodies>,
 }
@@ -70,7 +71,7 @@ impl<E: Executor> Site<E> {
     fn new(app: App, schema: E, stopping: watch::Receiver<bool>) -> Self {
         let limits = Arc::new(app.config.limits.clone());
         let bodies = Arc::new(Bodies::new(app.telemetry.clone()));
-        Self { app, schema, limits, stopping, seats: Arc::default(), operations: Arc::default(), bodies }
+        Self { app, schema, limits, stopping, seats: Arc::default(), memory: Arc::default(), bodies }
     }
 }
 

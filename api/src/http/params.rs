@@ -27,14 +27,8 @@ pub(super) struct Params {
     extensions: Option<BTreeMap<String, IgnoredAny>>,
 }
 
-/// Bytes that a parsed value takes, and a byte of a parsed document: estimates from the sizes of their types.
-const VALUE_BYTES: usize = 256;
-const DOCUMENT_BYTES: usize = 16;
-
-/// About how many bytes the parameters of this text take while their operation exists.
-pub(super) fn memory(text: &str) -> usize {
-    text.len() * DOCUMENT_BYTES + values(text.as_bytes()) * VALUE_BYTES
-}
+/// Bytes that a parsed value or a word of a parsed document takes: measured with the shortest of them.
+const PARSED_BYTES: usize = 256;
 
 /// How many values a JSON text has below its root: a list or object of n values has n - 1 commas and one opening bracket.
 /// An empty one counts as one more.
@@ -91,6 +85,14 @@ impl Params {
             variables: object("variables", given.get("variables"))?,
             extensions: object("extensions", given.get("extensions"))?,
         })
+    }
+
+    /// About how many bytes they take while their operation exists; `text` is the message that they were read from.
+    pub(super) fn memory(&self, text: &str) -> usize {
+        let words =
+            self.query.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+        let parsed = words.count().saturating_add(values(text.as_bytes()));
+        text.len().saturating_add(parsed.saturating_mul(PARSED_BYTES))
     }
 
     /// The values of the variables, taken out.

@@ -2,6 +2,7 @@
 //! whether they come back.
 
 mod introduction;
+pub(super) mod memory;
 mod operations;
 mod protocol;
 mod queue;
@@ -34,6 +35,10 @@ use crate::telemetry::Open;
 use protocol::{Close, SUBPROTOCOL};
 use talk::{End, Event, Talk};
 
+/// What the library reads at once. Each socket holds it for as long as it is open.
+const READ_BUFFER: usize = 4 * 1024;
+/// How much longer than the limit a message may be to be still read.
+const LITTLE: usize = 1024;
 /// What the library may buffer for a client beside one answer.
 const WRITE_BUFFER: usize = 1024 * 1024;
 /// How often deadlines are looked at.
@@ -63,14 +68,15 @@ pub(super) async fn upgrade<E: Executor>(site: Site<E>, mut parts: Parts, tone: 
     let Some(connection) = parts.extensions.remove::<Connection>() else {
         return tone.refused(StatusCode::INTERNAL_SERVER_ERROR, &Refusal::internal());
     };
-    // Twice the limit: what is only a little too long is still read, and closed with the right words.
-    let most = site.limits.socket_message_bytes.saturating_mul(2);
+    // What is only a little too long is still read, and closed with the right words.
+    let most = site.limits.socket_message_bytes.saturating_add(LITTLE);
     let request_id = Arc::clone(&tone.request_id);
     let span = tracing::Span::current();
     upgrade
         .protocols([SUBPROTOCOL])
         .max_message_size(most)
         .max_frame_size(most)
+        .read_buffer_size(READ_BUFFER)
         .max_write_buffer_size(site.limits.answer_bytes.saturating_add(WRITE_BUFFER))
         .on_upgrade(move |socket| converse(site, socket, connection, request_id).instrument(span))
 }

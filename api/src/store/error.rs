@@ -50,11 +50,11 @@ impl Error {
             // Serialization failure, deadlock, lock not available; SQLite's busy and locked.
             Some("40001" | "40P01" | "55P03" | "5" | "6") => Self::Collision(error),
             // Statement timeout, shutdown, idle for too long, too many connections; disk full, disk broken, read-only after a
-            // failover; no such database or user, or a wrong password; SQLite's read-only, I/O error, full disk and file
+            // failover; no such database or user, a wrong password, a database that takes no connections; SQLite's read-only, I/O error, full disk and file
             // that cannot be opened.
             Some(
                 "57014" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53300" | "53100" | "58030"
-                | "25006" | "3D000" | "28000" | "28P01" | "8" | "10" | "13" | "14",
+                | "25006" | "3D000" | "55000" | "28000" | "28P01" | "8" | "10" | "13" | "14",
             ) => Self::Unavailable(error),
             Some(_) => Self::Broken(error),
             None if is_connection(&error) => Self::Unavailable(error),
@@ -159,7 +159,7 @@ mod tests {
                 &["57014", "57P01", "57P02", "57P03", "57P05", "25P03", "53300", "53100", "58030", "25006"],
                 "unavailable",
             ),
-            (&["3D000", "28000", "28P01"], "unavailable"),
+            (&["3D000", "55000", "28000", "28P01"], "unavailable"),
             // SQLite: read-only, I/O (also while writing and syncing), full, not to be opened.
             (&["8", "1032", "10", "778", "1034", "13", "14", "270", "526"], "unavailable"),
             // Constraints of both, syntax; and SQLSTATEs whose digits would be SQLite's busy, were they one's.

@@ -98,11 +98,13 @@ impl Operations {
         self.running.insert(id, Running { number, abort });
     }
 
-    /// Stops an operation. None of its messages follows.
-    pub(super) fn stop(&mut self, id: &str) {
-        if let Some(running) = self.running.remove(id) {
+    /// Stops an operation, and returns whether there was one. None of its messages follows.
+    pub(super) fn stop(&mut self, id: &str) -> bool {
+        let running = self.running.remove(id);
+        running.is_some_and(|running| {
             running.abort.abort();
-        }
+            true
+        })
     }
 
     /// The next message of any operation; pending while there is none. Loses nothing when dropped.

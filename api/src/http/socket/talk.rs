@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::introduction::{Introduction, introduce};
+use super::memory::Full;
 use super::operations::{Name, Operations, Step as Told};
 use super::protocol::{self, Close, Heard};
 use super::queue::{Queue, Room};
@@ -21,9 +22,8 @@ use crate::graphql::context::Caller;
 use crate::graphql::denials::turned_away;
 use crate::http::Site;
 use crate::http::answer::{dress, explain, server_error};
-use crate::http::body::CLIENT_PART;
 use crate::http::operation::charge_bad_request;
-use crate::http::params::{self, Params};
+use crate::http::params::Params;
 use crate::http::quota::Share;
 use crate::id;
 use crate::refusal::{Code, Failure, Refusal};
@@ -51,7 +51,7 @@ const EARLY: usize = 16;
 /// When a client should try again whose operations take too much memory.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Pings and pongs that a client may send in the span below.
+/// Pings, pongs and needless `complete` messages that a client may send in the span below.
 const MOST_CONTROLS: u32 = 100;
 /// See [`MOST_CONTROLS`].
 const CONTROLS_SPAN: Duration = Duration::from_secs(10);
@@ -132,19 +132,22 @@ impl<E: Executor> Talk<E> {
         }
         match protocol::hear(&text)? {
             Heard::ConnectionInit { payload } => self.introduce(&payload.unwrap_or_default()),
-            Heard::Ping { payload } => self.say(protocol::pong(payload)).await,
-            Heard::Pong { .. } => Ok(()),
+            Heard::Ping { payload } => {
+                self.count_control()?;
+                self.say(protocol::pong(payload)).await
+            }
+            Heard::Pong { .. } => self.count_control(),
             Heard::Subscribe { id, payload } => self.start(&id, payload, text).await,
             Heard::Complete { id } => {
                 self.early.retain(|(early, _)| *early != id);
-                self.operations.stop(&id);
-                Ok(())
+                // One that has just ended may be meant.
+                if self.operations.stop(&id) { Ok(()) } else { self.count_control() }
             }
         }
     }
 
-    /// Counts a ping or pong. Pings are answered outside our queue, so a client that sends many and reads none would
-    /// fill memory.
+    /// Counts a message that asks for nothing and is not charged. Pings of the socket itself are answered outside our queue,
+    /// so a client that sends many and reads none would fill memory.
     fn count_control(&mut self) -> Step {
         if self.controls.1.elapsed() >= CONTROLS_SPAN {
             self.controls = (0, Instant::now());
@@ -153,7 +156,10 @@ impl<E: Executor> Talk<E> {
         if self.controls.0 <= MOST_CONTROLS {
             return Ok(());
         }
-        let reason = format!("More than {MOST_CONTROLS} pings in {} seconds.", CONTROLS_SPAN.as_secs());
+        let seconds = CONTROLS_SPAN.as_secs();
+        let reason = format!(
+            "More than {MOST_CONTROLS} pings, pongs or needless complete messages in {seconds} seconds."
+        );
         Err(Close::new(Close::LATER, reason).into())
     }
 
@@ -280,15 +286,11 @@ impl<E: Executor> Talk<E> {
             );
             return self.refuse(&name, Refusal::new(Code::TooComplex, message)).await;
         }
-        let most = self.site.limits.body_bytes_in_flight / CLIENT_PART;
-        let mut memory = self.site.operations.share(client.introduction.subject.clone());
-        if !memory.grow(params::memory(&message), most) {
-            let message = format!(
-                "Your operations on sockets take about {most} bytes, the limit for one client (a quarter of \
-                limits.body_bytes_in_flight). Complete one first."
-            );
-            return self.refuse(&name, Refusal::rate_limited(message, RETRY)).await;
-        }
+        let bytes = params.memory(&message);
+        let memory = match self.site.memory.take(&client.introduction.subject, bytes, &self.site.limits) {
+            Ok(memory) => memory,
+            Err(full) => return self.refuse(&name, refusal(full)).await,
+        };
         let task = Task {
             app: self.site.app.clone(),
             schema: self.site.schema.clone(),
@@ -319,6 +321,25 @@ impl<E: Executor> Talk<E> {
             return Err(Close::new(Close::EXPIRED, "The token has expired. Reconnect with a new one."));
         }
         Ok(())
+    }
+}
+
+fn refusal(full: Full) -> Refusal {
+    match full {
+        Full::Caller(most) => Refusal::rate_limited(
+            format!(
+                "Your operations on sockets take about {most} bytes, the limit for one client (a quarter of \
+                limits.body_bytes_in_flight). Complete one first."
+            ),
+            RETRY,
+        ),
+        Full::All(most) => {
+            let message = format!(
+                "The operations of all clients on sockets take about {most} bytes, their limit (four times \
+                limits.body_bytes_in_flight). Try again later."
+            );
+            Refusal { retry_after: Some(RETRY), ..Refusal::new(Code::Unavailable, message) }
+        }
     }
 }
 

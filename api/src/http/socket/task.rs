@@ -14,10 +14,10 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::introduction::Introduction;
+use super::memory::Taken;
 use super::operations::{Name, Step};
 use super::protocol;
 use crate::app::App;
-use crate::budget::Subject;
 use crate::budget::turns::Pacer;
 use crate::config::Limits;
 use crate::graphql::context::Caller;
@@ -25,7 +25,6 @@ use crate::graphql::denials::turned_away;
 use crate::http::answer::{dress, is_request_error, server_error, too_long};
 use crate::http::operation::prepare;
 use crate::http::params::Params;
-use crate::http::quota::Share;
 use crate::refusal::{Code, Refusal};
 use crate::telemetry::Telemetry;
 
@@ -40,7 +39,7 @@ pub(super) struct Task<E> {
     /// The operation as the client sent it.
     pub(super) params: Params,
     /// The memory it takes, which counts for the client until the operation ends.
-    pub(super) memory: Share<Subject>,
+    pub(super) memory: Taken,
 }
 
 /// The messages of one operation on their way to the socket's loop.

@@ -8,6 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::Server;
 use crate::config::Config;
+use crate::http::params::Params;
 use crate::http::socket::SUBPROTOCOL;
 use crate::http::tests::token;
 
@@ -85,7 +86,9 @@ async fn the_operations_of_one_caller_on_sockets_take_only_so_much_memory() {
     };
     let mut config = Config::demo();
     // Two of them fit into a quarter.
-    config.limits.body_bytes_in_flight = 4 * 2 * crate::http::params::memory(&ask("a").to_string());
+    let message = ask("a").to_string();
+    let params = Params::from_body(ask("a")["payload"].to_string().as_bytes(), 1_000).unwrap();
+    config.limits.body_bytes_in_flight = 4 * 2 * params.memory(&message);
     let server = Server::new(config);
     let (mut one, mut other) = (server.introduced("crm").await, server.introduced("crm").await);
     one.say(ask("a")).await;
