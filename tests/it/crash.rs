@@ -13,6 +13,7 @@ use rand::{Rng, SeedableRng};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde_json::{Value, json};
 use tests::{Backend, Client, Database, Process};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 const ROUNDS: usize = 50;
@@ -61,9 +62,12 @@ async fn crash_again_and_again(backend: Backend) {
             register(&client).await;
         }
         // The crash comes at any moment of a round: before the first answer, amid commits, or later.
-        let moment = Duration::from_millis(random.random_range(5..300));
-        let writing = join_all(writers.iter_mut().map(|writer| writer.write(&client)));
+        let (answers, moment) =
+            (random.random_range(0..40), Duration::from_millis(random.random_range(0..20)));
+        let answered = Semaphore::new(0);
+        let writing = join_all(writers.iter_mut().map(|writer| writer.write(&client, &answered)));
         let crash = async {
+            let _ = answered.acquire_many(answers).await;
             tokio::time::sleep(moment).await;
             server.kill().await;
         };
@@ -117,8 +121,9 @@ impl Writer {
     }
 
     /// Sends until the server is gone.
-    async fn write(&mut self, client: &Client) {
+    async fn write(&mut self, client: &Client, answered: &Semaphore) {
         while self.resend(client).await.is_ok() {
+            answered.add_permits(1);
             let count = self.random.random_range(1..12);
             self.unanswered = (0..count).map(|_| self.event()).collect();
         }
