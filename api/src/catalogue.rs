@@ -12,6 +12,9 @@ use uuid::Uuid;
 
 use crate::store::{self, Database, Reads, Txn, catalogue};
 
+/// The pack that badges of the school's own belong to.
+pub(crate) const SCHOOL: &str = "school";
+
 /// A catalogue as it is published: the packs as they were written, and what was set for them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Bundle {
@@ -36,6 +39,19 @@ impl Bundle {
     /// # Errors
     /// Everything that is wrong with it, each with file, path and remedy.
     pub(crate) fn compile(&self) -> Result<Catalog, Vec<Problem>> {
+        let packs = self.parse()?;
+        let mut settings = Settings::default();
+        for (pack, key, value) in &self.settings {
+            settings.set(pack, key, value);
+        }
+        Catalog::compile(&packs, &settings)
+    }
+
+    /// Parses the packs.
+    ///
+    /// # Errors
+    /// Everything that is wrong with their shape.
+    pub(crate) fn parse(&self) -> Result<Vec<Pack>, Vec<Problem>> {
         let mut packs = Vec::with_capacity(self.packs.len());
         let mut problems = Vec::new();
         for source in &self.packs {
@@ -44,14 +60,7 @@ impl Bundle {
                 Err(found) => problems.extend(found),
             }
         }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        let mut settings = Settings::default();
-        for (pack, key, value) in &self.settings {
-            settings.set(pack, key, value);
-        }
-        Catalog::compile(&packs, &settings)
+        if problems.is_empty() { Ok(packs) } else { Err(problems) }
     }
 
     /// What was written, without regard to where the files lay.
@@ -75,6 +84,13 @@ pub(crate) struct Published {
     pub(crate) achievements: HashMap<Uuid, Arc<Known>>,
     /// The same in the order of the packs; what is no longer loaded comes last, by key.
     pub(crate) listed: Vec<Arc<Known>>,
+}
+
+impl Published {
+    /// Whether someone can get it: it is active, and of a loaded pack or a badge of the school's own.
+    pub(crate) fn offers(&self, known: &Known) -> bool {
+        known.definition.active && (known.pack == SCHOOL || self.catalog.achievement(known.id).is_some())
+    }
 }
 
 /// An achievement as it was last published.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use engine::{Catalog, PersonState};
+use engine::{Catalog, MetricState, PersonState};
 use uuid::Uuid;
 
 use crate::catalogue::Catalogue;
@@ -195,14 +195,22 @@ pub(crate) fn check_person(catalog: &Catalog, stored: &Stored, expected: &Expect
     let what = || "streak (last active on, run, longest)".to_owned();
     compare.of(Aggregate, what, streak(kept), streak(right));
     compare.of(Aggregate, || "XP".to_owned(), kept.xp, right.xp);
+    compare.of(Aggregate, || "when the XP was reached".to_owned(), kept.xp_reached_at, right.xp_reached_at);
     compare.of(Aggregate, || "number of awards".to_owned(), kept.awards, right.awards);
     check_ledger(stored, folded.base_xp, &mut compare);
     let due = due(catalog, &expected.entitled.awards, right.xp);
     check_awards(stored, &due, &expected.misjudged, &mut compare);
 
+    // The place of the last event of a run is that of its request, which may have been sent in parts.
+    let state = |state: &MetricState| {
+        let last =
+            state.run.as_ref().map(|run| (run.current, run.last.occurred_at, run.last.external_id.clone()));
+        (state.value, last)
+    };
+    let metrics: BTreeMap<Uuid, _> = folded.metrics.iter().map(|(id, metric)| (*id, state(metric))).collect();
     let person = (
         stored.person.id,
-        &folded.metrics,
+        &metrics,
         &folded.members,
         &stored.active,
         &folded.day_totals,

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::refusal::Refusal;
+
 /// Where "now" comes from. Cheap to clone; clones of a hand clock share their hands.
 #[derive(Debug, Clone)]
 pub enum Clock {
@@ -39,4 +41,24 @@ impl Clock {
             millis.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
         }
     }
+}
+
+/// The time of something that has happened, as a sender gives it, in whole milliseconds. A sender's clock may be a few
+/// minutes ahead of ours.
+///
+/// # Errors
+/// `INVALID_INPUT` at `field` for a time before 2000 or in the future.
+pub(crate) fn past(field: &str, at: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>, Refusal> {
+    // What both databases keep and every answer prints.
+    let at = DateTime::from_timestamp_millis(at.timestamp_millis()).unwrap_or(at);
+    let millennium = DateTime::from_timestamp(946_684_800, 0).unwrap_or_default();
+    if at < millennium {
+        return Err(Refusal::invalid([field], "The time lies before 2000: send when it really happened."));
+    }
+    if at > now + TimeDelta::minutes(5) {
+        let message =
+            "The time lies in the future: send a time at most 5 minutes ahead of ours, or none for now.";
+        return Err(Refusal::invalid([field], message));
+    }
+    Ok(at)
 }

@@ -133,6 +133,11 @@ impl Config {
         format!("ws://{}/graphql", address_of(self.listen))
     }
 
+    /// Whether other machines reach the server, while the addresses of pictures are made from `listen`.
+    pub(crate) fn lacks_public_url(&self) -> bool {
+        !self.listen.ip().is_loopback() && self.public_url == url_of(self.listen)
+    }
+
     /// Whether a browser page of this origin may call us: one of `origins`, or our own address.
     #[must_use]
     pub fn allows_origin(&self, origin: &str) -> bool {

@@ -1,15 +1,38 @@
 //! What people are told of where they stand: their state as the engine reads it, summed up for them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use engine::{Cause, Held, PersonState, Streak};
+use engine::{Achievement, Catalog, Cause, Held, PersonState, Streak};
 use uuid::Uuid;
 
+use crate::app::App;
 use crate::catalogue::Published;
 use crate::pipeline::to_metric;
 use crate::store::awards::Brief;
 use crate::store::{metrics, people, totals};
+
+/// What someone is told to work for.
+pub(crate) struct Offer {
+    now: DateTime<Utc>,
+    held: HashSet<Uuid>,
+}
+
+impl Offer {
+    /// For someone who holds these awards.
+    pub(crate) fn of(app: &App, held: &[Brief]) -> Self {
+        let held = held.iter().filter(|one| one.revoked_at.is_none()).map(|one| one.achievement_id);
+        Self { now: app.clock.now(), held: held.collect() }
+    }
+
+    /// Whether events can still earn them this achievement, and it is no secret.
+    pub(crate) fn includes(&self, catalog: &Catalog, achievement: &Achievement) -> bool {
+        achievement.awarded_by == Cause::Rule
+            && !achievement.secret
+            && catalog.is_offered(achievement, self.now, &|id| self.held.contains(&id))
+    }
+}
 
 /// What somebody has earned, in numbers.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,14 +109,14 @@ pub(crate) fn summary(published: &Published, held: &[Brief], pack: Option<&str>)
 }
 
 fn different<'a>(ids: impl Iterator<Item = &'a Uuid>) -> i64 {
-    let ids: std::collections::HashSet<_> = ids.collect();
+    let ids: HashSet<_> = ids.collect();
     i64::try_from(ids.len()).unwrap_or(i64::MAX)
 }
 
 /// The category most of these belong to; among equals the first in the catalogue.
 fn favorite<'a>(published: &Published, ids: impl Iterator<Item = &'a Uuid>) -> Option<String> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
-    for id in ids.collect::<std::collections::HashSet<_>>() {
+    for id in ids.collect::<HashSet<_>>() {
         if let Some(known) = published.achievements.get(id) {
             *counts.entry(&known.definition.category).or_insert(0) += 1;
         }

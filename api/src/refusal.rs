@@ -25,6 +25,8 @@ pub enum Code {
     RateLimited,
     /// The document asks for more than one request may.
     TooComplex,
+    /// The request names its document by a hash, which we do not keep.
+    PersistedQueryNotSupported,
     /// A part we need does not answer now; the same request may succeed later.
     Unavailable,
     /// Our fault. The log has the cause under the request's id.
@@ -33,7 +35,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
@@ -41,6 +43,7 @@ impl Code {
         Self::Conflict,
         Self::RateLimited,
         Self::TooComplex,
+        Self::PersistedQueryNotSupported,
         Self::Unavailable,
         Self::Internal,
     ];
@@ -56,6 +59,7 @@ impl Code {
             Self::Conflict => "CONFLICT",
             Self::RateLimited => "RATE_LIMITED",
             Self::TooComplex => "TOO_COMPLEX",
+            Self::PersistedQueryNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
         }

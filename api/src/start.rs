@@ -227,6 +227,12 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
             "the catalogue of the settings differs from the published one, which is in force; `plaudit migrate` publishes it"
         );
     }
+    if config.lacks_public_url() {
+        tracing::warn!(
+            url = %config.public_url,
+            "other machines cannot use this address of pictures: set public_url (PLAUDIT_PUBLIC_URL)"
+        );
+    }
     let listener = listen(config.listen).map_err(|error| Refused::Listen(config.listen, error))?;
     let address = listener.local_addr().map_err(|error| Refused::Listen(config.listen, error))?;
     let operations = match config.operations_listen {

@@ -30,6 +30,10 @@ pub struct Model {
     /// As parsed, defaults filled in.
     #[sea_orm(column_type = "JsonBinary")]
     pub attributes: Json,
+    /// Its place in the request that sent it, from 0: of events of one moment, the earlier place comes first.
+    pub place: i32,
+    /// A hash of the attributes as they were sent; none for events recorded before version 7 of the tables.
+    pub sent_hash: Option<Uuid>,
     /// When we took it in.
     pub recorded_at: DateTimeUtc,
     /// The publication its consequences were decided by.

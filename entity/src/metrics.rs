@@ -18,6 +18,8 @@ pub struct Model {
     pub run_current: Option<i64>,
     /// Runs only: `occurred_at` of the last event folded.
     pub run_at: Option<DateTimeUtc>,
+    /// Runs only: its place in its request.
+    pub run_place: Option<i32>,
     /// Runs only: its source.
     pub run_source: Option<String>,
     /// Runs only: its id.

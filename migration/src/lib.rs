@@ -6,6 +6,7 @@ mod m0003_actors;
 mod m0004_revision;
 mod m0005_boards;
 mod m0006_outbox;
+mod m0007_history;
 mod spelling;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_revision::Migration),
             Box::new(m0005_boards::Migration),
             Box::new(m0006_outbox::Migration),
+            Box::new(m0007_history::Migration),
         ]
     }
 }

@@ -25,6 +25,7 @@ mod erasure;
 mod faults;
 mod flow;
 mod graphql;
+mod history;
 mod input;
 mod limits;
 mod n_plus_one;

@@ -152,6 +152,18 @@ async fn a_publication_of_other_words_reads_nobody() {
             packs.write(&pack);
             let published = start::bring_up(&w.server.app.db, &w.config, &w.clock).await.unwrap();
             assert_eq!((published.version, published.awarded), (3, number));
+            // With another name and no key it would be another achievement, which everyone earns anew.
+            pack["achievements"][0]["name"] = json!("First of Seeds");
+            packs.write(&pack);
+            let refused =
+                start::bring_up(&w.server.app.db, &w.config, &w.clock).await.unwrap_err().to_string();
+            let told = "achievements[0].key: `First of Seeds` has no key and is new, while the published pack has \
+                        `first-seed` and this one has not";
+            assert!(refused.contains(told), "{refused}");
+            pack["achievements"][0]["key"] = json!("first-seed");
+            packs.write(&pack);
+            let published = start::bring_up(&w.server.app.db, &w.config, &w.clock).await.unwrap();
+            assert_eq!((published.version, published.awarded), (4, 0));
             // Nor does a pack have text that readers cannot see.
             pack["achievements"][0]["name"] = json!("First\u{202e}Seed");
             packs.write(&pack);

@@ -137,8 +137,8 @@ on_both! {
         let mut socket = w.service().socket().await;
         let page = "{ earned(userId: $id) { edges { cursor } } }".replace("$id", &format!("\"{ada}\""));
         let of_an_award = w.service().ask(&page, json!({})).await.data()["earned"]["edges"][0]["cursor"].clone();
-        let ahead = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, "feed 2");
-        let negative = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, "feed -1");
+        let ahead = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, "feed 2 7");
+        let negative = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, "feed -1 7");
         let cursors = [json!(""), json!("1"), json!("not ours"), of_an_award, json!(ahead), json!(negative)];
         for (nth, after) in cursors.iter().enumerate() {
             let id = nth.to_string();
@@ -147,6 +147,22 @@ on_both! {
             assert_eq!(error["extensions"]["code"], "INVALID_INPUT", "{after}");
             assert!(error["message"].as_str().unwrap().contains("`after`"), "{error}");
         }
+        w.finish().await;
+    }
+
+    async fn a_cursor_of_another_database_such_as_a_restored_one_is_refused(w: World) {
+        let other = tests::World::on(w.database.backend).await.expect("there is a database");
+        for world in [&w, &other] {
+            let ada = world.student("UTC").await;
+            world.service().record(answered("q1", ada)).await;
+            assert_eq!(world.database.number("SELECT max(position) FROM feed").await, 1);
+        }
+        let mut socket = w.service().socket().await;
+        socket.subscribe("1", FOLLOW, json!({"after": feed_cursor(&other.service()).await})).await;
+        let error = refused(&mut socket, "1").await;
+        assert_eq!(error["extensions"]["code"], "INVALID_INPUT");
+        assert!(error["message"].as_str().unwrap().contains("restored from a backup"), "{error}");
+        other.finish().await;
         w.finish().await;
     }
 

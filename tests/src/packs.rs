@@ -13,11 +13,21 @@ pub struct Packs {
 impl Packs {
     /// A folder with one pack in it.
     pub fn of(pack: &Value) -> Self {
-        let folder = std::env::temp_dir().join(format!("plaudit_packs_{}", Uuid::new_v4().simple()));
-        std::fs::create_dir_all(&folder).expect("a folder for the packs");
-        let packs = Self { folder };
+        let packs = Self::none();
         packs.write(pack);
         packs
+    }
+
+    /// An empty folder.
+    pub fn none() -> Self {
+        let folder = std::env::temp_dir().join(format!("plaudit_packs_{}", Uuid::new_v4().simple()));
+        std::fs::create_dir_all(&folder).expect("a folder for the packs");
+        Self { folder }
+    }
+
+    /// Removes the file of the pack with this key.
+    pub fn remove(&self, key: &str) {
+        std::fs::remove_file(self.folder.join(format!("{key}.json"))).expect("the pack is there");
     }
 
     /// Writes the pack into its file, in place of what it said before.

@@ -203,6 +203,7 @@ pub(crate) fn derive(
         person: referrer,
         activity: activity.key.as_str().into(),
         occurred_at: at,
+        place: 0,
         local_date: there.date,
         local_hour: there.hour,
         reported_on: None,

@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 pub use activity::{Activity, AttributeProblem};
+pub use changes::renamed;
 pub use check::kebab_case;
 pub use format::{AchievementState, Act, Rarity};
 pub use pack::{Pack, Settings, variable};

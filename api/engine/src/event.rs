@@ -27,6 +27,8 @@ pub struct Event {
     pub activity: Arc<str>,
     /// When it happened, at the precision that is stored: runs are folded in this order.
     pub occurred_at: DateTime<Utc>,
+    /// Its place in the request that sent it: of events of one moment, the earlier place comes first.
+    pub place: i32,
     /// The person's date then, fixed when it was recorded.
     pub local_date: NaiveDate,
     /// The person's hour then, 0 to 23.
@@ -48,17 +50,21 @@ impl Event {
     pub fn key(&self) -> EventKey {
         EventKey {
             occurred_at: self.occurred_at,
+            place: self.place,
             source: Arc::clone(&self.source),
             external_id: Arc::clone(&self.external_id),
         }
     }
 }
 
-/// An event's place among a person's events: by time, then by source and id, so that the order is total.
+/// An event's place among a person's events: by time, then by its place in the request, then by source and id, so that
+/// the order is total.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKey {
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
+    /// Its place in its request.
+    pub place: i32,
     /// Who sent it.
     pub source: Arc<str>,
     /// The sender's id for it.

@@ -8,6 +8,7 @@ pub mod event;
 pub mod memory;
 pub mod metric;
 pub mod needs;
+pub mod offer;
 pub mod overflow;
 mod person;
 pub mod progress;

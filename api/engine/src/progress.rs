@@ -16,7 +16,7 @@ pub struct Progress {
     pub current: i64,
     /// What is asked.
     pub target: i64,
-    /// From 0 to 100.
+    /// From 0 to 100, with two decimals.
     pub percent: f64,
 }
 
@@ -139,5 +139,5 @@ impl View<'_> {
 fn of(current: i64, target: i64) -> Progress {
     #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "both are far below 2^53")]
     let percent = if target <= 0 { 100.0 } else { current as f64 * 100.0 / target as f64 };
-    Progress { current, target, percent: percent.clamp(0.0, 100.0) }
+    Progress { current, target, percent: (percent.clamp(0.0, 100.0) * 100.0).round() / 100.0 }
 }

@@ -102,6 +102,7 @@ fn extend(
             person,
             activity: activity.key.as_str().into(),
             occurred_at,
+            place: 0,
             local_date: there.date,
             local_hour: there.hour,
             reported_on: None,

@@ -356,6 +356,20 @@ fn lengths_of_time_have_a_unit() {
 }
 
 #[test]
+fn a_public_address_is_missing_where_others_reach_the_server() {
+    let with = |listen: &str, public_url: Option<&str>| {
+        let mut config = Config::demo();
+        config.listen = listen.parse().unwrap();
+        config.public_url =
+            public_url.map_or_else(|| super::url_of(config.listen), |url| url.parse().unwrap());
+        config.lacks_public_url()
+    };
+    assert!(with("0.0.0.0:8000", None));
+    assert!(!with("127.0.0.1:8000", None));
+    assert!(!with("0.0.0.0:8000", Some("https://plaudit.example.school/")));
+}
+
+#[test]
 fn the_operations_listener_is_off_and_has_an_address_of_its_own() {
     assert_eq!(load(&[]).unwrap().operations_listen, None);
     let loaded = load(&[("PLAUDIT_OPERATIONS_LISTEN", "127.0.0.1:9001")]).unwrap();

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::school::{Badge, Course, School, Taken};
 use crate::app::App;
 use crate::audit::Author;
+use crate::catalogue;
 use crate::clock::Clock;
 use crate::refusal::Failure;
 use crate::registry::awards::{self, Row};
@@ -77,12 +78,12 @@ async fn hold(app: &App, school: &School, course: &Course, place: i64) -> Result
 }
 
 async fn give(app: &App, head: &Author, school: &School, badge: &Badge) -> Result<(), Failure> {
-    let id = achievement_id(&format!("{}/{}", badges::SCHOOL, kebab_case(&badge.name)));
+    let id = achievement_id(&format!("{}/{}", catalogue::SCHOOL, kebab_case(&badge.name)));
     if !app.catalogue.current().achievements.contains_key(&id) {
         let wording = Wording {
             name: Some(badge.name.clone()),
             description: Some(Some(badge.description.clone())),
-            icon_url: Some(badge.icon_url.clone()),
+            icon_url: Some(Some(badge.icon_url.clone())),
             category: None,
             criteria: Some(Some(badge.criteria.clone())),
             rarity: Some(badge.rarity),

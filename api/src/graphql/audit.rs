@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::context::{actor, app, loaders};
 use super::fault::Answer;
 use super::loaders::PersonOf;
-use super::page::{self, Moment};
+use super::page::{self, Moment, list};
 use super::people::{Role, User};
 use super::scalars::{DateTime, uuid};
 use crate::auth;
@@ -131,7 +131,7 @@ impl AuditCount {
 }
 
 /// A page of the audit log, newest first.
-pub(crate) type AuditPage = Connection<Moment, AuditEntry, AuditCount>;
+pub(crate) type AuditPage = Connection<Moment<{ list::ACTS }>, AuditEntry, AuditCount>;
 
 /// Cuts a page out of the audit log, for those who may read it; none for a person who is missing. Acts on
 /// somebody who has been erased are there still: they name nobody.
@@ -150,7 +150,7 @@ pub(crate) async fn page(
     {
         return Ok(None);
     }
-    let from = cut.from.map(|Moment(at, id)| (at, id));
+    let from = cut.from.map(|Moment::<{ list::ACTS }>(at, id)| (at, id));
     let rows = acts::page_of(db, person, from, cut.rows + 1).await?;
     let asked = usize::try_from(cut.rows).unwrap_or(usize::MAX);
     let more = rows.len() > asked;

@@ -9,7 +9,7 @@ use super::achievements::{Achievement, AwardCause};
 use super::context::{app, loaders};
 use super::fault::Answer;
 use super::loaders::{CountOf, SliceOf};
-use super::page::{Cut, Moment};
+use super::page::{Cut, Moment, list};
 use super::people::User;
 use super::scalars::DateTime;
 use crate::auth::policy::Seen;
@@ -76,6 +76,12 @@ impl Award {
         self.0.notes.as_deref()
     }
 
+    /// The rules no longer give it, for example because a late event broke the run that it was for. It stays until somebody
+    /// revokes it.
+    async fn flagged(&self) -> bool {
+        self.0.flagged
+    }
+
     /// When it was taken back; null while it holds.
     async fn revoked_at(&self) -> Option<DateTime> {
         self.0.revoked_at.map(DateTime)
@@ -107,14 +113,14 @@ impl AwardCount {
 }
 
 /// A page of awards, newest first.
-pub(crate) type AwardPage = Connection<Moment, Award, AwardCount>;
+pub(crate) type AwardPage = Connection<Moment<{ list::AWARDS }>, Award, AwardCount>;
 
 /// Cuts a page out of somebody's awards, newest first; `category` narrows it.
 pub(crate) async fn page(
     ctx: &Context<'_>,
     seen: Seen,
     category: Option<&str>,
-    cut: Cut<Moment>,
+    cut: Cut<Moment<{ list::AWARDS }>>,
 ) -> Answer<AwardPage> {
     let achievements = category.map(|category| of_category(ctx, category)).transpose()?;
     let whole = Slice { achievements, from: None, backwards: false, limit: u64::MAX };

@@ -22,15 +22,15 @@ use crate::registry::{awards, badges};
 const MOST_ROWS: usize = 500;
 
 /// A badge to make. Its key is school/ and the name in kebab case; where the name has other letters than a to z and
-/// digits, or neither, a mark of its own stands behind that. A key that is taken is a CONFLICT.
+/// digits, or symbols such as + and #, a mark of its own stands behind that. A key that is taken is a CONFLICT.
 #[derive(InputObject)]
 pub(crate) struct CreateBadgeInput {
     /// What it is called: 1 to 100 letters.
     name: String,
     /// What it stands for; nothing if omitted.
     description: Option<String>,
-    /// Where its picture lies: an absolute http or https URL.
-    icon_url: GivenUrl,
+    /// Where its picture lies: an absolute http or https URL; a drawn picture with its name and rarity if omitted.
+    icon_url: Option<GivenUrl>,
     /// A category's key, of a pack or one of your own; special if omitted.
     category: Option<String>,
     /// What it is given for, in words; answered as requirement.
@@ -52,7 +52,7 @@ pub(crate) struct UpdateBadgeInput {
     name: MaybeUndefined<String>,
     /// What it stands for.
     description: MaybeUndefined<String>,
-    /// Where its picture lies.
+    /// Where its picture lies; null for the drawn one.
     icon_url: MaybeUndefined<GivenUrl>,
     /// A category's key, of a pack or one of your own.
     category: MaybeUndefined<String>,
@@ -103,7 +103,7 @@ pub(crate) struct AwardBadgeInput {
     student_id: ID,
     /// Which badge.
     badge_id: ID,
-    /// When it was earned, from 2000 on and not in the future; now if omitted.
+    /// When it was earned, from 2000 on and at most 5 minutes ahead of the server; now if omitted.
     awarded_at: Option<GivenDateTime>,
     /// What you write to it: at most 2,000 letters, kept in NFC; nothing if blank.
     notes: Option<String>,
@@ -186,7 +186,7 @@ pub(crate) async fn create(ctx: &Context<'_>, input: CreateBadgeInput) -> Answer
         let wording = Wording {
             name: Some(input.name),
             description: Some(input.description),
-            icon_url: Some(input.icon_url.read("iconUrl")?),
+            icon_url: Some(input.icon_url.map(|url| url.read("iconUrl")).transpose()?),
             category: Some(input.category),
             criteria: Some(input.criteria),
             rarity: input.rarity.map(Into::into),
@@ -207,7 +207,11 @@ pub(crate) async fn update(ctx: &Context<'_>, input: UpdateBadgeInput) -> Answer
         let wording = Wording {
             name: required("name", input.name)?,
             description: input.description.as_opt_ref().map(|text| text.cloned()),
-            icon_url: required("iconUrl", input.icon_url)?.map(|url| url.read("iconUrl")).transpose()?,
+            icon_url: match input.icon_url {
+                MaybeUndefined::Undefined => None,
+                MaybeUndefined::Null => Some(None),
+                MaybeUndefined::Value(url) => Some(Some(url.read("iconUrl")?)),
+            },
             category: input.category.as_opt_ref().map(|text| text.cloned()),
             criteria: input.criteria.as_opt_ref().map(|text| text.cloned()),
             rarity: required("rarity", input.rarity)?.map(Into::into),

@@ -8,7 +8,7 @@ use super::awards::Award;
 use super::context::{actor, app, author, loaders};
 use super::fault::{Answer, UserError, user_error};
 use super::loaders::{BadgesOf, CertificatesOf};
-use super::page::{self, Moment};
+use super::page::{self, Moment, list};
 use super::people::User;
 use super::scalars::{Date, DateTime, GivenDate, GivenUrl, parse_uuid, uuid};
 use crate::auth::policy::{self, Action, Seen};
@@ -102,7 +102,7 @@ impl CertificateCount {
 }
 
 /// A page of certificates, newest first.
-pub(crate) type CertificatePage = Connection<Moment, Certificate, CertificateCount>;
+pub(crate) type CertificatePage = Connection<Moment<{ list::CERTIFICATES }>, Certificate, CertificateCount>;
 
 /// Cuts a page out of the certificates within the caller's sight; none for a student who is not.
 pub(crate) async fn page(
@@ -121,7 +121,7 @@ pub(crate) async fn page(
         None => None,
     };
     let wanted = Wanted { student, deleted: shows_deleted(actor) };
-    let from = cut.from.map(|Moment(at, id)| (at, id));
+    let from = cut.from.map(|Moment::<{ list::CERTIFICATES }>(at, id)| (at, id));
     let sight = policy::sight(actor);
     let rows = certificates::page_of(&app(ctx)?.db, &sight, wanted, from, cut.rows + 1).await?;
     let asked = usize::try_from(cut.rows).unwrap_or(usize::MAX);

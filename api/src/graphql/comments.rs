@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::context::{actor, app};
 use super::fault::Answer;
-use super::page::{self, Moment};
+use super::page::{self, Moment, list};
 use super::people::User;
 use super::scalars::{DateTime, uuid};
 use crate::auth::policy::{self, Action, Reach};
@@ -56,7 +56,7 @@ impl CommentCount {
 }
 
 /// A page of comments, newest first.
-pub(crate) type CommentPage = Connection<Moment, Comment, CommentCount>;
+pub(crate) type CommentPage = Connection<Moment<{ list::COMMENTS }>, Comment, CommentCount>;
 
 /// Cuts a page out of the comments on a lesson; none for a lesson that the caller has no part in.
 pub(crate) async fn page(
@@ -67,7 +67,8 @@ pub(crate) async fn page(
 ) -> Answer<Option<CommentPage>> {
     let reach = policy::reach(actor(ctx)?, Action::ReadComments)?;
     let rows = page::first(first)?;
-    let from: Option<Moment> = after.map(|text| page::place("after", text)).transpose()?;
+    let from: Option<Moment<{ list::COMMENTS }>> =
+        after.map(|text| page::place("after", text)).transpose()?;
     let lesson = uuid("lessonId", lesson)?;
     let db = &app(ctx)?.db;
     if enrollments::lesson_within(db, &reach, lesson).await?.is_none() {

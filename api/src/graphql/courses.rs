@@ -6,7 +6,7 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObje
 use super::context::{actor, app, author, loaders};
 use super::fault::{Answer, Fault, UserError, user_error};
 use super::loaders::{CompletedBy, LessonsOf, SightOf};
-use super::page::{self, Moment};
+use super::page::{self, Moment, list};
 use super::people::User;
 use super::roster::{self, UserPage};
 use super::scalars::{DateTime, parse_uuid, uuid};
@@ -136,7 +136,7 @@ impl CourseCount {
 }
 
 /// A page of courses, newest first.
-pub(crate) type CoursePage = Connection<Moment, Course, CourseCount>;
+pub(crate) type CoursePage = Connection<Moment<{ list::COURSES }>, Course, CourseCount>;
 
 /// Courses, newest first: everybody signed in sees them, or nobody could enrol; who takes which is of the record.
 pub(crate) async fn page(
@@ -152,7 +152,7 @@ pub(crate) async fn page(
         teacher: teacher.map(|id| uuid("teacherId", id)).transpose()?,
         student: student.map(|id| Ok::<_, Fault>((uuid("studentId", id)?, sight))).transpose()?,
     };
-    let from: Option<Moment> = after.map(|text| page::place("after", text)).transpose()?;
+    let from: Option<Moment<{ list::COURSES }>> = after.map(|text| page::place("after", text)).transpose()?;
     let place = from.map(|Moment(at, id)| (at, id));
     let found = courses::page_of(&app(ctx)?.db, wanted, place, rows + 1).await?;
     let asked = usize::try_from(rows).unwrap_or(usize::MAX);

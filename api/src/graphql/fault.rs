@@ -102,6 +102,8 @@ pub(crate) enum ErrorCode {
     RateLimited,
     /// The document asks for more than one request may.
     TooComplex,
+    /// The request has a hash in place of its document. Send the document.
+    PersistedQueryNotSupported,
     /// Not now; the same request may succeed later.
     Unavailable,
     /// Our fault.
@@ -118,6 +120,7 @@ impl From<Code> for ErrorCode {
             Code::Conflict => Self::Conflict,
             Code::RateLimited => Self::RateLimited,
             Code::TooComplex => Self::TooComplex,
+            Code::PersistedQueryNotSupported => Self::PersistedQueryNotSupported,
             Code::Unavailable => Self::Unavailable,
             Code::Internal => Self::Internal,
         }

@@ -59,13 +59,9 @@ impl Subscriptions {
         let course = course(&app, course_id.as_ref()).await?;
         let head = feed::head(&app.db).await?;
         let position = match after {
-            Some(after) => place::<Position>("after", &after)?.0,
+            Some(after) => known(&app, place("after", &after)?).await?,
             None => head,
         };
-        if position > head {
-            let message = "`after` lies ahead of the feed: send a cursor as it was answered.";
-            return Err(Fault::argument("after", message));
-        }
         // Last of all: whoever is counted as listening misses nothing from here on.
         let hints = app.hub.listen();
         let follower = Follower {
@@ -83,6 +79,26 @@ impl Subscriptions {
         };
         Ok(unfold(follower, Follower::next))
     }
+}
+
+/// Where the feed stands.
+pub(crate) async fn cursor(app: &App) -> Answer<String> {
+    let last = feed::last(&app.db).await?;
+    Ok(last.as_ref().map_or(Position::START, Position::of).encode_cursor())
+}
+
+/// The position of a cursor that this database has answered.
+async fn known(app: &App, cursor: Position) -> Answer<i64> {
+    let here = match cursor.at {
+        0 => Some(Position::START),
+        at => feed::at(&app.db, at).await?.as_ref().map(Position::of),
+    };
+    if here != Some(cursor) {
+        let message = "`after` is not of this feed, which may have been restored from a backup since: load what is shown \
+                       anew, and send the cursor that `feedCursor` answers.";
+        return Err(Fault::argument("after", message));
+    }
+    Ok(cursor.at)
 }
 
 /// The one person whose entries have to be read, if it is one; and whether the caller named them.
@@ -145,7 +161,7 @@ impl Follower {
         match self.wait().await {
             Ok((place, award)) => {
                 let told = AchievementEarned {
-                    cursor: Position(place.position).encode_cursor(),
+                    cursor: Position::of(&place).encode_cursor(),
                     is_replay: place.position <= self.head,
                     award: Award(award),
                 };

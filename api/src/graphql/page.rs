@@ -7,6 +7,7 @@ use chrono::{DateTime, Datelike, Utc};
 use uuid::Uuid;
 
 use super::fault::{Answer, Fault};
+use crate::store::feed::Place;
 
 /// The most a page holds.
 pub(crate) const MOST: i32 = 100;
@@ -75,20 +76,37 @@ pub(crate) fn place<C: CursorType>(name: &str, text: &str) -> Answer<C> {
     })
 }
 
-/// A moment and an id: a place in a list of awards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moment(pub(crate) DateTime<Utc>, pub(crate) Uuid);
+/// The lists that are in the order of time: a cursor of one is none of another.
+pub(crate) mod list {
+    /// What someone has earned.
+    pub(crate) const AWARDS: char = 'a';
+    /// The audit log.
+    pub(crate) const ACTS: char = 'l';
+    /// Certificates.
+    pub(crate) const CERTIFICATES: char = 'd';
+    /// Comments on a lesson.
+    pub(crate) const COMMENTS: char = 't';
+    /// Courses.
+    pub(crate) const COURSES: char = 'c';
+}
 
-impl CursorType for Moment {
+/// A moment and an id: a place in a [`list`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment<const LIST: char>(pub(crate) DateTime<Utc>, pub(crate) Uuid);
+
+impl<const LIST: char> CursorType for Moment<LIST> {
     type Error = &'static str;
 
     fn decode_cursor(text: &str) -> Result<Self, Self::Error> {
-        let [at, id] = parts("moment", text)?;
+        let [list, at, id] = parts("moment", text)?;
+        if list.chars().ne([LIST]) {
+            return Err("another kind of cursor");
+        }
         Ok(Self(time(&at)?, id.parse().map_err(|_| "malformed")?))
     }
 
     fn encode_cursor(&self) -> String {
-        sealed("moment", &[&self.0.timestamp_millis(), &self.1])
+        sealed("moment", &[&LIST, &self.0.timestamp_millis(), &self.1])
     }
 }
 
@@ -131,20 +149,41 @@ impl CursorType for Rung {
     }
 }
 
-/// A position in the feed: where a subscription resumes.
+/// A position in the feed: where a subscription resumes. It carries a part of the id of the award that stands there, so
+/// that a cursor of another database, such as one restored from a backup, is recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Position(pub(crate) i64);
+pub(crate) struct Position {
+    /// From 1; 0 is before the first award.
+    pub(crate) at: i64,
+    /// The random part of the award's id; 0 before the first award.
+    mark: u32,
+}
+
+impl Position {
+    /// Before the first award.
+    pub(crate) const START: Self = Self { at: 0, mark: 0 };
+
+    /// Where this award stands.
+    pub(crate) fn of(place: &Place) -> Self {
+        let [.., a, b, c, d] = place.award_id.into_bytes();
+        Self { at: place.position, mark: u32::from_be_bytes([a, b, c, d]) }
+    }
+}
 
 impl CursorType for Position {
     type Error = &'static str;
 
     fn decode_cursor(text: &str) -> Result<Self, Self::Error> {
-        let [position] = parts("feed", text)?;
-        position.parse().ok().filter(|position| *position >= 0).map(Self).ok_or("malformed")
+        // Before the first award there is nothing to tell databases apart by.
+        let start = |[at]: [String; 1]| [at, "0".to_owned()];
+        let [at, mark] = parts("feed", text).or_else(|_| parts("feed", text).map(start))?;
+        let at = at.parse().ok().filter(|at| *at >= 0).ok_or("malformed")?;
+        let mark = u32::from_str_radix(&mark, 16).map_err(|_| "malformed")?;
+        Ok(Self { at, mark })
     }
 
     fn encode_cursor(&self) -> String {
-        sealed("feed", &[&self.0])
+        sealed("feed", &[&self.at, &format_args!("{:x}", self.mark)])
     }
 }
 
@@ -177,11 +216,16 @@ mod tests {
     fn a_cursor_reads_back_as_what_it_was() {
         let at = DateTime::from_timestamp_millis(1_700_000_000_123).unwrap();
         let id = Uuid::from_u128(7);
-        assert_eq!(Moment::decode_cursor(&Moment(at, id).encode_cursor()), Ok(Moment(at, id)));
+        let moment: Moment<'a'> = Moment(at, id);
+        assert_eq!(Moment::decode_cursor(&moment.encode_cursor()), Ok(moment));
         assert_eq!(Rung::decode_cursor(&Rung(5, at, id).encode_cursor()), Ok(Rung(5, at, id)));
         let name = Name("zoë o'neil".to_owned(), id);
         assert_eq!(Name::decode_cursor(&name.encode_cursor()), Ok(name));
-        assert_eq!(Position::decode_cursor(&Position(9).encode_cursor()), Ok(Position(9)));
+        let place = Place { position: 9, award_id: Uuid::from_u128(0xabcd_0000_0123), person_id: id };
+        let position = Position { at: 9, mark: 0x123 };
+        assert_eq!(Position::of(&place), position);
+        assert_eq!(Position::decode_cursor(&position.encode_cursor()), Ok(position));
+        assert_eq!(Position::decode_cursor(&sealed("feed", &[&0, &0])), Ok(Position::START));
     }
 
     #[test]
@@ -190,13 +234,16 @@ mod tests {
             Position::decode_cursor(&Rung(5, DateTime::UNIX_EPOCH, Uuid::nil()).encode_cursor()),
             Err("another kind of cursor")
         );
+        let moment: Moment<'a'> =
+            Moment(DateTime::from_timestamp_millis(1_700_000_000_123).unwrap(), Uuid::nil());
+        assert_eq!(Moment::<'c'>::decode_cursor(&moment.encode_cursor()), Err("another kind of cursor"));
         assert_eq!(
             Name::decode_cursor(&Name("a\0".to_owned(), Uuid::nil()).encode_cursor()),
             Err("malformed")
         );
         assert_eq!(Position::decode_cursor("!"), Err("not base64"));
-        assert_eq!(Position::decode_cursor(&sealed("feed", &[&-1])), Err("malformed"));
-        assert_eq!(Position::decode_cursor(&sealed("feed", &[&1, &2])), Err("malformed"));
+        assert_eq!(Position::decode_cursor(&sealed("feed", &[&-1, &0])), Err("malformed"));
+        assert_eq!(Position::decode_cursor(&sealed("feed", &[&1, &2, &3])), Err("malformed"));
     }
 
     #[test]
@@ -205,13 +252,14 @@ mod tests {
         let id = Uuid::from_u128(7);
         for millis in [first, last] {
             let at = DateTime::from_timestamp_millis(millis).unwrap();
-            assert_eq!(Moment::decode_cursor(&Moment(at, id).encode_cursor()), Ok(Moment(at, id)));
+            let moment: Moment<'a'> = Moment(at, id);
+            assert_eq!(Moment::decode_cursor(&moment.encode_cursor()), Ok(moment));
             assert_eq!(Rung::decode_cursor(&Rung(5, at, id).encode_cursor()), Ok(Rung(5, at, id)));
         }
         // The last is a time to chrono and none to PostgreSQL.
         for millis in [first - 1, last + 1, 0, i64::MIN, i64::MAX, -8_000_000_000_000_000] {
             assert_eq!(
-                Moment::decode_cursor(&sealed("moment", &[&millis, &id])),
+                Moment::<'a'>::decode_cursor(&sealed("moment", &[&'a', &millis, &id])),
                 Err("malformed"),
                 "{millis}"
             );

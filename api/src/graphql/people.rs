@@ -16,6 +16,7 @@ use super::{page, roster};
 use crate::auth;
 use crate::auth::policy::Seen;
 use crate::catalogue::Published;
+use crate::progress::Offer;
 use crate::store::{awards, people, totals};
 
 /// What somebody is in the school.
@@ -148,12 +149,12 @@ impl User {
         let published = app(ctx)?.catalogue.current();
         let state = crate::progress::state(&self.row, &totals, &held, &metrics);
         let today = self.today(ctx)?;
+        let offer = Offer::of(app(ctx)?, &held);
         let open = published.catalog.achievements().iter().filter(|achievement| {
             // What was taken back is not earned again, unless it is for its next time.
             let earned =
                 !achievement.repeatable && held.iter().any(|one| one.achievement_id == achievement.id);
-            let by_rule = achievement.awarded_by == engine::Cause::Rule;
-            achievement.is_active() && by_rule && !achievement.secret && !earned && wanted(achievement)
+            !earned && wanted(achievement) && offer.includes(&published.catalog, achievement)
         });
         let rows = open.filter_map(|achievement| {
             let known = published.achievements.get(&achievement.id)?;
@@ -168,15 +169,7 @@ impl User {
     pub(crate) async fn summarize(&self, ctx: &Context<'_>, pack: Option<&str>) -> Answer<Option<Summary>> {
         let Some(held) = self.held(ctx).await? else { return Ok(None) };
         let published = app(ctx)?.catalogue.current();
-        if let Some(pack) = pack
-            && published.catalog.pack(pack).is_none()
-        {
-            let known: Vec<_> = published.catalog.packs().iter().map(|pack| pack.key.as_str()).collect();
-            return Err(Fault::argument(
-                "pack",
-                format!("No pack has this key: send one of {}.", known.join(", ")),
-            ));
-        }
+        check_pack(&published, pack, &[])?;
         Ok(Some(crate::progress::summary(&published, &held, pack).into()))
     }
 }
@@ -355,6 +348,18 @@ impl From<crate::progress::Summed> for Summary {
             remaining_to_next_rank: summed.remaining,
         }
     }
+}
+
+/// Refuses the key of a pack that is not loaded. `more` are keys that are none of a pack and yet name something.
+pub(crate) fn check_pack(published: &Published, pack: Option<&str>, more: &[&str]) -> Answer<()> {
+    let Some(pack) = pack.filter(|pack| published.catalog.pack(pack).is_none() && !more.contains(pack))
+    else {
+        return Ok(());
+    };
+    let known = published.catalog.packs().iter().map(|pack| pack.key.as_str()).chain(more.iter().copied());
+    let known: Vec<_> = known.collect();
+    let shown: String = pack.chars().filter(|letter| !letter.is_control()).take(64).collect();
+    Err(Fault::argument("pack", format!("No pack has the key `{shown}`: send one of {}.", known.join(", "))))
 }
 
 /// The catalogue in force.

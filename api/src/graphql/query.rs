@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use async_graphql::connection::CursorType;
 use async_graphql::{Context, ID, Object};
 use engine::catalog::achievement_id;
 use uuid::Uuid;
@@ -16,17 +15,18 @@ use super::comments::{self, CommentPage};
 use super::context::{actor, app};
 use super::courses::{self, CoursePage};
 use super::fault::{Answer, Fault};
+use super::feed;
 use super::leaderboard::{self, Leaderboard};
 use super::node::{self, Node};
-use super::page::{self, Position};
-use super::people::{Role, User, in_progress, published};
+use super::page;
+use super::people::{Role, User, check_pack, in_progress, published};
 use super::price;
 use super::roster::{self, UserPage};
 use super::scalars::uuid;
 use crate::auth::policy;
-use crate::catalogue::Known;
+use crate::catalogue::{Known, SCHOOL};
+use crate::progress::Offer;
 use crate::refusal::{Code, Refusal};
-use crate::store::feed;
 
 /// What can be read.
 pub(crate) struct Query;
@@ -99,8 +99,8 @@ impl Query {
         comments::page(ctx, &lesson_id, first, after.as_deref()).await.transpose()
     }
 
-    /// What can be earned, by category: active achievements, secret ones only once the caller has earned them.
-    /// `first` counts achievements, not categories. Achievements are in the order of the packs.
+    /// What can be earned, by category: active achievements of the loaded packs and the school's badges, secret ones only
+    /// once the caller has earned them. `first` counts achievements, not categories. The packs give the order.
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the schema")]
     async fn catalog(
         &self,
@@ -116,13 +116,15 @@ impl Query {
         #[graphql(desc = "How many achievements, at most 500.", default = 200)] first: Option<i32>,
         #[graphql(desc = "Return achievements after the one with this key.")] after: Option<String>,
     ) -> Answer<Catalog> {
-        let rows = page::at_most("first", first.unwrap_or(price::USUAL_CATALOG), price::MOST_CATALOG)?;
+        let (rows, published) = (first.unwrap_or(price::USUAL_CATALOG), published(ctx)?);
+        let rows = page::at_most("first", rows, price::MOST_CATALOG)?;
+        check_pack(&published, pack.as_deref(), &[SCHOOL])?;
         let search = search.map(|search| search.to_lowercase());
         let wanted = visible(ctx, |known| {
             let definition = &known.definition;
             let cause = if definition.by_people { AwardCause::Person } else { AwardCause::Rule };
             let has = |text: &str, word: &String| text.to_lowercase().contains(word.as_str());
-            definition.active
+            published.offers(known)
                 && pack.as_ref().is_none_or(|pack| known.pack == *pack)
                 && category.as_ref().is_none_or(|category| definition.category == *category)
                 && awarded_by.is_none_or(|wanted| wanted == cause)
@@ -274,7 +276,7 @@ impl Query {
     /// Where the feed stands now: pass it as `after`, and nothing between page and stream is lost.
     async fn feed_cursor(&self, ctx: &Context<'_>) -> Answer<String> {
         actor(ctx)?;
-        Ok(Position(feed::head(&app(ctx)?.db).await?).encode_cursor())
+        feed::cursor(app(ctx)?).await
     }
 }
 
@@ -367,23 +369,22 @@ fn catalog(ctx: &Context<'_>, mut found: Vec<Arc<Known>>, rows: u64, after: Opti
     Ok(Catalog { categories, total_count })
 }
 
-/// The lowest step of every track that the person does not hold and can earn.
+/// The lowest step of every track that the person can earn.
 async fn next_of_tracks(ctx: &Context<'_>, user: &User, pack: Option<&str>) -> Answer<HashSet<Uuid>> {
     let published = published(ctx)?;
+    check_pack(&published, pack, &[])?;
     let held = user.held(ctx).await?.unwrap_or_default();
     let mut next: Vec<&engine::catalog::Achievement> = Vec::new();
-    // What was taken back is not earned again, unless it is for its next time.
     let is_over = |achievement: &engine::catalog::Achievement| {
         let mut of_it = held.iter().filter(|one| one.achievement_id == achievement.id);
         of_it.any(|one| one.revoked_at.is_none() || !achievement.repeatable)
     };
+    let offer = Offer::of(app(ctx)?, &held);
     let open = published.catalog.achievements().iter().filter(|achievement| {
-        achievement.is_active()
-            && !achievement.secret
-            && achievement.track.is_some()
+        achievement.track.is_some()
             && pack.is_none_or(|pack| achievement.pack == pack)
-            && achievement.awarded_by == engine::Cause::Rule
             && !is_over(achievement)
+            && offer.includes(&published.catalog, achievement)
     });
     for achievement in open {
         let same = |other: &&mut &engine::catalog::Achievement| {

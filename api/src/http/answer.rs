@@ -193,9 +193,11 @@ pub(super) fn explain(failure: Failure) -> (StatusCode, Refusal) {
                 Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
                 Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
                 Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-                Code::NotFound | Code::InvalidInput | Code::Conflict | Code::TooComplex => {
-                    StatusCode::BAD_REQUEST
-                }
+                Code::NotFound
+                | Code::InvalidInput
+                | Code::Conflict
+                | Code::TooComplex
+                | Code::PersistedQueryNotSupported => StatusCode::BAD_REQUEST,
             };
             (status, refusal)
         }

@@ -34,7 +34,7 @@ use std::time::Duration;
 use async_graphql::Executor;
 use axum::Router;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::from_fn_with_state;
 use axum::response::Redirect;
 use axum::routing::{any, get};
@@ -58,7 +58,6 @@ struct Site<E> {
     limits: Arc<Limits>,
     /// Turns true once, when the server is told to stop.
     stopping: watch::Receiver<bool>,
-    /// Who holds how many sockets.
     /// The sockets of each caller.
     seats: Arc<Quota<Subject>>,
     /// The memory of operations on sockets.
@@ -97,14 +96,29 @@ fn router<E: Executor>(site: Site<E>) -> Router {
         .with_state(site)
 }
 
+/// What libraries of front ends add to their requests: traces, and the name and version of the client. They are not read.
+const OF_CLIENTS: [&str; 9] = [
+    "apollographql-client-name",
+    "apollographql-client-version",
+    "baggage",
+    "sentry-trace",
+    "traceparent",
+    "tracestate",
+    "x-apollo-operation-id",
+    "x-apollo-operation-name",
+    "apollo-require-preflight",
+];
+
 /// The pages of the allowed origins may call, and may read the request's ids and how long to wait.
 fn cors(config: Arc<Config>) -> CorsLayer {
     let allowed =
         move |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| config.allows_origin(origin));
+    let own = [AUTHORIZATION, CONTENT_TYPE, X_REQUEST_ID];
+    let headers = own.into_iter().chain(OF_CLIENTS.map(HeaderName::from_static)).collect::<Vec<_>>();
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| allowed(origin)))
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, X_REQUEST_ID])
+        .allow_headers(headers)
         .expose_headers([X_REQUEST_ID, X_CLIENT_REQUEST_ID, RETRY_AFTER])
         .max_age(Duration::from_secs(3_600))
 }

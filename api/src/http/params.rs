@@ -27,6 +27,19 @@ pub(super) struct Params {
     extensions: Option<BTreeMap<String, IgnoredAny>>,
 }
 
+/// A request that names its document by a hash, as the persisted queries of Apollo do.
+#[derive(Deserialize)]
+struct ByHash {
+    #[serde(rename = "extensions")]
+    _extensions: Extensions,
+}
+
+#[derive(Deserialize)]
+struct Extensions {
+    #[serde(rename = "persistedQuery")]
+    _persisted_query: IgnoredAny,
+}
+
 /// Bytes that a parsed value or a word of a parsed document takes: measured with the shortest of them.
 const PARSED_BYTES: usize = 256;
 
@@ -63,7 +76,11 @@ impl Params {
             return Err(Refusal::new(Code::TooComplex, message));
         }
         serde_json::from_slice(body).map_err(|error| {
-            if error.is_data() {
+            if error.to_string().starts_with("missing field `query`")
+                && serde_json::from_slice::<ByHash>(body).is_ok()
+            {
+                not_supported()
+            } else if error.is_data() {
                 wrong(&format!("The request's parameters are not as expected: {error}. {SHAPE}"))
             } else {
                 wrong(&format!("The body is not JSON: {error}."))
@@ -77,8 +94,12 @@ impl Params {
     /// `INVALID_INPUT` if `query` is missing, or `variables` or `extensions` is no JSON object.
     pub(super) fn from_address(query: &str) -> Result<Self, Refusal> {
         let mut given: BTreeMap<_, _> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let by_hash = |text: &String| serde_json::from_str::<Extensions>(text).is_ok();
         Ok(Self {
             query: given.remove("query").ok_or_else(|| {
+                if given.get("extensions").is_some_and(by_hash) {
+                    return not_supported();
+                }
                 Refusal::invalid(["query"], format!("The address has no `query` parameter. {SHAPE}"))
             })?,
             operation_name: given.remove("operationName").filter(|name| !name.is_empty()),
@@ -102,6 +123,11 @@ impl Params {
 }
 
 const SHAPE: &str = "`query` is a string; `operationName` a string or null; `variables` and `extensions` are objects or null.";
+
+fn not_supported() -> Refusal {
+    let message = "PersistedQueryNotSupported: send the document as `query`.";
+    Refusal::new(Code::PersistedQueryNotSupported, message)
+}
 
 fn wrong(message: &str) -> Refusal {
     Refusal::new(crate::refusal::Code::InvalidInput, message)
@@ -150,6 +176,11 @@ mod tests {
             Ok("{a}"),
         );
         check(r#"{"qeury":"{a}"}"#, Err("missing field `query`"));
+        check(
+            r#"{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"0"}}}"#,
+            Err("PersistedQueryNotSupported"),
+        );
+        check(r#"{"extensions":{"other":1}}"#, Err("missing field `query`"));
         check(r#"{"query":null}"#, Err("expected a string"));
         check(r#"{"query":"{a}","operationName":1}"#, Err("expected a string"));
         check(r#"{"query":"{a}","variables":"x"}"#, Err("parameters are not as expected"));
@@ -181,6 +212,8 @@ mod tests {
             Params::from_address("query=%7Ba%7D&operationName=&variables=%7B%22x%22%3A1%7D").unwrap();
         assert_eq!((params.query.as_str(), params.operation_name), ("{a}", None));
         let refused = |query: &str| Params::from_address(query).unwrap_err().field;
+        let hashed = Params::from_address("extensions=%7B%22persistedQuery%22%3A1%7D").unwrap_err();
+        assert_eq!(hashed.code.as_str(), "PERSISTED_QUERY_NOT_SUPPORTED");
         assert_eq!(refused(""), ["query"]);
         assert_eq!(refused("query=a&variables=1"), ["variables"]);
         assert_eq!(refused("query=a&extensions=x"), ["extensions"]);

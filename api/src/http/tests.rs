@@ -331,7 +331,9 @@ async fn pages_of_allowed_origins_may_call() {
     let allowed = preflight("https://school.example").await;
     assert_eq!(allowed.status, StatusCode::OK);
     assert_eq!(allowed.header("access-control-allow-origin"), "https://school.example");
-    assert_eq!(allowed.header("access-control-allow-headers"), "authorization,content-type,x-request-id");
+    let headers = "authorization,content-type,x-request-id,apollographql-client-name,apollographql-client-version,baggage,\
+                   sentry-trace,traceparent,tracestate,x-apollo-operation-id,x-apollo-operation-name,apollo-require-preflight";
+    assert_eq!(allowed.header("access-control-allow-headers"), headers);
     assert_eq!(allowed.header("access-control-allow-methods"), "GET,POST");
     assert_eq!(preflight("https://other.example").await.header("access-control-allow-origin"), "");
     let answer = ask("{ hello }", &[("origin", "https://school.example")]).await;

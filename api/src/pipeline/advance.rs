@@ -56,7 +56,7 @@ pub(super) async fn advance(
         Err(_) => return Err(Stop::Overflow(overflow::rows(txn, catalog, fresh, before).await?)),
     };
     let decision = Decision { step, held: loaded.held, totals: loaded.totals };
-    save(txn, version, &decision, now).await?;
+    save(txn, version, &decision, &fresh.events, now).await?;
     Ok(decision)
 }
 
@@ -225,11 +225,13 @@ fn blank(person: &people::Row, flagged: &BTreeSet<Uuid>) -> PersonState {
 
 /// A metric as the engine knows it.
 pub(crate) fn to_metric(row: &metrics::Row) -> MetricState {
-    let last = row.run_at.zip(row.run_source.as_deref()).zip(row.run_external_id.as_deref());
-    let run = row.run_current.zip(last).map(|(current, ((occurred_at, source), external_id))| RunCursor {
-        current,
-        last: EventKey { occurred_at, source: source.into(), external_id: external_id.into() },
-    });
+    let id = row.run_source.as_deref().zip(row.run_external_id.as_deref());
+    let last = row.run_at.zip(row.run_place).zip(id);
+    let run =
+        row.run_current.zip(last).map(|(current, ((occurred_at, place), (source, external_id)))| RunCursor {
+            current,
+            last: EventKey { occurred_at, place, source: source.into(), external_id: external_id.into() },
+        });
     MetricState { value: row.value, run }
 }
 
@@ -269,12 +271,19 @@ pub(super) fn to_row(person: Uuid, metric: Uuid, state: &MetricState) -> metrics
         value: state.value,
         run_current: run.map(|run| run.current),
         run_at: run.map(|run| run.last.occurred_at),
+        run_place: run.map(|run| run.last.place),
         run_source: run.map(|run| run.last.source.to_string()),
         run_external_id: run.map(|run| run.last.external_id.to_string()),
     }
 }
 
-async fn save(txn: &Txn, version: i64, decision: &Decision, now: DateTime<Utc>) -> Result<(), store::Error> {
+async fn save(
+    txn: &Txn,
+    version: i64,
+    decision: &Decision,
+    events: &[Event],
+    now: DateTime<Utc>,
+) -> Result<(), store::Error> {
     let step = &decision.step;
     let derived: Vec<_> = step.derived.iter().map(|event| derived_row(event, version, now)).collect();
     let expected = derived.len();
@@ -301,7 +310,7 @@ async fn save(txn: &Txn, version: i64, decision: &Decision, now: DateTime<Utc>) 
         amount: *amount,
     });
     metrics::put_capped(txn, capped.collect()).await?;
-    totals::put(txn, new_totals(decision, now)).await
+    totals::put(txn, new_totals(decision, events, now)).await
 }
 
 /// A derived event as the table keeps it.
@@ -318,23 +327,27 @@ pub(super) fn derived_row(event: &Event, version: i64, now: DateTime<Utc>) -> ev
         reported_on: event.reported_on,
         makes_active: false,
         attributes: serde_json::to_value(&event.attributes).unwrap_or_default(),
+        place: event.place,
+        sent_hash: None,
         recorded_at: now,
         catalogue_version: version,
     }
 }
 
-fn new_totals(decision: &Decision, now: DateTime<Utc>) -> Vec<totals::Row> {
+fn new_totals(decision: &Decision, events: &[Event], now: DateTime<Utc>) -> Vec<totals::Row> {
+    let reached = reached(&decision.step, events);
     let mut new_awards: HashMap<Uuid, i64> = HashMap::new();
     for award in &decision.step.awards {
         *new_awards.entry(award.person).or_insert(0) += 1;
     }
     let rows = decision.step.people.iter().map(|person| {
         let before = decision.totals.get(&person.person);
-        let unchanged = before.filter(|before| before.xp == person.xp);
+        let before_it = before.filter(|before| before.xp > 0).map(|before| before.xp_reached_at);
+        let reached_at = before_it.max(reached.get(&person.person).copied());
         totals::Row {
             person_id: person.person,
             xp: person.xp,
-            xp_reached_at: unchanged.map_or(now, |before| before.xp_reached_at),
+            xp_reached_at: reached_at.or(before.map(|before| before.xp_reached_at)).unwrap_or(now),
             awards: before.map_or(0, |before| before.awards)
                 + new_awards.get(&person.person).copied().unwrap_or(0),
             streak_run: person.streak.run,
@@ -343,6 +356,24 @@ fn new_totals(decision: &Decision, now: DateTime<Utc>) -> Vec<totals::Row> {
         }
     });
     rows.collect()
+}
+
+/// When the last event or award happened that brought each person XP now.
+fn reached(step: &Step, events: &[Event]) -> HashMap<Uuid, DateTime<Utc>> {
+    let moments: HashMap<Uuid, DateTime<Utc>> =
+        events.iter().chain(&step.derived).map(|event| (event.id, event.occurred_at)).collect();
+    let mut reached = HashMap::new();
+    for entry in &step.entries {
+        let at = match entry.cause {
+            engine::EntryCause::Base { event } => moments.get(&event).copied(),
+            engine::EntryCause::Bonus { award } => step.awards.get(award).map(|award| award.earned_at),
+        };
+        if let Some(at) = at {
+            let latest = reached.entry(entry.person).or_insert(at);
+            *latest = at.max(*latest);
+        }
+    }
+    reached
 }
 
 /// The events that a person's past owes whoever referred them.

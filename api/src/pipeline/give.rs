@@ -92,7 +92,8 @@ pub(crate) async fn take_back(
     holder.totals.awards -= 1;
     if revoked.xp_bonus > 0 {
         holder.totals.xp -= revoked.xp_bonus;
-        holder.totals.xp_reached_at = now;
+        holder.totals.xp_reached_at =
+            ledger::reached_at_of(txn, award.person_id).await?.unwrap_or(holder.person.created_at);
         let day = holder.day(now);
         holder.entries.push(ledger::Row {
             id: id::new(now),
@@ -141,7 +142,7 @@ impl Holder {
             notes: gift.notes.clone(),
             ..award::blank(self.person.id, gift.achievement, last + 1, gift.xp_bonus, now)
         };
-        self.hold(award.clone(), now);
+        self.hold(award.clone());
         self.settle(catalog, gift.at, now);
         if self.totals.xp > MAX_XP {
             let (totals, held, new, entries, flags) = before;
@@ -157,11 +158,12 @@ impl Holder {
         Ok(Given { award, duplicate: false })
     }
 
-    fn hold(&mut self, award: awards::Row, now: DateTime<Utc>) {
+    fn hold(&mut self, award: awards::Row) {
         self.totals.awards += 1;
         if award.xp_bonus > 0 {
+            let before = Some(self.totals.xp_reached_at).filter(|_| self.totals.xp > 0);
+            self.totals.xp_reached_at = before.map_or(award.earned_at, |before| before.max(award.earned_at));
             self.totals.xp = self.totals.xp.saturating_add(award.xp_bonus);
-            self.totals.xp_reached_at = now;
             self.entries.push(award::bonus(&award, self.day(award.earned_at)));
         }
         self.held.push(award.clone());
@@ -173,7 +175,7 @@ impl Holder {
         for (achievement, occurrence) in engine::due(catalog, &self.state()) {
             let Some(achievement) = catalog.achievement(achievement) else { continue };
             let award = award::blank(self.person.id, achievement.id, occurrence, achievement.xp_bonus, now);
-            self.hold(awards::Row { earned_at: at, ..award }, now);
+            self.hold(awards::Row { earned_at: at, ..award });
         }
         let misjudged = engine::misjudged(catalog, &self.state());
         for row in &mut self.held {

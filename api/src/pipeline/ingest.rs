@@ -9,7 +9,7 @@ use engine::Event;
 use uuid::Uuid;
 
 use super::advance::Decision;
-use super::validate::{Accepted, Parsed};
+use super::validate::{Accepted, Parsed, Refused, Sent};
 use super::{Outcomes, Recorded, Stop};
 use crate::catalogue::Published;
 use crate::refusal::{Code, Refusal};
@@ -22,7 +22,7 @@ type Key = (Arc<str>, Arc<str>);
 
 /// A new event and where its answer goes.
 pub(super) struct Fresh {
-    /// The events to fold, in the order of the submissions.
+    /// The events to fold, in the order in which they happened.
     pub(super) events: Vec<Event>,
     /// The row each of them came from.
     pub(super) spots: Vec<Spot>,
@@ -41,8 +41,8 @@ pub(super) struct Ingested {
 
 enum Row {
     Refused(Refusal),
-    /// The n-th of the fresh.
-    Fresh(usize),
+    /// The fresh event of this id.
+    Fresh(Uuid),
     Known(Recorded),
 }
 
@@ -53,47 +53,54 @@ pub(super) async fn append(
     accepted: Accepted,
     now: DateTime<Utc>,
 ) -> Result<Ingested, Stop> {
-    let wanted: BTreeSet<Uuid> = accepted.rows.iter().flatten().flatten().map(|row| row.person).collect();
+    let rows = || accepted.rows.iter().flatten();
+    let wanted: BTreeSet<Uuid> = rows().flatten().map(|row| row.sent.person).collect();
     let people = people::by_ids(txn, wanted).await?;
     let people: HashMap<Uuid, people::Row> =
         people.into_iter().filter(|row| row.erased_at.is_none()).map(|row| (row.id, row)).collect();
     // The first row with a key is the event; later ones of the same batch repeat it.
     let mut first: HashMap<Key, events::Row> = HashMap::new();
     // Own reports outside the period are not appended. They may repeat an event that was appended in time.
-    let mut untimely: BTreeSet<Key> = BTreeSet::new();
-    for row in accepted.rows.iter().flatten().flatten() {
-        let Some(person) = people.get(&row.person) else { continue };
+    // Nor is what the catalogue refuses, which may repeat what an earlier one took.
+    let refused = rows().filter_map(|row| row.as_ref().err()?.sent.as_deref());
+    let mut unappended: BTreeSet<Key> = refused.map(Sent::key).collect();
+    for row in rows().flatten() {
+        let Some(person) = people.get(&row.sent.person) else { continue };
         if accepted.period.refuses(row, person).is_some() {
-            untimely.insert(row.key());
+            unappended.insert(row.sent.key());
             continue;
         }
-        first.entry(row.key()).or_insert_with(|| event_row(row, person, published.version, now));
+        first.entry(row.sent.key()).or_insert_with(|| event_row(row, person, published.version, now));
     }
     let fresh_ids = events::append(txn, first.values().cloned().collect()).await?;
-    let known = known(txn, first, untimely, &fresh_ids).await?;
+    let known = known(txn, first, unappended, &fresh_ids).await?;
 
-    let fresh = Fresh { events: Vec::new(), spots: Vec::new(), repeats: Vec::new() };
-    let mut ingested = Ingested { fresh, people, rows: Vec::new() };
+    let mut fresh: Vec<(Event, Spot)> = Vec::new();
+    let none = Fresh { events: Vec::new(), spots: Vec::new(), repeats: Vec::new() };
+    let mut ingested = Ingested { fresh: none, people, rows: Vec::new() };
     let mut answers = Answers::load(txn, known.values().filter(|row| !fresh_ids.contains(&row.id))).await?;
     for (at, rows) in accepted.rows.into_iter().enumerate() {
         let mut sorted = Vec::with_capacity(rows.len());
         for (index, row) in rows.into_iter().enumerate() {
-            let row = row.and_then(|row| match ingested.people.get(&row.person) {
-                Some(person) => Ok((row, person)),
-                None => Err(unknown_person()),
-            });
-            let (row, person) = match row {
-                Ok(found) => found,
-                Err(refusal) => {
-                    sorted.push(Row::Refused(refusal));
+            let row = match row {
+                Ok(row) => row,
+                Err(Refused { refusal, sent }) => {
+                    let repeated = sent.as_deref().and_then(|sent| Some((sent, known.get(&sent.key())?)));
+                    sorted.push(match repeated {
+                        Some((sent, event)) if is_repeat(sent, event) => answers.of(event),
+                        _ => Row::Refused(refusal),
+                    });
                     continue;
                 }
             };
-            sorted.push(match (known.get(&row.key()), accepted.period.refuses(&row, person)) {
+            let Some(person) = ingested.people.get(&row.sent.person) else {
+                sorted.push(Row::Refused(unknown_person()));
+                continue;
+            };
+            sorted.push(match (known.get(&row.sent.key()), accepted.period.refuses(&row, person)) {
                 (Some(event), _) if event.id == row.id => {
-                    ingested.fresh.events.push(to_event(event)?);
-                    ingested.fresh.spots.push((at, index));
-                    Row::Fresh(ingested.fresh.events.len() - 1)
+                    fresh.push((to_event(event)?, (at, index)));
+                    Row::Fresh(event.id)
                 }
                 (Some(event), untimely) => {
                     if untimely.is_none() && fresh_ids.contains(&event.id) {
@@ -111,6 +118,9 @@ pub(super) async fn append(
         }
         ingested.rows.push(sorted);
     }
+    // Folded in the order in which they happened, so that none of them is late for another.
+    fresh.sort_by_cached_key(|(event, _)| event.key());
+    (ingested.fresh.events, ingested.fresh.spots) = fresh.into_iter().unzip();
     Ok(ingested)
 }
 
@@ -121,20 +131,23 @@ pub(super) fn zone(row: &people::Row) -> Tz {
 
 fn event_row(row: &Parsed, person: &people::Row, version: i64, now: DateTime<Utc>) -> events::Row {
     let zone = zone(person);
-    let occurred_at = row.occurred_at.unwrap_or(now);
+    let sent = &row.sent;
+    let occurred_at = sent.occurred_at.unwrap_or(now);
     let local = engine::local(occurred_at, zone);
     events::Row {
         id: row.id,
-        source: row.source.to_string(),
-        external_id: row.external_id.to_string(),
-        person_id: row.person,
-        activity: row.activity.to_string(),
+        source: sent.source.to_string(),
+        external_id: sent.external_id.to_string(),
+        person_id: sent.person,
+        activity: sent.activity.to_string(),
         occurred_at,
         local_date: local.date,
         local_hour: i16::from(local.hour),
         reported_on: row.is_own_report.then(|| engine::local(now, zone).date),
         makes_active: row.makes_active,
         attributes: serde_json::to_value(&row.attributes).unwrap_or_default(),
+        place: row.place,
+        sent_hash: Some(sent.hash),
         recorded_at: now,
         catalogue_version: version,
     }
@@ -144,12 +157,12 @@ fn event_row(row: &Parsed, person: &people::Row, version: i64, now: DateTime<Utc
 async fn known(
     txn: &Txn,
     first: HashMap<Key, events::Row>,
-    untimely: BTreeSet<Key>,
+    unappended: BTreeSet<Key>,
     fresh: &HashSet<Uuid>,
 ) -> Result<HashMap<Key, events::Row>, store::Error> {
     let (mut known, old): (HashMap<_, _>, HashMap<_, _>) =
         first.into_iter().partition(|(_, row)| fresh.contains(&row.id));
-    let open = untimely.iter().filter(|key| !known.contains_key(*key));
+    let open = unappended.iter().filter(|key| !known.contains_key(*key));
     let keys = old.keys().chain(open).map(|(source, id)| (source.to_string(), id.to_string())).collect();
     for row in events::by_external_ids(txn, &keys).await? {
         known.insert((row.source.as_str().into(), row.external_id.as_str().into()), row);
@@ -167,6 +180,7 @@ pub(crate) fn to_event(row: &events::Row) -> Result<Event, store::Error> {
         person: row.person_id,
         activity: row.activity.as_str().into(),
         occurred_at: row.occurred_at,
+        place: row.place,
         local_date: row.local_date,
         local_hour: u8::try_from(row.local_hour).map_err(|_| broken("no hour of the day"))?,
         reported_on: row.reported_on,
@@ -174,12 +188,23 @@ pub(crate) fn to_event(row: &events::Row) -> Result<Event, store::Error> {
     })
 }
 
-/// Whether the row says what the kept event says; an omitted time matches the kept one.
+/// Whether the row says what the kept event says: with the same attributes as they were sent, or as the catalogue reads
+/// them now. An omitted time matches the kept one.
 fn repeats(row: &Parsed, event: &events::Row) -> bool {
-    row.person == event.person_id
-        && *row.activity == *event.activity
-        && row.occurred_at.is_none_or(|at| at == event.occurred_at)
-        && serde_json::to_value(&row.attributes).is_ok_and(|attributes| attributes == event.attributes)
+    let same =
+        || serde_json::to_value(&row.attributes).is_ok_and(|attributes| attributes == event.attributes);
+    is_repeat(&row.sent, event) || is_about(&row.sent, event) && same()
+}
+
+/// Whether exactly this was sent for the kept event.
+fn is_repeat(sent: &Sent, event: &events::Row) -> bool {
+    is_about(sent, event) && event.sent_hash == Some(sent.hash)
+}
+
+fn is_about(sent: &Sent, event: &events::Row) -> bool {
+    sent.person == event.person_id
+        && *sent.activity == *event.activity
+        && sent.occurred_at.is_none_or(|at| at == event.occurred_at)
 }
 
 pub(super) fn unknown_person() -> Refusal {
@@ -248,7 +273,7 @@ impl Ingested {
         let of_event: HashMap<Uuid, &Recorded> = recorded.iter().map(|one| (one.event, one)).collect();
         let row = |row: Row| match row {
             Row::Refused(refusal) => Err(refusal),
-            Row::Fresh(nth) => recorded.get(nth).cloned().ok_or_else(unknown_person),
+            Row::Fresh(id) => of_event.get(&id).map(|one| (*one).clone()).ok_or_else(unknown_person),
             Row::Known(known) => Ok(match of_event.get(&known.event) {
                 Some(fresh) => Recorded { duplicate: true, ..(*fresh).clone() },
                 None => known,

@@ -88,8 +88,12 @@ impl Stored {
         let folded = engine::rebuild(catalog, &self.events);
         let streak = Streak::of(&self.active);
         let held = self.awards.iter().filter(|award| award.revoked_at.is_none()).count();
+        let revoked = self.awards.iter().filter(|award| award.revoked_at.is_some()).map(|award| award.id);
+        let revoked: BTreeSet<Uuid> = revoked.collect();
+        let reached_at = ledger::reached_at(&self.ledger, |award| revoked.contains(&award));
         let totals = totals::Row {
             xp: self.ledger.iter().map(|entry| entry.amount).sum(),
+            xp_reached_at: reached_at.unwrap_or(self.totals.xp_reached_at),
             awards: i64::try_from(held).unwrap_or(i64::MAX),
             last_active_on: streak.last_active_on,
             streak_run: streak.run,

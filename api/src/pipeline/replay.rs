@@ -171,7 +171,8 @@ async fn bring_up(
     stored: &mut Stored,
     now: DateTime<Utc>,
 ) -> Result<usize, store::Error> {
-    let Some(totals) = stored.totals.get(&person.id) else { return Ok(0) };
+    let zero = totals::none(person.id, now);
+    let totals = stored.totals.get(&person.id).unwrap_or(&zero);
     let held = stored.held.remove(&person.id).unwrap_or_default();
     let mut rows = stored.metrics.remove(&person.id).unwrap_or_default();
     if stored.changed.contains(&person.id) {
@@ -328,9 +329,11 @@ async fn write(
     awards::insert(txn, rows.clone()).await?;
     let entries: Vec<ledger::Row> = entries.into_iter().flatten().collect();
     let bonus: i64 = entries.iter().map(|entry| entry.amount).sum();
+    let last = entries.iter().map(|entry| entry.occurred_at).max();
     ledger::insert(txn, entries).await?;
     let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-    let reached = if bonus > 0 { now } else { totals.xp_reached_at };
+    let before = Some(totals.xp_reached_at).filter(|_| totals.xp > 0);
+    let reached = before.max(last).unwrap_or(totals.xp_reached_at);
     let totals = totals::Row {
         xp: totals.xp + bonus,
         xp_reached_at: reached,

@@ -28,7 +28,7 @@ impl Period {
 
     /// Why this person cannot report this event; none for events that others report.
     pub(super) fn refuses(&self, row: &Parsed, person: &people::Row) -> Option<Refusal> {
-        let at = row.occurred_at.filter(|_| row.is_own_report)?;
+        let at = row.sent.occurred_at.filter(|_| row.is_own_report)?;
         let message = if at < self.earliest {
             format!(
                 "You can report your own events up to {} hours after they happened (limits.self_report_hours): \

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use engine::Attributes;
 use uuid::Uuid;
 
@@ -12,24 +12,49 @@ use super::self_report::Period;
 use super::{Incoming, Submission};
 use crate::app::App;
 use crate::catalogue::Published;
+use crate::clock;
 use crate::id;
 use crate::refusal::Refusal;
 
-/// A row that is valid on its own; the database has not been read.
-pub(super) struct Parsed {
+/// What a row says, as it was sent: by this a repeat is recognised, whatever the catalogue says by now.
+pub(super) struct Sent {
     pub(super) source: Arc<str>,
     pub(super) external_id: Arc<str>,
-    pub(super) id: Uuid,
     pub(super) person: Uuid,
     pub(super) activity: Arc<str>,
-    pub(super) makes_active: bool,
     pub(super) occurred_at: Option<DateTime<Utc>>,
+    /// A hash of the attributes.
+    pub(super) hash: Uuid,
+}
+
+/// A row that is valid on its own; the database has not been read.
+pub(super) struct Parsed {
+    pub(super) sent: Sent,
+    pub(super) id: Uuid,
+    /// Its place in the submission.
+    pub(super) place: i32,
+    pub(super) makes_active: bool,
     /// Whether the person reports it about themselves.
     pub(super) is_own_report: bool,
     pub(super) attributes: Attributes,
 }
 
-impl Parsed {
+/// A row that cannot be recorded. It may still repeat an event that was recorded by an earlier catalogue.
+pub(super) struct Refused {
+    pub(super) refusal: Refusal,
+    pub(super) sent: Option<Box<Sent>>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, sent: None }
+    }
+}
+
+/// The namespace of the hashes of sent attributes.
+const SENT: Uuid = Uuid::from_u128(0x2d0c_9d50_93b7_4f0f_8a55_6d0c_5a3e_91c4);
+
+impl Sent {
     /// What identifies the event.
     pub(super) fn key(&self) -> (Arc<str>, Arc<str>) {
         (Arc::clone(&self.source), Arc::clone(&self.external_id))
@@ -38,7 +63,7 @@ impl Parsed {
 
 /// Every row, in place: parsed or refused.
 pub(super) struct Accepted {
-    pub(super) rows: Vec<Vec<Result<Parsed, Refusal>>>,
+    pub(super) rows: Vec<Vec<Result<Parsed, Refused>>>,
     /// When events may have happened that people report about themselves.
     pub(super) period: Period,
 }
@@ -56,8 +81,8 @@ pub(super) fn accept(
         let events = submission.events.iter().enumerate();
         events
             .map(|(index, event)| match refused.get(&(at, index)) {
-                Some(refusal) => Err(refusal.clone()),
-                None => parse(app, published, submission, &source, event, now),
+                Some(refusal) => Err(refusal.clone().into()),
+                None => parse(app, published, submission, &source, (index, event), now),
             })
             .collect()
     });
@@ -70,37 +95,63 @@ fn parse(
     published: &Published,
     submission: &Submission,
     source: &Arc<str>,
-    event: &Incoming,
+    (index, event): (usize, &Incoming),
     now: DateTime<Utc>,
-) -> Result<Parsed, Refusal> {
+) -> Result<Parsed, Refused> {
     let catalog = &published.catalog;
-    let activity =
-        catalog.activity(&event.activity).ok_or_else(|| unknown_activity(catalog, &event.activity))?;
     if event.person.is_nil() {
-        return Err(Refusal::invalid(["userId"], "The nil UUID is not a user id: send the person's own id."));
+        return Err(
+            Refusal::invalid(["userId"], "The nil UUID is not a user id: send the person's own id.").into()
+        );
     }
-    submission.recorder.may_record(activity.self_reportable).map_err(|refusal| refusal.at(["activity"]))?;
     if !submission.recorder.may_record_of(event.person) {
-        return Err(unknown_person());
+        return Err(unknown_person().into());
     }
     let id = id::new(now);
     let external_id = match &event.id {
         Some(given) => check_id(given)?.into(),
         None => id.to_string().into(),
     };
-    let occurred_at = event.occurred_at.map(|at| check_time(at, now)).transpose()?;
-    let attributes = check_attributes(app, catalog, activity, event.attributes.as_ref())?;
-    Ok(Parsed {
+    let occurred_at = event.occurred_at.map(|at| clock::past("occurredAt", at, now)).transpose()?;
+    let sent = Sent {
         source: Arc::clone(source),
         external_id,
-        id,
         person: event.person,
         activity: Arc::from(event.activity.as_str()),
-        makes_active: activity.counts_for_streak,
         occurred_at,
-        is_own_report: submission.recorder.reporter().is_some(),
-        attributes,
-    })
+        hash: hash(event.attributes.as_ref()),
+    };
+    match by_catalogue(app, catalog, submission, event) {
+        Ok((activity, attributes)) => Ok(Parsed {
+            sent,
+            id,
+            place: i32::try_from(index).unwrap_or(i32::MAX),
+            makes_active: activity.counts_for_streak,
+            is_own_report: submission.recorder.reporter().is_some(),
+            attributes,
+        }),
+        Err(refusal) => Err(Refused { refusal, sent: event.id.is_some().then(|| Box::new(sent)) }),
+    }
+}
+
+/// What the catalogue says of an event.
+fn by_catalogue<'a>(
+    app: &App,
+    catalog: &'a engine::Catalog,
+    submission: &Submission,
+    event: &Incoming,
+) -> Result<(&'a engine::Activity, Attributes), Refusal> {
+    let activity =
+        catalog.activity(&event.activity).ok_or_else(|| unknown_activity(catalog, &event.activity))?;
+    submission.recorder.may_record(activity.self_reportable).map_err(|refusal| refusal.at(["activity"]))?;
+    Ok((activity, check_attributes(app, catalog, activity, event.attributes.as_ref())?))
+}
+
+/// The same for equal attributes, in whatever order they are written.
+fn hash(attributes: Option<&serde_json::Value>) -> Uuid {
+    let sorted: BTreeMap<&String, &serde_json::Value> =
+        attributes.and_then(|attributes| attributes.as_object()).into_iter().flatten().collect();
+    Uuid::new_v5(&SENT, &serde_json::to_vec(&sorted).unwrap_or_default())
 }
 
 fn unknown_activity(catalog: &engine::Catalog, key: &str) -> Refusal {
@@ -120,24 +171,6 @@ fn check_id(id: &str) -> Result<&str, Refusal> {
         return Err(Refusal::invalid(["id"], message));
     }
     Ok(id)
-}
-
-fn check_time(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>, Refusal> {
-    // What both databases keep and every answer prints: whole milliseconds.
-    let at = DateTime::from_timestamp_millis(at.timestamp_millis()).unwrap_or(at);
-    let millennium = DateTime::from_timestamp(946_684_800, 0).unwrap_or_default();
-    if at < millennium {
-        return Err(Refusal::invalid(
-            ["occurredAt"],
-            "The time lies before 2000: send when it really happened.",
-        ));
-    }
-    if at > now + TimeDelta::minutes(5) {
-        let message =
-            "The time lies in the future: send a time at most 5 minutes ahead of ours, or none for now.";
-        return Err(Refusal::invalid(["occurredAt"], message));
-    }
-    Ok(at)
 }
 
 fn check_attributes(

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::auth::Role;
 use crate::auth::policy::{self, Action, Reach, Seen};
 use crate::catalogue::{Definition, Published};
+use crate::clock;
 use crate::pipeline::give::{self, Gift, Given};
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{Txn, awards, catalogue, courses, guardians, people, scope};
@@ -130,12 +131,7 @@ async fn find_badge(txn: &Txn, id: Uuid) -> Result<Definition, Interrupted> {
 }
 
 fn check(row: &Row, now: DateTime<Utc>) -> Result<Row, Refusal> {
-    let millennium = DateTime::from_timestamp(946_684_800, 0).unwrap_or_default();
-    let at = row.at.map(|at| DateTime::from_timestamp_millis(at.timestamp_millis()).unwrap_or(at));
-    if at.is_some_and(|at| at > now || at < millennium) {
-        let message = "The time lies in the future or before 2000: send when it was earned, or none for now.";
-        return Err(Refusal::invalid(["awardedAt"], message));
-    }
+    let at = row.at.map(|at| clock::past("awardedAt", at, now)).transpose()?;
     let notes = text::optional_prose("notes", row.notes.as_deref(), 2_000)?;
     Ok(Row { student: row.student, at, notes })
 }

@@ -7,13 +7,13 @@ use super::audit::{self, Act, Author};
 use super::{Interrupted, attempt};
 use crate::app::App;
 use crate::auth::policy::{self, Action};
-use crate::catalogue::{Definition, Known};
+use crate::catalogue::{Definition, Known, SCHOOL};
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{Txn, catalogue};
 use crate::text;
 
-/// The pack that badges of the school's own belong to.
-pub(crate) const SCHOOL: &str = "school";
+/// What stands between and behind words, and makes no name another.
+const PUNCTUATION: &str = "-_.,:;!?'\"()/&\u{2019}\u{2018}\u{201c}\u{201d}\u{2013}\u{2014}\u{2026}";
 /// The most XP a badge brings.
 const MOST_XP: i64 = 1_000_000;
 
@@ -24,8 +24,8 @@ pub(crate) struct Wording {
     pub(crate) name: Option<String>,
     /// What it stands for; cleared, nothing.
     pub(crate) description: Option<Option<String>>,
-    /// Where its picture lies.
-    pub(crate) icon_url: Option<String>,
+    /// Where its picture lies; cleared, nowhere.
+    pub(crate) icon_url: Option<Option<String>>,
     /// A category's key; cleared, `special`.
     pub(crate) category: Option<Option<String>>,
     /// What it is given for, in words.
@@ -151,11 +151,14 @@ async fn reload(app: &App) {
     }
 }
 
-/// The key that follows from a name: its words, as other keys are made. Where letters get lost on the way, or
+/// The key that follows from a name: its words, as other keys are made. Where letters or symbols get lost on the way, or
 /// nothing is left, a mark of its own stands behind them, so that two such names are two keys.
 fn key(name: &str) -> String {
     let words = kebab_case(name);
-    let is_lost = |letter: char| !letter.is_ascii() && letter.is_alphanumeric();
+    let is_lost = |letter: char| {
+        let is_punctuation = letter.is_whitespace() || PUNCTUATION.contains(letter);
+        !letter.is_ascii_alphanumeric() && !is_punctuation
+    };
     if !name.contains(is_lost) && !words.is_empty() {
         return format!("{SCHOOL}/{words}");
     }
@@ -174,7 +177,7 @@ fn worded(mut definition: Definition, wording: Wording) -> Result<Definition, Re
             text::optional_prose("description", description.as_deref(), 2_000)?.unwrap_or_default();
     }
     if let Some(url) = wording.icon_url {
-        definition.icon_url = Some(text::web_url("iconUrl", &url)?);
+        definition.icon_url = url.map(|url| text::web_url("iconUrl", &url)).transpose()?;
     }
     if let Some(category) = wording.category {
         definition.category = match category {

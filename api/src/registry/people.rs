@@ -132,7 +132,7 @@ async fn upsert_within(
             // Somebody created them a moment ago: look again, and change instead.
             return Err(Interrupted::Again);
         }
-        head = joined(app, txn, published, id).await?;
+        head = joined(app, txn, published, &row).await?;
     }
     if referrer.is_some() && before.is_some_and(|row| row.referred_by.is_none()) {
         head = pipeline::settle_referral(app, txn, published, &row).await?.or(head);
@@ -240,7 +240,7 @@ async fn welcome_within(
 ) -> Result<(people::Row, Option<i64>), Interrupted> {
     let row = merge(app, id, None, change, app.clock.now());
     if people::insert(txn, row.clone()).await? {
-        let head = joined(app, txn, published, id).await?;
+        let head = joined(app, txn, published, &row).await?;
         return Ok((row, head));
     }
     let row = people::by_id(txn, id).await?;
@@ -259,13 +259,17 @@ fn stand_in_name(id: Uuid, role: Role) -> String {
     format!("{word} {:04x}", first >> 16)
 }
 
-/// Tells the pipeline that a person has appeared, where a loaded pack listens.
+/// Tells the pipeline that someone who learns has appeared, where a loaded pack listens.
 async fn joined(
     app: &App,
     txn: &Txn,
     published: &Published,
-    person: Uuid,
+    row: &people::Row,
 ) -> Result<Option<i64>, Interrupted> {
+    if stored_role(row)? != Role::Student {
+        return Ok(None);
+    }
+    let person = row.id;
     let deed = Deed { act: engine::Act::Joined, id: format!("joined:{person}"), person, facts: &[] };
     let (_, head) = pipeline::record_deed(app, txn, published, deed).await?;
     Ok(head)

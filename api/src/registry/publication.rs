@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use engine::Problem;
+use engine::catalog::renamed;
 use serde_json::Value;
 
 use crate::catalogue::{Bundle, Catalogue, Definition};
@@ -56,6 +57,15 @@ pub(crate) async fn publish(db: &Database, clock: &Clock, bundle: &Bundle) -> Re
     {
         txn.rollback().await;
         return Ok(Outcome::Unchanged(before.version));
+    }
+    if let Some(before) = &before {
+        let packs = (before.bundle.parse(), bundle.parse());
+        let problems =
+            if let (Ok(before), Ok(after)) = packs { renamed(&before, &after) } else { Vec::new() };
+        if !problems.is_empty() {
+            txn.rollback().await;
+            return Err(Refused::Problems(problems));
+        }
     }
     let now = clock.now();
     let version = before.as_ref().map_or(0, |before| before.version) + 1;

@@ -48,6 +48,16 @@ pub(crate) async fn head(db: &impl Reads) -> Result<i64, Error> {
     counter.map(|row| row.position).ok_or_else(|| Error::Impossible("the feed has lost its counter".into()))
 }
 
+/// The place at this position.
+pub(crate) async fn at(db: &impl Reads, position: i64) -> Result<Option<Place>, Error> {
+    Ok(feed::Entity::find_by_id(position).one(db.connection()).await?)
+}
+
+/// The last place.
+pub(crate) async fn last(db: &impl Reads) -> Result<Option<Place>, Error> {
+    Ok(feed::Entity::find().order_by(feed::Column::Position, Order::Desc).one(db.connection()).await?)
+}
+
 /// At most `limit` places behind `position`, in order; of one person, or of all.
 pub(crate) async fn after(
     db: &impl Reads,

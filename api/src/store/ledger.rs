@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use entity::xp_entries::{Column, Entity};
-use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::Query;
+use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::connect::Reads;
@@ -24,6 +26,36 @@ pub(crate) const REVERSAL: &str = "REVERSAL";
 /// Adds entries.
 pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
     super::insert_all(txn, rows, None).await
+}
+
+/// When the last of these entries happened that counts: neither a reversal, nor of an award that was revoked.
+pub(crate) fn reached_at<'a>(
+    entries: impl IntoIterator<Item = &'a Row>,
+    is_revoked: impl Fn(Uuid) -> bool,
+) -> Option<DateTime<Utc>> {
+    let counts = |entry: &&Row| entry.kind != REVERSAL && !entry.award_id.is_some_and(&is_revoked);
+    entries.into_iter().filter(counts).map(|entry| entry.occurred_at).max()
+}
+
+/// The same of all entries of a person.
+pub(crate) async fn reached_at_of(db: &Txn, person: Uuid) -> Result<Option<DateTime<Utc>>, Error> {
+    use entity::awards;
+    let revoked = Query::select()
+        .column(awards::Column::Id)
+        .from(awards::Entity)
+        .and_where(awards::Column::PersonId.eq(person))
+        .and_where(awards::Column::RevokedAt.is_not_null())
+        .to_owned();
+    let query = Entity::find()
+        .select_only()
+        .column_as(Column::OccurredAt.max(), "reached_at")
+        .filter(Column::PersonId.eq(person))
+        .filter(Column::Kind.ne(REVERSAL))
+        .filter(
+            Condition::any().add(Column::AwardId.is_null()).add(Column::AwardId.not_in_subquery(revoked)),
+        );
+    let reached: Option<Option<DateTime<Utc>>> = query.into_tuple().one(db.connection()).await?;
+    Ok(reached.flatten())
 }
 
 /// All XP each event brought the person it is about, bonuses included.

@@ -60,6 +60,7 @@ pub(crate) async fn put(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
         Column::Value,
         Column::RunCurrent,
         Column::RunAt,
+        Column::RunPlace,
         Column::RunSource,
         Column::RunExternalId,
     ]);

@@ -115,14 +115,15 @@ on_both! {
         };
         let given = give_at(&old, "2025-06-15T08:00:00.5+02:00").await;
         assert_eq!(given, json!({"award": {"earnedAt": "2025-06-15T06:00:00.500Z"}, "userErrors": []}));
-        for wrong in ["2026-01-15T12:00:00.001Z", "2026-01-16T00:00:00Z", "1999-12-31T23:59:59Z", "yesterday"] {
+        for wrong in ["2026-01-15T12:05:00.001Z", "2026-01-16T00:00:00Z", "1999-12-31T23:59:59Z", "yesterday"] {
             let rows = w.database.rows().await;
             let error = &give_at(&new, wrong).await["userErrors"][0];
             assert_eq!((&error["code"], &error["field"]), (&json!("INVALID_INPUT"), &json!(["input", "awardedAt"])), "{wrong}");
             assert_eq!(w.database.rows().await, rows);
         }
-        let given = give_at(&new, "2026-01-15T12:00:00Z").await;
-        assert_eq!(given["userErrors"], json!([]), "this very moment is not the future");
+        // Clocks differ a little.
+        let given = give_at(&new, "2026-01-15T12:05:00Z").await;
+        assert_eq!(given["award"]["earnedAt"], "2026-01-15T12:05:00.000Z");
         let that_day = "SELECT count(*) FROM xp_entries WHERE CAST(local_date AS text) = '2025-06-15'";
         assert_eq!(w.database.number(that_day).await, 3, "XP counts for the day on which it was earned");
         w.finish().await;
@@ -143,9 +144,9 @@ on_both! {
             let shown = "query($id: ID!) { studentAchievements(studentId: $id) { badges { notes achievement { key name } } } }";
             let shown = school.as_student.ask(shown, json!({"id": school.student})).await;
             let badges = shown.data()["studentAchievements"]["badges"].as_array().unwrap().clone();
-            let key = format!("school/badge-{nth}");
-            let found = badges.iter().find(|award| award["achievement"]["key"] == *key).unwrap();
-            assert_eq!(*found, json!({"notes": kept, "achievement": {"key": key, "name": format!("Badge {nth} 🏅")}}));
+            let name = format!("Badge {nth} 🏅");
+            let found = badges.iter().find(|award| award["achievement"]["name"] == *name).unwrap();
+            assert_eq!(found["notes"], json!(kept));
         }
         w.finish().await;
     }

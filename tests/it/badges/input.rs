@@ -49,7 +49,7 @@ on_both! {
         for xp in [-1, 1_000_001] {
             faults.push((admin, "createBadge", made("xpBonus", json!(xp)), bad, "xpBonus", None));
         }
-        for field in ["name", "iconUrl", "rarity"] {
+        for field in ["name", "rarity"] {
             faults.push((admin, "updateBadge", changed(field, Value::Null), bad, field, None));
         }
         for name in ["updateBadge", "retireBadge"] {

@@ -64,7 +64,8 @@ on_both! {
         let school = School::found(&w).await;
         let names = [
             ("نجمة", ""), ("优秀", ""), ("🌟", ""), ("🏅", ""), ("!!!", ""), ("五年级 1", "1-"), ("六年级 1", "1-"),
-            ("Über", "ber-"), ("🏅 שלום", ""), ("Zoë & Zoé", "zo-zo-"), ("नमस्ते", ""), ("नमसत", ""),
+            ("Über", "ber-"), ("🏅 שלום", ""), ("Zoë & Zoé", "zo-zo-"),
+            ("C++", "c-"), ("C#", "c-"), ("Star 🌟", "star-"), ("Star 🏅", "star-"), ("100 %", "100-"), ("नमस्ते", ""), ("नमसत", ""),
         ];
         let mut keys = std::collections::BTreeSet::new();
         for (name, words) in names {
@@ -80,7 +81,7 @@ on_both! {
             keys.insert(key);
         }
         assert_eq!(keys.len(), names.len());
-        for (name, key) in [("Uber", "uber"), ("Taxi 🚕", "taxi"), ("1", "1"), ("C++ & Rust_2", "c-rust-2"), ("  Team   Player ", "team-player")] {
+        for (name, key) in [("Uber", "uber"), ("C", "c"), ("Star!", "star"), ("1", "1"), ("R&D, Rust_2", "r-d-rust-2"), ("  Team   Player ", "team-player")] {
             let input = json!({"name": name, "iconUrl": "https://school.example/b.png"});
             let made = mutate(&school.admin, "createBadge", "achievement { key }", input).await;
             assert_eq!(made["achievement"]["key"], format!("school/{key}"));
@@ -134,6 +135,15 @@ on_both! {
         assert_eq!(changed["achievement"], json!({"badgeUrl": "https://school.example/b.png", "description": ""}));
         let acts = "SELECT count(*) FROM acts WHERE act IN ('create_badge', 'update_badge')";
         assert_eq!(w.database.number(acts).await, 3);
+        // Without a picture of its own it has the drawn one.
+        let picture = json!({"id": made["id"], "iconUrl": null});
+        let changed = mutate(&school.admin, "updateBadge", "achievement { badgeUrl }", picture).await;
+        assert!(text(&changed["achievement"]["badgeUrl"]).ends_with("/badges/school/helper.svg"), "{changed}");
+        let plain = mutate(&school.admin, "createBadge", "achievement { badgeUrl }", json!({"name": "Plain"})).await;
+        assert!(text(&plain["achievement"]["badgeUrl"]).ends_with("/badges/school/plain.svg"), "{plain}");
+        let drawn = reqwest::get(format!("{}/badges/school/plain.svg", w.url())).await.unwrap();
+        assert_eq!(drawn.status().as_u16(), 200);
+        assert_eq!(drawn.headers()["content-type"], "image/svg+xml; charset=utf-8");
         w.finish().await;
     }
 

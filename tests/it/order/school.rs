@@ -54,8 +54,13 @@ pub(super) fn events() -> Vec<Value> {
             )
         })
         .collect();
-    // Those of one moment fold by id, which is what "in order" means then.
     happened.sort_by_key(|(at, event)| (*at, event["id"].as_str().unwrap().to_owned()));
+    // Events of one moment fold by their places in the request, which differ from way to way: each has a moment of its own.
+    let mut last = DateTime::<Utc>::MIN_UTC;
+    for (at, event) in &mut happened {
+        last = (*at).max(last + TimeDelta::milliseconds(1));
+        event["occurredAt"] = json!(last);
+    }
     happened.into_iter().map(|(_, event)| event).collect()
 }
 

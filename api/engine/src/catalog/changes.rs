@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::{Achievement, Activity, Catalog};
+use super::check::key_of;
+use super::{Achievement, Activity, Catalog, Pack, Problem};
 use crate::metric::Metric;
 
 impl Catalog {
@@ -38,6 +39,39 @@ impl Catalog {
         let capped = self.activities.iter().filter(|activity| activity.daily_cap.is_some());
         capped.filter(|activity| !is_kept(activity)).map(|activity| activity.key.as_str()).collect()
     }
+}
+
+/// Achievements without a `key` of their own that are new in a pack from which others have gone: with a new name, and no
+/// key, an achievement is another one, which everyone would earn again.
+pub fn renamed(before: &[Pack], after: &[Pack]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for pack in after {
+        let Some(known) = before.iter().find(|known| known.key() == pack.key()) else { continue };
+        let keys = |pack: &Pack| pack.content.achievements.iter().map(key_of).collect::<BTreeSet<_>>();
+        let (known, keys) = (keys(known), keys(pack));
+        let gone: Vec<&str> = known.difference(&keys).map(String::as_str).collect();
+        let new =
+            pack.content.achievements.iter().enumerate().filter(|(_, achievement)| {
+                achievement.key.is_none() && !known.contains(&key_of(achievement))
+            });
+        if gone.is_empty() {
+            continue;
+        }
+        problems.extend(new.map(|(index, achievement)| Problem {
+            file: pack.file.clone(),
+            path: format!("achievements[{index}].key"),
+            message: format!(
+                "`{}` has no key and is new, while the published pack has `{}` and this one has not",
+                achievement.name,
+                gone.join("`, `")
+            ),
+            remedy: format!(
+                "if only its name has changed, add the key that it had; if it is another achievement, add \"key\": \"{}\"",
+                key_of(achievement)
+            ),
+        }));
+    }
+    problems
 }
 
 impl Activity {

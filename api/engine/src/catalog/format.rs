@@ -224,7 +224,8 @@ pub(crate) struct Derive {
 pub(crate) struct Achievement {
     /// For people.
     pub(crate) name: String,
-    /// In kebab-case; the name's own if absent. It never changes once published.
+    /// In kebab-case; the name's own if absent. With another key it is another achievement, which people earn anew: give
+    /// a key before the name changes.
     #[serde(default)]
     pub(crate) key: Option<String>,
     /// What it stands for.

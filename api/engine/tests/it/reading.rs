@@ -50,12 +50,12 @@ fn progress_shows_what_is_done_of_what_is_asked() {
     let shown = shown(&catalog, &events, "2026-03-02");
     assert_eq!(shown["right"], (4, 5, 80.0));
     assert_eq!(shown["points"], (25, 100, 25.0));
-    assert_eq!(shown["row"], (1, 3, 100.0 / 3.0), "a run shows its current length");
+    assert_eq!(shown["row"], (1, 3, 33.33), "a run shows its current length");
     assert_eq!(shown["four-days"], (2, 4, 50.0));
     assert_eq!(shown["both-levels"], (3, 4, 75.0), "min(3, 2) and 1 of 2 and 2");
-    assert_eq!(shown["again"], (5, 6, 500.0 / 6.0), "the next time");
+    assert_eq!(shown["again"], (5, 6, 83.33), "the next time");
     assert_eq!(shown["first"], (5, 1, 100.0), "percent stops at 100");
-    assert_eq!(shown["all-of-it"], (2, 3, 200.0 / 3.0), "parts met: the longest run and the streak");
+    assert_eq!(shown["all-of-it"], (2, 3, 66.67), "parts met: the longest run and the streak");
     assert_eq!(shown["any-of-it"].1, 500, "the part that is nearest");
     assert_eq!(shown["kindness"], (0, 1, 0.0));
 }

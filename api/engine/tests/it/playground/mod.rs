@@ -75,6 +75,7 @@ pub(crate) fn event(
         person: person(who),
         activity: activity.into(),
         occurred_at,
+        place: 0,
         local_date: there.date,
         local_hour: there.hour,
         reported_on: None,
