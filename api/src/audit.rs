@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use crate::auth::Actor;
 use crate::id;
-use crate::store::{self, Txn, acts};
+use crate::store::{self, Txn, audit_log};
 
 /// Who acts, and in which request.
 #[derive(Debug, Clone)]
-pub(crate) struct Author {
+pub(crate) struct RequestContext {
     /// Who.
     pub(crate) actor: Actor,
     /// The id of the request.
@@ -20,7 +20,7 @@ pub(crate) struct Author {
 
 /// What was done, in the words of the log.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Act {
+pub(crate) enum AuditAction {
     UpsertUser,
     LinkGuardian,
     UnlinkGuardian,
@@ -43,7 +43,7 @@ pub(crate) enum Act {
     ErasePerson,
 }
 
-impl Act {
+impl AuditAction {
     fn as_str(self) -> &'static str {
         match self {
             Self::UpsertUser => "upsert_user",
@@ -76,25 +76,26 @@ type On = (Option<Uuid>, Option<Uuid>);
 /// Writes down acts in the transaction that does them.
 pub(crate) async fn note(
     txn: &Txn,
-    author: &Author,
-    act: Act,
+    request: &RequestContext,
+    act: AuditAction,
     on: impl IntoIterator<Item = On>,
     now: DateTime<Utc>,
 ) -> Result<(), store::Error> {
-    note_all(txn, act, on.into_iter().map(|on| (author, on)), now).await
+    note_all(txn, act, on.into_iter().map(|on| (request, on)), now).await
 }
 
 /// The same for acts of several people. Acts of people on their own records are left out.
 pub(crate) async fn note_all<'a>(
     txn: &Txn,
-    act: Act,
-    done: impl IntoIterator<Item = (&'a Author, On)>,
+    act: AuditAction,
+    done: impl IntoIterator<Item = (&'a RequestContext, On)>,
     now: DateTime<Utc>,
 ) -> Result<(), store::Error> {
-    let others =
-        done.into_iter().filter(|(author, (person, _))| person.is_none() || *person != author.actor.person());
-    let rows = others.map(|(author, on)| row(author, act, on, now));
-    acts::insert(txn, rows.collect()).await
+    let others = done
+        .into_iter()
+        .filter(|(request, (person, _))| person.is_none() || *person != request.actor.person());
+    let rows = others.map(|(request, on)| row(request, act, on, now));
+    audit_log::insert(txn, rows.collect()).await
 }
 
 /// New events of one activity that a person reported about themselves in one request.
@@ -109,29 +110,34 @@ pub(crate) struct Report {
 /// Notes what people reported about themselves: a row for each report, however many events it has.
 pub(crate) async fn note_reports(
     txn: &Txn,
-    reports: Vec<(&Author, Report)>,
+    reports: Vec<(&RequestContext, Report)>,
     now: DateTime<Utc>,
 ) -> Result<(), store::Error> {
-    let rows = reports.into_iter().map(|(author, report)| acts::Row {
+    let rows = reports.into_iter().map(|(request, report)| audit_log::Row {
         activity: Some(report.activity),
         events: Some(report.events),
-        ..row(author, Act::ReportEvents, (author.actor.person(), None), now)
+        ..row(request, AuditAction::ReportEvents, (request.actor.person(), None), now)
     });
-    acts::insert(txn, rows.collect()).await
+    audit_log::insert(txn, rows.collect()).await
 }
 
-fn row(author: &Author, act: Act, (person_id, object_id): On, now: DateTime<Utc>) -> acts::Row {
-    acts::Row {
+fn row(
+    request: &RequestContext,
+    act: AuditAction,
+    (person_id, object_id): On,
+    now: DateTime<Utc>,
+) -> audit_log::Row {
+    audit_log::Row {
         id: id::new(now),
-        actor_kind: author.actor.kind().as_str().to_owned(),
-        actor: author.actor.name(),
-        role: author.actor.role().as_str().to_owned(),
+        actor_kind: request.actor.kind().as_str().to_owned(),
+        actor: request.actor.name(),
+        role: request.actor.role().as_str().to_owned(),
         act: act.as_str().to_owned(),
         person_id,
         object_id,
         activity: None,
         events: None,
         at: now,
-        request_id: author.request_id.to_string(),
+        request_id: request.request_id.to_string(),
     }
 }

@@ -314,9 +314,9 @@ mod tests {
 
     #[test]
     fn achievements_are_listed_as_their_pack_does_and_what_is_gone_comes_last() {
-        let deed = |name: &str| {
+        let event = |name: &str| {
             serde_json::json!({
-                "name": name, "description": "A deed.", "requirement": "Do it", "category": "odd", "rarity": "common",
+                "name": name, "description": "A event.", "requirement": "Do it", "category": "odd", "rarity": "common",
                 "rule": {"kind": "count", "activity": "done", "target": name.len()},
             })
         };
@@ -324,7 +324,7 @@ mod tests {
             "pack": "deeds", "name": "Deeds", "description": "Something done.", "version": 1,
             "categories": [{"key": "odd", "name": "Odd"}],
             "activities": [{"key": "done", "description": "Something was done.", "xp": {"amount": 5}}],
-            "achievements": [deed("Zeal"), deed("Ardour"), deed("Merriment")],
+            "achievements": [event("Zeal"), event("Ardour"), event("Merriment")],
         });
         let packs = vec![Source { file: "deeds.json".to_owned(), text: text.to_string() }];
         let catalog = Bundle { packs, settings: Vec::new() }.compile().unwrap();

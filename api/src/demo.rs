@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::audit::Author;
+use crate::audit::RequestContext;
 use crate::auth::token::Keys;
 use crate::auth::{Actor, Claims, Role, policy};
 use crate::config::{DEMO_SECRET, address_of};
@@ -56,7 +56,7 @@ async fn move_in(app: &App) -> Result<bool, Failure> {
         return Ok(false);
     }
     let actor = Actor::Person { id: head.id, role: Role::SuperAdmin };
-    let author = Author { actor, request_id: "demo".into() };
+    let request = RequestContext { actor, request_id: "demo".into() };
     for member in everyone {
         let change = Change {
             display_name: member.name.clone(),
@@ -65,12 +65,12 @@ async fn move_in(app: &App) -> Result<bool, Failure> {
             referred_by: member.referred_by.map(Some),
             ..Change::default()
         };
-        people::upsert(app, &author, member.id, change).await?;
+        people::upsert(app, &request, member.id, change).await?;
     }
-    classes::begin(app, &author, &school).await?;
+    classes::begin(app, &request, &school).await?;
     let recorder = policy::recorder(&Actor::Service { source: school.service.as_str().into() });
     for events in past(app, &school).chunks(CHUNK) {
-        let submission = Submission { recorder: recorder.clone(), author: None, events: events.into() };
+        let submission = Submission { recorder: recorder.clone(), request: None, events: events.into() };
         for refusal in pipeline::record(app, submission).await?.into_iter().filter_map(Result::err) {
             // A catalogue of one's own may give these words another meaning; the rest is still a school.
             tracing::debug!(message = refusal.message, "an event of the demo was refused");

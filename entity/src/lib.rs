@@ -2,7 +2,7 @@
 
 pub mod achievements;
 pub mod active_days;
-pub mod acts;
+pub mod audit_log;
 pub mod awards;
 pub mod capped_days;
 pub mod catalogue_revision;

@@ -1,5 +1,6 @@
 //! The history of the tables. A step, once released, is never edited; it imports nothing of ours.
 
+mod dialect;
 mod m0001_main_flow;
 mod m0002_people_act;
 mod m0003_actors;
@@ -7,7 +8,6 @@ mod m0004_revision;
 mod m0005_boards;
 mod m0006_outbox;
 mod m0007_history;
-mod spelling;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};

@@ -3,7 +3,7 @@
 use sea_orm_migration::sea_orm::DbErr;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};
 
-use crate::spelling::run;
+use crate::dialect::run;
 
 /// The first step.
 pub(crate) struct Migration;

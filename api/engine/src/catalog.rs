@@ -19,7 +19,7 @@ use uuid::Uuid;
 pub use activity::{Activity, AttributeProblem};
 pub use changes::renamed;
 pub use check::kebab_case;
-pub use format::{AchievementState, Act, Rarity};
+pub use format::{AchievementState, DomainEventKind, Rarity};
 pub use pack::{Pack, Settings, variable};
 pub use problem::Problem;
 
@@ -213,7 +213,7 @@ impl Catalog {
     }
 
     /// The activities that an act of the product feeds: none or one, or each that derives from referrals.
-    pub fn activities_on(&self, act: Act) -> impl Iterator<Item = &Activity> {
+    pub fn activities_on(&self, act: DomainEventKind) -> impl Iterator<Item = &Activity> {
         self.activities.iter().filter(move |activity| activity.on == Some(act))
     }
 

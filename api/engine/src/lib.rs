@@ -21,7 +21,7 @@ pub mod xp;
 
 pub use advance::{Entry, EntryCause, Flag, Gain, NewAward, Overflow, PersonTotals, Step, advance, owed};
 pub use catalog::{
-    Achievement, Act, Activity, AttributeProblem, Catalog, LoadedPack, Pack, Problem, Settings,
+    Achievement, Activity, AttributeProblem, Catalog, DomainEventKind, LoadedPack, Pack, Problem, Settings,
 };
 pub use entitlement::{Entitlement, due, entitlement, misjudged};
 pub use event::{Attributes, Event, EventKey, Local, Value, local};

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::school::{Badge, Course, School, Taken};
 use crate::app::App;
-use crate::audit::Author;
+use crate::audit::RequestContext;
 use crate::catalogue;
 use crate::clock::Clock;
 use crate::refusal::Failure;
@@ -26,7 +26,7 @@ const LESSONS: [(u64, u32); 6] = [(2, 14), (2, 15), (2, 16), (1, 14), (1, 15), (
 const TALKED: (u64, u32) = (1, 17);
 
 /// Families are linked, courses held, badges given.
-pub(super) async fn begin(app: &App, head: &Author, school: &School) -> Result<(), Failure> {
+pub(super) async fn begin(app: &App, head: &RequestContext, school: &School) -> Result<(), Failure> {
     for link in &school.guardians {
         guardians::link(app, head, link.parent, link.student, true).await?;
     }
@@ -48,7 +48,7 @@ pub(super) async fn talk(app: &App, school: &School) -> Result<(), Failure> {
                 continue;
             };
             for body in &taken.comments {
-                lessons::comment(&then(app, TALKED, place), &school.author(taken.student)?, *last, body)
+                lessons::comment(&then(app, TALKED, place), &school.request(taken.student)?, *last, body)
                     .await?;
             }
         }
@@ -64,20 +64,20 @@ async fn hold(app: &App, school: &School, course: &Course, place: i64) -> Result
             lessons: course.lessons.clone(),
             certificate_title: course.certificate_title.clone(),
         };
-        courses::create(&then(app, (ENROLLED, 9), place), &school.author(course.teacher)?, draft).await?;
+        courses::create(&then(app, (ENROLLED, 9), place), &school.request(course.teacher)?, draft).await?;
     }
     let (id, titles) = find(app, course).await?.unwrap_or_default();
     for (place, Taken { student, lessons: done, .. }) in (1_i64..).zip(&course.students) {
-        let author = school.author(*student)?;
-        lessons::enroll(&then(app, (ENROLLED, 10), place), &author, id, None, true).await?;
+        let request = school.request(*student)?;
+        lessons::enroll(&then(app, (ENROLLED, 10), place), &request, id, None, true).await?;
         for (lesson, moment) in titles.iter().take(*done).zip(LESSONS) {
-            lessons::complete(&then(app, moment, place), &author, *lesson, None).await?;
+            lessons::complete(&then(app, moment, place), &request, *lesson, None).await?;
         }
     }
     Ok(())
 }
 
-async fn give(app: &App, head: &Author, school: &School, badge: &Badge) -> Result<(), Failure> {
+async fn give(app: &App, head: &RequestContext, school: &School, badge: &Badge) -> Result<(), Failure> {
     let id = achievement_id(&format!("{}/{}", catalogue::SCHOOL, kebab_case(&badge.name)));
     if !app.catalogue.current().achievements.contains_key(&id) {
         let wording = Wording {
@@ -93,7 +93,7 @@ async fn give(app: &App, head: &Author, school: &School, badge: &Badge) -> Resul
     for gift in &badge.given {
         let at = then(app, (gift.days_ago, 12), 0).clock.now();
         let row = Row { student: gift.student, at: Some(at), notes: Some(gift.notes.clone()) };
-        for given in awards::award(app, &school.author(gift.by)?, id, &[Ok(row)]).await? {
+        for given in awards::award(app, &school.request(gift.by)?, id, &[Ok(row)]).await? {
             given?;
         }
     }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::audit::Author;
+use crate::audit::RequestContext;
 use crate::auth::{Actor, Role};
 use crate::refusal::{Code, Refusal};
 
@@ -116,11 +116,11 @@ pub(super) struct Try {
 
 impl School {
     /// One of its people, as the author of what they do.
-    pub(super) fn author(&self, id: Uuid) -> Result<Author, Refusal> {
+    pub(super) fn request(&self, id: Uuid) -> Result<RequestContext, Refusal> {
         let member = self.people.iter().find(|member| member.id == id);
         let role = member.and_then(|member| Role::parse(&member.role));
         let role = role.ok_or_else(|| broken(format!("{id} is nobody")))?;
-        Ok(Author { actor: Actor::Person { id, role }, request_id: "demo".into() })
+        Ok(RequestContext { actor: Actor::Person { id, role }, request_id: "demo".into() })
     }
 }
 

@@ -12,7 +12,7 @@ use super::people::{Role, User};
 use super::scalars::{DateTime, uuid};
 use crate::auth;
 use crate::auth::policy::{self, Action};
-use crate::store::acts::{self, Row};
+use crate::store::audit_log::{self, Row};
 use crate::store::people;
 
 /// The kinds of actors.
@@ -125,7 +125,7 @@ pub(crate) struct AuditCount {
 impl AuditCount {
     /// How many acts there are on all pages.
     async fn total_count(&self, ctx: &Context<'_>) -> Answer<i64> {
-        let count = acts::count(&app(ctx)?.db, self.person).await?;
+        let count = audit_log::count(&app(ctx)?.db, self.person).await?;
         Ok(i64::try_from(count).unwrap_or(i64::MAX))
     }
 }
@@ -151,7 +151,7 @@ pub(crate) async fn page(
         return Ok(None);
     }
     let from = cut.from.map(|Moment::<{ list::ACTS }>(at, id)| (at, id));
-    let rows = acts::page_of(db, person, from, cut.rows + 1).await?;
+    let rows = audit_log::page_of(db, person, from, cut.rows + 1).await?;
     let asked = usize::try_from(cut.rows).unwrap_or(usize::MAX);
     let more = rows.len() > asked;
     let mut page = Connection::with_additional_fields(cut.from.is_some(), more, AuditCount { person });

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::achievements::{Achievement, Rarity};
 use super::awards::Award;
-use super::context::{app, author};
+use super::context::{app, request_context};
 use super::fault::{Answer, UserError, user_error};
 use super::scalars::{GivenDateTime, GivenUrl, parse_uuid};
 use crate::auth::policy::{self, Action};
@@ -180,9 +180,9 @@ pub(crate) struct RevokeAwardPayload {
 
 /// Makes a badge.
 pub(crate) async fn create(ctx: &Context<'_>, input: CreateBadgeInput) -> Answer<CreateBadgePayload> {
-    let (author, app) = (author(ctx)?, app(ctx)?);
+    let (request, app) = (request_context(ctx)?, app(ctx)?);
     let made = async {
-        policy::reach(&author.actor, Action::KeepBadges)?;
+        policy::reach(&request.actor, Action::KeepBadges)?;
         let wording = Wording {
             name: Some(input.name),
             description: Some(input.description),
@@ -191,7 +191,7 @@ pub(crate) async fn create(ctx: &Context<'_>, input: CreateBadgeInput) -> Answer
             criteria: Some(input.criteria),
             rarity: input.rarity.map(Into::into),
         };
-        badges::create(app, &author, wording, input.xp_bonus.unwrap_or(0)).await
+        badges::create(app, &request, wording, input.xp_bonus.unwrap_or(0)).await
     };
     let (achievement, user_errors) = badge(made.await)?;
     Ok(CreateBadgePayload { achievement, user_errors })
@@ -199,10 +199,10 @@ pub(crate) async fn create(ctx: &Context<'_>, input: CreateBadgeInput) -> Answer
 
 /// Changes a badge.
 pub(crate) async fn update(ctx: &Context<'_>, input: UpdateBadgeInput) -> Answer<UpdateBadgePayload> {
-    let (author, app) = (author(ctx)?, app(ctx)?);
+    let (request, app) = (request_context(ctx)?, app(ctx)?);
     let changed = async {
         // The right is asked before anything is said about the input.
-        policy::reach(&author.actor, Action::KeepBadges)?;
+        policy::reach(&request.actor, Action::KeepBadges)?;
         let id = given("id", &input.id)?;
         let wording = Wording {
             name: required("name", input.name)?,
@@ -216,7 +216,7 @@ pub(crate) async fn update(ctx: &Context<'_>, input: UpdateBadgeInput) -> Answer
             criteria: input.criteria.as_opt_ref().map(|text| text.cloned()),
             rarity: required("rarity", input.rarity)?.map(Into::into),
         };
-        badges::update(app, &author, id, wording).await
+        badges::update(app, &request, id, wording).await
     };
     let (achievement, user_errors) = badge(changed.await)?;
     Ok(UpdateBadgePayload { achievement, user_errors })
@@ -224,11 +224,11 @@ pub(crate) async fn update(ctx: &Context<'_>, input: UpdateBadgeInput) -> Answer
 
 /// Retires a badge.
 pub(crate) async fn retire(ctx: &Context<'_>, input: RetireBadgeInput) -> Answer<RetireBadgePayload> {
-    let (author, app) = (author(ctx)?, app(ctx)?);
+    let (request, app) = (request_context(ctx)?, app(ctx)?);
     let retired = async {
-        policy::reach(&author.actor, Action::KeepBadges)?;
+        policy::reach(&request.actor, Action::KeepBadges)?;
         let id = given("id", &input.id)?;
-        badges::retire(app, &author, id).await
+        badges::retire(app, &request, id).await
     };
     let (achievement, user_errors) = badge(retired.await)?;
     Ok(RetireBadgePayload { achievement, user_errors })
@@ -243,14 +243,14 @@ fn badge(kept: Result<Known, Failure>) -> Answer<(Option<Achievement>, Vec<UserE
 
 /// Gives a badge.
 pub(crate) async fn award(ctx: &Context<'_>, input: AwardBadgeInput) -> Answer<AwardBadgePayload> {
-    let (author, app) = (author(ctx)?, app(ctx)?);
+    let (request, app) = (request_context(ctx)?, app(ctx)?);
     let given = async {
-        policy::reach(&author.actor, Action::AwardBadge)?;
+        policy::reach(&request.actor, Action::AwardBadge)?;
         let badge = given("badgeId", &input.badge_id)?;
         let student = given("studentId", &input.student_id)?;
         let at = input.awarded_at.map(|at| at.read("awardedAt")).transpose()?;
         let row = Row { student, at, notes: input.notes };
-        let mut rows = awards::award(app, &author, badge, &[Ok(row)]).await?;
+        let mut rows = awards::award(app, &request, badge, &[Ok(row)]).await?;
         Ok(rows.pop().unwrap_or_else(|| Err(no_uuid("studentId")))?)
     };
     let given: Result<Given, Failure> = given.await;
@@ -269,11 +269,11 @@ pub(crate) async fn award(ctx: &Context<'_>, input: AwardBadgeInput) -> Answer<A
 
 /// Gives a badge to many; each row answers for itself.
 pub(crate) async fn award_many(ctx: &Context<'_>, input: AwardBadgesInput) -> Answer<AwardBadgesPayload> {
-    let (author, app) = (author(ctx)?, app(ctx)?);
+    let (request, app) = (request_context(ctx)?, app(ctx)?);
     let refused = |failure: Failure| -> Answer<AwardBadgesPayload> {
         Ok(AwardBadgesPayload { results: Vec::new(), user_errors: vec![user_error(failure, &["input"])?] })
     };
-    policy::reach(&author.actor, Action::AwardBadge)?;
+    policy::reach(&request.actor, Action::AwardBadge)?;
     if input.rows.is_empty() || input.rows.len() > MOST_ROWS {
         let message = match input.rows.len() {
             0 => format!("A call awards 1 to {MOST_ROWS} and this one none: send at least one row."),
@@ -289,7 +289,7 @@ pub(crate) async fn award_many(ctx: &Context<'_>, input: AwardBadgesInput) -> An
         given("studentId", &row.student_id).map(|student| Row { student, at: None, notes: row.notes })
     });
     let rows: Vec<_> = rows.collect();
-    let rows = match awards::award(app, &author, badge, &rows).await {
+    let rows = match awards::award(app, &request, badge, &rows).await {
         Ok(rows) => rows,
         Err(failure) => return refused(failure),
     };
@@ -312,11 +312,11 @@ fn result(place: usize, row: Result<Given, Refusal>) -> AwardResult {
 
 /// Takes an award back.
 pub(crate) async fn revoke(ctx: &Context<'_>, input: RevokeAwardInput) -> Answer<RevokeAwardPayload> {
-    let (author, app) = (author(ctx)?, app(ctx)?);
+    let (request, app) = (request_context(ctx)?, app(ctx)?);
     let revoked = async {
-        policy::reach(&author.actor, Action::RevokeAward)?;
+        policy::reach(&request.actor, Action::RevokeAward)?;
         let id = given("awardId", &input.award_id)?;
-        awards::revoke(app, &author, id, &input.reason).await
+        awards::revoke(app, &request, id, &input.reason).await
     };
     match revoked.await {
         Ok(row) => Ok(RevokeAwardPayload { award: Some(Award(row)), user_errors: Vec::new() }),

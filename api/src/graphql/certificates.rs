@@ -5,7 +5,7 @@ use async_graphql::{Context, ID, InputObject, Json, MaybeUndefined, Object, Simp
 use uuid::Uuid;
 
 use super::awards::Award;
-use super::context::{actor, app, author, loaders};
+use super::context::{actor, app, loaders, request_context};
 use super::fault::{Answer, UserError, user_error};
 use super::loaders::{BadgesOf, CertificatesOf};
 use super::page::{self, Moment, list};
@@ -255,10 +255,10 @@ pub(crate) async fn issue(
     ctx: &Context<'_>,
     input: CreateCertificateInput,
 ) -> Answer<CreateCertificatePayload> {
-    let author = author(ctx)?;
-    policy::reach(&author.actor, Action::CreateCertificate)?;
+    let request = request_context(ctx)?;
+    policy::reach(&request.actor, Action::CreateCertificate)?;
     let written = match read_new(input) {
-        Ok((student, wording)) => create(app(ctx)?, &author, student, wording).await,
+        Ok((student, wording)) => create(app(ctx)?, &request, student, wording).await,
         Err(refusal) => Err(refusal.into()),
     };
     let (certificate, user_errors) = answer(written)?;
@@ -270,10 +270,10 @@ pub(crate) async fn change(
     ctx: &Context<'_>,
     input: UpdateCertificateInput,
 ) -> Answer<UpdateCertificatePayload> {
-    let author = author(ctx)?;
-    policy::reach(&author.actor, Action::ChangeCertificate)?;
+    let request = request_context(ctx)?;
+    policy::reach(&request.actor, Action::ChangeCertificate)?;
     let written = match read_change(input) {
-        Ok((id, change)) => update(app(ctx)?, &author, id, change).await,
+        Ok((id, change)) => update(app(ctx)?, &request, id, change).await,
         Err(refusal) => Err(refusal.into()),
     };
     let (certificate, user_errors) = answer(written)?;
@@ -285,10 +285,10 @@ pub(crate) async fn remove(
     ctx: &Context<'_>,
     input: DeleteCertificateInput,
 ) -> Answer<DeleteCertificatePayload> {
-    let author = author(ctx)?;
-    policy::reach(&author.actor, Action::ChangeCertificate)?;
+    let request = request_context(ctx)?;
+    policy::reach(&request.actor, Action::ChangeCertificate)?;
     let written = match read_id("id", &input.id) {
-        Ok(id) => delete(app(ctx)?, &author, id).await,
+        Ok(id) => delete(app(ctx)?, &request, id).await,
         Err(refusal) => Err(refusal.into()),
     };
     let (certificate, user_errors) = answer(written)?;

@@ -8,7 +8,7 @@ use async_graphql::dataloader::DataLoader;
 use super::fault::{Answer, Fault};
 use super::loaders::Loaders;
 use crate::app::App;
-use crate::audit::Author;
+use crate::audit::RequestContext;
 use crate::auth::Actor;
 use crate::budget::turns::Pacer;
 use crate::refusal::Refusal;
@@ -39,9 +39,9 @@ pub(crate) fn actor<'a>(context: &Context<'a>) -> Answer<&'a Actor> {
 }
 
 /// Who asks, as an act is signed.
-pub(crate) fn author(context: &Context<'_>) -> Answer<Author> {
+pub(crate) fn request_context(context: &Context<'_>) -> Answer<RequestContext> {
     let caller: &Caller = context.data_opt().ok_or_else(unprepared)?;
-    Ok(Author { actor: actor(context)?.clone(), request_id: Arc::clone(&caller.request_id) })
+    Ok(RequestContext { actor: actor(context)?.clone(), request_id: Arc::clone(&caller.request_id) })
 }
 
 /// The loaders of this request.

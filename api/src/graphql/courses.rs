@@ -3,7 +3,7 @@
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 
-use super::context::{actor, app, author, loaders};
+use super::context::{actor, app, loaders, request_context};
 use super::fault::{Answer, Fault, UserError, user_error};
 use super::loaders::{CompletedBy, LessonsOf, SightOf};
 use super::page::{self, Moment, list};
@@ -213,12 +213,12 @@ pub(crate) struct UpdateCoursePayload {
 
 /// Makes a course.
 pub(crate) async fn create(ctx: &Context<'_>, input: CreateCourseInput) -> Answer<CreateCoursePayload> {
-    let author = author(ctx)?;
-    policy::reach(&author.actor, Action::KeepCourse)?;
+    let request = request_context(ctx)?;
+    policy::reach(&request.actor, Action::KeepCourse)?;
     let made = match input.teacher_id.as_ref().map(|id| given("teacherId", id)).transpose() {
         Ok(teacher) => {
             let CreateCourseInput { title, lessons, certificate_title, .. } = input;
-            registry::create(app(ctx)?, &author, Draft { title, teacher, lessons, certificate_title }).await
+            registry::create(app(ctx)?, &request, Draft { title, teacher, lessons, certificate_title }).await
         }
         Err(refusal) => Err(refusal.into()),
     };
@@ -232,11 +232,11 @@ pub(crate) async fn create(ctx: &Context<'_>, input: CreateCourseInput) -> Answe
 
 /// Changes a course.
 pub(crate) async fn update(ctx: &Context<'_>, input: UpdateCourseInput) -> Answer<UpdateCoursePayload> {
-    let author = author(ctx)?;
-    policy::reach(&author.actor, Action::KeepCourse)?;
+    let request = request_context(ctx)?;
+    policy::reach(&request.actor, Action::KeepCourse)?;
     let id = given("id", &input.id);
     let changed = match id.and_then(|id| Ok((id, read(input)?))) {
-        Ok((id, change)) => registry::update(app(ctx)?, &author, id, change).await,
+        Ok((id, change)) => registry::update(app(ctx)?, &request, id, change).await,
         Err(refusal) => Err(refusal.into()),
     };
     Ok(match changed {

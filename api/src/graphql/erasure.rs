@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Json, SimpleObject};
 use uuid::Uuid;
 
-use super::context::{app, author};
+use super::context::{app, request_context};
 use super::fault::{Answer, UserError, user_error};
 use super::people::User;
 use super::scalars::parse_uuid;
@@ -45,10 +45,10 @@ pub(crate) struct ErasePersonPayload {
 
 /// Takes out what is held on a person, as the caller may.
 pub(crate) async fn export(ctx: &Context<'_>, input: ExportPersonInput) -> Answer<ExportPersonPayload> {
-    let author = author(ctx)?;
-    policy::reach(&author.actor, Action::ExportPerson)?;
+    let request = request_context(ctx)?;
+    policy::reach(&request.actor, Action::ExportPerson)?;
     let exported = match read_id(&input.user_id) {
-        Ok(person) => registry::export::export(app(ctx)?, &author, person).await,
+        Ok(person) => registry::export::export(app(ctx)?, &request, person).await,
         Err(refusal) => Err(refusal.into()),
     };
     match exported {
@@ -61,10 +61,10 @@ pub(crate) async fn export(ctx: &Context<'_>, input: ExportPersonInput) -> Answe
 
 /// Erases a person, as the caller may.
 pub(crate) async fn erase(ctx: &Context<'_>, input: ErasePersonInput) -> Answer<ErasePersonPayload> {
-    let author = author(ctx)?;
-    policy::reach(&author.actor, Action::ErasePerson)?;
+    let request = request_context(ctx)?;
+    policy::reach(&request.actor, Action::ErasePerson)?;
     let erased = match read_id(&input.user_id) {
-        Ok(person) => registry::erasure::erase(app(ctx)?, &author, person).await,
+        Ok(person) => registry::erasure::erase(app(ctx)?, &request, person).await,
         Err(refusal) => Err(refusal.into()),
     };
     match erased {

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, Json, SimpleObject};
 use uuid::Uuid;
 
 use super::awards::Award;
-use super::context::{actor, app, author, pacer};
+use super::context::{actor, app, pacer, request_context};
 use super::fault::{Answer, Fault, UserError};
 use super::people::User;
 use super::scalars::{GivenDateTime, parse_uuid};
@@ -165,8 +165,8 @@ async fn record(ctx: &Context<'_>, inputs: Vec<RecordEventInput>) -> Answer<pipe
     let outcomes = if events.is_empty() {
         Vec::new()
     } else {
-        let author = Some(author(ctx)?).filter(|author| author.actor.person().is_some());
-        let submission = Submission { recorder, author, events: events.into() };
+        let request = Some(request_context(ctx)?).filter(|request| request.actor.person().is_some());
+        let submission = Submission { recorder, request, events: events.into() };
         pacer(ctx)?.wait_for_commit(pipeline::record(app(ctx)?, submission)).await?
     };
     let mut outcomes = outcomes.into_iter();

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
-use super::context::{app, author};
+use super::context::{app, request_context};
 use super::courses::given;
 use super::fault::{Answer, UserError, user_error};
 use super::people::User;
@@ -36,11 +36,11 @@ pub(crate) struct LinkGuardianPayload {
 
 /// Links a guardian to a child, or ends the link.
 pub(crate) async fn link(ctx: &Context<'_>, input: LinkGuardianInput) -> Answer<LinkGuardianPayload> {
-    let author = author(ctx)?;
-    policy::reach(&author.actor, Action::LinkGuardian)?;
+    let request = request_context(ctx)?;
+    policy::reach(&request.actor, Action::LinkGuardian)?;
     let (guardian, child) = (given("parentId", &input.parent_id), given("studentId", &input.student_id));
     let done = match guardian.and_then(|guardian| Ok((guardian, child?))) {
-        Ok((guardian, child)) => registry::link(app(ctx)?, &author, guardian, child, input.linked).await,
+        Ok((guardian, child)) => registry::link(app(ctx)?, &request, guardian, child, input.linked).await,
         Err(refusal) => Err(refusal.into()),
     };
     Ok(match done {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::context::{actor, app};
 use super::fault::{Answer, Fault};
-use super::page::{self, Rung};
+use super::page::{self, StandingCursor};
 use super::people::{User, published};
 use super::scalars::{DateTime, uuid};
 use crate::store::leaderboard::{self as board, Board, Place, Side};
@@ -38,7 +38,7 @@ impl StandingCount {
 }
 
 /// A page of a board, best first.
-pub(crate) type StandingPage = Connection<Rung, Standing, StandingCount>;
+pub(crate) type StandingPage = Connection<StandingCursor, Standing, StandingCount>;
 
 /// Where somebody stands.
 #[derive(SimpleObject)]
@@ -103,7 +103,7 @@ impl Leaderboard {
         around: Option<ID>,
     ) -> Answer<StandingPage> {
         let rows = page::first(first)?;
-        let after: Option<Rung> = after.map(|text| page::place("after", &text)).transpose()?;
+        let after: Option<StandingCursor> = after.map(|text| page::place("after", &text)).transpose()?;
         let places = match around {
             Some(_) if after.is_some() => {
                 return Err(Fault::argument(
@@ -113,7 +113,11 @@ impl Leaderboard {
             }
             Some(id) => self.around(ctx, uuid("around", &id)?, rows).await?,
             None => {
-                let from = after.map(|Rung(score, reached_at, person)| Place { person, score, reached_at });
+                let from = after.map(|StandingCursor(score, reached_at, person)| Place {
+                    person,
+                    score,
+                    reached_at,
+                });
                 board::beside(&app(ctx)?.db, self.board, from.as_ref(), Side::Below, rows + 1).await?
             }
         };
@@ -166,7 +170,7 @@ impl Leaderboard {
             Connection::with_additional_fields(above > 0, more, StandingCount { board: self.board });
         // Asked for together, so that the loader reads all the names in one statement.
         let standings = (above + 1..).zip(places.into_iter().take(asked)).map(async |(rank, place)| {
-            let cursor = Rung(place.score, place.reached_at, place.person);
+            let cursor = StandingCursor(place.score, place.reached_at, place.person);
             Ok::<_, Fault>(Edge::new(cursor, standing(ctx, rank, place).await?))
         });
         page.edges = futures_util::future::try_join_all(standings).await?;

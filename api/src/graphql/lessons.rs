@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, SimpleObject};
 
 use super::awards::Award;
 use super::certificates::Certificate;
-use super::context::{app, author};
+use super::context::{app, request_context};
 use super::courses::{Course, Lesson, given};
 use super::fault::{Answer, UserError, user_error};
 use super::people::User;
@@ -78,12 +78,12 @@ pub(crate) struct WriteCommentPayload {
 
 /// Enrols a student, or ends it.
 pub(crate) async fn enroll(ctx: &Context<'_>, input: EnrollInput) -> Answer<EnrollPayload> {
-    let author = author(ctx)?;
-    policy::reach(&author.actor, Action::Enroll)?;
+    let request = request_context(ctx)?;
+    policy::reach(&request.actor, Action::Enroll)?;
     let course = given("courseId", &input.course_id);
     let student = input.student_id.as_ref().map(|id| given("studentId", id)).transpose();
     let done = match course.and_then(|course| Ok((course, student?))) {
-        Ok((course, student)) => registry::enroll(app(ctx)?, &author, course, student, input.enrolled).await,
+        Ok((course, student)) => registry::enroll(app(ctx)?, &request, course, student, input.enrolled).await,
         Err(refusal) => Err(refusal.into()),
     };
     Ok(match done {
@@ -104,12 +104,12 @@ pub(crate) async fn enroll(ctx: &Context<'_>, input: EnrollInput) -> Answer<Enro
 
 /// Completes a lesson for a student.
 pub(crate) async fn complete(ctx: &Context<'_>, input: CompleteLessonInput) -> Answer<CompleteLessonPayload> {
-    let author = author(ctx)?;
-    policy::reach(&author.actor, Action::CompleteLesson)?;
+    let request = request_context(ctx)?;
+    policy::reach(&request.actor, Action::CompleteLesson)?;
     let lesson = given("lessonId", &input.lesson_id);
     let student = input.student_id.as_ref().map(|id| given("studentId", id)).transpose();
     let done = match lesson.and_then(|lesson| Ok((lesson, student?))) {
-        Ok((lesson, student)) => registry::complete(app(ctx)?, &author, lesson, student).await,
+        Ok((lesson, student)) => registry::complete(app(ctx)?, &request, lesson, student).await,
         Err(refusal) => Err(refusal.into()),
     };
     Ok(match done {
@@ -130,10 +130,10 @@ pub(crate) async fn complete(ctx: &Context<'_>, input: CompleteLessonInput) -> A
 
 /// Writes a comment as the caller.
 pub(crate) async fn comment(ctx: &Context<'_>, input: WriteCommentInput) -> Answer<WriteCommentPayload> {
-    let author = author(ctx)?;
-    policy::reach(&author.actor, Action::WriteComment)?;
+    let request = request_context(ctx)?;
+    policy::reach(&request.actor, Action::WriteComment)?;
     let written = match given("lessonId", &input.lesson_id) {
-        Ok(lesson) => registry::comment(app(ctx)?, &author, lesson, &input.body).await,
+        Ok(lesson) => registry::comment(app(ctx)?, &request, lesson, &input.body).await,
         Err(refusal) => Err(refusal.into()),
     };
     Ok(match written {

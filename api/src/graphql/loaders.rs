@@ -8,7 +8,7 @@ use async_graphql::Request;
 use async_graphql::dataloader::{DataLoader, Loader};
 use uuid::Uuid;
 
-use super::errands::{AtOnce, Errands};
+use super::batching::{AtOnce, Batching};
 use super::fault::Fault;
 use crate::app::App;
 use crate::auth::Actor;
@@ -87,10 +87,10 @@ pub(crate) struct StudentsOf {
 pub(crate) struct StudentCountOf(pub(crate) Uuid);
 
 /// Gives a request loaders of its own, which send their loads through `errands` and see what `actor` may.
-pub(crate) fn attach(app: &App, actor: Option<&Actor>, errands: Errands, request: Request) -> Request {
+pub(crate) fn attach(app: &App, actor: Option<&Actor>, batching: Batching, request: Request) -> Request {
     let deleted = actor.is_some_and(shows_deleted);
     let loaders = Loaders { app: app.clone(), sight: actor.map(policy::sight), deleted };
-    request.data(DataLoader::new(loaders, errands, AtOnce))
+    request.data(DataLoader::new(loaders, batching, AtOnce))
 }
 
 impl Loader<PersonOf> for Loaders {

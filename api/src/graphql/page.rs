@@ -133,9 +133,9 @@ impl CursorType for Name {
 
 /// A score, the moment it was reached, and a person: a place on a board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rung(pub(crate) i64, pub(crate) DateTime<Utc>, pub(crate) Uuid);
+pub(crate) struct StandingCursor(pub(crate) i64, pub(crate) DateTime<Utc>, pub(crate) Uuid);
 
-impl CursorType for Rung {
+impl CursorType for StandingCursor {
     type Error = &'static str;
 
     fn decode_cursor(text: &str) -> Result<Self, Self::Error> {
@@ -218,7 +218,10 @@ mod tests {
         let id = Uuid::from_u128(7);
         let moment: Moment<'a'> = Moment(at, id);
         assert_eq!(Moment::decode_cursor(&moment.encode_cursor()), Ok(moment));
-        assert_eq!(Rung::decode_cursor(&Rung(5, at, id).encode_cursor()), Ok(Rung(5, at, id)));
+        assert_eq!(
+            StandingCursor::decode_cursor(&StandingCursor(5, at, id).encode_cursor()),
+            Ok(StandingCursor(5, at, id))
+        );
         let name = Name("zoë o'neil".to_owned(), id);
         assert_eq!(Name::decode_cursor(&name.encode_cursor()), Ok(name));
         let place = Place { position: 9, award_id: Uuid::from_u128(0xabcd_0000_0123), person_id: id };
@@ -231,7 +234,7 @@ mod tests {
     #[test]
     fn a_cursor_of_another_list_is_refused() {
         assert_eq!(
-            Position::decode_cursor(&Rung(5, DateTime::UNIX_EPOCH, Uuid::nil()).encode_cursor()),
+            Position::decode_cursor(&StandingCursor(5, DateTime::UNIX_EPOCH, Uuid::nil()).encode_cursor()),
             Err("another kind of cursor")
         );
         let moment: Moment<'a'> =
@@ -254,7 +257,10 @@ mod tests {
             let at = DateTime::from_timestamp_millis(millis).unwrap();
             let moment: Moment<'a'> = Moment(at, id);
             assert_eq!(Moment::decode_cursor(&moment.encode_cursor()), Ok(moment));
-            assert_eq!(Rung::decode_cursor(&Rung(5, at, id).encode_cursor()), Ok(Rung(5, at, id)));
+            assert_eq!(
+                StandingCursor::decode_cursor(&StandingCursor(5, at, id).encode_cursor()),
+                Ok(StandingCursor(5, at, id))
+            );
         }
         // The last is a time to chrono and none to PostgreSQL.
         for millis in [first - 1, last + 1, 0, i64::MIN, i64::MAX, -8_000_000_000_000_000] {
@@ -264,7 +270,7 @@ mod tests {
                 "{millis}"
             );
             assert_eq!(
-                Rung::decode_cursor(&sealed("rung", &[&5, &millis, &id])),
+                StandingCursor::decode_cursor(&sealed("rung", &[&5, &millis, &id])),
                 Err("malformed"),
                 "{millis}"
             );

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, SimpleObject};
 use uuid::Uuid;
 
-use super::context::{app, author};
+use super::context::{app, request_context};
 use super::fault::{Answer, UserError, user_error};
 use super::people::{Role, User};
 use super::scalars::parse_uuid;
@@ -41,10 +41,10 @@ pub(crate) struct UpsertUserPayload {
 
 /// Creates or changes a person, as the caller may.
 pub(crate) async fn upsert(ctx: &Context<'_>, input: UpsertUserInput) -> Answer<UpsertUserPayload> {
-    let author = author(ctx)?;
-    policy::reach(&author.actor, Action::KeepPeople)?;
+    let request = request_context(ctx)?;
+    policy::reach(&request.actor, Action::KeepPeople)?;
     let written = match read(input) {
-        Ok((id, change)) => crate::registry::people::upsert(app(ctx)?, &author, id, change).await,
+        Ok((id, change)) => crate::registry::people::upsert(app(ctx)?, &request, id, change).await,
         Err(refusal) => Err(refusal.into()),
     };
     match written {

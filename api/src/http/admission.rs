@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::address::{ClientAddress, counted, is_trusted, resolve};
 use super::quota::{Quota, Share};
-use super::{Site, around};
+use super::{Site, middleware};
 use crate::config::Limits;
 use crate::refusal::{Code, Refusal};
 use crate::telemetry::{Counted, Open, Telemetry};
@@ -161,8 +161,8 @@ pub(super) async fn each_request<E: Executor>(
     let (connection, admitted) = connection.of_request(request.headers());
     match admitted {
         Err(full) if !is_health(request.uri().path()) => {
-            let tone = around::tone(&site, &request);
-            tone.refused(StatusCode::SERVICE_UNAVAILABLE, &refusal(full, &site.limits))
+            let response_context = middleware::response_context(&site, &request);
+            response_context.refused(StatusCode::SERVICE_UNAVAILABLE, &refusal(full, &site.limits))
         }
         _ => {
             request.extensions_mut().insert(connection.client);

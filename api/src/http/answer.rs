@@ -27,7 +27,7 @@ const MOST_ERRORS: usize = 20;
 
 /// What every answer to one request has in common.
 #[derive(Clone)]
-pub(super) struct Tone {
+pub(super) struct ResponseContext {
     /// The negotiated media type; errors have it too, since clients read a body by its type.
     pub(super) media: Media,
     /// The id the errors carry.
@@ -38,7 +38,7 @@ pub(super) struct Tone {
     pub(super) telemetry: Telemetry,
 }
 
-impl Tone {
+impl ResponseContext {
     /// Who asks in this request.
     pub(super) fn caller(&self, actor: Option<Actor>) -> Caller {
         Caller { actor, request_id: Arc::clone(&self.request_id) }

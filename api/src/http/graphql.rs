@@ -13,12 +13,12 @@ use axum::response::Response;
 use tokio::time::timeout;
 
 use super::address::ClientAddress;
-use super::answer::{Tone, explain};
-use super::around::Logged;
+use super::answer::{ResponseContext, explain};
 use super::body::Sender;
+use super::middleware::Logged;
 use super::operation::{charge_bad_request, prepare};
 use super::params::Params;
-use super::{Site, around, identity, media, socket};
+use super::{Site, identity, media, middleware, socket};
 use crate::budget::Subject;
 use crate::budget::turns::PATIENCE;
 use crate::refusal::{Code, Refusal};
@@ -28,23 +28,23 @@ type No = (StatusCode, Refusal);
 
 /// Answers `/graphql`.
 pub(super) async fn respond<E: Executor>(State(site): State<Site<E>>, request: Request) -> Response {
-    let tone = around::tone(&site, &request);
+    let response_context = middleware::response_context(&site, &request);
     let (parts, body) = request.into_parts();
     if parts.method == Method::GET && parts.headers.contains_key(UPGRADE) {
-        return socket::upgrade(site, parts, &tone).await;
+        return socket::upgrade(site, parts, &response_context).await;
     }
     let limit = Duration::from_secs(site.app.config.limits.request_seconds);
     // Until somebody has signed in, the address pays.
     let address = parts.extensions.get::<ClientAddress>().and_then(|client| client.0);
     let mut payer = Subject::of(None, address);
-    let answer = match timeout(limit, execute(&site, parts, body, &tone, &mut payer)).await {
+    let answer = match timeout(limit, execute(&site, parts, body, &response_context, &mut payer)).await {
         Ok(answer) => answer,
         Err(_) => Err((StatusCode::SERVICE_UNAVAILABLE, Refusal::unavailable())),
     };
     let logged = Logged(payer.logged().into());
     let mut response = answer.unwrap_or_else(|no| {
         let (status, refusal) = charged(&site, &payer, no);
-        let mut response = tone.refused(status, &refusal);
+        let mut response = response_context.refused(status, &refusal);
         let header = match status {
             StatusCode::METHOD_NOT_ALLOWED => Some((ALLOW, "GET, POST")),
             StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, "Bearer")),
@@ -75,7 +75,7 @@ async fn execute<E: Executor>(
     site: &Site<E>,
     parts: Parts,
     body: Body,
-    tone: &Tone,
+    response_context: &ResponseContext,
     payer: &mut Subject,
 ) -> Result<Response, No> {
     let is_get = parts.method == Method::GET;
@@ -110,16 +110,16 @@ async fn execute<E: Executor>(
         held.bytes = Vec::new();
     }
     let identity = identity::of_claims(&site.app, claims, PATIENCE).await.map_err(explain)?;
-    let operation = match prepare(&site.app, tone.caller(identity.actor), payer.clone(), params) {
+    let operation = match prepare(&site.app, response_context.caller(identity.actor), payer.clone(), params) {
         Ok(operation) => operation,
-        Err(error) => return Ok(tone.executed(GraphqlResponse::from_errors(vec![error]), None)),
+        Err(error) => return Ok(response_context.executed(GraphqlResponse::from_errors(vec![error]), None)),
     };
     match operation.kind {
         OperationType::Mutation if is_get => {
             let message = "A mutation is sent by POST; GET is for queries.";
             let refusal = Refusal::new(Code::InvalidInput, message);
             let (status, refusal) = charged(site, payer, (StatusCode::METHOD_NOT_ALLOWED, refusal));
-            let mut response = tone.refused(status, &refusal);
+            let mut response = response_context.refused(status, &refusal);
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
             Ok(response)
         }
@@ -135,7 +135,7 @@ async fn execute<E: Executor>(
                 return Err(explain(refusal.into()));
             }
             let response = operation.run(&site.schema).await;
-            Ok(tone.executed(response, Some(&pacer)))
+            Ok(response_context.executed(response, Some(&pacer)))
         }
     }
 }

@@ -9,7 +9,7 @@ use axum::http::uri::Authority;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::{Site, around};
+use super::{Site, middleware};
 use crate::config::Config;
 use crate::refusal::{Code, Refusal};
 
@@ -29,7 +29,8 @@ pub(super) async fn each_request<E: Executor>(
         let message = "The server does not answer under this host name. Use localhost or the host of `public_url`, \
             or list the name in `allowed_hosts`.";
         let refusal = Refusal::new(Code::Forbidden, message);
-        return around::tone(&site, &request).refused(StatusCode::MISDIRECTED_REQUEST, &refusal);
+        return middleware::response_context(&site, &request)
+            .refused(StatusCode::MISDIRECTED_REQUEST, &refusal);
     }
     next.run(request).await
 }

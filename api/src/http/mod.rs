@@ -1,11 +1,10 @@
 //! Routes and what surrounds every request. The only folder that names axum and hyper.
-//! From the door inwards: `accept`, `around`, `hosts`, `admission`, `graphql` and `socket`, `operation`, `answer`.
+//! From the door inwards: `accept`, `middleware`, `hosts`, `admission`, `graphql` and `socket`, `operation`, `answer`.
 
 mod accept;
 mod address;
 mod admission;
 mod answer;
-mod around;
 mod body;
 mod bounded;
 mod graphql;
@@ -14,6 +13,7 @@ mod identity;
 mod in_flight;
 mod linger;
 mod media;
+mod middleware;
 mod operation;
 mod operations;
 mod pages;
@@ -59,7 +59,7 @@ struct Site<E> {
     /// Turns true once, when the server is told to stop.
     stopping: watch::Receiver<bool>,
     /// The sockets of each caller.
-    seats: Arc<Quota<Subject>>,
+    connection_limit: Arc<Quota<Subject>>,
     /// The memory of operations on sockets.
     memory: Arc<Memory>,
     /// The memory that bodies take.
@@ -70,7 +70,15 @@ impl<E: Executor> Site<E> {
     fn new(app: App, schema: E, stopping: watch::Receiver<bool>) -> Self {
         let limits = Arc::new(app.config.limits.clone());
         let bodies = Arc::new(Bodies::new(app.telemetry.clone()));
-        Self { app, schema, limits, stopping, seats: Arc::default(), memory: Arc::default(), bodies }
+        Self {
+            app,
+            schema,
+            limits,
+            stopping,
+            connection_limit: Arc::default(),
+            memory: Arc::default(),
+            bodies,
+        }
     }
 }
 
@@ -88,11 +96,11 @@ fn router<E: Executor>(site: Site<E>) -> Router {
     router
         .fallback(pages::nothing_here)
         .method_not_allowed_fallback(pages::wrong_method)
-        .layer(from_fn_with_state(site.clone(), around::catch_panics::<E>))
+        .layer(from_fn_with_state(site.clone(), middleware::catch_panics::<E>))
         .layer(from_fn_with_state(site.clone(), admission::each_request::<E>))
         .layer(cors(Arc::clone(&site.app.config)))
         .layer(from_fn_with_state(site.clone(), hosts::each_request::<E>))
-        .layer(from_fn_with_state(site.clone(), around::every_request::<E>))
+        .layer(from_fn_with_state(site.clone(), middleware::every_request::<E>))
         .with_state(site)
 }
 

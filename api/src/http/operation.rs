@@ -14,11 +14,11 @@ use crate::app::App;
 use crate::auth::Role;
 use crate::budget::turns::{Access, Pacer};
 use crate::budget::{CostBudget, Subject};
+use crate::graphql::batching::Batching;
 use crate::graphql::context::Caller;
 use crate::graphql::denials::{Asked, turned_away};
-use crate::graphql::errands::Errands;
 use crate::graphql::guard::{Admitted, Rejection, admit};
-use crate::graphql::{loaders, omitted};
+use crate::graphql::{default_variables, loaders};
 use crate::refusal::{Code, Refusal};
 use crate::slow_lane::SlowLane;
 
@@ -39,7 +39,7 @@ pub(super) struct Operation {
     /// Its turn to execute, which it takes before it runs. A subscription takes it itself, for each answer.
     pub(super) pacer: Pacer,
     request: Request,
-    errands: Errands,
+    batching: Batching,
     asked: Asked,
     charge: Charge,
     /// Where it runs if it computes for long.
@@ -49,14 +49,14 @@ pub(super) struct Operation {
 impl Operation {
     /// The answer of a query or a mutation.
     pub(super) async fn run<E: Executor>(self, schema: &E) -> Response {
-        let Self { request, errands, asked, charge, lane, .. } = self;
+        let Self { request, batching, asked, charge, lane, .. } = self;
         let answer = match lane {
             Some(lane) => {
                 let schema = schema.clone();
-                let run = async move { asked.run(errands.run(schema.execute(request))).await };
+                let run = async move { asked.run(batching.run(schema.execute(request))).await };
                 lane.run(run.in_current_span()).await
             }
-            None => asked.run(errands.run(schema.execute(request))).await,
+            None => asked.run(batching.run(schema.execute(request))).await,
         };
         charge.settle(&answer);
         answer
@@ -69,7 +69,7 @@ impl Operation {
 
     /// The answers of a subscription. Each costs as much as subscribing did.
     pub(super) fn follow<E: Executor>(self, schema: &E) -> impl Stream<Item = Response> + Send + use<E> {
-        let answers = self.asked.follow(self.errands.follow(schema.execute_stream(self.request, None)));
+        let answers = self.asked.follow(self.batching.follow(schema.execute_stream(self.request, None)));
         let Charge { costs, subject, units } = self.charge;
         answers.inspect(move |_| costs.owe(&subject, units))
     }
@@ -126,7 +126,7 @@ pub(super) fn prepare(
     let charge = Charge { costs: Arc::clone(&app.costs), subject: subject.clone(), units };
     // A subscription keeps its variables as long as it lives: those that no one reads are dropped.
     variables.retain(|name, _| admitted.declared.contains(name));
-    omitted::fill(&admitted.document, &mut variables);
+    default_variables::fill(&admitted.document, &mut variables);
     let mut request = Request::new(params.query).variables(variables);
     request.operation_name = params.operation_name;
     request.set_parsed_query(admitted.document);
@@ -136,17 +136,17 @@ pub(super) fn prepare(
         OperationType::Query | OperationType::Subscription => Access::Reads,
     };
     let pacer = app.turns.pacer(subject, access);
-    let errands = Errands::default();
+    let batching = Batching::default();
     let asked = Asked { caller: caller.clone(), operation: admitted.name };
     let is_long = admitted.cost.units > LONG;
     // Other callers' statements wait behind only a few of one operation.
     let statements = if is_long { LONG_STATEMENTS } else { STATEMENTS };
     let app = App { db: app.db.at_once(statements), ..app.clone() };
-    let request = loaders::attach(&app, caller.actor.as_ref(), errands.clone(), request).data(caller);
+    let request = loaders::attach(&app, caller.actor.as_ref(), batching.clone(), request).data(caller);
     let request = request.data(pacer.clone());
     let lane = is_long.then(|| app.slow_lane.clone());
     let request = request.data(app);
-    Ok(Operation { kind: admitted.kind, pacer, request, errands, asked, charge, lane })
+    Ok(Operation { kind: admitted.kind, pacer, request, batching, asked, charge, lane })
 }
 
 /// Charges a request that is refused as wrong.

@@ -6,7 +6,7 @@ pub(super) mod memory;
 mod operations;
 mod protocol;
 mod queue;
-mod talk;
+mod session;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -29,11 +29,11 @@ use tracing::Instrument;
 
 use super::Site;
 use super::accept::Connection;
-use super::answer::Tone;
+use super::answer::ResponseContext;
 use crate::refusal::{Code, Refusal};
 use crate::telemetry::Open;
 use protocol::{Close, SUBPROTOCOL};
-use talk::{End, Event, Talk};
+use session::{End, Event, Session};
 
 /// What the library reads at once. Each socket holds it for as long as it is open.
 const READ_BUFFER: usize = 4 * 1024;
@@ -49,28 +49,32 @@ const JITTER: Duration = Duration::from_secs(2);
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Turns the request into a socket, if its page may open one.
-pub(super) async fn upgrade<E: Executor>(site: Site<E>, mut parts: Parts, tone: &Tone) -> Response {
+pub(super) async fn upgrade<E: Executor>(
+    site: Site<E>,
+    mut parts: Parts,
+    response_context: &ResponseContext,
+) -> Response {
     if let Some(origin) = parts.headers.get(ORIGIN)
         && !origin.to_str().is_ok_and(|origin| site.app.config.allows_origin(origin))
     {
         let message =
             "Pages of this origin may not open sockets here; the setting `origins` lists those that may.";
-        return tone.refused(StatusCode::FORBIDDEN, &Refusal::new(Code::Forbidden, message));
+        return response_context.refused(StatusCode::FORBIDDEN, &Refusal::new(Code::Forbidden, message));
     }
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade,
         Err(rejection) => {
             let message =
                 format!("This is no WebSocket handshake: {}.", rejection.body_text().trim_end_matches('.'));
-            return tone.refused(rejection.status(), &Refusal::new(Code::InvalidInput, message));
+            return response_context.refused(rejection.status(), &Refusal::new(Code::InvalidInput, message));
         }
     };
     let Some(connection) = parts.extensions.remove::<Connection>() else {
-        return tone.refused(StatusCode::INTERNAL_SERVER_ERROR, &Refusal::internal());
+        return response_context.refused(StatusCode::INTERNAL_SERVER_ERROR, &Refusal::internal());
     };
     // What is only a little too long is still read, and closed with the right words.
     let most = site.limits.socket_message_bytes.saturating_add(LITTLE);
-    let request_id = Arc::clone(&tone.request_id);
+    let request_id = Arc::clone(&response_context.request_id);
     let span = tracing::Span::current();
     upgrade
         .protocols([SUBPROTOCOL])
@@ -83,7 +87,7 @@ pub(super) async fn upgrade<E: Executor>(site: Site<E>, mut parts: Parts, tone: 
 
 /// What can happen on a socket.
 enum Happening {
-    Heard(Option<Result<Message, axum::Error>>),
+    ClientMessage(Option<Result<Message, axum::Error>>),
     Done(Event),
     Tick,
     ToldToStop,
@@ -106,7 +110,7 @@ async fn converse<E: Executor>(
     let patience = Duration::from_secs(site.limits.socket_send_seconds);
     let mut writer = tokio::spawn(writer::write(sink, queued, closing, patience));
     let mut stopping = site.stopping.clone();
-    let mut talk = Talk::new(site, request_id, connection.client.0, queue.clone());
+    let mut session = Session::new(site, request_id, connection.client.0, queue.clone());
 
     let mut stop_at = None;
     let mut tick = time::interval(TICK);
@@ -117,24 +121,26 @@ async fn converse<E: Executor>(
             break End::Closed(Close::new(Close::WRONG_PROTOCOL, reason));
         }
         let happening = tokio::select! {
-            message = incoming.next() => Happening::Heard(message),
-            event = talk.next() => Happening::Done(event),
+            message = incoming.next() => Happening::ClientMessage(message),
+            event = session.next() => Happening::Done(event),
             _ = tick.tick() => Happening::Tick,
             _ = stopping.wait_for(|stopping| *stopping), if stop_at.is_none() => Happening::ToldToStop,
             () = sleep_until(stop_at.unwrap_or_else(time::Instant::now)), if stop_at.is_some() => Happening::TimeToStop,
             _ = &mut writer => Happening::WriterGone,
         };
         let step = match happening {
-            Happening::Heard(Some(Ok(message))) => talk.hear(message).await,
+            Happening::ClientMessage(Some(Ok(message))) => session.hear(message).await,
             // The library names its errors only in words.
-            Happening::Heard(Some(Err(error))) if error.to_string().starts_with("Space limit exceeded") => {
-                Err(too_big(talk.most_bytes()))
+            Happening::ClientMessage(Some(Err(error)))
+                if error.to_string().starts_with("Space limit exceeded") =>
+            {
+                Err(too_big(session.most_bytes()))
             }
-            Happening::Heard(Some(Err(error))) => Err(broken(&error)),
-            Happening::Heard(None) | Happening::WriterGone => Err(End::Gone),
-            Happening::Done(Event::Introduced(introduced)) => talk.welcome(*introduced).await,
-            Happening::Done(Event::Told(room, step)) => talk.tell(room, *step),
-            Happening::Tick => talk.look_at_the_clock(),
+            Happening::ClientMessage(Some(Err(error))) => Err(broken(&error)),
+            Happening::ClientMessage(None) | Happening::WriterGone => Err(End::Gone),
+            Happening::Done(Event::Introduced(introduced)) => session.welcome(*introduced).await,
+            Happening::Done(Event::Told(room, step)) => session.tell(room, *step),
+            Happening::Tick => session.look_at_the_clock(),
             Happening::ToldToStop => {
                 stop_at = Some(time::Instant::now() + jitter());
                 Ok(())
@@ -147,7 +153,7 @@ async fn converse<E: Executor>(
             break end;
         }
     };
-    drop(talk);
+    drop(session);
 
     let code = match end {
         End::Gone => {

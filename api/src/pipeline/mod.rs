@@ -4,7 +4,7 @@
 mod advance;
 mod award;
 mod batcher;
-mod deed;
+mod domain_event;
 pub(crate) mod give;
 mod ingest;
 mod line;
@@ -24,15 +24,15 @@ use uuid::Uuid;
 
 pub(crate) use advance::to_metric;
 pub(crate) use batcher::Batcher;
-pub(crate) use deed::{Deed, first_awards, record_deed};
+pub(crate) use domain_event::{DomainEvent, first_awards, record_domain_event};
 pub(crate) use ingest::to_event;
 
 use crate::app::App;
-use crate::audit::{self, Act, Author};
+use crate::audit::{self, AuditAction, RequestContext};
 use crate::auth::policy::Recorder;
 use crate::catalogue::Published;
 use crate::refusal::Refusal;
-use crate::store::dialect::{Agreement, join};
+use crate::store::dialect::{AdvisoryLock, shared};
 use crate::store::{self, Txn};
 
 /// The source of the events the product emits itself; no sender may call itself so.
@@ -59,7 +59,7 @@ pub(crate) struct Submission {
     /// Who sends, and for whom they may.
     pub(crate) recorder: Recorder,
     /// Whose act it is on the records of others: a person's. A system is named by its events alone.
-    pub(crate) author: Option<Author>,
+    pub(crate) request: Option<RequestContext>,
     /// In the order in which the events of one person fold.
     pub(crate) events: Arc<[Incoming]>,
 }
@@ -118,7 +118,7 @@ struct Written {
 
 /// Joins those who work by the published catalogue; it does not change until the transaction ends.
 async fn join_catalogue(txn: &Txn, published: &Published) -> Result<(), Stop> {
-    join(txn, Agreement::Catalogue).await?;
+    shared(txn, AdvisoryLock::Catalogue).await?;
     if store::catalogue::version(txn).await? == published.version { Ok(()) } else { Err(Stop::Stale) }
 }
 
@@ -133,7 +133,7 @@ async fn write(
     let now = app.clock.now();
     let accepted = validate::accept(app, published, submissions, refused, now);
     let ingested = ingest::append(txn, published, accepted, now).await?;
-    audit::note_all(txn, Act::RecordEvent, signed(submissions, &ingested.fresh), now).await?;
+    audit::note_all(txn, AuditAction::RecordEvent, signed(submissions, &ingested.fresh), now).await?;
     audit::note_reports(txn, self_report::reports(submissions, &ingested.fresh), now).await?;
     let decision = advance::advance(
         txn,
@@ -154,10 +154,10 @@ async fn write(
 fn signed<'a>(
     submissions: &'a [Submission],
     fresh: &'a ingest::Fresh,
-) -> impl Iterator<Item = (&'a Author, (Option<Uuid>, Option<Uuid>))> {
+) -> impl Iterator<Item = (&'a RequestContext, (Option<Uuid>, Option<Uuid>))> {
     fresh.spots.iter().zip(&fresh.events).filter_map(|((at, _), event)| {
-        let author = submissions.get(*at)?.author.as_ref()?;
-        Some((author, (Some(event.person), Some(event.id))))
+        let request = submissions.get(*at)?.request.as_ref()?;
+        Some((request, (Some(event.person), Some(event.id))))
     })
 }
 
@@ -196,7 +196,7 @@ pub(crate) async fn settle_referral(
     if owed.is_empty() {
         return Ok(None);
     }
-    let submission = Submission { recorder: Recorder::ourselves(), author: None, events: owed.into() };
+    let submission = Submission { recorder: Recorder::ourselves(), request: None, events: owed.into() };
     let (outcomes, head) = record_within(app, txn, published, submission).await?;
     outcomes.into_iter().collect::<Result<Vec<_>, _>>().map_err(Within::Refused)?;
     Ok(head)

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::advance::to_row;
 use super::{outbox, replay, to_event, to_metric};
-use crate::store::dialect::{Agreement, join, take_time};
+use crate::store::dialect::{AdvisoryLock, shared, take_time};
 use crate::store::{self, Database, Txn, awards, catalogue, events, feed, ledger, metrics, people, totals};
 
 /// The reason on a message that was missing: it may have been delivered, so it is not delivered again.
@@ -145,7 +145,7 @@ pub(crate) async fn lock(
 ) -> Result<Option<(Txn, Stored)>, store::Error> {
     let txn = db.begin().await?;
     take_time(&txn).await?;
-    join(&txn, Agreement::Catalogue).await?;
+    shared(&txn, AdvisoryLock::Catalogue).await?;
     let locked = people::lock(&txn, &BTreeSet::from([person])).await?.pop();
     let Some(locked) = locked.filter(|locked| locked.id == person) else {
         txn.rollback().await;

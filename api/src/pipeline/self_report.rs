@@ -8,7 +8,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use super::Submission;
 use super::ingest::Fresh;
 use super::validate::Parsed;
-use crate::audit::{Author, Report};
+use crate::audit::{Report, RequestContext};
 use crate::refusal::Refusal;
 use crate::store::people;
 
@@ -47,7 +47,10 @@ impl Period {
 }
 
 /// The new own reports, one entry for each request and activity.
-pub(super) fn reports<'a>(submissions: &'a [Submission], fresh: &'a Fresh) -> Vec<(&'a Author, Report)> {
+pub(super) fn reports<'a>(
+    submissions: &'a [Submission],
+    fresh: &'a Fresh,
+) -> Vec<(&'a RequestContext, Report)> {
     let mut counts: BTreeMap<(usize, &Arc<str>), i64> = BTreeMap::new();
     for ((at, _), event) in fresh.spots.iter().zip(&fresh.events) {
         if event.reported_on.is_some() {
@@ -55,8 +58,8 @@ pub(super) fn reports<'a>(submissions: &'a [Submission], fresh: &'a Fresh) -> Ve
         }
     }
     let reports = counts.into_iter().filter_map(|((at, activity), events)| {
-        let author = submissions.get(at)?.author.as_ref()?;
-        Some((author, Report { activity: activity.to_string(), events }))
+        let request = submissions.get(at)?.request.as_ref()?;
+        Some((request, Report { activity: activity.to_string(), events }))
     });
     reports.collect()
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::audit::{self, Act, Author};
+use super::audit::{self, AuditAction, RequestContext};
 use super::{Interrupted, attempt};
 use crate::app::App;
 use crate::auth::Role;
@@ -34,16 +34,16 @@ pub(crate) struct Row {
 /// FORBIDDEN by role, `NOT_FOUND` for the badge; or when the database fails.
 pub(crate) async fn award(
     app: &App,
-    author: &Author,
+    request: &RequestContext,
     badge: Uuid,
     rows: &[Result<Row, Refusal>],
 ) -> Result<Vec<Result<Given, Refusal>>, Failure> {
-    let reach = policy::reach(&author.actor, Action::AwardBadge)?;
+    let reach = policy::reach(&request.actor, Action::AwardBadge)?;
     let now = app.clock.now();
     let checked = rows.iter().map(|row| row.as_ref().map_err(Clone::clone).and_then(|row| check(row, now)));
     let checked = &checked.collect::<Vec<Result<Row, Refusal>>>();
     attempt(app, |txn, published| async move {
-        award_within(app, &txn, &published, author, &reach, badge, checked).await
+        award_within(app, &txn, &published, request, &reach, badge, checked).await
     })
     .await
 }
@@ -52,12 +52,12 @@ async fn award_within(
     app: &App,
     txn: &Txn,
     published: &Published,
-    author: &Author,
+    request: &RequestContext,
     reach: &Reach,
     badge: Uuid,
     rows: &[Result<Row, Refusal>],
 ) -> Result<(Vec<Result<Given, Refusal>>, Option<i64>), Interrupted> {
-    let (xp_bonus, by) = (find_badge(txn, badge).await?.xp_bonus, author.actor.person());
+    let (xp_bonus, by) = (find_badge(txn, badge).await?.xp_bonus, request.actor.person());
     courses::hold_taught(txn, reach).await?;
     let wanted: BTreeSet<Uuid> = rows.iter().flatten().map(|row| row.student).collect();
     // Only who is theirs is locked, and only who still is once they are locked is given anything.
@@ -65,7 +65,7 @@ async fn award_within(
     people::lock(txn, &theirs).await?;
     let seen = scope::seen(txn, reach, theirs).await?;
     // A child of one's own is told apart from a stranger, taught or not: one knows them anyway.
-    let known = scope::seen(txn, &policy::sight(&author.actor), wanted.iter().copied()).await?;
+    let known = scope::seen(txn, &policy::sight(&request.actor), wanted.iter().copied()).await?;
     let children = match by {
         Some(by) => guardians::linked_among(txn, by, &known.values().copied().collect::<Vec<_>>()).await?,
         None => BTreeSet::new(),
@@ -83,7 +83,7 @@ async fn award_within(
     let (given, head) = give::give(txn, &published.catalog, &gifts, app.clock.now()).await?;
     let noted = given.iter().flatten().filter(|given| !given.duplicate);
     let noted: Vec<_> = noted.map(|given| (Some(given.award.person_id), Some(given.award.id))).collect();
-    audit::note(txn, author, Act::AwardBadge, noted, app.clock.now()).await?;
+    audit::note(txn, request, AuditAction::AwardBadge, noted, app.clock.now()).await?;
     let mut given = given.into_iter();
     let answers = judged.into_iter().map(|row| match row {
         Ok(_) => given.next().unwrap_or_else(|| Err(no_student())),
@@ -146,14 +146,14 @@ fn no_student() -> Refusal {
 /// FORBIDDEN by role, `NOT_FOUND` for what is not theirs to take back; or when the database fails.
 pub(crate) async fn revoke(
     app: &App,
-    author: &Author,
+    request: &RequestContext,
     id: Uuid,
     reason: &str,
 ) -> Result<awards::Row, Failure> {
-    let reach = policy::reach(&author.actor, Action::RevokeAward)?;
+    let reach = policy::reach(&request.actor, Action::RevokeAward)?;
     let reason = &text::prose("reason", reason, text::REASON)?;
     attempt(app, |txn, published| async move {
-        Ok((revoke_within(app, &txn, &published, author, &reach, id, reason).await?, None))
+        Ok((revoke_within(app, &txn, &published, request, &reach, id, reason).await?, None))
     })
     .await
 }
@@ -162,7 +162,7 @@ async fn revoke_within(
     app: &App,
     txn: &Txn,
     published: &Published,
-    author: &Author,
+    request: &RequestContext,
     reach: &Reach,
     id: Uuid,
     reason: &str,
@@ -174,16 +174,16 @@ async fn revoke_within(
     courses::hold_taught(txn, reach).await?;
     people::lock(txn, &[award.person_id].into()).await?;
     scope::see(txn, reach, award.person_id).await?.ok_or_else(missing)?;
-    let by = author.actor.person();
+    let by = request.actor.person();
     // A teacher takes back what they gave, and only that.
-    if author.actor.role() == Role::Teacher && award.awarded_by != by {
+    if request.actor.role() == Role::Teacher && award.awarded_by != by {
         return Err(missing().into());
     }
     let (row, is_new) =
         give::take_back(txn, &published.catalog, &award, (by, reason), app.clock.now()).await?;
     if is_new {
         let on = [(Some(row.person_id), Some(row.id))];
-        audit::note(txn, author, Act::RevokeAward, on, app.clock.now()).await?;
+        audit::note(txn, request, AuditAction::RevokeAward, on, app.clock.now()).await?;
     }
     Ok(row)
 }

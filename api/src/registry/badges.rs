@@ -3,7 +3,7 @@
 use engine::catalog::{Rarity, achievement_id, kebab_case};
 use uuid::Uuid;
 
-use super::audit::{self, Act, Author};
+use super::audit::{self, AuditAction, RequestContext};
 use super::{Interrupted, attempt};
 use crate::app::App;
 use crate::auth::policy::{self, Action};
@@ -40,23 +40,21 @@ pub(crate) struct Wording {
 /// FORBIDDEN by role, what is wrong with which field, CONFLICT for a name that is taken; or when the database fails.
 pub(crate) async fn create(
     app: &App,
-    author: &Author,
+    request: &RequestContext,
     wording: Wording,
     xp_bonus: i64,
 ) -> Result<Known, Failure> {
-    policy::reach(&author.actor, Action::KeepBadges)?;
+    policy::reach(&request.actor, Action::KeepBadges)?;
     if !(0..=MOST_XP).contains(&xp_bonus) {
         return Err(Refusal::invalid(["xpBonus"], format!("A badge brings 0 to {MOST_XP} XP.")).into());
     }
     let blank = Definition { xp_bonus, ..Definition::badge() };
     let definition = &worded(blank, wording)?;
     let key = &key(&definition.name);
-    let known =
-        attempt(
-            app,
-            |txn, _| async move { Ok((create_within(app, &txn, author, key, definition).await?, None)) },
-        )
-        .await?;
+    let known = attempt(app, |txn, _| async move {
+        Ok((create_within(app, &txn, request, key, definition).await?, None))
+    })
+    .await?;
     reload(app).await;
     Ok(known)
 }
@@ -64,7 +62,7 @@ pub(crate) async fn create(
 async fn create_within(
     app: &App,
     txn: &Txn,
-    author: &Author,
+    request: &RequestContext,
     key: &str,
     definition: &Definition,
 ) -> Result<Known, Interrupted> {
@@ -81,7 +79,7 @@ async fn create_within(
         let message = format!("A badge has the key `{key}` already: give this one another name.");
         return Err(Refusal::new(Code::Conflict, message).at(["name"]).into());
     }
-    audit::note(txn, author, Act::CreateBadge, [(None, Some(row.id))], now).await?;
+    audit::note(txn, request, AuditAction::CreateBadge, [(None, Some(row.id))], now).await?;
     catalogue::raise_revision(txn).await?;
     Ok(Known::read(row)?)
 }
@@ -90,32 +88,39 @@ async fn create_within(
 ///
 /// # Errors
 /// FORBIDDEN by role, `NOT_FOUND`, what is wrong with which field; or when the database fails.
-pub(crate) async fn update(app: &App, author: &Author, id: Uuid, wording: Wording) -> Result<Known, Failure> {
-    change(app, author, id, Act::UpdateBadge, |definition| worded(definition, wording.clone())).await
+pub(crate) async fn update(
+    app: &App,
+    request: &RequestContext,
+    id: Uuid,
+    wording: Wording,
+) -> Result<Known, Failure> {
+    change(app, request, id, AuditAction::UpdateBadge, |definition| worded(definition, wording.clone())).await
 }
 
 /// Retires a badge, which nobody is given any more; answers it as it is then.
 ///
 /// # Errors
 /// FORBIDDEN by role, `NOT_FOUND`; or when the database fails.
-pub(crate) async fn retire(app: &App, author: &Author, id: Uuid) -> Result<Known, Failure> {
-    change(app, author, id, Act::RetireBadge, |definition| Ok(Definition { active: false, ..definition }))
-        .await
+pub(crate) async fn retire(app: &App, request: &RequestContext, id: Uuid) -> Result<Known, Failure> {
+    change(app, request, id, AuditAction::RetireBadge, |definition| {
+        Ok(Definition { active: false, ..definition })
+    })
+    .await
 }
 
 async fn change(
     app: &App,
-    author: &Author,
+    request: &RequestContext,
     id: Uuid,
-    act: Act,
+    act: AuditAction,
     to: impl Fn(Definition) -> Result<Definition, Refusal> + Send + Sync,
 ) -> Result<Known, Failure> {
-    policy::reach(&author.actor, Action::KeepBadges)?;
+    policy::reach(&request.actor, Action::KeepBadges)?;
     let to = &to;
     let known =
         attempt(
             app,
-            |txn, _| async move { Ok((change_within(app, &txn, author, id, act, to).await?, None)) },
+            |txn, _| async move { Ok((change_within(app, &txn, request, id, act, to).await?, None)) },
         )
         .await?;
     reload(app).await;
@@ -125,9 +130,9 @@ async fn change(
 async fn change_within(
     app: &App,
     txn: &Txn,
-    author: &Author,
+    request: &RequestContext,
     id: Uuid,
-    act: Act,
+    act: AuditAction,
     to: &(impl Fn(Definition) -> Result<Definition, Refusal> + Send + Sync),
 ) -> Result<Known, Interrupted> {
     let row = catalogue::lock_achievement(txn, id).await?.filter(|row| row.pack == SCHOOL);
@@ -138,7 +143,7 @@ async fn change_within(
     row.definition = serde_json::to_value(definition).unwrap_or_default();
     row.updated_at = now;
     catalogue::update_badge(txn, row.clone()).await?;
-    audit::note(txn, author, act, [(None, Some(id))], now).await?;
+    audit::note(txn, request, act, [(None, Some(id))], now).await?;
     catalogue::raise_revision(txn).await?;
     Ok(Known::read(row)?)
 }

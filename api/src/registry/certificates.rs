@@ -4,7 +4,7 @@ use chrono::{Datelike, NaiveDate};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::audit::{self, Act, Author};
+use super::audit::{self, AuditAction, RequestContext};
 use super::{Interrupted, attempt};
 use crate::app::App;
 use crate::auth::policy::{self, Action, Seen};
@@ -63,15 +63,15 @@ pub(crate) fn shows_deleted(actor: &Actor) -> bool {
 /// database fails.
 pub(crate) async fn create(
     app: &App,
-    author: &Author,
+    request: &RequestContext,
     student: Uuid,
     wording: Wording,
 ) -> Result<certificates::Row, Failure> {
-    policy::reach(&author.actor, Action::CreateCertificate)?;
+    policy::reach(&request.actor, Action::CreateCertificate)?;
     let wording = &check(wording)?;
     attempt(
         app,
-        |txn, _| async move { Ok((create_within(app, &txn, author, student, wording).await?, None)) },
+        |txn, _| async move { Ok((create_within(app, &txn, request, student, wording).await?, None)) },
     )
     .await
 }
@@ -79,11 +79,11 @@ pub(crate) async fn create(
 async fn create_within(
     app: &App,
     txn: &Txn,
-    author: &Author,
+    request: &RequestContext,
     student: Uuid,
     wording: &Wording,
 ) -> Result<certificates::Row, Interrupted> {
-    let reach = policy::reach(&author.actor, Action::CreateCertificate)?;
+    let reach = policy::reach(&request.actor, Action::CreateCertificate)?;
     courses::hold_taught(txn, &reach).await?;
     let person = people::lock(txn, &[student].into()).await?.pop().ok_or_else(no_student)?;
     let seen = scope::see(txn, &reach, student).await?.ok_or_else(no_student)?;
@@ -95,8 +95,14 @@ async fn create_within(
         // Another certificate has drawn this number: draw again.
         return Err(Interrupted::Again);
     }
-    audit::note(txn, author, Act::CreateCertificate, [(Some(student), Some(row.id))], app.clock.now())
-        .await?;
+    audit::note(
+        txn,
+        request,
+        AuditAction::CreateCertificate,
+        [(Some(student), Some(row.id))],
+        app.clock.now(),
+    )
+    .await?;
     Ok(row)
 }
 
@@ -132,24 +138,24 @@ pub(crate) async fn issue_for_course(
 /// database fails.
 pub(crate) async fn update(
     app: &App,
-    author: &Author,
+    request: &RequestContext,
     id: Uuid,
     change: Change,
 ) -> Result<certificates::Row, Failure> {
-    policy::reach(&author.actor, Action::ChangeCertificate)?;
+    policy::reach(&request.actor, Action::ChangeCertificate)?;
     let change = &check_change(change)?;
-    attempt(app, |txn, _| async move { Ok((update_within(app, &txn, author, id, change).await?, None)) })
+    attempt(app, |txn, _| async move { Ok((update_within(app, &txn, request, id, change).await?, None)) })
         .await
 }
 
 async fn update_within(
     app: &App,
     txn: &Txn,
-    author: &Author,
+    request: &RequestContext,
     id: Uuid,
     change: &Change,
 ) -> Result<certificates::Row, Interrupted> {
-    let reach = policy::reach(&author.actor, Action::ChangeCertificate)?;
+    let reach = policy::reach(&request.actor, Action::ChangeCertificate)?;
     let before = certificates::lock(txn, &reach, id).await?.ok_or_else(no_certificate)?;
     if before.deleted_at.is_some() {
         let message = "This certificate is deleted and stays as it was: issue a new one.";
@@ -167,43 +173,47 @@ async fn update_within(
         updated_at: app.clock.now(),
         ..before
     };
-    write(app, txn, author, Act::UpdateCertificate, row).await
+    write(app, txn, request, AuditAction::UpdateCertificate, row).await
 }
 
 /// Deletes a certificate for everyone but admins; a deleted one stays as it is.
 ///
 /// # Errors
 /// FORBIDDEN by role, `NOT_FOUND`; or when the database fails.
-pub(crate) async fn delete(app: &App, author: &Author, id: Uuid) -> Result<certificates::Row, Failure> {
-    policy::reach(&author.actor, Action::ChangeCertificate)?;
-    attempt(app, |txn, _| async move { Ok((delete_within(app, &txn, author, id).await?, None)) }).await
+pub(crate) async fn delete(
+    app: &App,
+    request: &RequestContext,
+    id: Uuid,
+) -> Result<certificates::Row, Failure> {
+    policy::reach(&request.actor, Action::ChangeCertificate)?;
+    attempt(app, |txn, _| async move { Ok((delete_within(app, &txn, request, id).await?, None)) }).await
 }
 
 async fn delete_within(
     app: &App,
     txn: &Txn,
-    author: &Author,
+    request: &RequestContext,
     id: Uuid,
 ) -> Result<certificates::Row, Interrupted> {
-    let reach = policy::reach(&author.actor, Action::ChangeCertificate)?;
+    let reach = policy::reach(&request.actor, Action::ChangeCertificate)?;
     let before = certificates::lock(txn, &reach, id).await?.ok_or_else(no_certificate)?;
     if before.deleted_at.is_some() {
         return Ok(before);
     }
     let now = app.clock.now();
     let row = certificates::Row { updated_at: now, deleted_at: Some(now), ..before };
-    write(app, txn, author, Act::DeleteCertificate, row).await
+    write(app, txn, request, AuditAction::DeleteCertificate, row).await
 }
 
 async fn write(
     app: &App,
     txn: &Txn,
-    author: &Author,
-    act: Act,
+    request: &RequestContext,
+    act: AuditAction,
     row: certificates::Row,
 ) -> Result<certificates::Row, Interrupted> {
     certificates::update(txn, row.clone()).await?;
-    audit::note(txn, author, act, [(Some(row.student_id), Some(row.id))], app.clock.now()).await?;
+    audit::note(txn, request, act, [(Some(row.student_id), Some(row.id))], app.clock.now()).await?;
     Ok(row)
 }
 

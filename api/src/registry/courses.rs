@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::audit::{self, Act, Author};
+use super::audit::{self, AuditAction, RequestContext};
 use super::{Interrupted, attempt, people as register};
 use crate::app::App;
 use crate::auth::Role;
@@ -47,12 +47,16 @@ pub(crate) struct Change {
 ///
 /// # Errors
 /// FORBIDDEN by role; what is wrong with which field; or when the database fails.
-pub(crate) async fn create(app: &App, author: &Author, draft: Draft) -> Result<courses::Row, Failure> {
-    let reach = policy::reach(&author.actor, Action::KeepCourse)?;
+pub(crate) async fn create(
+    app: &App,
+    request: &RequestContext,
+    draft: Draft,
+) -> Result<courses::Row, Failure> {
+    let reach = policy::reach(&request.actor, Action::KeepCourse)?;
     let title = text::line("title", &draft.title, text::TITLE)?;
     let certificate_title = check_certificate(draft.certificate_title.as_deref())?;
     let lessons = &check_lessons("lessons", &draft.lessons)?;
-    let own = author.actor.person().filter(|_| author.actor.role() == Role::Teacher);
+    let own = request.actor.person().filter(|_| request.actor.role() == Role::Teacher);
     let teacher_id = draft.teacher.or(own);
     let now = app.clock.now();
     let course = id::new(now);
@@ -60,7 +64,7 @@ pub(crate) async fn create(app: &App, author: &Author, draft: Draft) -> Result<c
         &courses::Row { id: course, title, teacher_id, certificate_title, created_at: now, updated_at: now };
     attempt(
         app,
-        |txn, _| async move { Ok((create_within(&txn, author, &reach, row, lessons).await?, None)) },
+        |txn, _| async move { Ok((create_within(&txn, request, &reach, row, lessons).await?, None)) },
     )
     .await?;
     Ok(row.clone())
@@ -68,7 +72,7 @@ pub(crate) async fn create(app: &App, author: &Author, draft: Draft) -> Result<c
 
 async fn create_within(
     txn: &Txn,
-    author: &Author,
+    request: &RequestContext,
     reach: &Reach,
     row: &courses::Row,
     lessons: &[String],
@@ -78,7 +82,8 @@ async fn create_within(
     }
     courses::insert(txn, row.clone()).await?;
     courses::add_lessons(txn, lesson_rows(row, 0, lessons)).await?;
-    audit::note(txn, author, Act::CreateCourse, [(row.teacher_id, Some(row.id))], row.updated_at).await?;
+    audit::note(txn, request, AuditAction::CreateCourse, [(row.teacher_id, Some(row.id))], row.updated_at)
+        .await?;
     Ok(())
 }
 
@@ -89,11 +94,11 @@ async fn create_within(
 /// which field; or when the database fails.
 pub(crate) async fn update(
     app: &App,
-    author: &Author,
+    request: &RequestContext,
     id: Uuid,
     change: Change,
 ) -> Result<courses::Row, Failure> {
-    let reach = policy::reach(&author.actor, Action::KeepCourse)?;
+    let reach = policy::reach(&request.actor, Action::KeepCourse)?;
     let title = change.title.map(|title| text::line("title", &title, text::TITLE)).transpose()?;
     let certificate_title =
         change.certificate_title.map(|title| check_certificate(title.as_deref())).transpose()?;
@@ -101,7 +106,7 @@ pub(crate) async fn update(
     let change = &Change { title, certificate_title, add_lessons, ..change };
     attempt(
         app,
-        |txn, _| async move { Ok((update_within(app, &txn, author, &reach, id, change).await?, None)) },
+        |txn, _| async move { Ok((update_within(app, &txn, request, &reach, id, change).await?, None)) },
     )
     .await
 }
@@ -109,7 +114,7 @@ pub(crate) async fn update(
 async fn update_within(
     app: &App,
     txn: &Txn,
-    author: &Author,
+    request: &RequestContext,
     reach: &Reach,
     id: Uuid,
     change: &Change,
@@ -146,7 +151,7 @@ async fn update_within(
     // Who loses the course and who gets it are both concerned.
     let concerned: BTreeSet<_> = [before.teacher_id, row.teacher_id].into();
     let on = concerned.into_iter().map(|teacher| (teacher, Some(id)));
-    audit::note(txn, author, Act::UpdateCourse, on, now).await?;
+    audit::note(txn, request, AuditAction::UpdateCourse, on, now).await?;
     Ok(row)
 }
 

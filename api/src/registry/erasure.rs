@@ -3,14 +3,14 @@
 
 use uuid::Uuid;
 
-use super::audit::{self, Act, Author};
+use super::audit::{self, AuditAction, RequestContext};
 use super::{Interrupted, attempt_alone, relations};
 use crate::app::App;
 use crate::auth::policy::{self, Action};
 use crate::id;
 use crate::pipeline::OWN_SOURCE;
 use crate::refusal::{Code, Failure, Refusal};
-use crate::store::{Txn, holdings, people, scope};
+use crate::store::{Txn, people, personal_data, scope};
 use crate::text;
 
 /// What is written where somebody's name was.
@@ -22,23 +22,23 @@ const WORD: &str = "Erased";
 ///
 /// # Errors
 /// FORBIDDEN by role, and at `userId` for oneself; `NOT_FOUND`; or when the database fails.
-pub(crate) async fn erase(app: &App, author: &Author, person: Uuid) -> Result<people::Row, Failure> {
-    policy::reach(&author.actor, Action::ErasePerson)?;
-    if author.actor.person() == Some(person) {
+pub(crate) async fn erase(app: &App, request: &RequestContext, person: Uuid) -> Result<people::Row, Failure> {
+    policy::reach(&request.actor, Action::ErasePerson)?;
+    if request.actor.person() == Some(person) {
         let message = "Nobody erases themselves: ask another super admin.";
         return Err(Refusal::new(Code::Forbidden, message).at(["userId"]).because("OWN_ERASURE").into());
     }
-    attempt_alone(app, |txn, _| async move { Ok((erase_within(app, &txn, author, person).await?, None)) })
+    attempt_alone(app, |txn, _| async move { Ok((erase_within(app, &txn, request, person).await?, None)) })
         .await
 }
 
 async fn erase_within(
     app: &App,
     txn: &Txn,
-    author: &Author,
+    request: &RequestContext,
     person: Uuid,
 ) -> Result<people::Row, Interrupted> {
-    let reach = policy::reach(&author.actor, Action::ErasePerson)?;
+    let reach = policy::reach(&request.actor, Action::ErasePerson)?;
     let before = people::lock(txn, &[person].into()).await?.pop().ok_or_else(no_person)?;
     let seen = scope::see(txn, &reach, person).await?.ok_or_else(no_person)?;
     let now = app.clock.now();
@@ -55,18 +55,18 @@ async fn erase_within(
     };
     people::update(txn, row.clone()).await?;
     // While the courses are still theirs.
-    holdings::rename_issuer(txn, seen, &name, now, WORD).await?;
-    relations::end_learning(txn, author, seen, now).await?;
-    relations::end_guarding(txn, author, seen, now).await?;
-    relations::end_teaching(txn, author, seen, now).await?;
-    holdings::blank_words(txn, seen).await?;
+    personal_data::rename_issuer(txn, seen, &name, now, WORD).await?;
+    relations::end_learning(txn, request, seen, now).await?;
+    relations::end_guarding(txn, request, seen, now).await?;
+    relations::end_teaching(txn, request, seen, now).await?;
+    personal_data::blank_words(txn, seen).await?;
     // Ids that senders gave and numbers that were printed may say who it was: others take their place.
     let drawn = id::new(now);
     let number = format!("CERT-ERASED-{drawn}-");
-    holdings::blank_certificates(txn, seen, now, WORD, &number).await?;
+    personal_data::blank_certificates(txn, seen, now, WORD, &number).await?;
     // Our own ids are made of other ids, and are how we know what we have sent.
-    holdings::rename_events(txn, seen, OWN_SOURCE, &format!("erased:{drawn}:")).await?;
-    audit::note(txn, author, Act::ErasePerson, [(Some(person), None)], now).await?;
+    personal_data::rename_events(txn, seen, OWN_SOURCE, &format!("erased:{drawn}:")).await?;
+    audit::note(txn, request, AuditAction::ErasePerson, [(Some(person), None)], now).await?;
     Ok(row)
 }
 

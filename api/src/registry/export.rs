@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::attempt;
-use super::audit::{self, Act, Author};
+use super::audit::{self, AuditAction, RequestContext};
 use crate::app::App;
 use crate::auth::policy::{self, Action, Seen};
 use crate::budget::Subject;
 use crate::pipeline::OWN_SOURCE;
 use crate::refusal::{Code, Failure, Refusal};
-use crate::store::holdings::{self, Holdings};
-use crate::store::{Txn, acts, awards, certificates, events, ledger, metrics, people, scope, totals};
+use crate::store::personal_data::{self, PersonalData};
+use crate::store::{Txn, audit_log, awards, certificates, events, ledger, metrics, people, scope, totals};
 use room::Room;
 
 /// Rows that are read at once.
@@ -48,20 +48,21 @@ impl Reader {
 /// # Errors
 /// FORBIDDEN by role; `NOT_FOUND` at `userId`; `CONFLICT` while another export of the author runs; `TOO_COMPLEX` if it
 /// has more than `limits.answer_bytes`; or when the database fails.
-pub(crate) async fn export(app: &App, author: &Author, person: Uuid) -> Result<Value, Failure> {
-    policy::reach(&author.actor, Action::ExportPerson)?;
-    let Some(_export) = app.exports.begin(Subject::of(Some(&author.actor), None)).await else {
+pub(crate) async fn export(app: &App, request: &RequestContext, person: Uuid) -> Result<Value, Failure> {
+    policy::reach(&request.actor, Action::ExportPerson)?;
+    let Some(_export) = app.exports.begin(Subject::of(Some(&request.actor), None)).await else {
         let message = "Another export of yours is running: wait until it has ended.";
         return Err(Refusal::new(Code::Conflict, message).at(["userId"]).because("EXPORT_RUNNING").into());
     };
     let snapshot = app.db.snapshot().await?;
-    let read = read(app, &snapshot, author, person).await;
+    let read = read(app, &snapshot, request, person).await;
     snapshot.rollback().await;
     let export = read?;
     // What people do to their own record is not logged.
-    if author.actor.person() != Some(person) {
+    if request.actor.person() != Some(person) {
         attempt(app, |txn, _| async move {
-            audit::note(&txn, author, Act::ExportPerson, [(Some(person), None)], app.clock.now()).await?;
+            audit::note(&txn, request, AuditAction::ExportPerson, [(Some(person), None)], app.clock.now())
+                .await?;
             Ok(((), None))
         })
         .await?;
@@ -69,14 +70,14 @@ pub(crate) async fn export(app: &App, author: &Author, person: Uuid) -> Result<V
     Ok(export)
 }
 
-async fn read(app: &App, snapshot: &Txn, author: &Author, person: Uuid) -> Result<Value, Failure> {
-    let reach = policy::reach(&author.actor, Action::ExportPerson)?;
+async fn read(app: &App, snapshot: &Txn, request: &RequestContext, person: Uuid) -> Result<Value, Failure> {
+    let reach = policy::reach(&request.actor, Action::ExportPerson)?;
     let row = people::by_id(snapshot, person).await?.ok_or_else(no_person)?;
     let seen = scope::see(snapshot, &reach, person).await?.ok_or_else(no_person)?;
-    let reader = Reader { own: author.actor.person().filter(|own| *own == person) };
+    let reader = Reader { own: request.actor.person().filter(|own| *own == person) };
     let mut room = Room::of(app.config.limits.answer_bytes);
     let earned = earned(app, snapshot, reader, seen, &mut room).await?;
-    let held = holdings::of_person(snapshot, seen, room.rows()).await?;
+    let held = personal_data::of_person(snapshot, seen, room.rows()).await?;
     let held = of_holdings(app, reader, held, &mut room)?;
     Ok(merged([json!({"person": of_person(reader, &row)}), earned, held]))
 }
@@ -207,12 +208,12 @@ fn of_award(app: &App, reader: Reader, row: awards::Row) -> Value {
     })
 }
 
-fn of_holdings(app: &App, reader: Reader, held: Holdings, room: &mut Room) -> Result<Value, Refusal> {
+fn of_holdings(app: &App, reader: Reader, held: PersonalData, room: &mut Room) -> Result<Value, Refusal> {
     let kin: BTreeSet<Uuid> = held.links.iter().flat_map(|row| [row.guardian_id, row.child_id]).collect();
     // What an act was done with may be a person, who was linked.
-    let act = |row: acts::Row| {
+    let act = |row: audit_log::Row| {
         let is_told = |id: &Uuid| !kin.contains(id) || reader.id(*id).is_some();
-        of_act(reader, acts::Row { object_id: row.object_id.filter(is_told), ..row })
+        of_act(reader, audit_log::Row { object_id: row.object_id.filter(is_told), ..row })
     };
     Ok(json!({
         "links": room.list(held.links, |row| json!({
@@ -279,7 +280,7 @@ fn of_certificate(row: certificates::Row) -> Value {
     })
 }
 
-fn of_act(reader: Reader, row: acts::Row) -> Value {
+fn of_act(reader: Reader, row: audit_log::Row) -> Value {
     let actor = reader.word(row.actor);
     let of_another = row.person_id.is_some_and(|person| reader.id(person).is_none());
     json!({

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::audit::{self, Act, Author};
+use super::audit::{self, AuditAction, RequestContext};
 use super::{Interrupted, attempt, people as register};
 use crate::app::App;
 use crate::auth::Role;
@@ -25,14 +25,14 @@ pub(crate) struct Linked {
 /// FORBIDDEN by role; `NOT_FOUND` and `INVALID_INPUT` at `parentId` and `studentId`; or when the database fails.
 pub(crate) async fn link(
     app: &App,
-    author: &Author,
+    request: &RequestContext,
     guardian: Uuid,
     child: Uuid,
     linked: bool,
 ) -> Result<Linked, Failure> {
-    let reach = policy::reach(&author.actor, Action::LinkGuardian)?;
+    let reach = policy::reach(&request.actor, Action::LinkGuardian)?;
     attempt(app, |txn, _| async move {
-        Ok((link_within(app, &txn, author, &reach, (guardian, child), linked).await?, None))
+        Ok((link_within(app, &txn, request, &reach, (guardian, child), linked).await?, None))
     })
     .await
 }
@@ -40,7 +40,7 @@ pub(crate) async fn link(
 async fn link_within(
     app: &App,
     txn: &Txn,
-    author: &Author,
+    request: &RequestContext,
     reach: &Reach,
     (guardian, child): (Uuid, Uuid),
     linked: bool,
@@ -65,12 +65,12 @@ async fn link_within(
         let now = app.clock.now();
         let act = if linked {
             guardians::link(txn, guardian_seen, child_seen, now).await?;
-            Act::LinkGuardian
+            AuditAction::LinkGuardian
         } else {
             guardians::end(txn, guardian_seen, child_seen, now).await?;
-            Act::UnlinkGuardian
+            AuditAction::UnlinkGuardian
         };
-        audit::note(txn, author, act, [(Some(child), Some(guardian))], now).await?;
+        audit::note(txn, request, act, [(Some(child), Some(guardian))], now).await?;
     }
     Ok(Linked { guardian: guardian_row, child: child_row })
 }

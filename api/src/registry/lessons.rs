@@ -4,14 +4,14 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::audit::{self, Act, Author};
+use super::audit::{self, AuditAction, RequestContext};
 use super::{Interrupted, attempt, certificates, people as register};
 use crate::app::App;
 use crate::auth::Role;
 use crate::auth::policy::{self, Action, Reach, Seen};
 use crate::catalogue::Published;
 use crate::id;
-use crate::pipeline::{Deed, first_awards, record_deed};
+use crate::pipeline::{DomainEvent, first_awards, record_domain_event};
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{self, Txn, awards, courses, enrollments, people, scope};
 use crate::text;
@@ -43,15 +43,15 @@ pub(crate) struct Completed {
 /// when the database fails.
 pub(crate) async fn enroll(
     app: &App,
-    author: &Author,
+    request: &RequestContext,
     course: Uuid,
     student: Option<Uuid>,
     enrolled: bool,
 ) -> Result<Enrolled, Failure> {
-    let reach = policy::reach(&author.actor, Action::Enroll)?;
-    let student = named(author, student)?;
+    let reach = policy::reach(&request.actor, Action::Enroll)?;
+    let student = named(request, student)?;
     attempt(app, |txn, published| async move {
-        enroll_within(app, &txn, &published, author, &reach, (course, student), enrolled).await
+        enroll_within(app, &txn, &published, request, &reach, (course, student), enrolled).await
     })
     .await
 }
@@ -60,7 +60,7 @@ async fn enroll_within(
     app: &App,
     txn: &Txn,
     published: &Published,
-    author: &Author,
+    request: &RequestContext,
     reach: &Reach,
     (course, student): (Uuid, Uuid),
     enrolled: bool,
@@ -83,18 +83,23 @@ async fn enroll_within(
             if before.is_none() {
                 let id = format!("enroll:{}:{}", student.id, course.id);
                 let facts = [("course", course.id)];
-                let deed = Deed { act: engine::Act::Enroll, id, person: student.id, facts: &facts };
-                head = record_deed(app, txn, published, deed)
+                let event = DomainEvent {
+                    kind: engine::DomainEventKind::Enroll,
+                    id,
+                    person: student.id,
+                    facts: &facts,
+                };
+                head = record_domain_event(app, txn, published, event)
                     .await
                     .map_err(|within| at(within.into(), "courseId"))?
                     .1;
             }
-            Act::Enroll
+            AuditAction::Enroll
         } else {
             enrollments::end(txn, seen, course.id, now).await?;
-            Act::Unenroll
+            AuditAction::Unenroll
         };
-        audit::note(txn, author, act, [(Some(student.id), Some(course.id))], now).await?;
+        audit::note(txn, request, act, [(Some(student.id), Some(course.id))], now).await?;
     }
     Ok((Enrolled { course, student }, head))
 }
@@ -106,14 +111,14 @@ async fn enroll_within(
 /// when the database fails.
 pub(crate) async fn complete(
     app: &App,
-    author: &Author,
+    request: &RequestContext,
     lesson: Uuid,
     student: Option<Uuid>,
 ) -> Result<Completed, Failure> {
-    let reach = policy::reach(&author.actor, Action::CompleteLesson)?;
-    let student = named(author, student)?;
+    let reach = policy::reach(&request.actor, Action::CompleteLesson)?;
+    let student = named(request, student)?;
     attempt(app, |txn, published| async move {
-        complete_within(app, &txn, &published, author, &reach, lesson, student).await
+        complete_within(app, &txn, &published, request, &reach, lesson, student).await
     })
     .await
 }
@@ -122,7 +127,7 @@ async fn complete_within(
     app: &App,
     txn: &Txn,
     published: &Published,
-    author: &Author,
+    request: &RequestContext,
     reach: &Reach,
     lesson: Uuid,
     student: Uuid,
@@ -135,7 +140,7 @@ async fn complete_within(
     let first = enrollments::complete(txn, seen, lesson.id, now).await?;
     if let Some(certificate) = certify(app, txn, seen, &course).await? {
         let on = [(Some(student.id), Some(certificate))];
-        audit::note(txn, author, Act::CreateCertificate, on, now).await?;
+        audit::note(txn, request, AuditAction::CreateCertificate, on, now).await?;
     }
     let certificate = store::certificates::of_course(txn, seen, course.id).await?;
     if !first {
@@ -143,10 +148,12 @@ async fn complete_within(
         return Ok((Completed { lesson, awards, certificate }, None));
     }
     let facts = [("lesson", lesson.id), ("course", course.id)];
-    let deed = Deed { act: engine::Act::Lesson, id, person: student.id, facts: &facts };
-    let (awards, head) =
-        record_deed(app, txn, published, deed).await.map_err(|within| at(within.into(), "lessonId"))?;
-    audit::note(txn, author, Act::CompleteLesson, [(Some(student.id), Some(lesson.id))], now).await?;
+    let event = DomainEvent { kind: engine::DomainEventKind::Lesson, id, person: student.id, facts: &facts };
+    let (awards, head) = record_domain_event(app, txn, published, event)
+        .await
+        .map_err(|within| at(within.into(), "lessonId"))?;
+    audit::note(txn, request, AuditAction::CompleteLesson, [(Some(student.id), Some(lesson.id))], now)
+        .await?;
     Ok((Completed { lesson, awards, certificate }, head))
 }
 
@@ -179,12 +186,12 @@ async fn certify(
 /// when the database fails.
 pub(crate) async fn comment(
     app: &App,
-    author: &Author,
+    request: &RequestContext,
     lesson: Uuid,
     body: &str,
 ) -> Result<Vec<awards::Row>, Failure> {
-    let reach = policy::reach(&author.actor, Action::WriteComment)?;
-    let me = author.actor.person().ok_or_else(no_lesson)?;
+    let reach = policy::reach(&request.actor, Action::WriteComment)?;
+    let me = request.actor.person().ok_or_else(no_lesson)?;
     let body = &text::prose("body", body, text::BODY)?;
     attempt(app, |txn, published| async move {
         comment_within(app, &txn, &published, &reach, me, lesson, body).await
@@ -215,13 +222,18 @@ async fn comment_within(
     };
     enrollments::add_comment(txn, row).await?;
     let facts = [("lesson", lesson.id), ("course", course.id)];
-    let deed = Deed { act: engine::Act::Comment, id: format!("comment:{id}"), person: me.id, facts: &facts };
-    record_deed(app, txn, published, deed).await.map_err(|within| at(within.into(), "lessonId"))
+    let event = DomainEvent {
+        kind: engine::DomainEventKind::Comment,
+        id: format!("comment:{id}"),
+        person: me.id,
+        facts: &facts,
+    };
+    record_domain_event(app, txn, published, event).await.map_err(|within| at(within.into(), "lessonId"))
 }
 
 /// The student who was named, or who asks for themselves.
-fn named(author: &Author, student: Option<Uuid>) -> Result<Uuid, Refusal> {
-    let themselves = author.actor.person().filter(|_| author.actor.role() == Role::Student);
+fn named(request: &RequestContext, student: Option<Uuid>) -> Result<Uuid, Refusal> {
+    let themselves = request.actor.person().filter(|_| request.actor.role() == Role::Student);
     let message = "Only students take courses: name the student.";
     student.or(themselves).ok_or_else(|| Refusal::invalid(["studentId"], message))
 }

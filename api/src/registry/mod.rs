@@ -20,7 +20,7 @@ use crate::audit;
 use crate::catalogue::Published;
 use crate::pipeline::{self, Within};
 use crate::refusal::{Code, Failure, Refusal};
-use crate::store::dialect::{Agreement, join, take};
+use crate::store::dialect::{AdvisoryLock, exclusive, shared};
 use crate::store::{self, Txn};
 
 /// How often an act is tried again when something changes beneath it.
@@ -65,7 +65,7 @@ async fn attempt<T, A>(app: &App, act: impl Fn(Arc<Txn>, Arc<Published>) -> A) -
 where
     A: Future<Output = Result<(T, Option<i64>), Interrupted>>,
 {
-    attempt_beside(app, Beside::Others, act).await
+    attempt_beside(app, LockMode::Shared, act).await
 }
 
 /// The same for an act that nothing else runs beside: who has read a person before writes them before.
@@ -73,19 +73,19 @@ async fn attempt_alone<T, A>(app: &App, act: impl Fn(Arc<Txn>, Arc<Published>) -
 where
     A: Future<Output = Result<(T, Option<i64>), Interrupted>>,
 {
-    attempt_beside(app, Beside::Nobody, act).await
+    attempt_beside(app, LockMode::Exclusive, act).await
 }
 
 /// What else may run while an act does.
 #[derive(Debug, Clone, Copy)]
-enum Beside {
-    Others,
-    Nobody,
+enum LockMode {
+    Shared,
+    Exclusive,
 }
 
 async fn attempt_beside<T, A>(
     app: &App,
-    beside: Beside,
+    mode: LockMode,
     act: impl Fn(Arc<Txn>, Arc<Published>) -> A,
 ) -> Result<T, Failure>
 where
@@ -93,7 +93,7 @@ where
 {
     let mut made = 0;
     loop {
-        let (txn, published) = begin(app, beside).await?;
+        let (txn, published) = begin(app, mode).await?;
         let txn = Arc::new(txn);
         let done = act(Arc::clone(&txn), published).await;
         let kept = || store::Error::Impossible("an act has kept its transaction".into());
@@ -117,12 +117,12 @@ where
     }
 }
 
-async fn begin(app: &App, beside: Beside) -> Result<(Txn, Arc<Published>), Failure> {
+async fn begin(app: &App, mode: LockMode) -> Result<(Txn, Arc<Published>), Failure> {
     for _ in 0..ATTEMPTS {
         let txn = app.db.begin().await?;
-        match beside {
-            Beside::Others => join(&txn, Agreement::Catalogue).await?,
-            Beside::Nobody => take(&txn, Agreement::Catalogue).await?,
+        match mode {
+            LockMode::Shared => shared(&txn, AdvisoryLock::Catalogue).await?,
+            LockMode::Exclusive => exclusive(&txn, AdvisoryLock::Catalogue).await?,
         }
         let published = app.catalogue.current();
         if store::catalogue::version(&txn).await? == published.version {

@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::audit::{self, Act, Author};
+use super::audit::{self, AuditAction, RequestContext};
 use super::{Interrupted, attempt, relations};
 use crate::app::App;
 use crate::auth::policy::{self, Action};
 use crate::auth::{Actor, Claims, Role};
 use crate::catalogue::Published;
-use crate::pipeline::{self, Deed};
+use crate::pipeline::{self, DomainEvent};
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{self, Txn, courses, people, scope};
 use crate::text;
@@ -67,18 +67,18 @@ pub(crate) async fn sign_in(app: &App, claims: Claims) -> Result<Actor, Failure>
 /// What is wrong with which field, or what the actor may not do; or when the database fails.
 pub(crate) async fn upsert(
     app: &App,
-    author: &Author,
+    request: &RequestContext,
     id: Uuid,
     change: Change,
 ) -> Result<people::Row, Failure> {
-    policy::reach(&author.actor, Action::KeepPeople)?;
+    policy::reach(&request.actor, Action::KeepPeople)?;
     if id.is_nil() {
         return Err(Refusal::invalid(["id"], "The nil UUID is not a user id: choose another id.").into());
     }
     let change = &check(change)?;
     attempt(
         app,
-        |txn, published| async move { upsert_within(app, &txn, &published, author, id, change).await },
+        |txn, published| async move { upsert_within(app, &txn, &published, request, id, change).await },
     )
     .await
 }
@@ -87,7 +87,7 @@ async fn upsert_within(
     app: &App,
     txn: &Txn,
     published: &Published,
-    author: &Author,
+    request: &RequestContext,
     id: Uuid,
     change: &Change,
 ) -> Result<(people::Row, Option<i64>), Interrupted> {
@@ -104,7 +104,7 @@ async fn upsert_within(
     }
     let now_role = before.map(stored_role).transpose()?;
     let role = change.role.or(now_role).unwrap_or(Role::Student);
-    policy::give_role(&author.actor, id, now_role, role)?;
+    policy::give_role(&request.actor, id, now_role, role)?;
     if let Some(referrer) = referrer {
         check_referrer(
             id,
@@ -125,7 +125,7 @@ async fn upsert_within(
     if before.is_some() {
         people::update(txn, row.clone()).await?;
         if now_role != Some(role) {
-            end_relations(app, txn, author, id, role).await?;
+            end_relations(app, txn, request, id, role).await?;
         }
     } else {
         if !people::insert(txn, row.clone()).await? {
@@ -137,7 +137,7 @@ async fn upsert_within(
     if referrer.is_some() && before.is_some_and(|row| row.referred_by.is_none()) {
         head = pipeline::settle_referral(app, txn, published, &row).await?.or(head);
     }
-    audit::note(txn, author, Act::UpsertUser, [(Some(id), None)], app.clock.now()).await?;
+    audit::note(txn, request, AuditAction::UpsertUser, [(Some(id), None)], app.clock.now()).await?;
     Ok((row, head))
 }
 
@@ -145,20 +145,20 @@ async fn upsert_within(
 async fn end_relations(
     app: &App,
     txn: &Txn,
-    author: &Author,
+    request: &RequestContext,
     id: Uuid,
     role: Role,
 ) -> Result<(), Interrupted> {
-    let reach = policy::reach(&author.actor, Action::KeepPeople)?;
+    let reach = policy::reach(&request.actor, Action::KeepPeople)?;
     let seen = scope::see(txn, &reach, id).await?.ok_or(Interrupted::Again)?;
     let now = app.clock.now();
     if role == Role::Student {
-        relations::end_guarding(txn, author, seen, now).await?;
+        relations::end_guarding(txn, request, seen, now).await?;
     } else {
-        relations::end_learning(txn, author, seen, now).await?;
+        relations::end_learning(txn, request, seen, now).await?;
     }
     if !matches!(role, Role::SuperAdmin | Role::Admin | Role::Teacher) {
-        relations::end_teaching(txn, author, seen, now).await?;
+        relations::end_teaching(txn, request, seen, now).await?;
     }
     Ok(())
 }
@@ -270,8 +270,13 @@ async fn joined(
         return Ok(None);
     }
     let person = row.id;
-    let deed = Deed { act: engine::Act::Joined, id: format!("joined:{person}"), person, facts: &[] };
-    let (_, head) = pipeline::record_deed(app, txn, published, deed).await?;
+    let event = DomainEvent {
+        kind: engine::DomainEventKind::Joined,
+        id: format!("joined:{person}"),
+        person,
+        facts: &[],
+    };
+    let (_, head) = pipeline::record_domain_event(app, txn, published, event).await?;
     Ok(head)
 }
 

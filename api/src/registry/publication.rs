@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::catalogue::{Bundle, Catalogue, Definition};
 use crate::clock::Clock;
 use crate::pipeline::backfill;
-use crate::store::dialect::{Agreement, take, take_time};
+use crate::store::dialect::{AdvisoryLock, exclusive, take_time};
 use crate::store::{self, Database, Txn, catalogue};
 use crate::text::hidden;
 
@@ -50,7 +50,7 @@ pub(crate) async fn publish(db: &Database, clock: &Clock, bundle: &Bundle) -> Re
     }
     let txn = db.begin().await?;
     take_time(&txn).await?;
-    take(&txn, Agreement::Catalogue).await?;
+    exclusive(&txn, AdvisoryLock::Catalogue).await?;
     let before = Catalogue::open_within(&txn).await?;
     if let Some(before) = &before
         && before.bundle.says_the_same(bundle)

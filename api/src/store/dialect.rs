@@ -21,12 +21,12 @@ pub enum Dialect {
 /// What transactions agree on through PostgreSQL's advisory locks. SQLite has one writer, so
 /// every transaction there already has the house to itself.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Agreement {
+pub(crate) enum AdvisoryLock {
     /// Batches share it, a publication has it alone: the catalogue changes between batches only.
     Catalogue,
 }
 
-impl Agreement {
+impl AdvisoryLock {
     fn key(self) -> i64 {
         // Any number nobody else takes: "plaudit" in ASCII. The one after is the migration's.
         match self {
@@ -122,14 +122,14 @@ pub(super) fn among(
     }
 }
 
-/// Takes an agreement together with everybody else who does, until the transaction ends.
-pub(crate) async fn join(txn: &Txn, agreement: Agreement) -> Result<(), Error> {
-    advise(txn, "SELECT pg_advisory_xact_lock_shared($1)", agreement).await
+/// Takes an lock together with everybody else who does, until the transaction ends.
+pub(crate) async fn shared(txn: &Txn, lock: AdvisoryLock) -> Result<(), Error> {
+    advise(txn, "SELECT pg_advisory_xact_lock_shared($1)", lock).await
 }
 
-/// Takes an agreement alone, waiting for those who share it, until the transaction ends.
-pub(crate) async fn take(txn: &Txn, agreement: Agreement) -> Result<(), Error> {
-    advise(txn, "SELECT pg_advisory_xact_lock($1)", agreement).await
+/// Takes an lock alone, waiting for those who share it, until the transaction ends.
+pub(crate) async fn exclusive(txn: &Txn, lock: AdvisoryLock) -> Result<(), Error> {
+    advise(txn, "SELECT pg_advisory_xact_lock($1)", lock).await
 }
 
 /// Allows each following statement of the transaction ten minutes, for work on the whole school. If the client
@@ -144,10 +144,10 @@ pub(crate) async fn take_time(txn: &Txn) -> Result<(), Error> {
     Ok(())
 }
 
-async fn advise(txn: &Txn, sql: &str, agreement: Agreement) -> Result<(), Error> {
+async fn advise(txn: &Txn, sql: &str, lock: AdvisoryLock) -> Result<(), Error> {
     if txn.dialect == Dialect::Postgres {
         let db = txn.connection();
-        let values = [agreement.key().into()];
+        let values = [lock.key().into()];
         db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Every query. The only module that names `sea_orm`; the rest of the house sees rows and proofs.
 //! Functions that write take an open `Txn`; those that read someone's record take `policy`'s proof.
 
-pub(crate) mod acts;
+pub(crate) mod audit_log;
 pub(crate) mod awards;
 pub(crate) mod backup;
 pub(crate) mod catalogue;
@@ -16,12 +16,12 @@ pub(crate) mod events;
 pub(crate) mod feed;
 mod file;
 pub(crate) mod guardians;
-pub(crate) mod holdings;
 pub(crate) mod leaderboard;
 pub(crate) mod ledger;
 pub(crate) mod metrics;
 pub(crate) mod outbox;
 pub(crate) mod people;
+pub(crate) mod personal_data;
 mod pool;
 pub(crate) mod scope;
 mod session;

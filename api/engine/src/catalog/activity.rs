@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     Catalog,
-    format::{Act, Attribute, AttributeType},
+    format::{Attribute, AttributeType, DomainEventKind},
     problem::{nearest, suggest},
 };
 use crate::{
@@ -27,7 +27,7 @@ pub struct Activity {
     /// Whether a person may record it about themselves.
     pub self_reportable: bool,
     /// Which act of the product feeds it.
-    pub on: Option<Act>,
+    pub on: Option<DomainEventKind>,
     /// Whether it makes its local day an active one.
     pub counts_for_streak: bool,
     /// The most XP it gives a person on one local day.

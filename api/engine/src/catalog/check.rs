@@ -100,7 +100,7 @@ impl Checker<'_> {
         if let Some(cap) = activity.daily_cap {
             self.range(&format!("{path}.dailyCap"), cap, 1, crate::xp::MAX_XP);
         }
-        let derives = activity.on == Some(format::Act::Referral);
+        let derives = activity.on == Some(format::DomainEventKind::Referral);
         if derives != activity.derive.is_some() {
             self.add(path, r#""on": "referral" and "derive" go together"#, "give both or neither");
         }

@@ -130,8 +130,8 @@ impl Catalog {
     }
 
     /// The activity that this act feeds already. A referral feeds each that derives from it.
-    fn listener(&self, on: Option<format::Act>) -> Option<&Activity> {
-        let act = on.filter(|act| *act != format::Act::Referral)?;
+    fn listener(&self, on: Option<format::DomainEventKind>) -> Option<&Activity> {
+        let act = on.filter(|act| *act != format::DomainEventKind::Referral)?;
         self.activities_on(act).next()
     }
 

@@ -109,7 +109,7 @@ pub(crate) struct Activity {
     /// Which act of the product feeds it. An act feeds one activity of all packs loaded together, whose events
     /// rules of every pack may count; referrals feed each activity that derives from them.
     #[serde(default)]
-    pub(crate) on: Option<Act>,
+    pub(crate) on: Option<DomainEventKind>,
     /// With `"on": "referral"`: what a referred person must reach for one such event.
     #[serde(default)]
     pub(crate) derive: Option<Derive>,
@@ -118,7 +118,7 @@ pub(crate) struct Activity {
 /// The acts of the product that an activity can be fed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum Act {
+pub enum DomainEventKind {
     /// A lesson of a course was completed.
     Lesson,
     /// A comment was written.

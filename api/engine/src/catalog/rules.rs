@@ -299,7 +299,7 @@ impl Resolver<'_> {
 
     pub(super) fn is_derived(&self, activity: usize) -> bool {
         let activity = self.catalog.activities.get(activity);
-        activity.is_some_and(|activity| activity.on == Some(format::Act::Referral))
+        activity.is_some_and(|activity| activity.on == Some(format::DomainEventKind::Referral))
     }
 
     fn no_derived(&mut self, path: &str, activities: &[usize], because: &str) {

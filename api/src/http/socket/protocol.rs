@@ -15,7 +15,7 @@ pub(super) const SUBPROTOCOL: &str = "graphql-transport-ws";
 /// What a client says.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Heard {
+pub(super) enum ClientMessage {
     /// Who it is; once, and first.
     ConnectionInit {
         /// `{"authorization": "Bearer …"}`.
@@ -51,7 +51,7 @@ pub(super) enum Heard {
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Said<'a> {
+enum ServerMessage<'a> {
     ConnectionAck,
     Pong {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,32 +72,32 @@ enum Said<'a> {
 
 /// Welcome.
 pub(super) fn acknowledge() -> Message {
-    say(&Said::ConnectionAck)
+    say(&ServerMessage::ConnectionAck)
 }
 
 /// Yes, with what the ping carried.
 pub(super) fn pong(payload: Option<Map<String, Value>>) -> Message {
-    say(&Said::Pong { payload })
+    say(&ServerMessage::Pong { payload })
 }
 
 /// One answer of an operation; none if it has more than `most` bytes.
 pub(super) fn next(id: &str, response: &Response, most: usize) -> Option<Message> {
-    let said = Said::Next { id, payload: Outcome::of(response) };
+    let said = ServerMessage::Next { id, payload: Outcome::of(response) };
     let text = String::from_utf8(bounded::to_json(&said, most)?).ok()?;
     Some(Message::Text(text.into()))
 }
 
 /// The operation failed and is over.
 pub(super) fn error(id: &str, errors: &[ServerError]) -> Message {
-    say(&Said::Error { id, payload: errors })
+    say(&ServerMessage::Error { id, payload: errors })
 }
 
 /// The operation is over.
 pub(super) fn complete(id: &str) -> Message {
-    say(&Said::Complete { id })
+    say(&ServerMessage::Complete { id })
 }
 
-fn say(said: &Said<'_>) -> Message {
+fn say(said: &ServerMessage<'_>) -> Message {
     // Values of ours always serialise; a client could not read the empty text and would say so.
     Message::Text(serde_json::to_string(said).unwrap_or_default().into())
 }
@@ -156,11 +156,11 @@ impl Close {
 ///
 /// # Errors
 /// 4400 with what is wrong with it.
-pub(super) fn hear(text: &str) -> Result<Heard, Close> {
-    let heard: Heard = serde_json::from_str(text)
+pub(super) fn hear(text: &str) -> Result<ClientMessage, Close> {
+    let heard: ClientMessage = serde_json::from_str(text)
         .map_err(|error| Close::new(Close::BAD_MESSAGE, format!("Invalid message: {error}")))?;
     match &heard {
-        Heard::Subscribe { id, .. } if id.is_empty() => {
+        ClientMessage::Subscribe { id, .. } if id.is_empty() => {
             Err(Close::new(Close::BAD_MESSAGE, "Invalid message: `id` is empty"))
         }
         _ => Ok(heard),

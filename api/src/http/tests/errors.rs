@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{StatusCode, ask, request, send};
 use crate::config::Limits;
-use crate::http::answer::{Tone, server_error};
+use crate::http::answer::{ResponseContext, server_error};
 use crate::http::media::Media;
 use crate::refusal::{Code, Refusal};
 use crate::telemetry::Telemetry;
@@ -61,7 +61,7 @@ async fn every_refusal_is_json_with_a_code() {
 fn an_operation_refused_for_a_spent_budget_is_429_with_the_time_to_wait() {
     let limited = Refusal::rate_limited("Too much (limits.x).", std::time::Duration::from_millis(2_500));
     for media in [Media::Json, Media::GraphqlResponse] {
-        let tone = Tone {
+        let response_context = ResponseContext {
             media,
             request_id: "r".into(),
             limits: Limits::default().into(),
@@ -69,7 +69,7 @@ fn an_operation_refused_for_a_spent_budget_is_429_with_the_time_to_wait() {
         };
         let refused = |refusal: &Refusal| {
             let response = Response::from_errors(vec![server_error(refusal)]);
-            let answer = tone.executed(response, None);
+            let answer = response_context.executed(response, None);
             let wait = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
             (answer.status().as_u16(), wait)
         };

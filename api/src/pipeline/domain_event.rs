@@ -12,10 +12,10 @@ use crate::store::{self, Txn, awards, events};
 
 /// Something that somebody has just done.
 #[derive(Debug)]
-pub(crate) struct Deed<'a> {
+pub(crate) struct DomainEvent<'a> {
     /// What kind of thing.
-    pub(crate) act: engine::Act,
-    /// The event's id: the same deed counts once.
+    pub(crate) kind: engine::DomainEventKind,
+    /// The event's id: the same event counts once.
     pub(crate) id: String,
     /// Who did it.
     pub(crate) person: Uuid,
@@ -23,38 +23,38 @@ pub(crate) struct Deed<'a> {
     pub(crate) facts: &'a [(&'static str, Uuid)],
 }
 
-/// Records the deed in the transaction that keeps it; answers the person's awards, and the feed's head if it
+/// Records the event in the transaction that keeps it; answers the person's awards, and the feed's head if it
 /// moved.
 ///
 /// # Errors
 /// When the domain refuses it, somebody moved beneath it, or the database fails; the caller rolls back.
-pub(crate) async fn record_deed(
+pub(crate) async fn record_domain_event(
     app: &App,
     txn: &Txn,
     published: &Published,
-    deed: Deed<'_>,
+    event: DomainEvent<'_>,
 ) -> Result<(Vec<awards::Row>, Option<i64>), Within> {
-    // An event's id is the deed's, so one activity listens: the first of the loaded packs.
-    let Some(activity) = published.catalog.activities_on(deed.act).next() else {
+    // An event's id is the event's, so one activity listens: the first of the loaded packs.
+    let Some(activity) = published.catalog.activities_on(event.kind).next() else {
         return Ok((Vec::new(), None));
     };
-    let declared = deed.facts.iter().filter(|(name, _)| activity.declares(name));
+    let declared = event.facts.iter().filter(|(name, _)| activity.declares(name));
     let attributes: Map<String, Value> =
         declared.map(|(name, id)| ((*name).to_owned(), id.to_string().into())).collect();
     let event = Incoming {
-        id: Some(deed.id),
-        person: deed.person,
+        id: Some(event.id),
+        person: event.person,
         activity: activity.key.clone(),
         occurred_at: None,
         attributes: Some(Value::Object(attributes)),
     };
-    let submission = Submission { recorder: Recorder::ourselves(), author: None, events: [event].into() };
+    let submission = Submission { recorder: Recorder::ourselves(), request: None, events: [event].into() };
     let (outcomes, head) = record_within(app, txn, published, submission).await?;
     let recorded = outcomes.into_iter().collect::<Result<Vec<_>, _>>().map_err(Within::Refused)?;
     Ok((recorded.into_iter().flat_map(|recorded| recorded.awards).collect(), head))
 }
 
-/// The awards that a deed brought the person when it was new.
+/// The awards that a event brought the person when it was new.
 ///
 /// # Errors
 /// When the database fails.

@@ -1,7 +1,7 @@
 //! The audit log: every act of a person on another person's record.
 
 use chrono::{DateTime, Utc};
-use entity::acts::{Column, Entity};
+use entity::audit_log::{Column, Entity};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use super::error::Error;
 use super::txn::Txn;
 
 /// A row of `acts`.
-pub(crate) type Row = entity::acts::Model;
+pub(crate) type Row = entity::audit_log::Model;
 
 /// Adds acts.
 pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {

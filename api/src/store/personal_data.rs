@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::{
-    acts, awards, certificates, comments, completions, courses, enrollments, guardians, outbox, people,
+    audit_log, awards, certificates, comments, completions, courses, enrollments, guardians, outbox, people,
 };
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
@@ -21,7 +21,7 @@ const ENDING: [Action; 2] = [Action::KeepPeople, Action::ErasePerson];
 
 /// What is held on one person beside what they earned; each list oldest first.
 #[derive(Debug)]
-pub(crate) struct Holdings {
+pub(crate) struct PersonalData {
     /// The links to their guardians and to their children, ended ones too.
     pub(crate) links: Vec<guardians::Model>,
     /// Whom they referred.
@@ -39,20 +39,20 @@ pub(crate) struct Holdings {
     /// The awards they gave or took back.
     pub(crate) given: Vec<awards::Model>,
     /// What others did on their record.
-    pub(crate) acts_on: Vec<acts::Model>,
+    pub(crate) acts_on: Vec<audit_log::Model>,
     /// What they did on others' records, and the reports of their own events.
-    pub(crate) acts_by: Vec<acts::Model>,
+    pub(crate) acts_by: Vec<audit_log::Model>,
     /// The messages about them.
     pub(crate) messages: Vec<outbox::Model>,
 }
 
 /// All of it, at most `limit` rows a list.
-pub(crate) async fn of_person(txn: &Txn, person: Seen, limit: u64) -> Result<Holdings, Error> {
+pub(crate) async fn of_person(txn: &Txn, person: Seen, limit: u64) -> Result<PersonalData, Error> {
     let (db, id) = (txn.connection(), proven(person, &[Action::ExportPerson])?);
     let linked =
         Condition::any().add(guardians::Column::GuardianId.eq(id)).add(guardians::Column::ChildId.eq(id));
     let given = Condition::any().add(awards::Column::AwardedBy.eq(id)).add(awards::Column::RevokedBy.eq(id));
-    Ok(Holdings {
+    Ok(PersonalData {
         links: guardians::Entity::find()
             .filter(linked)
             .order_by(guardians::Column::LinkedAt, Order::Asc)
@@ -101,16 +101,16 @@ pub(crate) async fn of_person(txn: &Txn, person: Seen, limit: u64) -> Result<Hol
             .limit(limit)
             .all(db)
             .await?,
-        acts_on: acts::Entity::find()
-            .filter(acts::Column::PersonId.eq(id))
+        acts_on: audit_log::Entity::find()
+            .filter(audit_log::Column::PersonId.eq(id))
             .filter(acts_by(id).not())
-            .order_by(acts::Column::Id, Order::Asc)
+            .order_by(audit_log::Column::Id, Order::Asc)
             .limit(limit)
             .all(db)
             .await?,
-        acts_by: acts::Entity::find()
+        acts_by: audit_log::Entity::find()
             .filter(acts_by(id))
-            .order_by(acts::Column::Id, Order::Asc)
+            .order_by(audit_log::Column::Id, Order::Asc)
             .limit(limit)
             .all(db)
             .await?,
@@ -125,7 +125,9 @@ pub(crate) async fn of_person(txn: &Txn, person: Seen, limit: u64) -> Result<Hol
 
 /// "The act is this person's", and not that of a service of the same name.
 fn acts_by(person: Uuid) -> Condition {
-    Condition::all().add(acts::Column::Actor.eq(person.to_string())).add(acts::Column::ActorKind.eq("person"))
+    Condition::all()
+        .add(audit_log::Column::Actor.eq(person.to_string()))
+        .add(audit_log::Column::ActorKind.eq("person"))
 }
 
 /// Which end of a link somebody is.
@@ -253,12 +255,12 @@ pub(crate) async fn rename_issuer(
         .and_where(courses::Column::TeacherId.eq(id))
         .to_owned();
     // Which courses were theirs before, and what they issued themselves, the audit log knows.
-    let acts = Condition::any().add(acts::Column::PersonId.eq(id)).add(acts_by(id));
+    let acts = Condition::any().add(audit_log::Column::PersonId.eq(id)).add(acts_by(id));
     let acted = Query::select()
-        .column(acts::Column::ObjectId)
-        .from(acts::Entity)
+        .column(audit_log::Column::ObjectId)
+        .from(audit_log::Entity)
         .cond_where(acts)
-        .and_where(acts::Column::ObjectId.is_not_null())
+        .and_where(audit_log::Column::ObjectId.is_not_null())
         .to_owned();
     let title = Query::select()
         .column(courses::Column::Title)

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::introduction::{Introduction, introduce};
 use super::memory::Full;
 use super::operations::{Name, Operations, Step as Told};
-use super::protocol::{self, Close, Heard};
+use super::protocol::{self, ClientMessage, Close};
 use super::queue::{Queue, Room};
 use super::task::Task;
 use super::too_big;
@@ -65,7 +65,7 @@ pub(super) enum Event {
 }
 
 /// One conversation.
-pub(super) struct Talk<E> {
+pub(super) struct Session<E> {
     site: Site<E>,
     /// Of the request that opened the socket.
     request_id: Arc<str>,
@@ -92,7 +92,7 @@ struct Client {
     _seat: Share<Subject>,
 }
 
-impl<E: Executor> Talk<E> {
+impl<E: Executor> Session<E> {
     pub(super) fn new(site: Site<E>, request_id: Arc<str>, address: Option<IpAddr>, queue: Queue) -> Self {
         let now = Instant::now();
         let operations = Operations::new(Arc::clone(&site.limits), site.app.telemetry.clone());
@@ -131,14 +131,14 @@ impl<E: Executor> Talk<E> {
             return Err(too_big(self.most_bytes()));
         }
         match protocol::hear(&text)? {
-            Heard::ConnectionInit { payload } => self.introduce(&payload.unwrap_or_default()),
-            Heard::Ping { payload } => {
+            ClientMessage::ConnectionInit { payload } => self.introduce(&payload.unwrap_or_default()),
+            ClientMessage::Ping { payload } => {
                 self.count_control()?;
                 self.say(protocol::pong(payload)).await
             }
-            Heard::Pong { .. } => self.count_control(),
-            Heard::Subscribe { id, payload } => self.start(&id, payload, text).await,
-            Heard::Complete { id } => {
+            ClientMessage::Pong { .. } => self.count_control(),
+            ClientMessage::Subscribe { id, payload } => self.start(&id, payload, text).await,
+            ClientMessage::Complete { id } => {
                 self.early.retain(|(early, _)| *early != id);
                 // One that has just ended may be meant.
                 if self.operations.stop(&id) { Ok(()) } else { self.count_control() }
@@ -243,7 +243,7 @@ impl<E: Executor> Talk<E> {
         // Clients without a token and without a known address are not one client.
         let is_known = introduction.subject != Subject::Unnamed;
         let most = if is_known { self.site.limits.sockets_per_user } else { usize::MAX };
-        let Some(seat) = self.site.seats.one(introduction.subject.clone(), most) else {
+        let Some(seat) = self.site.connection_limit.one(introduction.subject.clone(), most) else {
             let reason =
                 format!("At most {most} sockets at once (limits.sockets_per_user). Close one first.");
             return Err(Close::new(Close::LATER, reason).into());
@@ -251,7 +251,7 @@ impl<E: Executor> Talk<E> {
         self.client = Some(Client { introduction: Arc::new(introduction), _seat: seat });
         self.say(protocol::acknowledge()).await?;
         for (_, message) in std::mem::take(&mut self.early) {
-            if let Heard::Subscribe { id, payload } = protocol::hear(&message)? {
+            if let ClientMessage::Subscribe { id, payload } = protocol::hear(&message)? {
                 self.start(&id, payload, message).await?;
             }
         }

@@ -13,18 +13,18 @@ use futures_util::task::{FutureObj, Spawn, SpawnError};
 
 /// Where a request's loaders send their loads.
 #[derive(Clone, Default)]
-pub(crate) struct Errands {
+pub(crate) struct Batching {
     sent: Arc<Mutex<Vec<FutureObj<'static, ()>>>>,
 }
 
-impl Spawn for Errands {
+impl Spawn for Batching {
     fn spawn_obj(&self, errand: FutureObj<'static, ()>) -> Result<(), SpawnError> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).push(errand);
         Ok(())
     }
 }
 
-/// Errands wait by themselves until nobody else can ask: no time has to pass besides.
+/// Batching wait by themselves until nobody else can ask: no time has to pass besides.
 pub(crate) struct AtOnce;
 
 impl Timer for AtOnce {
@@ -33,7 +33,7 @@ impl Timer for AtOnce {
     }
 }
 
-impl Errands {
+impl Batching {
     /// Runs the request, and its errands whenever it waits for them.
     pub(crate) async fn run<F: Future>(self, request: F) -> F::Output {
         let mut request = pin!(request);

@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 
 use super::Site;
-use super::answer::Tone;
+use super::answer::ResponseContext;
 use super::media::Media;
 use super::request_id::{RequestId, X_CLIENT_REQUEST_ID, X_REQUEST_ID, make, of_client};
 use crate::refusal::Refusal;
@@ -65,17 +65,17 @@ pub(super) async fn every_request<E>(
 
 /// Answers a panic with an error that says only that it is ours. The panic hook has logged the cause.
 pub(super) async fn catch_panics<E>(State(site): State<Site<E>>, request: Request, next: Next) -> Response {
-    let tone = tone(&site, &request);
+    let response_context = response_context(&site, &request);
     AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!("a request panicked");
-        tone.refused(StatusCode::INTERNAL_SERVER_ERROR, &Refusal::internal())
+        response_context.refused(StatusCode::INTERNAL_SERVER_ERROR, &Refusal::internal())
     })
 }
 
 /// How this request wants to be answered.
-pub(super) fn tone<E>(site: &Site<E>, request: &Request) -> Tone {
+pub(super) fn response_context<E>(site: &Site<E>, request: &Request) -> ResponseContext {
     let request_id = request.extensions().get::<RequestId>();
-    Tone {
+    ResponseContext {
         media: Media::of_answer(request.headers()),
         request_id: request_id.map_or_else(|| Arc::from(""), |id| Arc::clone(&id.0)),
         limits: Arc::clone(&site.limits),

@@ -32,5 +32,5 @@ fn spell(backend: DbBackend, statement: &str) -> String {
             ("{letters}", "text COLLATE \"C\""),
         ],
     };
-    words.into_iter().fold(statement.to_owned(), |text, (word, spelling)| text.replace(word, spelling))
+    words.into_iter().fold(statement.to_owned(), |text, (word, dialect)| text.replace(word, dialect))
 }
