@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::catalogue::Catalogue;
 use crate::config::Config;
+use crate::pipeline::backfill;
 use crate::pipeline::rebuild::{Expected, Stored};
-use crate::pipeline::replay;
 use crate::start::{Refused, open_existing};
 use crate::store::dialect::take_time;
 use crate::store::{self, Database, Txn, awards, events, feed, ledger, outbox, people, totals};
@@ -223,14 +223,18 @@ pub(crate) fn check_person(catalog: &Catalog, stored: &Stored, expected: &Expect
 
 fn check_ledger(stored: &Stored, base_xp: i64, compare: &mut Compare<'_>) {
     if stored.same_version {
-        let base =
-            stored.ledger.iter().filter(|entry| entry.kind == ledger::BASE).map(|entry| entry.amount).sum();
+        let base = stored
+            .ledger
+            .iter()
+            .filter(|entry| entry.kind == ledger::Kind::Base)
+            .map(|entry| entry.amount)
+            .sum();
         compare.of(Part::Ledger, || "XP of events".to_owned(), base, base_xp);
     }
     let bonuses: BTreeMap<Uuid, i64> = stored
         .ledger
         .iter()
-        .filter(|entry| entry.kind == ledger::BONUS)
+        .filter(|entry| entry.kind == ledger::Kind::Bonus)
         .filter_map(|entry| Some((entry.award_id?, entry.amount)))
         .collect();
     let promised =
@@ -239,7 +243,7 @@ fn check_ledger(stored: &Stored, base_xp: i64, compare: &mut Compare<'_>) {
     let reversals: BTreeMap<Uuid, i64> = stored
         .ledger
         .iter()
-        .filter(|entry| entry.kind == ledger::REVERSAL)
+        .filter(|entry| entry.kind == ledger::Kind::Reversal)
         .filter_map(|entry| Some((entry.award_id?, entry.amount)))
         .collect();
     let revoked = stored.awards.iter().filter(|award| award.revoked_at.is_some() && award.xp_bonus > 0);
@@ -261,7 +265,7 @@ async fn check_derived(
     states: HashMap<Uuid, PersonState>,
     report: &mut Report,
 ) -> Result<(), store::Error> {
-    let owed = replay::owed_by(txn, catalog, page, states, DateTime::UNIX_EPOCH).await?;
+    let owed = backfill::owed_by(txn, catalog, page, states, DateTime::UNIX_EPOCH).await?;
     let keys = owed.iter().map(|event| (event.source.to_string(), event.external_id.to_string()));
     let sent = events::by_external_ids(txn, &keys.collect()).await?;
     let sent: BTreeSet<String> = sent.into_iter().map(|row| row.external_id).collect();

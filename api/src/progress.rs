@@ -3,13 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
-use engine::{Achievement, Catalog, Cause, Held, PersonState, Streak};
+use engine::{Achievement, Catalog, Cause, Held, PersonState};
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::catalogue::Published;
-use crate::pipeline::to_metric;
+use crate::pipeline::load::{self, to_metric};
 use crate::store::awards::Brief;
 use crate::store::{metrics, people, totals};
 
@@ -68,18 +67,10 @@ pub(crate) fn state(
         ((one.achievement_id, one.occurrence), held)
     });
     PersonState {
-        zone: person.timezone.parse().unwrap_or(Tz::UTC),
-        xp: totals.xp,
-        streak: streak(totals),
         awards: awards.collect(),
         metrics: metrics.iter().map(|row| (row.metric_id, to_metric(row))).collect(),
-        ..PersonState::default()
+        ..load::state(person, Some(totals))
     }
-}
-
-/// A person's streak, as the engine reads it.
-pub(crate) fn streak(totals: &totals::Row) -> Streak {
-    Streak { last_active_on: totals.last_active_on, run: totals.streak_run, longest: totals.streak_longest }
 }
 
 /// Sums up what is held; with `pack`, of that pack alone. Ranks are the pack's, else those of the

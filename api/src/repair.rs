@@ -118,7 +118,7 @@ async fn rebuild_person(
         txn.rollback().await;
         return Ok(Some(false));
     }
-    rebuild::write(&txn, &published.catalog, &stored, &expected, clock.now()).await?;
+    rebuild::write(&txn, (published.version, &published.catalog), &stored, &expected, clock.now()).await?;
     txn.commit().await?;
     Ok(Some(true))
 }

@@ -2,9 +2,9 @@
 
 use sea_orm::entity::prelude::*;
 
-/// A row of `acts`.
+/// A row of `audit_log`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "acts")]
+#[sea_orm(table_name = "audit_log")]
 pub struct Model {
     /// Our id, UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]

@@ -1,6 +1,7 @@
 //! Someone earned something. Never deleted: revoked, with a reason.
 
 use sea_orm::entity::prelude::*;
+use serde::Serialize;
 
 /// A row of `awards`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -15,8 +16,8 @@ pub struct Model {
     pub achievement_id: Uuid,
     /// 1 for the first; unique with person and achievement.
     pub occurrence: i64,
-    /// `RULE`, `PERSON` or `IMPORT`.
-    pub cause: String,
+    /// What awarded it.
+    pub cause: Cause,
     /// `occurred_at` of the event that crossed the threshold.
     pub earned_at: DateTimeUtc,
     /// When we wrote it.
@@ -39,8 +40,32 @@ pub struct Model {
     pub revocation_reason: Option<String>,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// The tables that it refers to.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub enum Relation {
+    /// What was earned.
+    #[sea_orm(
+        belongs_to = "super::achievements::Entity",
+        from = "Column::AchievementId",
+        to = "super::achievements::Column::Id"
+    )]
+    Achievement,
+}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// What awards an achievement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Cause {
+    /// Its rule.
+    #[sea_orm(string_value = "RULE")]
+    Rule,
+    /// A person.
+    #[sea_orm(string_value = "PERSON")]
+    Person,
+    /// The past of another system.
+    #[sea_orm(string_value = "IMPORT")]
+    Import,
+}

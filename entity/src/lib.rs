@@ -9,6 +9,7 @@ pub mod catalogue_revision;
 pub mod certificates;
 pub mod comments;
 pub mod completions;
+pub mod consequence;
 pub mod courses;
 pub mod enrollments;
 pub mod events;

@@ -3,18 +3,25 @@
 use sea_orm::entity::prelude::*;
 
 /// A row of `outbox`.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "outbox")]
 pub struct Model {
     /// Our id, UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// What it is about: `achievement_earned`.
-    pub kind: String,
-    /// Whom it concerns.
+    /// What happened.
+    pub kind: super::consequence::Kind,
+    /// Who it happened to.
     pub person_id: Uuid,
-    /// The award it tells of.
+    /// The id of the cause; messages of one cause share it.
+    pub group_id: Uuid,
+    /// The award that was earned or revoked.
     pub award_id: Option<Uuid>,
+    /// The certificate that was issued.
+    pub certificate_id: Option<Uuid>,
+    /// The level, rank or streak, as in the feed.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub detail: Option<Json>,
     /// When its cause was committed.
     pub created_at: DateTimeUtc,
     /// Not to be delivered before; moves on with every failed attempt.

@@ -1,6 +1,7 @@
 //! The XP ledger. Only ever added to; a total is the sum of its entries.
 
 use sea_orm::entity::prelude::*;
+use serde::Serialize;
 
 /// A row of `xp_entries`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -13,8 +14,8 @@ pub struct Model {
     pub person_id: Uuid,
     /// How much; negative in a reversal.
     pub amount: i64,
-    /// `BASE` of an event, `BONUS` of an award, `REVERSAL` of a bonus.
-    pub kind: String,
+    /// What it is for.
+    pub kind: Kind,
     /// The event that brought it.
     pub event_id: Option<Uuid>,
     /// The award that brought it, for a bonus.
@@ -32,3 +33,19 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// What an XP entry is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Kind {
+    /// An event.
+    #[sea_orm(string_value = "BASE")]
+    Base,
+    /// An award's bonus.
+    #[sea_orm(string_value = "BONUS")]
+    Bonus,
+    /// The bonus of a revoked award, taken back.
+    #[sea_orm(string_value = "REVERSAL")]
+    Reversal,
+}

@@ -8,6 +8,7 @@ mod m0004_revision;
 mod m0005_boards;
 mod m0006_outbox;
 mod m0007_history;
+mod m0008_consequences;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_boards::Migration),
             Box::new(m0006_outbox::Migration),
             Box::new(m0007_history::Migration),
+            Box::new(m0008_consequences::Migration),
         ]
     }
 }

@@ -12,7 +12,7 @@ const RECORD: &str = "mutation($input: RecordEventInput!) { recordEvent(input: $
     eventId duplicate userErrors { code } } }";
 const LOG: &str = "query($id: ID!) { auditLog(userId: $id) { nodes {
     actor role act user { id } objectId at requestId } } }";
-const WRITTEN: &str = "SELECT count(*) FROM acts WHERE act = 'record_event'";
+const WRITTEN: &str = "SELECT count(*) FROM audit_log WHERE act = 'record_event'";
 
 fn answered(id: &str, person: Uuid) -> Value {
     json!({"id": id, "userId": person, "activity": "question_answered", "attributes": {"correct": true}})

@@ -243,7 +243,7 @@ on_both! {
         let kept = school.admin.ask(ONE, here).await;
         assert_eq!(kept.data()["certificate"]["deletedAt"], "2026-01-15T12:00:00.000Z");
         assert_eq!(school.admin.ask(PAGE, json!({})).await.data()["certificates"]["totalCount"], 1);
-        let acts = "SELECT count(*) FROM acts WHERE act = 'delete_certificate'";
+        let acts = "SELECT count(*) FROM audit_log WHERE act = 'delete_certificate'";
         assert_eq!(w.database.number(acts).await, 1, "what was done once is written down once");
         w.finish().await;
     }

@@ -31,16 +31,6 @@ pub fn entitlement(catalog: &Catalog, state: &PersonState) -> Entitlement {
     Entitlement { awards: awards.collect(), xp: settled.xp }
 }
 
-/// The awards of the entitlement that are not there yet, by (achievement, occurrence), each behind what brings
-/// it. `state` is whole.
-pub fn due(catalog: &Catalog, state: &PersonState) -> Vec<(Uuid, i64)> {
-    let person = Person::new(catalog, Uuid::nil(), state.clone(), |_, _| false);
-    let due = settle_whole(catalog, &person).due.into_iter().filter_map(|due| {
-        catalog.achievements.get(due.achievement).map(|achievement| (achievement.id, due.occurrence))
-    });
-    due.collect()
-}
-
 /// The awards held that should be flagged otherwise than they are, by (achievement, occurrence), and how.
 /// Rules judge neither what people gave, nor what is revoked, nor what can no longer be earned: a
 /// retired achievement's award is outside the entitlement and yet never flagged. `state` is whole.

@@ -1,10 +1,13 @@
 //! The pure core: state and events in, decisions out. It knows no clock, database or network.
-//! A batch goes `needs` → (load) → `late` → (load) → `advance` → (write the `Step`).
+//! Whatever the cause, the decision is a [`Step`]: `advance` for events (`needs` → load → `late` → load → `advance`),
+//! `grant` and `revoke` for what people decide, `catch_up` for a publication.
 
 pub mod advance;
 pub mod catalog;
+mod decide;
 pub mod entitlement;
 pub mod event;
+pub mod grant;
 pub mod memory;
 pub mod metric;
 pub mod needs;
@@ -12,23 +15,33 @@ pub mod offer;
 pub mod overflow;
 mod person;
 pub mod progress;
+pub mod publish;
+pub mod ranks;
 pub mod rebuild;
 pub mod rule;
 pub mod state;
+pub mod step;
 pub mod streak;
 pub mod trial;
 pub mod xp;
 
-pub use advance::{Entry, EntryCause, Flag, Gain, NewAward, Overflow, PersonTotals, Step, advance, owed};
+pub use advance::{Overflow, advance, owed};
 pub use catalog::{
     Achievement, Activity, AttributeProblem, Catalog, DomainEventKind, LoadedPack, Pack, Problem, Settings,
 };
-pub use entitlement::{Entitlement, due, entitlement, misjudged};
+pub use entitlement::{Entitlement, entitlement, misjudged};
 pub use event::{Attributes, Event, EventKey, Local, Value, local};
+pub use grant::{Grant, Granted, Revocation, grant, revoke};
 pub use needs::{Late, Needs, PersonNeeds, late, needs};
 pub use overflow::overflows;
 pub use progress::{Progress, Summary, progress, summary};
+pub use publish::{CatchUp, Changes, catch_up};
+pub use ranks::{add_ranks, ranks_need};
 pub use rebuild::{Rebuilt, rebuild};
 pub use state::{Cause, Held, History, MetricState, PersonState, RunCursor, State};
+pub use step::{
+    AwardKey, Consequence, ConsequenceKind, Entry, EntryCause, Flag, Gain, NewAward, PersonTotals, Revoked,
+    Step,
+};
 pub use streak::Streak;
 pub use xp::{Level, MAX_XP};

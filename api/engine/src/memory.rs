@@ -3,16 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
 use crate::{
-    advance::{Overflow, Step, advance},
+    advance::{Overflow, advance},
     catalog::Catalog,
     event::Event,
     needs::{Late, PersonNeeds, late, needs},
-    state::{Cause, Held, History, MetricState, PersonState, State},
+    state::{Held, History, MetricState, PersonState, State},
+    step::{AwardKey, Step},
     streak::Streak,
 };
 
@@ -34,6 +35,10 @@ pub struct Kept {
     pub referrer: Option<Uuid>,
     /// The sum of the entries.
     pub xp: i64,
+    /// The latest moment of an entry that counts.
+    pub xp_reached_at: Option<DateTime<Utc>>,
+    /// The number of awards that are not revoked.
+    pub award_count: i64,
     /// The streak.
     pub streak: Streak,
     /// Whether any award is flagged.
@@ -109,6 +114,8 @@ impl School {
             zone: kept.zone,
             referrer: kept.referrer,
             xp: kept.xp,
+            xp_reached_at: kept.xp_reached_at,
+            award_count: kept.award_count,
             streak: kept.streak,
             has_flagged: kept.has_flagged,
             metrics: metrics.map(|(metric, state)| (*metric, state.clone())).collect(),
@@ -160,16 +167,20 @@ impl School {
         }
         for award in &step.awards {
             let held =
-                Held { cause: Cause::Rule, xp_bonus: award.xp_bonus, revoked: false, flagged: award.flagged };
-            self.kept(award.person).awards.insert((award.achievement, award.occurrence), held);
+                Held { cause: award.cause, xp_bonus: award.xp_bonus, revoked: false, flagged: award.flagged };
+            let AwardKey { person, achievement, occurrence } = award.key;
+            self.kept(person).awards.insert((achievement, occurrence), held);
         }
         for flag in &step.flags {
-            let key = (flag.achievement, flag.occurrence);
-            self.kept(flag.person).awards.entry(key).and_modify(|award| award.flagged = flag.flagged);
+            let AwardKey { person, achievement, occurrence } = flag.key;
+            let award = self.kept(person).awards.entry((achievement, occurrence));
+            award.and_modify(|award| award.flagged = flag.flagged);
         }
         for totals in &step.people {
             let kept = self.kept(totals.person);
-            (kept.xp, kept.streak, kept.has_flagged) = (totals.xp, totals.streak, totals.has_flagged);
+            (kept.xp, kept.xp_reached_at) = (totals.xp, totals.xp_reached_at);
+            (kept.streak, kept.award_count) = (totals.streak, totals.awards);
+            kept.has_flagged = totals.has_flagged;
         }
     }
 

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use crate::{
-    advance::{Folding, Overflow},
+    advance::{Overflow, before, fold},
     catalog::Catalog,
+    decide::Decision,
     event::Event,
     person::Person,
     state::State,
@@ -17,7 +18,7 @@ use crate::{
 /// the other. An event with the identity of one that fits is passed over; with that of one that does not, it is
 /// tried in its place.
 pub fn overflows(catalog: &Catalog, state: State, events: &[Event]) -> Vec<Overflow> {
-    let mut folding = Folding::new(catalog, state, events);
+    let mut decision = before(catalog, state, events);
     let mut folded = HashSet::new();
     let mut overflows = Vec::new();
     for (input, event) in events.iter().enumerate() {
@@ -25,7 +26,7 @@ pub fn overflows(catalog: &Catalog, state: State, events: &[Event]) -> Vec<Overf
         if folded.contains(&identity) {
             continue;
         }
-        if fits(&mut folding, event, input) {
+        if fits(&mut decision, event) {
             folded.insert(identity);
         } else {
             overflows.push(Overflow::of(input));
@@ -35,24 +36,24 @@ pub fn overflows(catalog: &Catalog, state: State, events: &[Event]) -> Vec<Overf
 }
 
 /// Folds an event if it fits. Otherwise no state changes.
-fn fits(folding: &mut Folding<'_>, event: &Event, input: usize) -> bool {
-    if is_too_much_alone(folding, event) {
+fn fits(decision: &mut Decision<'_>, event: &Event) -> bool {
+    if is_too_much_alone(decision, event) {
         return false;
     }
-    let referrer = folding.person(event.person).referrer;
+    let referrer = decision.person(event.person).referrer;
     let touched = [Some(event.person), referrer].into_iter().flatten();
-    let before: Vec<(Uuid, Person)> = touched.map(|id| (id, folding.person(id).clone())).collect();
-    let fits = folding.fold(event, input).is_ok();
+    let before: Vec<(Uuid, Person)> = touched.map(|id| (id, decision.person(id).clone())).collect();
+    let fits = fold(decision, event).is_ok();
     if !fits {
-        folding.people.extend(before);
+        decision.people.extend(before);
     }
     fits
 }
 
 /// Whether the event's own XP is too much already. Spares a copy of the person for each such event.
-fn is_too_much_alone(folding: &mut Folding<'_>, event: &Event) -> bool {
-    let activity = folding.catalog.activity(&event.activity).filter(|activity| activity.daily_cap.is_none());
+fn is_too_much_alone(decision: &mut Decision<'_>, event: &Event) -> bool {
+    let activity = decision.catalog.activity(&event.activity).filter(|activity| activity.daily_cap.is_none());
     let reward = activity.and_then(|activity| activity.reward.as_ref());
     let amount = reward.map_or(0, |reward| reward.of(event));
-    folding.person(event.person).xp.checked_add(amount).is_none_or(|xp| xp > MAX_XP)
+    decision.person(event.person).xp.checked_add(amount).is_none_or(|xp| xp > MAX_XP)
 }

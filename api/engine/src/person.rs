@@ -2,17 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
 use crate::{
-    advance::{PersonTotals, Step},
     catalog::{Activity, Catalog},
-    entitlement::Due,
     event::{Event, EventKey},
     metric::{Kind, Metric},
-    state::{Cause, Held, History, MetricState, PersonState, RunCursor},
+    state::{Held, History, MetricState, PersonState, RunCursor},
+    step::{PersonTotals, Step},
     streak::Streak,
     xp::{MAX_XP, capped},
 };
@@ -26,6 +25,8 @@ pub(crate) struct Person {
     pub(crate) derived: BTreeSet<String>,
     pub(crate) whole: bool,
     pub(crate) xp: i64,
+    xp_reached_at: Option<DateTime<Utc>>,
+    award_count: i64,
     pub(crate) streak: Streak,
     /// By metric.
     pub(crate) metrics: Vec<i64>,
@@ -33,8 +34,9 @@ pub(crate) struct Person {
     pub(crate) held: Vec<bool>,
     /// By achievement and occurrence; achievements outside the catalogue are not here.
     pub(crate) awards: BTreeMap<(usize, i64), Held>,
+    /// By achievement and occurrence: awards of achievements outside the catalogue.
+    others: BTreeMap<(Uuid, i64), Held>,
     has_flagged: bool,
-    has_flagged_elsewhere: bool,
     runs: HashMap<usize, Run>,
     history: Option<History>,
     members: BTreeSet<(usize, String)>,
@@ -93,10 +95,10 @@ impl Person {
         }
         let mut held = vec![false; catalog.achievements.len()];
         let mut awards = BTreeMap::new();
-        let mut has_flagged_elsewhere = false;
+        let mut others = BTreeMap::new();
         for ((achievement, occurrence), award) in state.awards {
             let Some(index) = catalog.achievement_index(achievement) else {
-                has_flagged_elsewhere |= award.flagged && !award.revoked;
+                others.insert((achievement, occurrence), award);
                 continue;
             };
             held.get_mut(index).into_iter().for_each(|slot| *slot |= !award.revoked);
@@ -114,12 +116,14 @@ impl Person {
             derived: state.derived,
             whole: state.whole,
             xp: state.xp,
+            xp_reached_at: state.xp_reached_at,
+            award_count: state.award_count,
             streak: state.streak,
             metrics,
             held,
             awards,
+            others,
             has_flagged: state.has_flagged,
-            has_flagged_elsewhere,
             runs,
             history: state.history,
             members,
@@ -129,12 +133,15 @@ impl Person {
         }
     }
 
-    /// Adds XP, unless that is more than a person can have.
-    pub(crate) fn add_xp(&mut self, amount: i64) -> Result<Rise, TooMuch> {
+    /// Adds XP that was gained at this moment, up to the maximum that a person can have.
+    pub(crate) fn add_xp(&mut self, amount: i64, at: DateTime<Utc>) -> Result<Rise, TooMuch> {
         let old = self.xp;
         let new = old.checked_add(amount).filter(|xp| *xp <= MAX_XP).ok_or(TooMuch)?;
-        self.xp = new;
-        self.changes.any |= amount != 0;
+        if amount != 0 {
+            self.xp_reached_at = self.xp_reached_at.filter(|_| old > 0).max(Some(at));
+            self.xp = new;
+            self.changes.any = true;
+        }
         Ok(Rise { old, new })
     }
 
@@ -203,12 +210,87 @@ impl Person {
         Ok(Some(Rise { old, new }))
     }
 
-    /// Holds an award that was due.
-    pub(crate) fn hold(&mut self, due: Due) {
+    /// Holds an award, and returns whether it is the only one of its achievement.
+    pub(crate) fn hold(&mut self, catalog: &Catalog, key: (Uuid, i64), award: Held) -> bool {
+        let is_first = self.standing(catalog, key.0).is_none();
         self.changes.any = true;
-        self.held.get_mut(due.achievement).into_iter().for_each(|held| *held = true);
-        let award = Held { cause: Cause::Rule, xp_bonus: due.xp_bonus, revoked: false, flagged: false };
-        self.awards.insert((due.achievement, due.occurrence), award);
+        self.award_count = self.award_count.saturating_add(1);
+        match catalog.achievement_index(key.0) {
+            Some(index) => {
+                self.held.get_mut(index).into_iter().for_each(|held| *held = true);
+                self.awards.insert((index, key.1), award);
+            }
+            None => {
+                self.others.insert(key, award);
+            }
+        }
+        is_first
+    }
+
+    /// The awards of one achievement, by occurrence; revoked ones too.
+    pub(crate) fn of_achievement(
+        &self,
+        catalog: &Catalog,
+        achievement: Uuid,
+    ) -> Box<dyn Iterator<Item = (i64, &Held)> + '_> {
+        match catalog.achievement_index(achievement) {
+            Some(index) => {
+                let range = self.awards.range((index, i64::MIN)..=(index, i64::MAX));
+                Box::new(range.map(|((_, occurrence), held)| (*occurrence, held)))
+            }
+            None => {
+                let range = self.others.range((achievement, i64::MIN)..=(achievement, i64::MAX));
+                Box::new(range.map(|((_, occurrence), held)| (*occurrence, held)))
+            }
+        }
+    }
+
+    /// The occurrence of the first award of an achievement that is not revoked.
+    pub(crate) fn standing(&self, catalog: &Catalog, achievement: Uuid) -> Option<i64> {
+        self.of_achievement(catalog, achievement).find(|(_, held)| !held.revoked).map(|(first, _)| first)
+    }
+
+    /// Revokes an award that is not revoked yet, and returns its XP. `reached_at` is the latest moment of the XP
+    /// entries that still count.
+    pub(crate) fn revoke(
+        &mut self,
+        catalog: &Catalog,
+        key: (Uuid, i64),
+        reached_at: DateTime<Utc>,
+    ) -> Option<i64> {
+        let index = catalog.achievement_index(key.0);
+        let award = match index {
+            Some(index) => self.awards.get_mut(&(index, key.1)),
+            None => self.others.get_mut(&key),
+        };
+        let award = award.filter(|award| !award.revoked)?;
+        (award.revoked, award.flagged) = (true, false);
+        let bonus = award.xp_bonus;
+        if bonus != 0 {
+            self.xp = self.xp.saturating_sub(bonus);
+            self.xp_reached_at = Some(reached_at);
+        }
+        self.award_count = self.award_count.saturating_sub(1);
+        let stands = self.standing(catalog, key.0).is_some();
+        index.and_then(|index| self.held.get_mut(index)).into_iter().for_each(|held| *held = stands);
+        self.changes.any = true;
+        Some(bonus)
+    }
+
+    /// Takes a metric's state as folded from all events, with its members.
+    pub(crate) fn recount(&mut self, index: usize, state: MetricState, members: BTreeSet<String>) {
+        self.metrics.get_mut(index).into_iter().for_each(|slot| *slot = state.value);
+        if state.run.is_some() {
+            self.runs.insert(index, Run { cursor: state.run, sequence: None });
+        }
+        self.changes.metrics.insert(index);
+        self.changes.members.extend(members.into_iter().map(|member| (index, member)));
+    }
+
+    /// Takes the XP before the cap of a capped activity on a day.
+    pub(crate) fn recount_day(&mut self, activity: String, day: NaiveDate, total: i64) {
+        self.day_totals.insert((activity.clone(), day), total);
+        self.changes.day_totals.insert((activity, day));
     }
 
     /// Flags an award, or no longer.
@@ -218,8 +300,8 @@ impl Person {
 
     /// Marks that an award of this person was flagged, or no longer is.
     pub(crate) fn note_flags(&mut self) {
-        let here = self.awards.values().any(|award| award.flagged && !award.revoked);
-        let has_flagged = here || self.has_flagged_elsewhere;
+        let mut awards = self.awards.values().chain(self.others.values());
+        let has_flagged = awards.any(|award| award.flagged && !award.revoked);
         self.changes.any |= has_flagged != self.has_flagged;
         self.has_flagged = has_flagged;
     }
@@ -245,6 +327,8 @@ impl Person {
             step.people.push(PersonTotals {
                 person: self.id,
                 xp: self.xp,
+                xp_reached_at: self.xp_reached_at,
+                awards: self.award_count,
                 streak: self.streak,
                 has_flagged: self.has_flagged,
             });

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
@@ -32,6 +32,10 @@ pub struct PersonState {
     pub derived: BTreeSet<String>,
     /// The sum of the person's XP entries.
     pub xp: i64,
+    /// The latest moment of an XP entry that counts; none if the person never had XP.
+    pub xp_reached_at: Option<DateTime<Utc>>,
+    /// The number of awards that are not revoked.
+    pub award_count: i64,
     /// The streak, as kept.
     pub streak: Streak,
     /// Whether any award of the person's is flagged; if so, `late` asks for the whole person.

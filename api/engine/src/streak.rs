@@ -62,3 +62,11 @@ impl Streak {
         self.longest = self.longest.max(self.run);
     }
 }
+
+/// The lengths of a streak that are worth telling, in days.
+const MILESTONES: [i64; 13] = [3, 7, 14, 30, 50, 100, 150, 200, 250, 300, 365, 500, 1_000];
+
+/// The highest milestone that a run of active days passes when it grows from `before` to `now` days.
+pub(crate) fn milestone(before: i64, now: i64) -> Option<i64> {
+    MILESTONES.into_iter().rev().find(|days| before < *days && *days <= now)
+}

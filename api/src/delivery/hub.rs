@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::pulse::Beat;
-use crate::store::feed::Place;
+use crate::store::feed::Item;
 use crate::store::{self, feed};
 
 /// Places the newest stretch holds.
@@ -35,13 +35,13 @@ pub(crate) struct Hub {
 struct Tail {
     /// Every place behind this position and up to the head is in `places`.
     start: i64,
-    places: VecDeque<Place>,
+    places: VecDeque<Item>,
 }
 
 /// A piece of the feed.
 pub(crate) struct Stretch {
     /// The places asked for, in order.
-    pub(crate) places: Vec<Place>,
+    pub(crate) places: Vec<Item>,
     /// How far was read: the next read begins behind this.
     pub(crate) reached: i64,
 }
@@ -103,7 +103,7 @@ impl Hub {
         let new = tail.places.partition_point(|place| place.position <= position);
         let wanted =
             tail.places.range(new..).filter(|place| person.is_none_or(|person| place.person_id == person));
-        let places: Vec<Place> = wanted.take(TAIL_PAGE).cloned().collect();
+        let places: Vec<Item> = wanted.take(TAIL_PAGE).cloned().collect();
         let reached = match places.last() {
             Some(last) if places.len() == TAIL_PAGE => last.position,
             _ => reached,
@@ -152,7 +152,7 @@ impl Hub {
         }
     }
 
-    fn keep(&self, places: Vec<Place>) {
+    fn keep(&self, places: Vec<Item>) {
         let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
         tail.places.extend(places);
         while tail.places.len() > KEPT {

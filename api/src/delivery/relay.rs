@@ -61,7 +61,7 @@ async fn deliver(app: &App) -> Result<usize, store::Error> {
     }
     // Between the two transactions, so that none is open while a message is handed over.
     for message in &leased {
-        tracing::debug!(kind = message.kind, person = %message.person_id, award = ?message.award_id, "delivered");
+        tracing::debug!(kind = ?message.kind, person = %message.person_id, award = ?message.award_id, "delivered");
     }
     let ids: Vec<_> = leased.iter().map(|message| message.id).collect();
     let txn = app.db.begin().await?;

@@ -9,6 +9,7 @@ use super::fault::{Answer, Fault};
 use super::loaders::HoldersOf;
 use super::scalars::{DateTime, Url};
 use crate::catalogue::Known;
+use crate::store::awards;
 
 /// How rare an achievement is meant to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -56,13 +57,12 @@ pub(crate) enum AwardCause {
     Import,
 }
 
-impl AwardCause {
-    /// The cause of that word in the database.
-    pub(crate) fn of(word: &str) -> Self {
-        match word {
-            "PERSON" => Self::Person,
-            "IMPORT" => Self::Import,
-            _ => Self::Rule,
+impl From<awards::Cause> for AwardCause {
+    fn from(cause: awards::Cause) -> Self {
+        match cause {
+            awards::Cause::Rule => Self::Rule,
+            awards::Cause::Person => Self::Person,
+            awards::Cause::Import => Self::Import,
         }
     }
 }

@@ -60,7 +60,7 @@ impl Award {
 
     /// Who or what gave it.
     async fn cause(&self) -> AwardCause {
-        AwardCause::of(&self.0.cause)
+        self.0.cause.into()
     }
 
     /// Who gave it, where a person did.

@@ -12,7 +12,7 @@ use super::fault::{Answer, UserError, user_error};
 use super::scalars::{GivenDateTime, GivenUrl, parse_uuid};
 use crate::auth::policy::{self, Action};
 use crate::catalogue::Known;
-use crate::pipeline::give::Given;
+use crate::pipeline::grant::Outcome;
 use crate::refusal::{Failure, Refusal};
 use crate::registry::awards::Row;
 use crate::registry::badges::Wording;
@@ -253,9 +253,9 @@ pub(crate) async fn award(ctx: &Context<'_>, input: AwardBadgeInput) -> Answer<A
         let mut rows = awards::award(app, &request, badge, &[Ok(row)]).await?;
         Ok(rows.pop().unwrap_or_else(|| Err(no_uuid("studentId")))?)
     };
-    let given: Result<Given, Failure> = given.await;
+    let given: Result<Outcome, Failure> = given.await;
     Ok(match given {
-        Ok(Given { award, duplicate }) => AwardBadgePayload {
+        Ok(Outcome { award, duplicate }) => AwardBadgePayload {
             award: Some(Award(award)),
             duplicate: Some(duplicate),
             user_errors: Vec::new(),
@@ -297,10 +297,10 @@ pub(crate) async fn award_many(ctx: &Context<'_>, input: AwardBadgesInput) -> An
     Ok(AwardBadgesPayload { results, user_errors: Vec::new() })
 }
 
-fn result(place: usize, row: Result<Given, Refusal>) -> AwardResult {
+fn result(place: usize, row: Result<Outcome, Refusal>) -> AwardResult {
     let index = i64::try_from(place).unwrap_or(i64::MAX);
     match row {
-        Ok(Given { award, duplicate }) => {
+        Ok(Outcome { award, duplicate }) => {
             AwardResult { index, award: Some(Award(award)), duplicate, user_errors: Vec::new() }
         }
         Err(refusal) => {

@@ -20,7 +20,7 @@ use crate::auth::Actor;
 use crate::auth::policy::{self, Extent, Relation, Seen};
 use crate::budget::turns::Pacer;
 use crate::refusal::{Code, Refusal};
-use crate::store::feed::Place;
+use crate::store::feed::Item;
 use crate::store::{self, awards, enrollments, feed, people};
 
 /// Somebody has earned something.
@@ -149,7 +149,7 @@ struct Follower {
     /// The head of the feed when the subscription began.
     head: i64,
     hints: watch::Receiver<i64>,
-    waiting: VecDeque<Place>,
+    waiting: VecDeque<Item>,
     over: bool,
 }
 
@@ -175,7 +175,7 @@ impl Follower {
     }
 
     /// The next place and its award, whenever it comes; rights are judged anew for each.
-    async fn wait(&mut self) -> Answer<(Place, awards::Row)> {
+    async fn wait(&mut self) -> Answer<(Item, awards::Row)> {
         loop {
             self.pacer.take().await;
             while let Some(place) = self.waiting.pop_front() {
@@ -188,11 +188,13 @@ impl Follower {
             let stretch = self.app.hub.read(&self.app, self.position, self.person).await?;
             if self.position < stretch.reached {
                 self.position = stretch.reached;
-                if !stretch.places.is_empty() {
+                let mut earned = stretch.places;
+                earned.retain(|place| place.kind == feed::Kind::AwardEarned);
+                if !earned.is_empty() {
                     // One statement passes over what is none of the caller's business; what is left is
                     // judged once more, each when it is told.
-                    let seen = self.within_sight(&stretch.places).await?;
-                    let told = stretch.places.into_iter().filter(|place| seen.contains_key(&place.person_id));
+                    let seen = self.within_sight(&earned).await?;
+                    let told = earned.into_iter().filter(|place| seen.contains_key(&place.person_id));
                     self.waiting.extend(told);
                 }
                 // Others of this caller, and other callers, read before the next page.
@@ -208,7 +210,7 @@ impl Follower {
 
     /// Whom of these the caller may see now. If the person they asked for is no longer among them, the
     /// subscription ends as one of a missing person does.
-    async fn within_sight(&self, places: &[Place]) -> Answer<HashMap<Uuid, Seen>> {
+    async fn within_sight(&self, places: &[Item]) -> Answer<HashMap<Uuid, Seen>> {
         let me = self.actor.person();
         let people: BTreeSet<Uuid> = places.iter().map(|place| place.person_id).chain(me).collect();
         let mut seen = store::scope::seen(&self.app.db, &policy::sight(&self.actor), people).await?;
@@ -229,7 +231,7 @@ impl Follower {
 
     /// The award at this place as it stands, if the caller may see it now: both may have changed since the
     /// place was read.
-    async fn judge(&self, place: &Place) -> Answer<Option<awards::Row>> {
+    async fn judge(&self, place: &Item) -> Answer<Option<awards::Row>> {
         self.check_caller().await?;
         if let Some(course) = self.course
             && enrollments::enrolled_among(&self.app.db, course, [place.person_id]).await?.is_empty()

@@ -7,7 +7,7 @@ use chrono::{DateTime, Datelike, Utc};
 use uuid::Uuid;
 
 use super::fault::{Answer, Fault};
-use crate::store::feed::Place;
+use crate::store::feed::Item;
 
 /// The most a page holds.
 pub(crate) const MOST: i32 = 100;
@@ -149,24 +149,24 @@ impl CursorType for StandingCursor {
     }
 }
 
-/// A position in the feed: where a subscription resumes. It carries a part of the id of the award that stands there, so
-/// that a cursor of another database, such as one restored from a backup, is recognised.
+/// A position in the feed: where a subscription resumes. It carries a part of the item's id, so that a cursor of another
+/// database, such as one restored from a backup, is recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Position {
-    /// From 1; 0 is before the first award.
+    /// From 1; 0 is before the first item.
     pub(crate) at: i64,
-    /// The random part of the award's id; 0 before the first award.
+    /// The random part of the id of the item's award, or of its group; 0 before the first item.
     mark: u32,
 }
 
 impl Position {
-    /// Before the first award.
+    /// Before the first item.
     pub(crate) const START: Self = Self { at: 0, mark: 0 };
 
-    /// Where this award stands.
-    pub(crate) fn of(place: &Place) -> Self {
-        let [.., a, b, c, d] = place.award_id.into_bytes();
-        Self { at: place.position, mark: u32::from_be_bytes([a, b, c, d]) }
+    /// The position of this item.
+    pub(crate) fn of(item: &Item) -> Self {
+        let [.., a, b, c, d] = item.award_id.unwrap_or(item.group_id).into_bytes();
+        Self { at: item.position, mark: u32::from_be_bytes([a, b, c, d]) }
     }
 }
 
@@ -174,7 +174,7 @@ impl CursorType for Position {
     type Error = &'static str;
 
     fn decode_cursor(text: &str) -> Result<Self, Self::Error> {
-        // Before the first award there is nothing to tell databases apart by.
+        // Before the first item there is nothing to tell databases apart by.
         let start = |[at]: [String; 1]| [at, "0".to_owned()];
         let [at, mark] = parts("feed", text).or_else(|_| parts("feed", text).map(start))?;
         let at = at.parse().ok().filter(|at| *at >= 0).ok_or("malformed")?;
@@ -224,9 +224,17 @@ mod tests {
         );
         let name = Name("zoë o'neil".to_owned(), id);
         assert_eq!(Name::decode_cursor(&name.encode_cursor()), Ok(name));
-        let place = Place { position: 9, award_id: Uuid::from_u128(0xabcd_0000_0123), person_id: id };
+        let item = Item {
+            position: 9,
+            kind: entity::consequence::Kind::AwardEarned,
+            person_id: id,
+            group_id: id,
+            award_id: Some(Uuid::from_u128(0xabcd_0000_0123)),
+            certificate_id: None,
+            detail: None,
+        };
         let position = Position { at: 9, mark: 0x123 };
-        assert_eq!(Position::of(&place), position);
+        assert_eq!(Position::of(&item), position);
         assert_eq!(Position::decode_cursor(&position.encode_cursor()), Ok(position));
         assert_eq!(Position::decode_cursor(&sealed("feed", &[&0, &0])), Ok(Position::START));
     }

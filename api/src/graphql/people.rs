@@ -242,7 +242,7 @@ impl User {
         let streak = async {
             let Some(totals) = self.totals(ctx).await? else { return Ok(None) };
             let today = self.today(ctx)?;
-            let streak = crate::progress::streak(&totals);
+            let streak = crate::pipeline::load::streak(&totals);
             Ok(Some(Streak {
                 current: streak.current(today),
                 longest: streak.longest,

@@ -4,11 +4,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
-use engine::Event;
+use engine::{Event, Step};
 use uuid::Uuid;
 
-use super::advance::Decision;
+use super::load::zone;
 use super::validate::{Accepted, Parsed, Refused, Sent};
 use super::{Outcomes, Recorded, Stop};
 use crate::catalogue::Published;
@@ -122,11 +121,6 @@ pub(super) async fn append(
     fresh.sort_by_cached_key(|(event, _)| event.key());
     (ingested.fresh.events, ingested.fresh.spots) = fresh.into_iter().unzip();
     Ok(ingested)
-}
-
-/// A person's zone; one that this build no longer knows counts as UTC.
-pub(super) fn zone(row: &people::Row) -> Tz {
-    row.timezone.parse().unwrap_or(Tz::UTC)
 }
 
 fn event_row(row: &Parsed, person: &people::Row, version: i64, now: DateTime<Utc>) -> events::Row {
@@ -251,7 +245,7 @@ impl Answers {
 
 impl Ingested {
     /// One answer a row, in place.
-    pub(super) fn answer(self, decision: &Decision, awarded: &[store::awards::Row]) -> Vec<Outcomes> {
+    pub(super) fn answer(self, step: &Step, awarded: &[store::awards::Row]) -> Vec<Outcomes> {
         let mut brought: HashMap<(Option<Uuid>, Uuid), Vec<store::awards::Row>> = HashMap::new();
         for award in awarded {
             brought.entry((award.event_id, award.person_id)).or_default().push(award.clone());
@@ -260,12 +254,12 @@ impl Ingested {
             .fresh
             .events
             .iter()
-            .zip(decision.gains())
-            .map(|(event, xp_gained)| Recorded {
+            .zip(&step.gains)
+            .map(|(event, gain)| Recorded {
                 event: event.id,
                 person: event.person,
                 duplicate: false,
-                xp_gained,
+                xp_gained: gain.total,
                 awards: brought.remove(&(Some(event.id), event.person)).unwrap_or_default(),
             })
             .collect();

@@ -2,16 +2,16 @@
 //! `record` is the whole of it; each step below it has a file of its own.
 
 mod advance;
-mod award;
+pub(crate) mod backfill;
 mod batcher;
 mod domain_event;
-pub(crate) mod give;
+pub(crate) mod grant;
 mod ingest;
 mod line;
-mod outbox;
+pub(crate) mod load;
 mod overflow;
+pub(crate) mod persist;
 pub(crate) mod rebuild;
-pub(crate) mod replay;
 mod self_report;
 mod validate;
 
@@ -22,11 +22,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-pub(crate) use advance::to_metric;
 pub(crate) use batcher::Batcher;
 pub(crate) use domain_event::{DomainEvent, first_awards, record_domain_event};
-pub(crate) use ingest::to_event;
 
+use self::persist::Writing;
 use crate::app::App;
 use crate::audit::{self, AuditAction, RequestContext};
 use crate::auth::policy::Recorder;
@@ -110,8 +109,22 @@ impl From<store::Error> for Stop {
     }
 }
 
-/// What a transaction has written, and the feed's head if it moved it.
-struct Written {
+impl Stop {
+    /// The same for a caller that cannot make another attempt.
+    fn into_error(self) -> store::Error {
+        match self {
+            Self::Store(error) => error,
+            Self::Overflow(rows) => {
+                let messages: Vec<String> = rows.into_iter().map(|(_, refusal)| refusal.message).collect();
+                store::Error::Impossible(messages.join("; "))
+            }
+            Self::Stale | Self::Moved => store::Error::Busy,
+        }
+    }
+}
+
+/// The outcomes of a transaction, and the feed's head if it moved.
+struct Committed {
     outcomes: Vec<Outcomes>,
     head: Option<i64>,
 }
@@ -129,25 +142,16 @@ async fn write(
     published: &Published,
     submissions: &[Submission],
     refused: &BTreeMap<(usize, usize), Refusal>,
-) -> Result<Written, Stop> {
+) -> Result<Committed, Stop> {
     let now = app.clock.now();
     let accepted = validate::accept(app, published, submissions, refused, now);
     let ingested = ingest::append(txn, published, accepted, now).await?;
     audit::note_all(txn, AuditAction::RecordEvent, signed(submissions, &ingested.fresh), now).await?;
     audit::note_reports(txn, self_report::reports(submissions, &ingested.fresh), now).await?;
-    let decision = advance::advance(
-        txn,
-        (published.version, &published.catalog),
-        &ingested.fresh,
-        &ingested.people,
-        now,
-    )
-    .await?;
-    let awarded = award::write(txn, &ingested.fresh, &decision, now).await?;
-    outbox::write(txn, &awarded, None, now).await?;
-    let head = award::announce(txn, &awarded).await?;
-    let outcomes = ingested.answer(&decision, &awarded);
-    Ok(Written { outcomes, head })
+    let (step, held) = advance::advance(txn, &published.catalog, &ingested.fresh, &ingested.people).await?;
+    let writing = Writing { version: published.version, silent: None, now };
+    let written = persist::write(txn, &step, &held, writing).await?;
+    Ok(Committed { outcomes: ingested.answer(&step, &written.awards), head: written.head })
 }
 
 /// The fresh events that people send, each (who, on whose record and which event).
@@ -192,7 +196,7 @@ pub(crate) async fn settle_referral(
     published: &Published,
     person: &store::people::Row,
 ) -> Result<Option<i64>, Within> {
-    let owed = advance::owed(app, txn, person).await.map_err(Within::Store)?;
+    let owed = owed(app, txn, published, person).await.map_err(Within::Store)?;
     if owed.is_empty() {
         return Ok(None);
     }
@@ -200,6 +204,25 @@ pub(crate) async fn settle_referral(
     let (outcomes, head) = record_within(app, txn, published, submission).await?;
     outcomes.into_iter().collect::<Result<Vec<_>, _>>().map_err(Within::Refused)?;
     Ok(head)
+}
+
+/// The derived events that a person's past owes their referrer, as they are submitted.
+async fn owed(
+    app: &App,
+    txn: &Txn,
+    published: &Published,
+    person: &store::people::Row,
+) -> Result<Vec<Incoming>, store::Error> {
+    let person = std::slice::from_ref(person);
+    let events = backfill::owed(txn, &published.catalog, person, app.clock.now()).await?;
+    let incoming = events.into_iter().map(|event| Incoming {
+        id: Some(event.external_id.to_string()),
+        person: event.person,
+        activity: event.activity.to_string(),
+        occurred_at: Some(event.occurred_at),
+        attributes: None,
+    });
+    Ok(incoming.collect())
 }
 
 impl From<store::Error> for Within {
@@ -217,26 +240,6 @@ pub(crate) enum Within {
     Again,
     /// The database failed.
     Store(store::Error),
-}
-
-/// Brings everybody's state to a catalogue that is being published; see [`replay::backfill`].
-///
-/// # Errors
-/// When the database fails; then nothing of the publication is kept.
-pub(crate) async fn backfill(
-    txn: &Txn,
-    before: Option<&engine::Catalog>,
-    after: (i64, &engine::Catalog),
-    now: DateTime<Utc>,
-) -> Result<usize, store::Error> {
-    replay::backfill(txn, before, after, now).await.map_err(|stop| match stop {
-        Stop::Store(error) => error,
-        Stop::Overflow(rows) => {
-            let messages: Vec<String> = rows.into_iter().map(|(_, refusal)| refusal.message).collect();
-            store::Error::Impossible(messages.join("; "))
-        }
-        Stop::Stale | Stop::Moved => store::Error::Busy,
-    })
 }
 
 /// How often a transaction that collided, or worked by an old catalogue, is made again.
@@ -318,7 +321,7 @@ async fn attempt_once(
     published: &Published,
     submissions: &[Submission],
     refused: &BTreeMap<ingest::Spot, Refusal>,
-) -> Result<Written, (Stop, bool)> {
+) -> Result<Committed, (Stop, bool)> {
     let txn = app.db.begin_recording().await.map_err(|error| (error.into(), false))?;
     let written = async {
         join_catalogue(&txn, published).await?;

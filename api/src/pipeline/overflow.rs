@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use engine::{Catalog, Event};
 use uuid::Uuid;
 
-use super::advance::{load, referrers};
+use super::advance::referrers;
 use super::ingest::{Fresh, Spot};
+use super::load;
 use crate::refusal::{Code, Refusal};
 use crate::store::{self, Txn, people};
 
@@ -27,7 +28,7 @@ pub(super) async fn rows(
     let needs = engine::needs(catalog, &events, &referrers);
     let wanted: BTreeSet<Uuid> = needs.people.keys().copied().collect();
     let people = people::by_ids(txn, wanted).await?;
-    let loaded = load(txn, catalog, &people, &needs, &events, referrers).await?;
+    let loaded = load::for_events(txn, catalog, &people, &needs, &events, referrers).await?;
     let overflows = engine::overflows(catalog, loaded.state, &events).into_iter().filter_map(|overflow| {
         let (spot, _) = rows.get(overflow.event)?;
         Some((*spot, Refusal::new(Code::InvalidInput, overflow.message).at(["attributes"])))

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use engine::metric::Metric;
-use engine::{Catalog, Event, MetricState, Streak};
+use engine::{Catalog, Event, Flag, MetricState, PersonTotals, Step, Streak};
 use uuid::Uuid;
 
-use super::advance::to_row;
-use super::{outbox, replay, to_event, to_metric};
+use super::ingest::to_event;
+use super::load::{award_key, streak, to_metric, whole_state};
+use super::persist::{self, Writing};
 use crate::store::dialect::{AdvisoryLock, shared, take_time};
 use crate::store::{self, Database, Txn, awards, catalogue, events, feed, ledger, metrics, people, totals};
 
@@ -100,7 +101,7 @@ impl Stored {
             streak_longest: streak.longest,
             ..self.totals.clone()
         };
-        let mut state = replay::whole(&self.person, &totals, &self.awards);
+        let mut state = whole_state(&self.person, Some(&totals), &self.awards);
         state.metrics = folded.metrics.clone();
         let entitled = engine::entitlement(catalog, &state);
         let misjudged = engine::misjudged(catalog, &state);
@@ -167,67 +168,72 @@ pub(crate) async fn lock(
 /// When the database fails; the caller rolls back.
 pub(crate) async fn write(
     txn: &Txn,
-    catalog: &Catalog,
+    (version, catalog): (i64, &Catalog),
     stored: &Stored,
     expected: &Expected,
     now: DateTime<Utc>,
 ) -> Result<(), store::Error> {
     let id = stored.person.id;
+    let kept = stored.known_members(catalog);
+    let surplus: Vec<_> = kept.difference(&expected.folded.members).cloned().collect();
+    metrics::remove_members(txn, id, &surplus).await?;
+    let surplus: Vec<NaiveDate> = stored.days.difference(&stored.active).copied().collect();
+    metrics::remove_days(txn, id, &surplus).await?;
+    let held = stored.awards.iter().map(|row| (award_key(row), row.id)).collect();
+    let writing = Writing { version, silent: Some(RESTORED), now };
+    persist::write(txn, &difference(catalog, stored, expected), &held, writing).await?;
+    restore_messages(txn, &stored.awards, writing).await
+}
+
+/// What has to be written, as a step.
+fn difference(catalog: &Catalog, stored: &Stored, expected: &Expected) -> Step {
+    let id = stored.person.id;
+    let mut step = Step::default();
     let kept = stored.known_metrics(catalog);
     let nothing = MetricState::default();
     let surplus = kept.keys().filter(|metric| !expected.folded.metrics.contains_key(metric));
     let changed = expected.folded.metrics.iter().filter(|(metric, state)| kept.get(metric) != Some(*state));
-    let rows = changed.chain(surplus.map(|metric| (metric, &nothing)));
-    metrics::put(txn, rows.map(|(metric, state)| to_row(id, *metric, state)).collect()).await?;
+    let metrics = changed.chain(surplus.map(|metric| (metric, &nothing)));
+    step.metrics = metrics.map(|(metric, state)| (id, *metric, state.clone())).collect();
 
-    let kept = stored.known_members(catalog);
-    let row = |(metric_id, member): &(Uuid, String)| metrics::Member {
-        person_id: id,
-        metric_id: *metric_id,
-        member: member.clone(),
-    };
-    metrics::add_members(txn, expected.folded.members.difference(&kept).map(row).collect()).await?;
-    let surplus: Vec<_> = kept.difference(&expected.folded.members).cloned().collect();
-    metrics::remove_members(txn, id, &surplus).await?;
-
-    let missing = stored.active.difference(&stored.days);
-    let missing = missing.map(|day| metrics::ActiveDay { person_id: id, day: *day });
-    metrics::add_days(txn, missing.collect()).await?;
-    let surplus: Vec<NaiveDate> = stored.days.difference(&stored.active).copied().collect();
-    metrics::remove_days(txn, id, &surplus).await?;
+    let missing =
+        expected.folded.members.difference(&stored.known_members(catalog)).cloned().collect::<Vec<_>>();
+    step.members = missing.into_iter().map(|(metric, member)| (id, metric, member)).collect();
+    step.active_days = stored.active.difference(&stored.days).map(|day| (id, *day)).collect();
 
     let kept = stored.known_capped(catalog);
     let surplus = kept.keys().filter(|key| !expected.folded.day_totals.contains_key(key)).map(|key| (key, 0));
     let all = expected.folded.day_totals.iter().map(|(key, amount)| (key, *amount));
-    let capped = all.chain(surplus).map(|((activity, day), amount)| metrics::CappedDay {
-        person_id: id,
-        activity: activity.clone(),
-        day: *day,
-        amount,
-    });
-    metrics::put_capped(txn, capped.collect()).await?;
+    let capped = all.chain(surplus).map(|((activity, day), amount)| (id, activity.clone(), *day, amount));
+    step.day_totals = capped.collect();
 
     if stored.totals != expected.totals {
-        totals::put(txn, vec![expected.totals.clone()]).await?;
-    }
-    for flagged in [true, false] {
-        let wrong = stored.awards.iter().filter(|award| {
-            let key = (award.achievement_id, award.occurrence);
-            award.flagged != flagged && expected.misjudged.get(&key) == Some(&flagged)
+        let totals = &expected.totals;
+        step.people.push(PersonTotals {
+            person: id,
+            xp: totals.xp,
+            xp_reached_at: Some(totals.xp_reached_at),
+            awards: totals.awards,
+            streak: streak(totals),
+            has_flagged: false,
         });
-        awards::flag(txn, &wrong.map(|award| award.id).collect(), flagged).await?;
     }
-    restore_messages(txn, &stored.awards, now).await
+    let wrong = stored.awards.iter().filter_map(|award| {
+        let flagged = *expected.misjudged.get(&(award.achievement_id, award.occurrence))?;
+        (award.flagged != flagged).then(|| Flag { key: award_key(award), flagged })
+    });
+    step.flags = wrong.collect();
+    step
 }
 
 /// Writes the messages that are missing, buried. Messages that were trimmed stay trimmed.
-async fn restore_messages(txn: &Txn, held: &[awards::Row], now: DateTime<Utc>) -> Result<(), store::Error> {
+async fn restore_messages(txn: &Txn, held: &[awards::Row], writing: Writing<'_>) -> Result<(), store::Error> {
     let messages = store::outbox::of_awards(txn, held.iter().map(|award| award.id)).await?;
     let trimmed = store::outbox::trimmed_until(txn).await?;
     let missing = held.iter().filter(|award| {
         !messages.contains_key(&award.id) && trimmed.is_none_or(|until| award.recorded_at >= until)
     });
-    outbox::write(txn, &missing.cloned().collect::<Vec<_>>(), Some(RESTORED), now).await
+    persist::restore_messages(txn, &missing.collect::<Vec<_>>(), writing).await
 }
 
 /// Gives every award one place in the feed, without a gap; places that are right stay. Returns how many moved.

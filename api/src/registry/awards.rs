@@ -12,7 +12,7 @@ use crate::auth::Role;
 use crate::auth::policy::{self, Action, Reach, Seen};
 use crate::catalogue::{Definition, Published};
 use crate::clock;
-use crate::pipeline::give::{self, Gift, Given};
+use crate::pipeline::grant::{self, BadgeGrant, Outcome};
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{Txn, awards, catalogue, courses, guardians, people, scope};
 use crate::text;
@@ -37,7 +37,7 @@ pub(crate) async fn award(
     request: &RequestContext,
     badge: Uuid,
     rows: &[Result<Row, Refusal>],
-) -> Result<Vec<Result<Given, Refusal>>, Failure> {
+) -> Result<Vec<Result<Outcome, Refusal>>, Failure> {
     let reach = policy::reach(&request.actor, Action::AwardBadge)?;
     let now = app.clock.now();
     let checked = rows.iter().map(|row| row.as_ref().map_err(Clone::clone).and_then(|row| check(row, now)));
@@ -56,7 +56,7 @@ async fn award_within(
     reach: &Reach,
     badge: Uuid,
     rows: &[Result<Row, Refusal>],
-) -> Result<(Vec<Result<Given, Refusal>>, Option<i64>), Interrupted> {
+) -> Result<(Vec<Result<Outcome, Refusal>>, Option<i64>), Interrupted> {
     let (xp_bonus, by) = (find_badge(txn, badge).await?.xp_bonus, request.actor.person());
     courses::hold_taught(txn, reach).await?;
     let wanted: BTreeSet<Uuid> = rows.iter().flatten().map(|row| row.student).collect();
@@ -70,17 +70,18 @@ async fn award_within(
         Some(by) => guardians::linked_among(txn, by, &known.values().copied().collect::<Vec<_>>()).await?,
         None => BTreeSet::new(),
     };
-    let judged: Vec<Result<Gift, Refusal>> = rows
+    let judged: Vec<Result<BadgeGrant, Refusal>> = rows
         .iter()
         .map(|row| {
             let row = row.clone()?;
             let person = judge(by, &children, &seen, row.student)?;
             let at = row.at.unwrap_or_else(|| app.clock.now());
-            Ok(Gift { person, achievement: badge, xp_bonus, by, notes: row.notes, at })
+            Ok(BadgeGrant { person, achievement: badge, xp_bonus, by, notes: row.notes, at })
         })
         .collect();
-    let gifts: Vec<Gift> = judged.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();
-    let (given, head) = give::give(txn, &published.catalog, &gifts, app.clock.now()).await?;
+    let grants: Vec<BadgeGrant> = judged.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();
+    let (given, head) =
+        grant::grant(txn, (published.version, &published.catalog), &grants, app.clock.now()).await?;
     let noted = given.iter().flatten().filter(|given| !given.duplicate);
     let noted: Vec<_> = noted.map(|given| (Some(given.award.person_id), Some(given.award.id))).collect();
     audit::note(txn, request, AuditAction::AwardBadge, noted, app.clock.now()).await?;
@@ -153,7 +154,7 @@ pub(crate) async fn revoke(
     let reach = policy::reach(&request.actor, Action::RevokeAward)?;
     let reason = &text::prose("reason", reason, text::REASON)?;
     attempt(app, |txn, published| async move {
-        Ok((revoke_within(app, &txn, &published, request, &reach, id, reason).await?, None))
+        revoke_within(app, &txn, &published, request, &reach, id, reason).await
     })
     .await
 }
@@ -166,7 +167,7 @@ async fn revoke_within(
     reach: &Reach,
     id: Uuid,
     reason: &str,
-) -> Result<awards::Row, Interrupted> {
+) -> Result<(awards::Row, Option<i64>), Interrupted> {
     let missing =
         || Refusal::new(Code::NotFound, "No award with this id is yours to revoke.").at(["awardId"]);
     let award = awards::by_id(txn, reach, id).await?.ok_or_else(missing)?;
@@ -179,11 +180,11 @@ async fn revoke_within(
     if request.actor.role() == Role::Teacher && award.awarded_by != by {
         return Err(missing().into());
     }
-    let (row, is_new) =
-        give::take_back(txn, &published.catalog, &award, (by, reason), app.clock.now()).await?;
+    let catalogue = (published.version, &published.catalog);
+    let (row, is_new, head) = grant::revoke(txn, catalogue, &award, (by, reason), app.clock.now()).await?;
     if is_new {
         let on = [(Some(row.person_id), Some(row.id))];
         audit::note(txn, request, AuditAction::RevokeAward, on, app.clock.now()).await?;
     }
-    Ok(row)
+    Ok((row, head))
 }

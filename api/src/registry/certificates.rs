@@ -1,5 +1,7 @@
 //! Certificates: issued to a student, changed and deleted by admins; what is deleted is kept for them.
 
+use std::collections::HashMap;
+
 use chrono::{Datelike, NaiveDate};
 use serde_json::Value;
 use uuid::Uuid;
@@ -9,9 +11,11 @@ use super::{Interrupted, attempt};
 use crate::app::App;
 use crate::auth::policy::{self, Action, Seen};
 use crate::auth::{Actor, Role};
+use crate::catalogue::Published;
 use crate::id;
+use crate::pipeline::persist::{self, Writing};
 use crate::refusal::{Code, Failure, Refusal};
-use crate::store::{Txn, certificates, courses, people, scope};
+use crate::store::{self, Txn, certificates, courses, people, scope};
 use crate::text;
 
 /// The most bytes of a certificate's metadata, as JSON.
@@ -69,10 +73,11 @@ pub(crate) async fn create(
 ) -> Result<certificates::Row, Failure> {
     policy::reach(&request.actor, Action::CreateCertificate)?;
     let wording = &check(wording)?;
-    attempt(
-        app,
-        |txn, _| async move { Ok((create_within(app, &txn, request, student, wording).await?, None)) },
-    )
+    attempt(app, |txn, published| async move {
+        let row = create_within(app, &txn, request, student, wording).await?;
+        let head = tell(app, &txn, &published, &row).await?;
+        Ok((row, head))
+    })
     .await
 }
 
@@ -106,7 +111,22 @@ async fn create_within(
     Ok(row)
 }
 
-/// Issues what completing a course brings, once a student and course; answers its id, if this was the first time.
+/// Records that a certificate was issued, as the last statement of its transaction; returns the feed's head.
+///
+/// # Errors
+/// When the database fails; the caller rolls back.
+pub(crate) async fn tell(
+    app: &App,
+    txn: &Txn,
+    published: &Published,
+    row: &certificates::Row,
+) -> Result<Option<i64>, store::Error> {
+    let step = engine::Step::of_certificate(row.student_id, row.id);
+    let writing = Writing { version: published.version, silent: None, now: app.clock.now() };
+    Ok(persist::write(txn, &step, &HashMap::new(), writing).await?.head)
+}
+
+/// Issues a course's certificate, once per student and course; returns it if it is new.
 ///
 /// # Errors
 /// When the database fails; the caller rolls back.
@@ -117,7 +137,7 @@ pub(crate) async fn issue_for_course(
     course: Uuid,
     title: &str,
     issued_by: &str,
-) -> Result<Option<Uuid>, crate::store::Error> {
+) -> Result<Option<certificates::Row>, store::Error> {
     let wording = Wording {
         title: title.to_owned(),
         issued_by: issued_by.to_owned(),
@@ -127,8 +147,7 @@ pub(crate) async fn issue_for_course(
         metadata: None,
     };
     let row = new(app, student, wording, Some(course));
-    let id = row.id;
-    Ok(certificates::insert(txn, student, row).await?.then_some(id))
+    Ok(certificates::insert(txn, student, row.clone()).await?.then_some(row))
 }
 
 /// Changes a certificate.

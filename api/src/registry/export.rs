@@ -255,7 +255,10 @@ fn of_holdings(app: &App, reader: Reader, held: PersonalData, room: &mut Room) -
         "messages": room.list(held.messages, |row| json!({
             "id": row.id,
             "kind": row.kind,
+            "groupId": row.group_id,
             "awardId": row.award_id,
+            "certificateId": row.certificate_id,
+            "detail": row.detail,
             "createdAt": time(row.created_at),
             "settledAt": row.settled_at.map(time),
             "buriedAt": row.buried_at.map(time),

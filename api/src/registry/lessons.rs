@@ -138,14 +138,16 @@ async fn complete_within(
     let now = app.clock.now();
     let id = format!("lesson:{}:{}", student.id, lesson.id);
     let first = enrollments::complete(txn, seen, lesson.id, now).await?;
-    if let Some(certificate) = certify(app, txn, seen, &course).await? {
-        let on = [(Some(student.id), Some(certificate))];
+    let issued = certify(app, txn, seen, &course).await?;
+    if let Some(certificate) = &issued {
+        let on = [(Some(student.id), Some(certificate.id))];
         audit::note(txn, request, AuditAction::CreateCertificate, on, now).await?;
     }
     let certificate = store::certificates::of_course(txn, seen, course.id).await?;
     if !first {
         let awards = first_awards(txn, id, student.id).await?;
-        return Ok((Completed { lesson, awards, certificate }, None));
+        let head = tell(app, txn, published, issued).await?;
+        return Ok((Completed { lesson, awards, certificate }, head));
     }
     let facts = [("lesson", lesson.id), ("course", course.id)];
     let event = DomainEvent { kind: engine::DomainEventKind::Lesson, id, person: student.id, facts: &facts };
@@ -154,17 +156,31 @@ async fn complete_within(
         .map_err(|within| at(within.into(), "lessonId"))?;
     audit::note(txn, request, AuditAction::CompleteLesson, [(Some(student.id), Some(lesson.id))], now)
         .await?;
+    let head = tell(app, txn, published, issued).await?.or(head);
     Ok((Completed { lesson, awards, certificate }, head))
 }
 
-/// Issues the certificate of a course that the student has completed, if it has one and they do not; answers
-/// its id.
+/// Records that the course's certificate was issued, if it was. The feed's counter is locked last, so this is the last
+/// statement.
+async fn tell(
+    app: &App,
+    txn: &Txn,
+    published: &Published,
+    issued: Option<store::certificates::Row>,
+) -> Result<Option<i64>, store::Error> {
+    match issued {
+        Some(certificate) => certificates::tell(app, txn, published, &certificate).await,
+        None => Ok(None),
+    }
+}
+
+/// Issues the certificate of a course that the student has completed, unless they have it; returns it if it is new.
 async fn certify(
     app: &App,
     txn: &Txn,
     student: Seen,
     course: &courses::Row,
-) -> Result<Option<Uuid>, store::Error> {
+) -> Result<Option<store::certificates::Row>, store::Error> {
     let Some(title) = &course.certificate_title else { return Ok(None) };
     if enrollments::lessons_left(txn, student, course.id).await? > 0 {
         return Ok(None);

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::catalogue::{Bundle, Catalogue, Definition};
 use crate::clock::Clock;
-use crate::pipeline::backfill;
+use crate::pipeline::backfill::backfill;
 use crate::store::dialect::{AdvisoryLock, exclusive, take_time};
 use crate::store::{self, Database, Txn, catalogue};
 use crate::text::hidden;

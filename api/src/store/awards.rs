@@ -1,13 +1,13 @@
 //! Awards: written once each, read by page, by person and by event.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use entity::awards::{ActiveModel, Column, Entity};
+use entity::awards::{ActiveModel, Column, Entity, Relation};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, Order,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, JoinType, Order,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait,
 };
 use uuid::Uuid;
 
@@ -20,6 +20,7 @@ use crate::auth::policy::{Action, Reach, Seen};
 
 /// A row of `awards`.
 pub(crate) type Row = entity::awards::Model;
+pub(crate) use entity::awards::Cause;
 
 /// Which awards of a person a page is cut from, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -51,14 +52,14 @@ pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<BTreeSet<Uuid>, 
     Ok(fresh)
 }
 
-/// Writes down that an award was taken back: when, by whom and why.
-pub(crate) async fn revoke(txn: &Txn, row: &Row) -> Result<(), Error> {
+/// Marks an award as revoked: when, by whom and why.
+pub(crate) async fn revoke(txn: &Txn, id: Uuid, revoked: &engine::Revoked) -> Result<(), Error> {
     let update = Entity::update_many()
-        .col_expr(Column::RevokedAt, Expr::value(row.revoked_at))
-        .col_expr(Column::RevokedBy, Expr::value(row.revoked_by))
-        .col_expr(Column::RevocationReason, Expr::value(row.revocation_reason.clone()))
-        .col_expr(Column::Flagged, Expr::value(row.flagged))
-        .filter(Column::Id.eq(row.id));
+        .col_expr(Column::RevokedAt, Expr::value(revoked.at))
+        .col_expr(Column::RevokedBy, Expr::value(revoked.by))
+        .col_expr(Column::RevocationReason, Expr::value(revoked.reason.as_str()))
+        .col_expr(Column::Flagged, Expr::value(false))
+        .filter(Column::Id.eq(id));
     update.exec(txn.connection()).await?;
     Ok(())
 }
@@ -88,6 +89,29 @@ pub(crate) async fn of_pairs(db: &Txn, pairs: &BTreeSet<(Uuid, Uuid)>) -> Result
         achievements,
     ));
     Ok(query.all(db.connection()).await?)
+}
+
+/// The number of different achievements of a pack that a person holds, of these (person, pack) pairs; 0 if absent.
+pub(crate) async fn held_of_packs(
+    db: &Txn,
+    pairs: &BTreeSet<(Uuid, String)>,
+) -> Result<BTreeMap<(Uuid, String), i64>, Error> {
+    use entity::achievements;
+    let people: BTreeSet<Uuid> = pairs.iter().map(|(person, _)| *person).collect();
+    let packs: BTreeSet<&str> = pairs.iter().map(|(_, pack)| pack.as_str()).collect();
+    let query = Entity::find()
+        .select_only()
+        .column(Column::PersonId)
+        .column(achievements::Column::Pack)
+        .column_as(Column::AchievementId.into_expr().count_distinct(), "held")
+        .join(JoinType::InnerJoin, Relation::Achievement.def())
+        .filter(among(db.connection(), Column::PersonId, people))
+        .filter(achievements::Column::Pack.is_in(packs))
+        .filter(Column::RevokedAt.is_null())
+        .group_by(Column::PersonId)
+        .group_by(achievements::Column::Pack);
+    let rows: Vec<(Uuid, String, i64)> = query.into_tuple().all(db.connection()).await?;
+    Ok(rows.into_iter().map(|(person, pack, held)| ((person, pack), held)).collect())
 }
 
 /// Everything these people hold, revoked or not.
@@ -205,7 +229,7 @@ pub(crate) async fn counts_of(
 pub(crate) async fn given_to(db: &impl Reads, people: &[Seen], limit: u64) -> Result<Vec<Row>, Error> {
     let of = Entity::find()
         .filter(Column::PersonId.is_in(super::scope::readable(people)))
-        .filter(Column::Cause.eq("PERSON"))
+        .filter(Column::Cause.eq(Cause::Person))
         .filter(Column::RevokedAt.is_null());
     let newest = [(Column::EarnedAt, Order::Desc), (Column::Id, Order::Desc)];
     super::first_of_each(db, of, Column::PersonId, &newest, limit).await

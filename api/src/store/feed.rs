@@ -1,9 +1,10 @@
-//! The feed: awards in the order of their commits, without a gap.
+//! The feed: what is worth telling, in the order of the commits, without a gap.
 
 use std::collections::VecDeque;
 
+pub(crate) use entity::consequence::Kind;
 use entity::{awards, feed};
-use sea_orm::sea_query::{ExprTrait, OnConflict};
+use sea_orm::sea_query::{ExprTrait, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
@@ -15,14 +16,14 @@ use super::scope::{self, Lookup};
 use super::txn::Txn;
 use crate::auth::policy::{Action, Reach};
 
-/// A row of `feed`: a position, which is the resume cursor, and whose award stands there.
-pub(crate) type Place = feed::Model;
+/// A row of `feed`: a position, which is the resume cursor, and what happened.
+pub(crate) type Item = feed::Model;
 
-/// Gives these awards, (id, person), the next positions in the order given; answers the last one.
-/// The last statements before the commit: the counter's row is what all writers wait for.
-pub(crate) async fn append(txn: &Txn, awards: &[(Uuid, Uuid)]) -> Result<i64, Error> {
+/// Gives these items the next positions in their order and inserts them; returns the last position. These must be the
+/// last statements before the commit: all writers wait for the counter's row.
+pub(crate) async fn append(txn: &Txn, mut items: Vec<Item>) -> Result<i64, Error> {
     let connection = txn.connection();
-    let count = i64::try_from(awards.len()).unwrap_or(i64::MAX);
+    let count = i64::try_from(items.len()).unwrap_or(i64::MAX);
     let take = super::statement(
         connection,
         "UPDATE feed_counter SET position = position + $1 WHERE id = 1 RETURNING position",
@@ -33,13 +34,24 @@ pub(crate) async fn append(txn: &Txn, awards: &[(Uuid, Uuid)]) -> Result<i64, Er
         Some(row) => row.try_get("", "position")?,
         None => return Err(Error::Impossible("the feed has lost its counter".into())),
     };
-    let rows = (head - count + 1..).zip(awards).map(|(position, &(award_id, person_id))| Place {
-        position,
-        award_id,
-        person_id,
-    });
-    super::insert_all(txn, rows.collect(), None).await?;
+    for (position, item) in (head - count + 1..).zip(&mut items) {
+        item.position = position;
+    }
+    super::insert_all(txn, items, None).await?;
     Ok(head)
+}
+
+/// The item of an earned award, as far as the award knows it. Its position is not known.
+pub(crate) fn earned(award: &super::awards::Row) -> Item {
+    Item {
+        position: 0,
+        kind: Kind::AwardEarned,
+        person_id: award.person_id,
+        group_id: award.event_id.unwrap_or(award.id),
+        award_id: Some(award.id),
+        certificate_id: None,
+        detail: None,
+    }
 }
 
 /// The last position given out.
@@ -48,23 +60,23 @@ pub(crate) async fn head(db: &impl Reads) -> Result<i64, Error> {
     counter.map(|row| row.position).ok_or_else(|| Error::Impossible("the feed has lost its counter".into()))
 }
 
-/// The place at this position.
-pub(crate) async fn at(db: &impl Reads, position: i64) -> Result<Option<Place>, Error> {
+/// The item at this position.
+pub(crate) async fn at(db: &impl Reads, position: i64) -> Result<Option<Item>, Error> {
     Ok(feed::Entity::find_by_id(position).one(db.connection()).await?)
 }
 
-/// The last place.
-pub(crate) async fn last(db: &impl Reads) -> Result<Option<Place>, Error> {
+/// The last item.
+pub(crate) async fn last(db: &impl Reads) -> Result<Option<Item>, Error> {
     Ok(feed::Entity::find().order_by(feed::Column::Position, Order::Desc).one(db.connection()).await?)
 }
 
-/// At most `limit` places behind `position`, in order; of one person, or of all.
+/// At most `limit` items behind `position`, in order; of one person, or of all.
 pub(crate) async fn after(
     db: &impl Reads,
     position: i64,
     person: Option<Uuid>,
     limit: u64,
-) -> Result<Vec<Place>, Error> {
+) -> Result<Vec<Item>, Error> {
     let mut query = feed::Entity::find().filter(feed::Column::Position.gt(position));
     if let Some(person) = person {
         query = query.filter(feed::Column::PersonId.eq(person));
@@ -72,19 +84,20 @@ pub(crate) async fn after(
     Ok(query.order_by(feed::Column::Position, Order::Asc).limit(limit).all(db.connection()).await?)
 }
 
-/// The award at this place as it stands, if it is of somebody who exists within the reach.
+/// The award of this item as it is now, if its person exists within the reach. None for an item without an award.
 pub(crate) async fn award(
     db: &impl Reads,
     reach: &Reach,
-    place: &Place,
+    item: &Item,
 ) -> Result<Option<super::awards::Row>, Error> {
-    let query = awards::Entity::find_by_id(place.award_id)
+    let Some(award) = item.award_id else { return Ok(None) };
+    let query = awards::Entity::find_by_id(award)
         .filter(scope::within(reach, &[Action::SeeRecord], awards::Column::PersonId, Lookup::EachRow))
         .filter(scope::remains(awards::Column::PersonId));
     Ok(query.one(db.connection()).await?)
 }
 
-/// The positions of these awards.
+/// The positions at which these awards were earned.
 pub(crate) async fn positions(
     db: &impl Reads,
     awards: impl IntoIterator<Item = Uuid> + Send,
@@ -95,15 +108,16 @@ pub(crate) async fn positions(
         let query = feed::Entity::find()
             .select_only()
             .columns([feed::Column::AwardId, feed::Column::Position])
+            .filter(feed::Column::Kind.eq(Kind::AwardEarned))
             .filter(feed::Column::AwardId.is_in(some.iter().copied()));
         positions.extend(query.into_tuple::<(Uuid, i64)>().all(db.connection()).await?);
     }
     Ok(positions)
 }
 
-/// Gives every award one position from 1 on, without a gap, and sets the counter to the last; returns how many awards
-/// got another position than they had. An award with a right position keeps it. The counter's row is locked first, so
-/// that no other transaction gives a position meanwhile.
+/// Adds an item for every award that has none, moves items into the gaps, and sets the counter to the last position;
+/// returns how many items were added or moved. The counter's row is locked first, so that no other transaction takes a
+/// position meanwhile.
 pub(crate) async fn renumber(txn: &Txn) -> Result<usize, Error> {
     let connection = txn.connection();
     let lock = "UPDATE feed_counter SET position = position WHERE id = 1 RETURNING position";
@@ -111,21 +125,26 @@ pub(crate) async fn renumber(txn: &Txn) -> Result<usize, Error> {
         Some(row) => row.try_get("", "position")?,
         None => return Err(Error::Impossible("the feed has lost its counter".into())),
     };
-    let held = awards::Entity::find().count(connection).await?;
-    let last = i64::try_from(held).unwrap_or(i64::MAX);
-    let unplaced = super::statement(
+    let missing = awards::Entity::find()
+        .filter(awards::Column::Id.not_in_subquery(places()))
+        .order_by(awards::Column::RecordedAt, Order::Asc)
+        .order_by(awards::Column::Id, Order::Asc)
+        .all(connection)
+        .await?;
+    let mut missing: VecDeque<Item> = missing.iter().map(earned).collect();
+    let placed = feed::Entity::find().count(connection).await?;
+    let last = i64::try_from(placed).unwrap_or(i64::MAX).saturating_add(count_of(&missing));
+    let outside = super::statement(
         connection,
-        "SELECT a.id, a.person_id FROM awards a LEFT JOIN feed f ON f.award_id = a.id \
-         WHERE f.position IS NULL OR f.position > $1 OR f.position < 1 \
-         ORDER BY coalesce(f.position, $1), a.recorded_at, a.id",
+        "SELECT position FROM feed WHERE position > $1 OR position < 1 ORDER BY position",
         [last.into()],
     );
-    let mut unplaced: VecDeque<(Uuid, Uuid)> = connection
-        .query_all_raw(unplaced)
+    let mut outside: VecDeque<i64> = connection
+        .query_all_raw(outside)
         .await?
         .iter()
-        .map(|row| Ok((row.try_get("", "id")?, row.try_get("", "person_id")?)))
-        .collect::<Result<_, sea_orm::DbErr>>()?;
+        .map(|row| row.try_get("", "position"))
+        .collect::<Result<_, _>>()?;
     let gaps = super::statement(
         connection,
         "SELECT taken.position, taken.behind FROM (SELECT position, lead(position, 1, $1 + 1) OVER (ORDER BY position) \
@@ -137,10 +156,15 @@ pub(crate) async fn renumber(txn: &Txn) -> Result<usize, Error> {
     for row in connection.query_all_raw(gaps).await? {
         let (before, behind): (i64, i64) = (row.try_get("", "position")?, row.try_get("", "behind")?);
         for position in before + 1..behind {
-            let Some((award_id, person_id)) = unplaced.pop_front() else { break };
-            let mut replace = OnConflict::column(feed::Column::AwardId);
-            replace.update_columns([feed::Column::Position, feed::Column::PersonId]);
-            super::insert_all(txn, vec![Place { position, award_id, person_id }], Some(replace)).await?;
+            if let Some(from) = outside.pop_front() {
+                let update = "UPDATE feed SET position = $1 WHERE position = $2";
+                let values = [position.into(), from.into()];
+                connection.execute_raw(super::statement(connection, update, values)).await?;
+            } else if let Some(item) = missing.pop_front() {
+                super::insert_all(txn, vec![Item { position, ..item }], None).await?;
+            } else {
+                break;
+            }
             moved += 1;
         }
     }
@@ -151,7 +175,20 @@ pub(crate) async fn renumber(txn: &Txn) -> Result<usize, Error> {
     Ok(moved)
 }
 
-/// How many places the feed has, and the last one taken: equal, or there is a gap.
+fn count_of(items: &VecDeque<Item>) -> i64 {
+    i64::try_from(items.len()).unwrap_or(i64::MAX)
+}
+
+/// The awards that have an item of their earning.
+fn places() -> SelectStatement {
+    Query::select()
+        .column(feed::Column::AwardId)
+        .from(feed::Entity)
+        .and_where(feed::Column::Kind.eq(Kind::AwardEarned))
+        .to_owned()
+}
+
+/// The number of items and the last position: they are equal, or there is a gap.
 pub(crate) async fn extent(db: &impl Reads) -> Result<(i64, i64), Error> {
     let query = feed::Entity::find()
         .select_only()

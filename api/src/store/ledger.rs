@@ -15,13 +15,7 @@ use super::txn::Txn;
 /// A row of `xp_entries`.
 pub(crate) type Row = entity::xp_entries::Model;
 
-/// The kind of an entry that an event brought by itself.
-pub(crate) const BASE: &str = "BASE";
-/// The kind of an entry that an award brought.
-pub(crate) const BONUS: &str = "BONUS";
-
-/// The kind of an entry that takes back what a revoked award brought.
-pub(crate) const REVERSAL: &str = "REVERSAL";
+pub(crate) use entity::xp_entries::Kind;
 
 /// Adds entries.
 pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
@@ -33,12 +27,16 @@ pub(crate) fn reached_at<'a>(
     entries: impl IntoIterator<Item = &'a Row>,
     is_revoked: impl Fn(Uuid) -> bool,
 ) -> Option<DateTime<Utc>> {
-    let counts = |entry: &&Row| entry.kind != REVERSAL && !entry.award_id.is_some_and(&is_revoked);
+    let counts = |entry: &&Row| entry.kind != Kind::Reversal && !entry.award_id.is_some_and(&is_revoked);
     entries.into_iter().filter(counts).map(|entry| entry.occurred_at).max()
 }
 
-/// The same of all entries of a person.
-pub(crate) async fn reached_at_of(db: &Txn, person: Uuid) -> Result<Option<DateTime<Utc>>, Error> {
+/// The same of all entries of a person, as if this award were revoked.
+pub(crate) async fn reached_at_without(
+    db: &Txn,
+    person: Uuid,
+    award: Uuid,
+) -> Result<Option<DateTime<Utc>>, Error> {
     use entity::awards;
     let revoked = Query::select()
         .column(awards::Column::Id)
@@ -46,14 +44,14 @@ pub(crate) async fn reached_at_of(db: &Txn, person: Uuid) -> Result<Option<DateT
         .and_where(awards::Column::PersonId.eq(person))
         .and_where(awards::Column::RevokedAt.is_not_null())
         .to_owned();
+    let counts =
+        Condition::all().add(Column::AwardId.ne(award)).add(Column::AwardId.not_in_subquery(revoked));
     let query = Entity::find()
         .select_only()
         .column_as(Column::OccurredAt.max(), "reached_at")
         .filter(Column::PersonId.eq(person))
-        .filter(Column::Kind.ne(REVERSAL))
-        .filter(
-            Condition::any().add(Column::AwardId.is_null()).add(Column::AwardId.not_in_subquery(revoked)),
-        );
+        .filter(Column::Kind.ne(Kind::Reversal))
+        .filter(Condition::any().add(Column::AwardId.is_null()).add(counts));
     let reached: Option<Option<DateTime<Utc>>> = query.into_tuple().one(db.connection()).await?;
     Ok(reached.flatten())
 }

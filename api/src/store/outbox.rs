@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use entity::consequence::Kind;
 use entity::outbox::{self, Column, Entity};
 use entity::outbox_trims;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
@@ -134,7 +135,7 @@ pub(crate) async fn trimmed_until(db: &impl Reads) -> Result<Option<DateTime<Utc
     Ok(row.map(|row| row.before))
 }
 
-/// How many messages tell of each of these awards.
+/// How many messages each of these awards has about its earning.
 pub(crate) async fn of_awards(
     db: &Txn,
     awards: impl IntoIterator<Item = Uuid> + Send,
@@ -146,6 +147,7 @@ pub(crate) async fn of_awards(
             .select_only()
             .column(Column::AwardId)
             .column_as(Column::Id.count(), "messages")
+            .filter(Column::Kind.eq(Kind::AwardEarned))
             .filter(Column::AwardId.is_in(some.iter().copied()))
             .group_by(Column::AwardId);
         messages.extend(query.into_tuple::<(Uuid, i64)>().all(db.connection()).await?);

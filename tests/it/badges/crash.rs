@@ -21,7 +21,7 @@ const TRACES: [&str; 8] = [
     "SELECT count(*) FROM xp_entries",
     "SELECT count(*) FROM feed",
     "SELECT count(*) FROM outbox",
-    "SELECT count(*) FROM acts WHERE act IN ('award_badge', 'revoke_award')",
+    "SELECT count(*) FROM audit_log WHERE act IN ('award_badge', 'revoke_award')",
 ];
 /// Before the award.
 const NOTHING: [i64; 8] = [0; 8];

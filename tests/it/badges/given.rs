@@ -83,8 +83,8 @@ on_both! {
             ("SELECT count(*) FROM xp_entries WHERE kind = 'BONUS' AND event_id IS NULL", 3),
             ("SELECT count(*) FROM outbox", 4),
             ("SELECT count(*) FROM feed", 4),
-            ("SELECT count(*) FROM acts WHERE act = 'award_badge' AND role = 'teacher'", 1),
-            ("SELECT count(*) FROM acts WHERE act = 'award_badge'", 1),
+            ("SELECT count(*) FROM audit_log WHERE act = 'award_badge' AND role = 'teacher'", 1),
+            ("SELECT count(*) FROM audit_log WHERE act = 'award_badge'", 1),
         ] {
             assert_eq!(w.database.number(sql).await, count, "{sql}");
         }

@@ -133,7 +133,7 @@ on_both! {
         let picture = json!({"id": made["id"], "iconUrl": "https://school.example/b.png", "description": null});
         let changed = mutate(&school.admin, "updateBadge", "achievement { badgeUrl description }", picture).await;
         assert_eq!(changed["achievement"], json!({"badgeUrl": "https://school.example/b.png", "description": ""}));
-        let acts = "SELECT count(*) FROM acts WHERE act IN ('create_badge', 'update_badge')";
+        let acts = "SELECT count(*) FROM audit_log WHERE act IN ('create_badge', 'update_badge')";
         assert_eq!(w.database.number(acts).await, 3);
         // Without a picture of its own it has the drawn one.
         let picture = json!({"id": made["id"], "iconUrl": null});

@@ -75,7 +75,7 @@ on_both! {
         ]);
         assert_eq!(xp(&school.as_student, school.student).await, 210);
         assert_eq!(w.database.number("SELECT count(*) FROM awards WHERE cause = 'PERSON'").await, 1);
-        assert_eq!(w.database.number("SELECT count(*) FROM acts WHERE act = 'award_badge'").await, 1);
+        assert_eq!(w.database.number("SELECT count(*) FROM audit_log WHERE act = 'award_badge'").await, 1);
         w.finish().await;
     }
 

@@ -57,8 +57,8 @@ async fn struggle(w: &World, urls: &[String]) {
     assert_eq!(number("SELECT count(*) FROM xp_entries WHERE kind = 'REVERSAL'").await, taken);
     assert_eq!(number("SELECT count(*) FROM xp_entries WHERE kind = 'BONUS'").await, fresh + 2);
     assert_eq!(number("SELECT count(*) FROM feed").await, fresh + 3);
-    assert_eq!(number("SELECT count(*) FROM acts WHERE act = 'award_badge'").await, fresh);
-    assert_eq!(number("SELECT count(*) FROM acts WHERE act = 'revoke_award'").await, taken);
+    assert_eq!(number("SELECT count(*) FROM audit_log WHERE act = 'award_badge'").await, fresh);
+    assert_eq!(number("SELECT count(*) FROM audit_log WHERE act = 'revoke_award'").await, taken);
     assert!(fresh - taken <= 1, "one is held at most");
     let (last, _) = give(&school.admin, &id, school.student).await;
     assert_eq!(last["revokedAt"], Value::Null);

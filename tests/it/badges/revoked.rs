@@ -32,8 +32,8 @@ on_both! {
             ("SELECT count(*) FROM xp_entries WHERE kind = 'REVERSAL'", 1),
             ("SELECT count(*) FROM awards WHERE flagged", 3),
             ("SELECT count(*) FROM awards WHERE flagged AND revoked_at IS NOT NULL", 0),
-            ("SELECT count(*) FROM acts WHERE act = 'revoke_award' AND role = 'teacher'", 1),
-            ("SELECT count(*) FROM acts WHERE act = 'revoke_award'", 1),
+            ("SELECT count(*) FROM audit_log WHERE act = 'revoke_award' AND role = 'teacher'", 1),
+            ("SELECT count(*) FROM audit_log WHERE act = 'revoke_award'", 1),
             ("SELECT awards FROM totals WHERE awards > 0", 3),
             ("SELECT count(*) FROM feed", 4),
         ] {

@@ -108,7 +108,7 @@ on_both! {
             }
         }
         assert_eq!(w.database.number("SELECT count(*) FROM guardians WHERE ended_at IS NULL").await, 3);
-        let acts = "SELECT count(*) FROM acts WHERE act IN ('link_guardian', 'unlink_guardian')";
+        let acts = "SELECT count(*) FROM audit_log WHERE act IN ('link_guardian', 'unlink_guardian')";
         assert_eq!(w.database.number(acts).await, 3 * 3);
         w.finish().await;
     }

@@ -69,7 +69,7 @@ on_both! {
         assert_eq!(ranks, expected.collect::<Vec<_>>());
         let base = "SELECT CAST(sum(amount) AS bigint) FROM xp_entries WHERE kind = 'BASE'";
         assert_eq!(w.database.number(base).await, 50 * 10 + 20 * 5);
-        assert_eq!(w.database.number("SELECT count(*) FROM acts WHERE act <> 'create_course'").await, 0);
+        assert_eq!(w.database.number("SELECT count(*) FROM audit_log WHERE act <> 'create_course'").await, 0);
         w.finish().await;
     }
 
@@ -161,7 +161,7 @@ on_both! {
             ("SELECT count(*) FROM events WHERE activity = 'lesson_watched'", 2),
             ("SELECT CAST(sum(amount) AS bigint) FROM xp_entries WHERE kind = 'BASE'", 20),
             // The teacher's repeat was no act.
-            ("SELECT count(*) FROM acts WHERE act = 'complete_lesson'", 0),
+            ("SELECT count(*) FROM audit_log WHERE act = 'complete_lesson'", 0),
         ];
         for (sql, count) in counted {
             assert_eq!(w.database.number(sql).await, count, "{sql}");

@@ -81,9 +81,9 @@ on_both! {
         assert!(w.database.contents().await == rows, "nobody gives their own course away");
         let changed = mutate(&admin, "updateCourse", "course { teacher { id } }", nobody).await;
         assert_eq!(changed["course"], json!({"teacher": null}));
-        let acts = "SELECT count(*) FROM acts WHERE act = 'update_course'";
+        let acts = "SELECT count(*) FROM audit_log WHERE act = 'update_course'";
         assert_eq!(w.database.number(acts).await, 2 + 2, "from one teacher to the other, from the other to nobody");
-        assert_eq!(w.database.number("SELECT count(*) FROM acts WHERE act = 'create_course'").await, 1);
+        assert_eq!(w.database.number("SELECT count(*) FROM audit_log WHERE act = 'create_course'").await, 1);
         w.finish().await;
     }
 
@@ -105,7 +105,7 @@ on_both! {
         // New students come by an admin or a service as well.
         enroll(&w.service(), &radio, Some(ada_id)).await;
         leave(&hedy, &radio, Some(ada_id)).await;
-        let acts = |act: &str| format!("SELECT count(*) FROM acts WHERE act = '{act}' AND person_id IS NOT NULL");
+        let acts = |act: &str| format!("SELECT count(*) FROM audit_log WHERE act = '{act}' AND person_id IS NOT NULL");
         assert_eq!(w.database.number(&acts("enroll")).await, 2, "Grace's and the service's");
         assert_eq!(w.database.number(&acts("unenroll")).await, 2, "Grace's and Hedy's");
         w.finish().await;
@@ -125,7 +125,7 @@ on_both! {
         reads_like_missing(&w, &grace, "completeLesson", of(&cobol, eve_id), "studentId").await;
         reads_like_missing(&w, &eve, "completeLesson", of(&cobol, ada_id), "studentId").await;
         assert_eq!(complete(&grace, &cobol.lessons[0], Some(ada_id)).await, ["first-lesson-watched"]);
-        assert_eq!(w.database.number("SELECT count(*) FROM acts WHERE act = 'complete_lesson' AND role = 'teacher'").await, 1);
+        assert_eq!(w.database.number("SELECT count(*) FROM audit_log WHERE act = 'complete_lesson' AND role = 'teacher'").await, 1);
         leave(&ada, &cobol, None).await;
         reads_like_missing(&w, &grace, "completeLesson", of(&cobol, ada_id), "studentId").await;
         w.finish().await;

@@ -29,9 +29,9 @@ async fn an_export_that_is_too_long_is_refused_and_not_logged() {
     let refused = head.ask(EXPORT, json!({"id": ada})).await;
     assert_eq!(refused.code(), "TOO_COMPLEX", "{}", refused.body);
     assert!(message(&refused.body).contains("50000 bytes (limits.answer_bytes)"), "{}", refused.body);
-    assert_eq!(w.database.number("SELECT count(*) FROM acts WHERE act = 'export_person'").await, 0);
+    assert_eq!(w.database.number("SELECT count(*) FROM audit_log WHERE act = 'export_person'").await, 0);
     assert!(head.ask(EXPORT, json!({"id": grace})).await.data()["exportPerson"]["export"].is_object());
-    assert_eq!(w.database.number("SELECT count(*) FROM acts WHERE act = 'export_person'").await, 1);
+    assert_eq!(w.database.number("SELECT count(*) FROM audit_log WHERE act = 'export_person'").await, 1);
     w.finish().await;
 }
 
@@ -45,7 +45,7 @@ on_both! {
         let held = connection.begin().await.unwrap();
         let hold = match w.database.backend {
             Backend::Sqlite => "UPDATE feed_counter SET position = position",
-            Backend::Postgres => "LOCK TABLE acts IN EXCLUSIVE MODE",
+            Backend::Postgres => "LOCK TABLE audit_log IN EXCLUSIVE MODE",
         };
         held.execute_unprepared(hold).await.unwrap();
         let mut exports: FuturesUnordered<_> =

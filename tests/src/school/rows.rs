@@ -66,13 +66,13 @@ impl School {
                 d.id(Kind::Bonus, "n"), student("n"), d.date("n * 30"), d.series(awards)
             ),
             format!(
-                "INSERT INTO feed (position, award_id, person_id) SELECT n, {award}, {} FROM {}",
+                "INSERT INTO feed (position, kind, award_id, group_id, person_id) SELECT n, 'AWARD_EARNED', {award}, {award}, {} FROM {}",
                 student("n"), d.series(awards)
             ),
             format!("UPDATE feed_counter SET position = {awards}"),
             format!(
-                "INSERT INTO outbox (id, kind, person_id, award_id, created_at, available_at, attempts, settled_at)
-                 SELECT {}, 'achievement_earned', {}, {award}, {awarded}, {awarded}, 1, {awarded} FROM {}",
+                "INSERT INTO outbox (id, kind, person_id, award_id, group_id, created_at, available_at, attempts, settled_at)
+                 SELECT {}, 'AWARD_EARNED', {}, {award}, {award}, {awarded}, {awarded}, 1, {awarded} FROM {}",
                 d.id(Kind::Message, "n"), student("n"), d.series(awards)
             ),
             "INSERT INTO totals (person_id, xp, xp_reached_at, awards, streak_run, streak_longest, last_active_on)
@@ -141,7 +141,7 @@ impl School {
                 d.time("n * 60"), d.time("n * 60"), d.series(self.certificates)
             ),
             format!(
-                "INSERT INTO acts (id, actor, role, act, person_id, at, request_id)
+                "INSERT INTO audit_log (id, actor, role, act, person_id, at, request_id)
                  SELECT {}, '{}', 'super_admin', 'link_guardian', {}, {}, 'seeded-' || n FROM {}",
                 d.id(Kind::Act, "n"), Self::super_admin(),
                 format_args!("CASE WHEN n % 50 = 0 THEN {first} ELSE {} END", student("n")),

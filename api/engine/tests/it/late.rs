@@ -1,7 +1,9 @@
 //! What comes late, what is taken back, what follows for others, what is too much.
 
 use chrono::{DateTime, Utc};
-use engine::{Catalog, EntryCause, Event, Flag, catalog::achievement_id, late, memory::School, needs, owed};
+use engine::{
+    AwardKey, Catalog, EntryCause, Event, Flag, catalog::achievement_id, late, memory::School, needs, owed,
+};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -13,12 +15,17 @@ fn answer(catalog: &Catalog, number: usize, who: u128, minutes: i64, correct: bo
 
 fn record(school: &mut School, catalog: &Catalog, events: &[Event]) -> Vec<(String, bool)> {
     let step = school.record(catalog, events).unwrap();
-    step.awards.iter().map(|award| (key_of(catalog, award.achievement), award.flagged)).collect()
+    step.awards.iter().map(|award| (key_of(catalog, award.key.achievement), award.flagged)).collect()
 }
 
 fn flags(school: &School, who: u128) -> Vec<Uuid> {
     let kept = &school.people[&person(who)];
     kept.awards.iter().filter(|(_, award)| award.flagged).map(|((achievement, _), _)| *achievement).collect()
+}
+
+/// The first award of an achievement, of the first person.
+fn of(achievement: uuid::Uuid) -> AwardKey {
+    AwardKey { person: person(0), achievement, occurrence: 1 }
 }
 
 #[test]
@@ -34,7 +41,7 @@ fn a_late_wrong_answer_flags_the_run_it_broke_and_what_stood_on_it() {
 
     let wrong = answer(&catalog, 3, 0, 15, false);
     let step = school.record(&catalog, &[wrong]).unwrap();
-    assert!(step.flags.contains(&Flag { person: person(0), achievement: row, occurrence: 1, flagged: true }));
+    assert!(step.flags.contains(&Flag { key: of(row), flagged: true }));
     assert_eq!(school.people[&person(0)].xp, xp, "what was given is not taken back");
     assert!(school.people[&person(0)].has_flagged);
 
@@ -42,13 +49,8 @@ fn a_late_wrong_answer_flags_the_run_it_broke_and_what_stood_on_it() {
     let step = school
         .record(&catalog, &[answer(&catalog, 4, 0, 30, true), answer(&catalog, 5, 0, 40, true)])
         .unwrap();
-    assert!(step.flags.contains(&Flag {
-        person: person(0),
-        achievement: row,
-        occurrence: 1,
-        flagged: false
-    }));
-    assert!(step.awards.iter().all(|award| award.achievement != row), "it is not earned twice");
+    assert!(step.flags.contains(&Flag { key: of(row), flagged: false }));
+    assert!(step.awards.iter().all(|award| award.key.achievement != row), "it is not earned twice");
     assert!(flags(&school, 0).is_empty());
     assert!(!school.people[&person(0)].has_flagged);
 }
@@ -123,8 +125,9 @@ fn a_referred_person_brings_the_referrer_one_event() {
         .collect();
     assert_eq!(derived, [("plaudit", format!("referred:{}", person(1)), person(0))]);
     assert_eq!(step.derived[0].occurred_at, events[2].occurred_at);
-    let social = step.awards.iter().find(|award| key_of(&catalog, award.achievement) == "social").unwrap();
-    assert_eq!((social.person, social.event, social.input), (person(0), step.derived[0].id, 2));
+    let social =
+        step.awards.iter().find(|award| key_of(&catalog, award.key.achievement) == "social").unwrap();
+    assert_eq!((social.key.person, social.event), (person(0), Some(step.derived[0].id)));
     // The referrer's 15 XP and bonus are not the gain of the one who answered.
     let own: i64 =
         step.entries.iter().filter(|entry| entry.person == person(1)).map(|entry| entry.amount).sum();

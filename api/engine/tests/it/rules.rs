@@ -29,7 +29,7 @@ fn earned_after(achievements: &[Value], events: &[(i64, &str, Value)]) -> Vec<(u
         let event = event(&catalog, number, 2, *minutes, activity, attributes.clone());
         let step = school.record(&catalog, &[event]).unwrap();
         for award in step.awards {
-            let name = catalog.achievement(award.achievement).unwrap().name.clone();
+            let name = catalog.achievement(award.key.achievement).unwrap().name.clone();
             earned.push((number + 1, name));
         }
     }

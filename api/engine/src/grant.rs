@@ -1,0 +1,138 @@
+//! A person's decision as a cause: grants and revocations.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::{
+    catalog::Catalog,
+    decide::{Decision, Origin},
+    entitlement::settle_whole,
+    event::local,
+    person::TooMuch,
+    state::{Cause, State},
+    step::{AwardKey, Consequence, ConsequenceKind, Entry, EntryCause, NewAward, Revoked, Step},
+};
+
+/// An achievement that a person grants to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The grant's id; its consequences share it as their group.
+    pub id: Uuid,
+    /// Who gets it.
+    pub person: Uuid,
+    /// The achievement's id. It can be outside the catalogue.
+    pub achievement: Uuid,
+    /// XP of the award.
+    pub xp_bonus: i64,
+    /// When it was earned.
+    pub at: DateTime<Utc>,
+    /// Who grants it.
+    pub by: Option<Uuid>,
+    /// The granting person's note.
+    pub notes: Option<String>,
+}
+
+/// What became of a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Granted {
+    /// A new award: the index into the step's awards.
+    New(usize),
+    /// The person already holds the achievement, at this occurrence.
+    Existing(i64),
+    /// The award would raise the person's XP above the maximum; nothing of it was decided.
+    TooMuch,
+}
+
+/// Decides grants in order, with what their XP leads to. `state` is whole. One outcome per grant.
+pub fn grant(catalog: &Catalog, state: State, grants: &[Grant]) -> (Step, Vec<Granted>) {
+    let mut decision = Decision::new(catalog, state);
+    let outcomes = grants.iter().map(|grant| grant_one(&mut decision, grant)).collect();
+    (decision.finish(), outcomes)
+}
+
+fn grant_one(decision: &mut Decision<'_>, grant: &Grant) -> Granted {
+    let catalog = decision.catalog;
+    let person = decision.person(grant.person);
+    if let Some(occurrence) = person.standing(catalog, grant.achievement) {
+        return Granted::Existing(occurrence);
+    }
+    let last = person.of_achievement(catalog, grant.achievement).map(|(occurrence, _)| occurrence).max();
+    let key = AwardKey {
+        person: grant.person,
+        achievement: grant.achievement,
+        occurrence: last.unwrap_or(0).saturating_add(1),
+    };
+    let day = local(grant.at, person.zone).date;
+    let (unchanged, before) = (person.clone(), decision.before(grant.person));
+    let mark = decision.mark();
+    let award = NewAward {
+        key,
+        cause: Cause::Person,
+        earned_at: grant.at,
+        event: None,
+        xp_bonus: grant.xp_bonus,
+        flagged: false,
+        granted_by: grant.by,
+        notes: grant.notes.clone(),
+        is_first: true,
+    };
+    let origin = Origin { group: grant.id, at: grant.at, day, event: None };
+    let index = decision.step.awards.len();
+    let decided = decision
+        .award(award, origin)
+        .and_then(|()| decision.settle(grant.person, origin, BTreeSet::new()).map(drop));
+    match decided {
+        Ok(()) => {
+            decision.compare(grant.person, before, grant.id);
+            Granted::New(index)
+        }
+        Err(TooMuch) => {
+            decision.take_back(mark, unchanged);
+            Granted::TooMuch
+        }
+    }
+}
+
+/// The end of an award, by a person's decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// The revocation's id; its consequences share it as their group.
+    pub id: Uuid,
+    /// Which award, when, by whom and why.
+    pub revoked: Revoked,
+    /// The latest moment of the person's XP entries that still count without the award.
+    pub xp_reached_at: DateTime<Utc>,
+}
+
+/// Decides a revocation, and the flags of what the award's XP had led to. `state` is whole. The step is empty if the
+/// award does not exist or is already revoked.
+pub fn revoke(catalog: &Catalog, state: State, revocation: &Revocation) -> Step {
+    let mut decision = Decision::new(catalog, state);
+    let Revocation { id: group, revoked, xp_reached_at } = revocation;
+    let AwardKey { person: id, achievement, occurrence } = revoked.key;
+    let person = decision.person(id);
+    let Some(bonus) = person.revoke(catalog, (achievement, occurrence), *xp_reached_at) else {
+        return Step::default();
+    };
+    let day = local(revoked.at, person.zone).date;
+    let kind = ConsequenceKind::AwardRevoked { revoked: 0 };
+    decision.step.revoked.push(revoked.clone());
+    decision.step.consequences.push(Consequence { person: id, group: *group, kind });
+    if bonus != 0 {
+        decision.step.entries.push(Entry {
+            person: id,
+            amount: bonus.saturating_neg(),
+            cause: EntryCause::Reversal { revoked: 0 },
+            at: revoked.at,
+            day,
+        });
+    }
+    // Less XP can make room for an award that did not fit before.
+    let origin = Origin { group: *group, at: revoked.at, day, event: None };
+    for due in settle_whole(catalog, decision.person(id)).due {
+        decision.award_if_fits(id, due, origin);
+    }
+    decision.finish()
+}

@@ -1,0 +1,139 @@
+//! A publication as a cause: one person brought to the catalogue that is being published.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::{
+    advance::advance,
+    catalog::Catalog,
+    decide::{Before, Decision, Origin},
+    entitlement::{Due, settle_whole},
+    event::{Event, local},
+    rebuild::rebuild,
+    state::{Cause, Held, PersonState, State},
+    step::Step,
+};
+
+/// What has to be folded again from stored events when one catalogue follows another.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// The metrics that are new, by id.
+    pub metrics: BTreeSet<Uuid>,
+    /// The capped activities whose daily totals are new, by key.
+    pub capped: BTreeSet<String>,
+    /// The activities of both, by key.
+    pub activities: BTreeSet<String>,
+}
+
+impl Changes {
+    /// What is new in `after`.
+    pub fn between(before: Option<&Catalog>, after: &Catalog) -> Self {
+        let metrics = after.new_metrics(before);
+        let capped: BTreeSet<String> = after.newly_capped(before).into_iter().map(str::to_owned).collect();
+        let counted = metrics.iter().filter_map(|id| after.metric(*id));
+        let counted = counted.flat_map(|metric| after.activities_of(metric)).map(str::to_owned);
+        let activities = counted.chain(capped.iter().cloned()).collect();
+        Self { metrics, capped, activities }
+    }
+}
+
+/// A person whose new metrics are folded, and the awards that are due.
+pub struct CatchUp<'a> {
+    decision: Decision<'a>,
+    person: Uuid,
+    before: Before,
+    given: PersonState,
+    due: Vec<Due>,
+}
+
+/// Folds what is new from `recounted`, the person's events of the changed activities, and finds the awards that are due.
+/// `state` is whole.
+pub fn catch_up<'a>(
+    catalog: &'a Catalog,
+    changes: &Changes,
+    person: Uuid,
+    state: PersonState,
+    recounted: &[Event],
+) -> CatchUp<'a> {
+    let rules_decide = |held: &Held| held.cause == Cause::Rule && !held.revoked;
+    let given = PersonState {
+        zone: state.zone,
+        awards: state
+            .awards
+            .iter()
+            .filter(|(_, held)| !rules_decide(held))
+            .map(|(key, held)| (*key, held.clone()))
+            .collect(),
+        ..PersonState::default()
+    };
+    let state = State { people: BTreeMap::from([(person, state)]) };
+    let mut decision = Decision::new(catalog, state);
+    let before = decision.before(person);
+    recount(&mut decision, changes, person, recounted);
+    let due = settle_whole(catalog, decision.person(person)).due;
+    CatchUp { decision, person, before, given, due }
+}
+
+fn recount(decision: &mut Decision<'_>, changes: &Changes, person: Uuid, events: &[Event]) {
+    let catalog = decision.catalog;
+    let person = decision.person(person);
+    let rebuilt = rebuild(catalog, events);
+    for (metric, state) in rebuilt.metrics {
+        let Some(index) = catalog.metric_index(metric).filter(|_| changes.metrics.contains(&metric)) else {
+            continue;
+        };
+        let members = rebuilt.members.iter().filter(|(of, _)| *of == metric);
+        let members = members.map(|(_, member)| member.clone()).collect();
+        person.recount(index, state, members);
+    }
+    for ((activity, day), total) in rebuilt.day_totals {
+        if changes.capped.contains(&activity) {
+            person.recount_day(activity, day, total);
+        }
+    }
+}
+
+impl CatchUp<'_> {
+    /// Whether awards are due. Only then does [`Self::settle`] look at the person's events.
+    pub fn has_due(&self) -> bool {
+        !self.due.is_empty()
+    }
+
+    /// Awards what is due, each at the event of `past` at which it would have been earned if the catalogue had been in
+    /// force from the start. `past` has all events of the person, in order.
+    pub fn settle(mut self, past: &[Event], group: Uuid, now: DateTime<Utc>) -> Step {
+        let person = self.person;
+        let crossings = self.crossings(past);
+        let zone = self.decision.person(person).zone;
+        let origin = |due: &Due| {
+            let achievement = self.decision.catalog.achievements.get(due.achievement)?;
+            let event = crossings.get(&(achievement.id, due.occurrence)).copied().or_else(|| past.last());
+            let (at, day) =
+                event.map_or((now, local(now, zone).date), |event| (event.occurred_at, event.local_date));
+            // The award names no event: a repeat of an event repeats its first result, which did not include this.
+            Some((*due, Origin { group, at, day, event: None }))
+        };
+        let mut due: Vec<_> = self.due.iter().filter_map(origin).collect();
+        due.sort_by_key(|(_, origin)| origin.at);
+        for (due, origin) in due {
+            self.decision.award_if_fits(person, due, origin);
+        }
+        self.decision.compare(person, self.before, group);
+        self.decision.finish()
+    }
+
+    /// The event at which each award would have been earned.
+    fn crossings<'e>(&self, past: &'e [Event]) -> HashMap<(Uuid, i64), &'e Event> {
+        let state = State { people: BTreeMap::from([(self.person, self.given.clone())]) };
+        // More XP than a person can have, by today's amounts: then the latest event stands in for all.
+        let Ok(step) = advance(self.decision.catalog, state, past) else { return HashMap::new() };
+        let by_id: HashMap<Uuid, &Event> = past.iter().map(|event| (event.id, event)).collect();
+        let crossings = step.awards.iter().filter_map(|award| {
+            let event = by_id.get(&award.event?)?;
+            Some(((award.key.achievement, award.key.occurrence), *event))
+        });
+        crossings.collect()
+    }
+}

@@ -1,0 +1,159 @@
+//! A publication as a cause: brings everyone to the new catalogue, silently.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use engine::{Catalog, Changes, Event, PersonState, Step};
+use uuid::Uuid;
+
+use super::ingest::{Fresh, to_event};
+use super::persist::{self, Writing, derived_row};
+use super::{Stop, advance, load};
+use crate::id;
+use crate::store::{self, Txn, events, metrics, people};
+
+/// People per page of a walk over the whole school.
+const PAGE: u64 = 200;
+/// Why messages about awards of a publication are not delivered.
+const SILENT: &str = "earned before it was published";
+
+/// Brings everyone from one catalogue to the next: folds new metrics from stored events, and awards what is due by
+/// them, without messages. Returns the number of awards.
+///
+/// # Errors
+/// When the database fails; then nothing of the publication is kept.
+pub(crate) async fn backfill(
+    txn: &Txn,
+    before: Option<&Catalog>,
+    (version, after): (i64, &Catalog),
+    now: DateTime<Utc>,
+) -> Result<usize, store::Error> {
+    if before.is_some_and(|before| before.decides_like(after)) {
+        // Other texts change no award.
+        return Ok(0);
+    }
+    let changes = Changes::between(before, after);
+    // A metric that was removed once and returns has rows that were not updated meanwhile.
+    metrics::forget(txn, &changes.metrics).await?;
+    let publication = Publication { catalog: after, changes, id: id::new(now) };
+    let writing = Writing { version, silent: Some(SILENT), now };
+    let mut last = None;
+    let (mut done, mut awarded) = (0, 0);
+    loop {
+        let page = people::walk(txn, last, PAGE).await?;
+        let Some(person) = page.last() else { break };
+        last = Some(person.id);
+        awarded += bring_up(txn, &publication, &page, writing).await?;
+        done += page.len();
+        tracing::info!(people = done, awarded, "bringing everyone to the new catalogue");
+    }
+    Ok(awarded + derive(txn, after, writing).await.map_err(Stop::into_error)?)
+}
+
+/// What is published.
+struct Publication<'a> {
+    catalog: &'a Catalog,
+    changes: Changes,
+    id: Uuid,
+}
+
+/// Brings a page of people up; returns the number of awards.
+async fn bring_up(
+    txn: &Txn,
+    publication: &Publication<'_>,
+    page: &[people::Row],
+    writing: Writing<'_>,
+) -> Result<usize, store::Error> {
+    let Publication { catalog, changes, id } = publication;
+    let loaded = load::whole(txn, page).await?;
+    let recounted =
+        events::people_with(txn, page.iter().map(|person| person.id), &changes.activities).await?;
+    let mut step = Step::default();
+    for (person, state) in loaded.state.people {
+        let recounted = if recounted.contains(&person) {
+            let wanted = changes.activities.iter().map(|activity| (person, activity.clone())).collect();
+            to_events(&events::history(txn, &wanted).await?)?
+        } else {
+            Vec::new()
+        };
+        let behind = engine::catch_up(catalog, changes, person, state, &recounted);
+        let past = if behind.has_due() { past(txn, person).await? } else { Vec::new() };
+        step.append(behind.settle(&past, *id, writing.now));
+    }
+    load::add_ranks(txn, catalog, &mut step).await?;
+    for key in &step.left_out {
+        tracing::warn!(person = %key.person, achievement = %key.achievement, "the XP maximum is reached: not awarded");
+    }
+    Ok(persist::write(txn, &step, &loaded.awards, writing).await?.awards.len())
+}
+
+/// All events of a person, in order.
+async fn past(txn: &Txn, person: Uuid) -> Result<Vec<Event>, store::Error> {
+    let mut past = to_events(&events::of_person(txn, person).await?)?;
+    past.sort_by_cached_key(Event::key);
+    Ok(past)
+}
+
+fn to_events(rows: &[events::Row]) -> Result<Vec<Event>, store::Error> {
+    rows.iter().map(to_event).collect()
+}
+
+/// Records, silently, the derived events that the new catalogue owes referrers: a metric that has been folded anew, or
+/// a target that has been lowered, is crossed without an event.
+async fn derive(txn: &Txn, catalog: &Catalog, writing: Writing<'_>) -> Result<usize, Stop> {
+    let (mut last, mut awarded) = (None, 0);
+    loop {
+        let page = people::walk(txn, last, PAGE).await?;
+        let Some(person) = page.last() else { return Ok(awarded) };
+        last = Some(person.id);
+        let owed = owed(txn, catalog, &page, writing.now).await?;
+        let rows = owed.iter().map(|event| derived_row(event, writing)).collect();
+        let fresh = events::append(txn, rows).await?;
+        let events: Vec<Event> = owed.into_iter().filter(|event| fresh.contains(&event.id)).collect();
+        if events.is_empty() {
+            continue;
+        }
+        let referrers = people::by_ids(txn, events.iter().map(|event| event.person)).await?;
+        let referrers = referrers.into_iter().map(|row| (row.id, row)).collect();
+        let fresh = Fresh { spots: vec![(0, 0); events.len()], events, repeats: Vec::new() };
+        let (step, held) = advance::advance(txn, catalog, &fresh, &referrers).await?;
+        awarded += persist::write(txn, &step, &held, writing).await?.awards.len();
+    }
+}
+
+/// The derived events that these people owe their referrers, recorded or not.
+pub(crate) async fn owed(
+    txn: &Txn,
+    catalog: &Catalog,
+    page: &[people::Row],
+    at: DateTime<Utc>,
+) -> Result<Vec<Event>, store::Error> {
+    let referred = page.iter().filter(|person| person.referred_by.is_some()).map(|person| person.id);
+    let deciding = catalog.derivation_metrics();
+    let pairs: BTreeSet<(Uuid, Uuid)> =
+        referred.flat_map(|person| deciding.iter().map(move |metric| (person, *metric))).collect();
+    let mut states: HashMap<Uuid, PersonState> = HashMap::new();
+    for row in metrics::of_pairs(txn, &pairs).await? {
+        states.entry(row.person_id).or_default().metrics.insert(row.metric_id, load::to_metric(&row));
+    }
+    owed_by(txn, catalog, page, states, at).await
+}
+
+/// The same by these states, of which only the metrics count.
+pub(crate) async fn owed_by(
+    txn: &Txn,
+    catalog: &Catalog,
+    page: &[people::Row],
+    states: HashMap<Uuid, PersonState>,
+    at: DateTime<Utc>,
+) -> Result<Vec<Event>, store::Error> {
+    let referred: BTreeMap<Uuid, Uuid> =
+        page.iter().filter_map(|person| Some((person.id, person.referred_by?))).collect();
+    let referrers = people::by_ids(txn, referred.values().copied()).await?;
+    let zones: HashMap<Uuid, chrono_tz::Tz> = referrers.iter().map(|row| (row.id, load::zone(row))).collect();
+    let events = states.into_iter().filter_map(|(person, state)| {
+        let referrer = *referred.get(&person)?;
+        Some(engine::owed(catalog, person, &state, (referrer, *zones.get(&referrer)?), at))
+    });
+    Ok(events.flatten().collect())
+}

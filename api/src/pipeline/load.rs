@@ -1,0 +1,259 @@
+//! Rows into the state that the engine decides on.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono_tz::Tz;
+use engine::{
+    AwardKey, Catalog, Event, EventKey, Held, History, Late, MetricState, Needs, PersonState, RunCursor,
+    State, Step, Streak,
+};
+use uuid::Uuid;
+
+use super::ingest::to_event;
+use crate::store::{self, Txn, awards, events, metrics, people, totals};
+
+/// The state of some people, and the ids of the awards in it.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    pub(super) state: State,
+    pub(super) awards: HashMap<AwardKey, Uuid>,
+}
+
+/// Loads what folding `events` needs of these people.
+pub(super) async fn for_events(
+    txn: &Txn,
+    catalog: &Catalog,
+    people: &[people::Row],
+    needs: &Needs,
+    events: &[Event],
+    mut referrers: BTreeMap<Uuid, Uuid>,
+) -> Result<Loaded, store::Error> {
+    // Only people whose referrer is needed can derive anything.
+    referrers.retain(|_, referrer| needs.people.contains_key(referrer));
+    let derived = derived(txn, catalog, &referrers).await?;
+    let mut loaded = load_needed(txn, people, needs).await?;
+    for (person, activity) in derived {
+        if let Some(state) = loaded.state.people.get_mut(&person) {
+            state.derived.insert(activity);
+        }
+    }
+    let late = engine::late(catalog, &loaded.state, events);
+    if !late.is_empty() {
+        load_late(txn, &mut loaded, &late).await?;
+    }
+    Ok(loaded)
+}
+
+/// Loads all metrics and awards of these people, in as many statements for one as for many.
+pub(super) async fn whole(txn: &Txn, people: &[people::Row]) -> Result<Loaded, store::Error> {
+    let ids = || people.iter().map(|person| person.id);
+    let mut rows = BTreeMap::new();
+    for row in awards::of_people(txn, ids()).await? {
+        rows.entry(row.person_id).or_insert_with(Vec::new).push(row);
+    }
+    let totals = totals::of_people(txn, ids()).await?;
+    let totals: HashMap<Uuid, totals::Row> = totals.into_iter().map(|row| (row.person_id, row)).collect();
+    let mut loaded = Loaded::default();
+    for person in people {
+        let held = rows.remove(&person.id).unwrap_or_default();
+        loaded.awards.extend(held.iter().map(|row| (award_key(row), row.id)));
+        loaded.state.people.insert(person.id, whole_state(person, totals.get(&person.id), &held));
+    }
+    for row in metrics::of_people(txn, ids()).await? {
+        put_metric(&mut loaded.state, &row);
+    }
+    Ok(loaded)
+}
+
+/// A person's whole state but for their metrics.
+pub(crate) fn whole_state(
+    person: &people::Row,
+    totals: Option<&totals::Row>,
+    held: &[awards::Row],
+) -> PersonState {
+    PersonState {
+        has_flagged: held.iter().any(|row| row.flagged),
+        awards: held.iter().map(|row| ((row.achievement_id, row.occurrence), to_held(row))).collect(),
+        whole: true,
+        ..state(person, totals)
+    }
+}
+
+/// A person's zone, referrer and totals.
+pub(crate) fn state(person: &people::Row, totals: Option<&totals::Row>) -> PersonState {
+    PersonState {
+        zone: zone(person),
+        referrer: person.referred_by,
+        xp: totals.map_or(0, |totals| totals.xp),
+        xp_reached_at: totals.map(|totals| totals.xp_reached_at),
+        award_count: totals.map_or(0, |totals| totals.awards),
+        streak: totals.map(streak).unwrap_or_default(),
+        ..PersonState::default()
+    }
+}
+
+/// A person's streak.
+pub(crate) fn streak(totals: &totals::Row) -> Streak {
+    Streak { last_active_on: totals.last_active_on, run: totals.streak_run, longest: totals.streak_longest }
+}
+
+/// A person's zone; one that this build no longer knows counts as UTC.
+pub(crate) fn zone(person: &people::Row) -> Tz {
+    person.timezone.parse().unwrap_or(Tz::UTC)
+}
+
+/// A metric as the engine knows it.
+pub(crate) fn to_metric(row: &metrics::Row) -> MetricState {
+    let id = row.run_source.as_deref().zip(row.run_external_id.as_deref());
+    let last = row.run_at.zip(row.run_place).zip(id);
+    let run =
+        row.run_current.zip(last).map(|(current, ((occurred_at, place), (source, external_id)))| RunCursor {
+            current,
+            last: EventKey { occurred_at, place, source: source.into(), external_id: external_id.into() },
+        });
+    MetricState { value: row.value, run }
+}
+
+/// Adds the ranks that a step's new awards reach.
+pub(super) async fn add_ranks(txn: &Txn, catalog: &Catalog, step: &mut Step) -> Result<(), store::Error> {
+    let needed = engine::ranks_need(catalog, step);
+    if needed.is_empty() {
+        return Ok(());
+    }
+    let held = awards::held_of_packs(txn, &needed).await?;
+    engine::add_ranks(catalog, step, held);
+    Ok(())
+}
+
+async fn load_needed(txn: &Txn, locked: &[people::Row], needs: &Needs) -> Result<Loaded, store::Error> {
+    let mut wanted_metrics = BTreeSet::new();
+    let mut wanted_members = BTreeSet::new();
+    let mut wanted_days = BTreeSet::new();
+    let mut wanted_awards = BTreeSet::new();
+    for (person, of) in &needs.people {
+        wanted_metrics.extend(of.metrics.iter().map(|metric| (*person, *metric)));
+        wanted_members.extend(of.members.iter().map(|(metric, member)| (*person, *metric, member.clone())));
+        wanted_days.extend(of.days.iter().map(|(activity, day)| (*person, activity.clone(), *day)));
+        wanted_awards.extend(of.awards.iter().map(|achievement| (*person, *achievement)));
+    }
+    let ids: BTreeSet<Uuid> = locked.iter().map(|person| person.id).collect();
+    let flagged = awards::flagged_among(txn, &ids).await?;
+    let totals = totals::of_people(txn, ids).await?;
+    let totals: HashMap<Uuid, totals::Row> = totals.into_iter().map(|row| (row.person_id, row)).collect();
+    let people = locked.iter().map(|person| {
+        let has_flagged = flagged.contains(&person.id);
+        (person.id, PersonState { has_flagged, ..state(person, totals.get(&person.id)) })
+    });
+    let mut loaded = Loaded { state: State { people: people.collect() }, awards: HashMap::new() };
+    for row in metrics::of_pairs(txn, &wanted_metrics).await? {
+        put_metric(&mut loaded.state, &row);
+    }
+    for row in metrics::members(txn, &wanted_members).await? {
+        if let Some(state) = loaded.state.people.get_mut(&row.person_id) {
+            state.members.insert((row.metric_id, row.member));
+        }
+    }
+    for row in metrics::capped(txn, &wanted_days).await? {
+        if let Some(state) = loaded.state.people.get_mut(&row.person_id) {
+            state.day_totals.insert((row.activity, row.day), row.amount);
+        }
+    }
+    for row in awards::of_pairs(txn, &wanted_awards).await? {
+        put_award(&mut loaded, &row);
+    }
+    Ok(loaded)
+}
+
+async fn load_late(txn: &Txn, loaded: &mut Loaded, late: &Late) -> Result<(), store::Error> {
+    let histories = late
+        .histories
+        .iter()
+        .flat_map(|(person, activities)| activities.iter().map(|activity| (*person, activity.to_string())));
+    let mut found: BTreeMap<Uuid, Vec<Event>> = BTreeMap::new();
+    for row in events::history(txn, &histories.collect()).await? {
+        found.entry(row.person_id).or_default().push(to_event(&row)?);
+    }
+    for (person, activities) in &late.histories {
+        if let Some(state) = loaded.state.people.get_mut(person) {
+            let events = found.remove(person).unwrap_or_default();
+            state.history = Some(History { activities: activities.clone(), events });
+        }
+    }
+    let mut days: BTreeMap<Uuid, BTreeSet<chrono::NaiveDate>> = BTreeMap::new();
+    for (person, day) in metrics::days(txn, &late.days).await? {
+        days.entry(person).or_default().insert(day);
+    }
+    for person in &late.days {
+        if let Some(state) = loaded.state.people.get_mut(person) {
+            state.active_days = Some(days.remove(person).unwrap_or_default());
+        }
+    }
+    if !late.whole.is_empty() {
+        for row in metrics::of_people(txn, late.whole.iter().copied()).await? {
+            put_metric(&mut loaded.state, &row);
+        }
+        for row in awards::of_people(txn, late.whole.iter().copied()).await? {
+            put_award(loaded, &row);
+        }
+        for person in &late.whole {
+            if let Some(state) = loaded.state.people.get_mut(person) {
+                state.whole = true;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The derived events that these people have already sent their referrers: (person, activity).
+async fn derived(
+    txn: &Txn,
+    catalog: &Catalog,
+    referrers: &BTreeMap<Uuid, Uuid>,
+) -> Result<Vec<(Uuid, String)>, store::Error> {
+    let ids: HashMap<String, (Uuid, String)> = referrers
+        .keys()
+        .flat_map(|person| {
+            catalog
+                .derived_activities()
+                .map(move |key| (format!("{key}:{person}"), (*person, key.to_owned())))
+        })
+        .collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys = ids.keys().map(|id| (super::OWN_SOURCE.to_owned(), id.clone())).collect();
+    let known = events::by_external_ids(txn, &keys).await?;
+    Ok(known.into_iter().filter_map(|event| ids.get(&event.external_id).cloned()).collect())
+}
+
+fn put_metric(state: &mut State, row: &metrics::Row) {
+    if let Some(person) = state.people.get_mut(&row.person_id) {
+        person.metrics.insert(row.metric_id, to_metric(row));
+    }
+}
+
+fn put_award(loaded: &mut Loaded, row: &awards::Row) {
+    loaded.awards.insert(award_key(row), row.id);
+    if let Some(person) = loaded.state.people.get_mut(&row.person_id) {
+        person.awards.insert((row.achievement_id, row.occurrence), to_held(row));
+    }
+}
+
+/// An award's identity.
+pub(super) fn award_key(row: &awards::Row) -> AwardKey {
+    AwardKey { person: row.person_id, achievement: row.achievement_id, occurrence: row.occurrence }
+}
+
+/// An award as the engine knows it.
+fn to_held(row: &awards::Row) -> Held {
+    Held {
+        cause: match row.cause {
+            awards::Cause::Rule => engine::Cause::Rule,
+            awards::Cause::Person => engine::Cause::Person,
+            awards::Cause::Import => engine::Cause::Import,
+        },
+        xp_bonus: row.xp_bonus,
+        revoked: row.revoked_at.is_some(),
+        flagged: row.flagged,
+    }
+}

@@ -1,0 +1,268 @@
+//! A decision into rows: the only writer of awards, XP entries, metrics, totals, feed items and outbox messages.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use engine::{AwardKey, Consequence, ConsequenceKind, Entry, EntryCause, Event, MetricState, Step};
+use entity::consequence::Kind;
+use entity::xp_entries::Kind as EntryKind;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::id;
+use crate::store::{self, Txn, awards, events, feed, ledger, metrics, outbox, totals};
+
+/// How a step is written.
+#[derive(Clone, Copy)]
+pub(crate) struct Writing<'a> {
+    /// The version of the catalogue that decided.
+    pub(crate) version: i64,
+    /// Why its messages are not delivered; they are delivered if none is given.
+    pub(crate) silent: Option<&'a str>,
+    /// When it is written.
+    pub(crate) now: DateTime<Utc>,
+}
+
+/// What was written.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// The new awards, in the order of the step.
+    pub(crate) awards: Vec<awards::Row>,
+    /// The feed's last position, if it moved.
+    pub(crate) head: Option<i64>,
+}
+
+/// Writes everything that follows. `held` has the ids of the awards that the step flags or revokes. The feed's counter
+/// is updated last, because all writers wait for its row.
+///
+/// # Errors
+/// When the database fails, or the step does not fit the rows; the caller rolls back.
+pub(crate) async fn write(
+    txn: &Txn,
+    step: &Step,
+    held: &HashMap<AwardKey, Uuid>,
+    writing: Writing<'_>,
+) -> Result<Written, store::Error> {
+    let derived: Vec<_> = step.derived.iter().map(|event| derived_row(event, writing)).collect();
+    let expected = derived.len();
+    if events::append(txn, derived).await?.len() != expected {
+        return Err(store::Error::Impossible("an event was derived twice".into()));
+    }
+    write_metrics(txn, step).await?;
+    let totals = step.people.iter().map(|person| totals::Row {
+        person_id: person.person,
+        xp: person.xp,
+        xp_reached_at: person.xp_reached_at.unwrap_or(writing.now),
+        awards: person.awards,
+        streak_run: person.streak.run,
+        streak_longest: person.streak.longest,
+        last_active_on: person.streak.last_active_on,
+    });
+    totals::put(txn, totals.collect()).await?;
+    let new: Vec<awards::Row> = step.awards.iter().map(|award| award_row(award, writing.now)).collect();
+    if awards::insert(txn, new.clone()).await?.len() != new.len() {
+        return Err(store::Error::Impossible("an award was decided that already exists".into()));
+    }
+    let mut revoked = Vec::with_capacity(step.revoked.len());
+    for one in &step.revoked {
+        let id = *held.get(&one.key).ok_or_else(unknown_award)?;
+        awards::revoke(txn, id, one).await?;
+        revoked.push(id);
+    }
+    for flagged in [true, false] {
+        let changed = step.flags.iter().filter(|flag| flag.flagged == flagged);
+        let ids = changed.map(|flag| held.get(&flag.key).copied().ok_or_else(unknown_award));
+        awards::flag(txn, &ids.collect::<Result<BTreeSet<_>, _>>()?, flagged).await?;
+    }
+    let ids = Ids { new: &new, revoked: &revoked };
+    let entries = step.entries.iter().map(|entry| entry_row(entry, ids, writing.now));
+    ledger::insert(txn, entries.collect::<Result<_, _>>()?).await?;
+    let items: Vec<feed::Item> =
+        step.consequences.iter().map(|one| item(one, ids)).collect::<Result<_, _>>()?;
+    outbox::insert(txn, items.iter().map(|item| message(item, writing)).collect()).await?;
+    let head = if items.is_empty() { None } else { Some(feed::append(txn, items).await?) };
+    Ok(Written { awards: new, head })
+}
+
+async fn write_metrics(txn: &Txn, step: &Step) -> Result<(), store::Error> {
+    let changed = step.metrics.iter().map(|(person, metric, state)| metric_row(*person, *metric, state));
+    metrics::put(txn, changed.collect()).await?;
+    let members = step.members.iter().map(|(person_id, metric_id, member)| metrics::Member {
+        person_id: *person_id,
+        metric_id: *metric_id,
+        member: member.clone(),
+    });
+    metrics::add_members(txn, members.collect()).await?;
+    let days = step
+        .active_days
+        .iter()
+        .map(|(person_id, day)| metrics::ActiveDay { person_id: *person_id, day: *day });
+    metrics::add_days(txn, days.collect()).await?;
+    let capped = step.day_totals.iter().map(|(person_id, activity, day, amount)| metrics::CappedDay {
+        person_id: *person_id,
+        activity: activity.clone(),
+        day: *day,
+        amount: *amount,
+    });
+    metrics::put_capped(txn, capped.collect()).await
+}
+
+/// The ids of the awards that the step names by index.
+#[derive(Clone, Copy)]
+struct Ids<'a> {
+    new: &'a [awards::Row],
+    revoked: &'a [Uuid],
+}
+
+impl Ids<'_> {
+    fn new(self, index: usize) -> Result<Uuid, store::Error> {
+        self.new.get(index).map(|award| award.id).ok_or_else(unknown_award)
+    }
+
+    fn revoked(self, index: usize) -> Result<Uuid, store::Error> {
+        self.revoked.get(index).copied().ok_or_else(unknown_award)
+    }
+}
+
+fn unknown_award() -> store::Error {
+    store::Error::Impossible("a decision names an award that was not loaded".into())
+}
+
+fn award_row(award: &engine::NewAward, now: DateTime<Utc>) -> awards::Row {
+    awards::Row {
+        id: id::new(now),
+        person_id: award.key.person,
+        achievement_id: award.key.achievement,
+        occurrence: award.key.occurrence,
+        cause: match award.cause {
+            engine::Cause::Rule => awards::Cause::Rule,
+            engine::Cause::Person => awards::Cause::Person,
+            engine::Cause::Import => awards::Cause::Import,
+        },
+        earned_at: award.earned_at,
+        recorded_at: now,
+        xp_bonus: award.xp_bonus,
+        event_id: award.event,
+        flagged: award.flagged,
+        awarded_by: award.granted_by,
+        notes: award.notes.clone(),
+        revoked_at: None,
+        revoked_by: None,
+        revocation_reason: None,
+    }
+}
+
+fn entry_row(entry: &Entry, ids: Ids<'_>, now: DateTime<Utc>) -> Result<ledger::Row, store::Error> {
+    let (kind, event_id, award_id) = match entry.cause {
+        EntryCause::Base { event } => (EntryKind::Base, Some(event), None),
+        EntryCause::Bonus { award: index } => {
+            let award = ids.new.get(index).ok_or_else(unknown_award)?;
+            (EntryKind::Bonus, award.event_id, Some(award.id))
+        }
+        EntryCause::Reversal { revoked } => (EntryKind::Reversal, None, Some(ids.revoked(revoked)?)),
+    };
+    Ok(ledger::Row {
+        id: id::new(now),
+        person_id: entry.person,
+        amount: entry.amount,
+        kind,
+        event_id,
+        award_id,
+        occurred_at: entry.at,
+        local_date: entry.day,
+        recorded_at: now,
+    })
+}
+
+fn item(consequence: &Consequence, ids: Ids<'_>) -> Result<feed::Item, store::Error> {
+    let detail = |value: Value| (None, None, Some(value));
+    let (kind, (award_id, certificate_id, detail)) = match &consequence.kind {
+        ConsequenceKind::AwardEarned { award } => (Kind::AwardEarned, (Some(ids.new(*award)?), None, None)),
+        ConsequenceKind::AwardRevoked { revoked } => {
+            (Kind::AwardRevoked, (Some(ids.revoked(*revoked)?), None, None))
+        }
+        ConsequenceKind::LevelReached { from, to } => {
+            (Kind::LevelReached, detail(json!({ "from": from, "to": to })))
+        }
+        ConsequenceKind::RankReached { pack, rank } => {
+            (Kind::RankReached, detail(json!({ "pack": pack, "rank": rank })))
+        }
+        ConsequenceKind::StreakReached { days } => (Kind::StreakReached, detail(json!({ "days": days }))),
+        ConsequenceKind::CertificateIssued { certificate } => {
+            (Kind::CertificateIssued, (None, Some(*certificate), None))
+        }
+    };
+    let (person_id, group_id) = (consequence.person, consequence.group);
+    // `append` gives the position.
+    Ok(feed::Item { position: 0, kind, person_id, group_id, award_id, certificate_id, detail })
+}
+
+/// The message of a feed item. A silent one is buried from the start: the consequence is on record all the same.
+fn message(item: &feed::Item, writing: Writing<'_>) -> outbox::Row {
+    let Writing { silent, now, .. } = writing;
+    outbox::Row {
+        id: id::new(now),
+        kind: item.kind,
+        person_id: item.person_id,
+        group_id: item.group_id,
+        award_id: item.award_id,
+        certificate_id: item.certificate_id,
+        detail: item.detail.clone(),
+        created_at: now,
+        available_at: now,
+        attempts: 0,
+        leased_until: None,
+        settled_at: None,
+        buried_at: silent.map(|_| now),
+        buried_because: silent.map(str::to_owned),
+    }
+}
+
+/// Writes the messages of earned awards that have none.
+///
+/// # Errors
+/// When the database fails; the caller rolls back.
+pub(super) async fn restore_messages(
+    txn: &Txn,
+    missing: &[&awards::Row],
+    writing: Writing<'_>,
+) -> Result<(), store::Error> {
+    let messages = missing.iter().map(|award| message(&feed::earned(award), writing));
+    outbox::insert(txn, messages.collect()).await
+}
+
+/// A metric as the table keeps it.
+fn metric_row(person: Uuid, metric: Uuid, state: &MetricState) -> metrics::Row {
+    let run = state.run.as_ref();
+    metrics::Row {
+        person_id: person,
+        metric_id: metric,
+        value: state.value,
+        run_current: run.map(|run| run.current),
+        run_at: run.map(|run| run.last.occurred_at),
+        run_place: run.map(|run| run.last.place),
+        run_source: run.map(|run| run.last.source.to_string()),
+        run_external_id: run.map(|run| run.last.external_id.to_string()),
+    }
+}
+
+/// A derived event as the table keeps it.
+pub(super) fn derived_row(event: &Event, writing: Writing<'_>) -> events::Row {
+    events::Row {
+        id: event.id,
+        source: event.source.to_string(),
+        external_id: event.external_id.to_string(),
+        person_id: event.person,
+        activity: event.activity.to_string(),
+        occurred_at: event.occurred_at,
+        local_date: event.local_date,
+        local_hour: i16::from(event.local_hour),
+        reported_on: event.reported_on,
+        makes_active: false,
+        attributes: serde_json::to_value(&event.attributes).unwrap_or_default(),
+        place: event.place,
+        sent_hash: None,
+        recorded_at: writing.now,
+        catalogue_version: writing.version,
+    }
+}
