@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, pause, timeout};
 
-use super::{Connection, converse, serve};
+use super::{Connection, serve, serve_connection};
 use crate::config::Config;
 use crate::http::router;
 use crate::http::tests::site;
@@ -25,7 +25,13 @@ fn connect() -> (DuplexStream, tokio::sync::watch::Sender<bool>) {
     let (site, stop) = site(Config::demo());
     let stopping = site.stopping.clone();
     let (ours, theirs) = duplex(64 * 1024);
-    tokio::spawn(converse(theirs, Connection::alone(), router(site), Duration::from_secs(5), stopping));
+    tokio::spawn(serve_connection(
+        theirs,
+        Connection::alone(),
+        router(site),
+        Duration::from_secs(5),
+        stopping,
+    ));
     (ours, stop)
 }
 

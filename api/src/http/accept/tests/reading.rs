@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, pause, timeout};
 
-use super::super::{Connection, SendDeadline, converse};
+use super::super::{Connection, SendDeadline, serve_connection};
 use super::{GENEROUS, server};
 use crate::config::{Config, Limits};
 use crate::http::router;
@@ -30,7 +30,7 @@ async fn ask(clients: usize) -> (Vec<(DuplexStream, JoinHandle<()>)>, watch::Sen
         let (mut ours, theirs) = duplex(1_000);
         let theirs = SendDeadline::new(theirs, &Limits::default());
         let header = Duration::from_secs(10);
-        let serving = converse(theirs, Connection::alone(), router.clone(), header, stopping.clone());
+        let serving = serve_connection(theirs, Connection::alone(), router.clone(), header, stopping.clone());
         let serving = tokio::spawn(serving);
         ours.write_all(LONG).await.unwrap();
         asked.push((ours, serving));

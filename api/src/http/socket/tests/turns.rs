@@ -31,16 +31,16 @@ async fn an_operation_waits_for_its_turn_while_pings_are_answered() {
     // It waits for news, which needs no turn.
     client.ask("d", "subscription { silence }").await;
     client.say(json!({ "type": "ping" })).await;
-    assert_eq!(client.hear().await, json!({ "type": "pong" }));
+    assert_eq!(client.receive().await, json!({ "type": "pong" }));
     // Another caller has its own turns.
     let mut other = server.introduced("lms").await;
     other.ask("b", "{ hello }").await;
-    assert_eq!(other.hear().await["payload"]["data"]["hello"], "world");
+    assert_eq!(other.receive().await["payload"]["data"]["hello"], "world");
     // Its 30 seconds are over, so it gives its turn back.
-    assert_eq!(client.hear().await["id"], "a");
+    assert_eq!(client.receive().await["id"], "a");
     for id in ["b", "c"] {
-        assert_eq!(client.hear().await["id"], id);
-        assert_eq!(client.hear().await, json!({ "type": "complete", "id": id }));
+        assert_eq!(client.receive().await["id"], id);
+        assert_eq!(client.receive().await, json!({ "type": "complete", "id": id }));
     }
 }
 
@@ -59,8 +59,8 @@ async fn an_operation_that_waits_for_its_turn_can_be_stopped() {
     client.say(json!({ "type": "complete", "id": "b" })).await;
     client.ask("b", "mutation { set(number: 2) }").await;
     client.say(json!({ "type": "complete", "id": "a" })).await;
-    assert_eq!(client.hear().await["payload"]["data"], json!({ "set": 2 }));
-    assert_eq!(client.hear().await, json!({ "type": "complete", "id": "b" }));
+    assert_eq!(client.receive().await["payload"]["data"], json!({ "set": 2 }));
+    assert_eq!(client.receive().await, json!({ "type": "complete", "id": "b" }));
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn all_operations_of_a_full_socket_are_answered() {
     // 99 have room beside the first; the other 21 are refused while that one runs.
     let mut answered = BTreeMap::new();
     while answered.len() < 120 {
-        let told = client.hear().await;
+        let told = client.receive().await;
         let id: i64 = told["id"].as_str().unwrap().parse().unwrap();
         match told["type"].as_str().unwrap() {
             "next" => assert_eq!(told["payload"]["data"]["echo"], id),
@@ -118,7 +118,7 @@ async fn messages_are_read_while_the_client_is_looked_up() {
         let mut client = server.open().await;
         client.say(init.clone()).await;
         client.say(json!({ "type": "ping", "payload": { "number": 1 } })).await;
-        assert_eq!(client.hear().await, json!({ "type": "pong", "payload": { "number": 1 } }));
+        assert_eq!(client.receive().await, json!({ "type": "pong", "payload": { "number": 1 } }));
         client.say(ask("b")).await;
         client.say(json!({ "type": "complete", "id": "b" })).await;
         client.say(ask("b")).await;
@@ -144,10 +144,10 @@ async fn operations_before_the_acknowledgement_start_behind_it_in_order() {
     client.say(init.clone()).await;
     client.ask("a", "{ who }").await;
     client.ask("b", "{ hello }").await;
-    assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
-    assert_eq!(client.hear().await["payload"]["data"]["who"], "crm");
-    assert_eq!(client.hear().await, json!({ "type": "complete", "id": "a" }));
-    assert_eq!(client.hear().await["payload"]["data"]["hello"], "world");
+    assert_eq!(client.receive().await, json!({ "type": "connection_ack" }));
+    assert_eq!(client.receive().await["payload"]["data"]["who"], "crm");
+    assert_eq!(client.receive().await, json!({ "type": "complete", "id": "a" }));
+    assert_eq!(client.receive().await["payload"]["data"]["hello"], "world");
 
     // Without a connection_init there is nothing to wait for.
     let mut client = server.open().await;
