@@ -162,7 +162,7 @@ on_both! {
             assert_eq!(w.service().ask(node, json!({"id": id})).await.data()["node"], expected);
         }
         let answer = w.service().ask(node, json!({"id": "not-an-id"})).await;
-        assert_argument_refused(&answer, "id", "send an id as this API answers it");
+        assert_argument_refused(&answer, "id", "send an id as this API returns it");
         w.finish().await;
     }
 }
