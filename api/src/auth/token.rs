@@ -1,5 +1,5 @@
-//! A token becomes `Claims`, or a refusal that says what would be right.
-//! Every check is made here, against a time that is given: the library only does the cryptography.
+//! Parses and verifies a token into `Claims`, or returns a refusal that says how to correct it.
+//! All checks are here, and the current time is a parameter. The library does only the cryptography.
 
 mod keys;
 
@@ -16,21 +16,21 @@ use crate::text::hidden;
 
 pub use keys::Keys;
 
-/// The longest token that is looked at, in bytes.
+/// Maximum length of a token, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
-/// The longest name of a sending system, in bytes.
+/// Maximum length of a service's name, in bytes.
 pub const MAX_SERVICE_NAME_BYTES: usize = 128;
-/// The source of events that Plaudit derives itself: no service may call itself that.
+/// The source of events that Plaudit derives. No service may use this name.
 pub const RESERVED_SERVICE_NAME: &str = "plaudit";
 
-/// How far two clocks may be apart.
+/// The accepted difference between two clocks.
 const LEEWAY: TimeDelta = TimeDelta::seconds(5);
 
 impl Keys {
-    /// What `token` says, if one of our keys signed it and it is valid at `now`.
+    /// Verifies `token`: one of our keys signed it, and it is valid at `now`. Returns its claims.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED`, with what is wrong and what would be right.
+    /// `UNAUTHENTICATED`, with the fault and how to correct it.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, Refusal> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(refuse(format!(
@@ -53,7 +53,7 @@ impl Keys {
         self.check_times(&claims, algorithm, now).and_then(|expires_at| self.read(&claims, expires_at))
     }
 
-    /// A token of our own for `subject`, valid from `now` for `ttl`.
+    /// Creates a token for `subject`, valid from `now` for `ttl`.
     ///
     /// # Errors
     /// `INVALID_INPUT` if there is no secret to sign with, or this server would not accept the token.
@@ -94,7 +94,7 @@ impl Keys {
             .map_err(|_| Refusal::new(Code::Internal, "the token could not be signed."))
     }
 
-    /// Whether one of our keys signed it, with that key's own algorithm; the header can rule keys out, never in.
+    /// Checks the signature with our keys, each with its own algorithm. The header can only exclude keys.
     fn check_signature(
         &self,
         head: &Map<String, Value>,
@@ -119,7 +119,7 @@ impl Keys {
         )
     }
 
-    /// When it ends, if it has begun, has not ended and does not live too long.
+    /// Returns when the token expires, if it is already valid, not expired, and its lifetime is within the limit.
     fn check_times(
         &self,
         claims: &Map<String, Value>,
@@ -141,7 +141,7 @@ impl Keys {
                 "The token is not valid yet: its nbf is in the future; check the issuer's clock.",
             ));
         }
-        // Counted from the earliest start it claims, and never more than the cap from now.
+        // The lifetime starts at the earliest start that the token claims. It ends at most `max_ttl` from now.
         let started = [begins_at, issued_at].into_iter().flatten().min().unwrap_or(now);
         if expires_at - started > self.max_ttl || expires_at - now > self.max_ttl + LEEWAY {
             let most = self.max_ttl.num_seconds();
@@ -152,7 +152,7 @@ impl Keys {
         Ok(expires_at)
     }
 
-    /// The claims, each of the right type and meant for us.
+    /// Reads the claims. Each must have the right type, and the token must be for this server.
     fn read(&self, claims: &Map<String, Value>, expires_at: DateTime<Utc>) -> Result<Claims, Refusal> {
         match claims.get("iss") {
             Some(Value::String(issuer)) if *issuer == self.issuer => {}
@@ -195,10 +195,10 @@ impl Keys {
     }
 }
 
-/// What the numeric dates are.
+/// Explains the format of numeric dates.
 const SECONDS: &str = "give it in seconds since 1970.";
 
-/// A subject in the one way it is written from here on: a UUID for people, a visible name for services.
+/// Normalises a subject: a UUID for a person, visible text for a service.
 fn check_subject(subject: &str, role: Role) -> Result<String, &'static str> {
     if role != Role::Service {
         let id = Some(subject).filter(|subject| subject.len() == 36).and_then(|s| Uuid::parse_str(s).ok());
@@ -226,12 +226,12 @@ fn check_subject(subject: &str, role: Role) -> Result<String, &'static str> {
     Ok(subject.to_owned())
 }
 
-/// Names end in mails and logs, where a line break is an attack.
+/// Checks a name. Names appear in mails and logs, where a line break would allow an injection.
 fn check_name(name: &str) -> Result<(), &'static str> {
     if name.chars().any(char::is_control) { Err("a name has no control characters.") } else { Ok(()) }
 }
 
-/// A numeric date, whole or with a fraction that is cut off; none if it is absent.
+/// A numeric date, rounded down to whole seconds; `None` if the claim is absent.
 fn moment(claims: &Map<String, Value>, claim: &str) -> Result<Option<DateTime<Utc>>, Refusal> {
     let wrong = || refuse(format!("The token's {claim} is no time; {SECONDS}"));
     let Some(value) = claims.get(claim) else { return Ok(None) };
@@ -239,15 +239,15 @@ fn moment(claims: &Map<String, Value>, claim: &str) -> Result<Option<DateTime<Ut
         Value::Number(number) => number.to_string(),
         _ => return Err(wrong()),
     };
-    // A number with an exponent is no date anybody writes.
+    // A date with an exponent is refused.
     let seconds =
         text.split_once('.').map_or(text.as_str(), |(whole, _)| whole).parse().map_err(|_| wrong())?;
-    // Far years would overflow the sums below, and are no lifetime anyway.
+    // Years beyond 9999 would overflow the additions below, and are not a valid lifetime.
     let moment = DateTime::from_timestamp(seconds, 0).filter(|_| (0..=253_402_300_799).contains(&seconds));
     moment.map(Some).ok_or_else(wrong)
 }
 
-/// The audiences a token names; none if the claim is absent or of a wrong type.
+/// The audiences of a token; `None` if the claim is absent or of a wrong type.
 fn audiences(claim: Option<&Value>) -> Option<Vec<&str>> {
     match claim? {
         Value::String(audience) => Some(vec![audience]),
@@ -256,7 +256,7 @@ fn audiences(claim: Option<&Value>) -> Option<Vec<&str>> {
     }
 }
 
-/// A base64url part that is a JSON object.
+/// Decodes a base64url part that contains a JSON object.
 fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
