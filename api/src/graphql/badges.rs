@@ -21,16 +21,17 @@ use crate::registry::{awards, badges};
 /// The maximum number of rows of one call.
 const MOST_ROWS: usize = 500;
 
-/// The badge to create. Its key is `school/` and the name in kebab case, such as `school/team-player`. If the name has letters
-/// other than a to z, or symbols such as + and #, the key ends with 12 hexadecimal digits that are computed from the name. If
-/// a badge with this key exists, the result is a CONFLICT.
+/// The badge to create. Its key is `school/` and the name in kebab case, such as `school/team-player`. If the name
+/// has letters other than a to z, or symbols such as + and #, the key ends with 12 hexadecimal digits that are
+/// computed from the name. If a badge with this key exists, the result is a CONFLICT.
 #[derive(InputObject)]
 pub(crate) struct CreateBadgeInput {
     /// The name: one line of 1 to 100 characters.
     name: String,
     /// What the badge stands for: at most 2,000 characters. Default: empty.
     description: Option<String>,
-    /// The URL of the picture: absolute, http or https. If omitted, the server draws a picture with the name and the rarity.
+    /// The URL of the picture: absolute, http or https. If omitted, the server draws a picture with the name and the
+    /// rarity.
     icon_url: Option<GivenUrl>,
     /// The key of a category of a pack, or a new category: one line of 1 to 50 characters. Default: `special`.
     category: Option<String>,
@@ -105,7 +106,8 @@ pub(crate) struct AwardBadgeInput {
     student_id: ID,
     /// The badge's id.
     badge_id: ID,
-    /// When the student earned it: not before the year 2000, and at most 5 minutes after the server's time. Default: now.
+    /// When the student earned it: not before the year 2000, and at most 5 minutes after the server's time. Default:
+    /// now.
     awarded_at: Option<GivenDateTime>,
     /// A note for the award: at most 2,000 characters, stored in Unicode NFC. Blank text is stored as null.
     notes: Option<String>,
@@ -333,9 +335,10 @@ fn required<T>(field: &str, value: MaybeUndefined<T>) -> Result<Option<T>, Refus
     match value {
         MaybeUndefined::Undefined => Ok(None),
         MaybeUndefined::Value(value) => Ok(Some(value)),
-        MaybeUndefined::Null => {
-            Err(Refusal::invalid([field], "This field is required: send a value, or omit the field to keep the stored one."))
-        }
+        MaybeUndefined::Null => Err(Refusal::invalid(
+            [field],
+            "This field is required: send a value, or omit the field to keep the stored one.",
+        )),
     }
 }
 

@@ -80,8 +80,8 @@ impl Certificate {
         DateTime(self.0.updated_at)
     }
 
-    /// When the certificate was deleted. Null if it is not deleted. Only ADMIN and SUPER_ADMIN can read deleted certificates.
-    /// A course does not issue its certificate again after an admin deleted it.
+    /// When the certificate was deleted. Null if it is not deleted. Only ADMIN and SUPER_ADMIN can read deleted
+    /// certificates. A course does not issue its certificate again after an admin deleted it.
     async fn deleted_at(&self) -> Option<DateTime> {
         self.0.deleted_at.map(DateTime)
     }

@@ -1,4 +1,5 @@
-//! Comments on lessons. The teacher of the course, its enrolled students, their linked parents and admins can read them.
+//! Comments on lessons. The teacher of the course, its enrolled students, their linked parents and admins can read
+//! them.
 
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, ID, Object};

@@ -101,11 +101,14 @@ impl Lesson {
         self.0.position
     }
 
-    /// Whether a person has completed the lesson. Null if the person does not exist or the caller may not see their record.
+    /// Whether a person has completed the lesson. Null if the person does not exist or the caller may not see their
+    /// record.
     async fn completed(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The person's id. Default: the caller. A service must send it.")] user_id: Option<ID>,
+        #[graphql(desc = "The person's id. Default: the caller. A service must send it.")] user_id: Option<
+            ID,
+        >,
     ) -> Option<Answer<bool>> {
         let completed = async {
             let person = match &user_id {
@@ -138,8 +141,8 @@ impl CourseCount {
 /// A page of courses, newest first.
 pub(crate) type CoursePage = Connection<Moment<{ list::COURSES }>, Course, CourseCount>;
 
-/// A page of courses, newest first. Every signed-in caller may see every course, so that students can enrol. Which courses
-/// a student takes is part of the student's record.
+/// A page of courses, newest first. Every signed-in caller may see every course, so that students can enrol. Which
+/// courses a student takes is part of the student's record.
 pub(crate) async fn page(
     ctx: &Context<'_>,
     teacher: Option<&ID>,
@@ -169,13 +172,13 @@ pub(crate) async fn page(
 pub(crate) struct CreateCourseInput {
     /// The title: one line of 1 to 200 characters.
     title: String,
-    /// The id of the teacher: a TEACHER, ADMIN or SUPER_ADMIN. A teacher can only send their own id, which is also their
-    /// default. If an admin omits it, the course has no teacher yet.
+    /// The id of the teacher: a TEACHER, ADMIN or SUPER_ADMIN. A teacher can only send their own id, which is also
+    /// their default. If an admin omits it, the course has no teacher yet.
     teacher_id: Option<ID>,
     /// The titles of the lessons, in order: at most 500, each one line of 1 to 200 characters.
     lessons: Vec<String>,
-    /// The title of the certificate that a student gets after completing all lessons. If omitted, the course issues none. A
-    /// course without lessons also issues none.
+    /// The title of the certificate that a student gets after completing all lessons. If omitted, the course issues
+    /// none. A course without lessons also issues none.
     certificate_title: Option<String>,
 }
 

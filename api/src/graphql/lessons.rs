@@ -50,10 +50,11 @@ pub(crate) struct CompleteLessonInput {
 pub(crate) struct CompleteLessonPayload {
     /// The lesson. Null on error.
     lesson: Option<Lesson>,
-    /// The awards that the student earned by completing the lesson. A repeated call returns the awards of the first call. Null
-    /// on error.
+    /// The awards that the student earned by completing the lesson. A repeated call returns the awards of the first
+    /// call. Null on error.
     awards: Option<Vec<Award>>,
-    /// The student's certificate of the course. Null until all lessons are completed, if the course issues none, and on error.
+    /// The student's certificate of the course. Null until all lessons are completed, if the course issues none, and
+    /// on error.
     certificate: Option<Certificate>,
     /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,

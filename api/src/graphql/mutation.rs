@@ -30,9 +30,9 @@ pub(crate) struct Mutation;
 /// Changes data. Errors in the input are returned in the payload's `userErrors`. All other errors are top-level errors.
 #[Object]
 impl Mutation {
-    /// Records an event. SERVICE, ADMIN and SUPER_ADMIN record events of every person. Other roles record their own events,
-    /// and only of activities that a pack marks as self-reportable. If an event with the same source and id exists, the first
-    /// result is returned with `duplicate: true`.
+    /// Records an event. SERVICE, ADMIN and SUPER_ADMIN record events of every person. Other roles record their own
+    /// events, and only of activities that a pack marks as self-reportable. If an event with the same source and id
+    /// exists, the first result is returned with `duplicate: true`.
     async fn record_event(
         &self,
         ctx: &Context<'_>,
@@ -50,9 +50,9 @@ impl Mutation {
         record_many(ctx, input).await
     }
 
-    /// Creates or changes a person. Allowed for ADMIN and SUPER_ADMIN. A SERVICE can create students, parents and teachers.
-    /// A change of the role ends every relation that the new role cannot have: enrolments, guardians, children and courses
-    /// taught.
+    /// Creates or changes a person. Allowed for ADMIN and SUPER_ADMIN. A SERVICE can create students, parents and
+    /// teachers. A change of the role ends every relation that the new role cannot have: enrolments, guardians,
+    /// children and courses taught.
     async fn upsert_user(
         &self,
         ctx: &Context<'_>,
@@ -89,10 +89,10 @@ impl Mutation {
         certificates::remove(ctx, input).await
     }
 
-    /// Exports all data stored about a person. ADMIN and SUPER_ADMIN export every person's data, other people only their
-    /// own. The export includes revoked awards, ended relations and deleted certificates. An export of one's own data
-    /// shows each action, its time and the role, but does not identify other people: the ids of other people, of their
-    /// objects and of their requests are null.
+    /// Exports all data stored about a person. ADMIN and SUPER_ADMIN export every person's data, other people only
+    /// their own. The export includes revoked awards, ended relations and deleted certificates. An export of one's
+    /// own data shows each action, its time and the role, but does not identify other people: the ids of other
+    /// people, of their objects and of their requests are null.
     async fn export_person(
         &self,
         ctx: &Context<'_>,
@@ -101,10 +101,10 @@ impl Mutation {
         erasure::export(ctx, input).await
     }
 
-    /// Permanently removes the data that identifies a person. Allowed for SUPER_ADMIN. The person cannot sign in again, and
-    /// queries for them return null or NOT_FOUND. They remain on leaderboards and in the audit log without a name. The server
-    /// keeps their id, the activity, attributes and times of their events, their awards, XP and audit entries, because
-    /// leaderboards and counts depend on them.
+    /// Permanently removes the data that identifies a person. Allowed for SUPER_ADMIN. The person cannot sign in
+    /// again, and queries for them return null or NOT_FOUND. They remain on leaderboards and in the audit log without
+    /// a name. The server keeps their id, the activity, attributes and times of their events, their awards, XP and
+    /// audit entries, because leaderboards and counts depend on them.
     async fn erase_person(
         &self,
         ctx: &Context<'_>,
@@ -140,9 +140,9 @@ impl Mutation {
         courses::update(ctx, input).await
     }
 
-    /// Enrols a student in a course, or ends the enrolment. A STUDENT enrols themselves. A TEACHER enrols only students who
-    /// already take one of their courses, and only in a course that they teach. ADMIN, SUPER_ADMIN and SERVICE enrol every
-    /// student.
+    /// Enrols a student in a course, or ends the enrolment. A STUDENT enrols themselves. A TEACHER enrols only
+    /// students who already take one of their courses, and only in a course that they teach. ADMIN, SUPER_ADMIN and
+    /// SERVICE enrol every student.
     async fn enroll(
         &self,
         ctx: &Context<'_>,
@@ -151,9 +151,9 @@ impl Mutation {
         lessons::enroll(ctx, input).await
     }
 
-    /// Marks a lesson as completed by a student, who must be enrolled in its course. A STUDENT completes their own lessons,
-    /// a TEACHER completes lessons for students of a course that they teach, and ADMIN, SUPER_ADMIN and SERVICE for every
-    /// student. A repeated completion does not count again.
+    /// Marks a lesson as completed by a student, who must be enrolled in its course. A STUDENT completes their own
+    /// lessons, a TEACHER completes lessons for students of a course that they teach, and ADMIN, SUPER_ADMIN and
+    /// SERVICE for every student. A repeated completion does not count again.
     async fn complete_lesson(
         &self,
         ctx: &Context<'_>,
@@ -217,8 +217,8 @@ impl Mutation {
         badges::award_many(ctx, input).await
     }
 
-    /// Revokes an award, with a reason. ADMIN and SUPER_ADMIN can revoke every award. A TEACHER can revoke an award that they
-    /// granted, while the student is in one of their courses.
+    /// Revokes an award, with a reason. ADMIN and SUPER_ADMIN can revoke every award. A TEACHER can revoke an award
+    /// that they granted, while the student is in one of their courses.
     async fn revoke_award(
         &self,
         ctx: &Context<'_>,

@@ -62,8 +62,8 @@ impl From<auth::Role> for Role {
     }
 }
 
-/// A person. Every signed-in caller can read `id`, `displayName` and `role`. The other fields are null if the caller may
-/// not see the person's record.
+/// A person. Every signed-in caller can read `id`, `displayName` and `role`. The other fields are null if the caller
+/// may not see the person's record.
 #[derive(Clone)]
 pub(crate) struct User {
     row: people::Row,
@@ -175,8 +175,8 @@ impl User {
     }
 }
 
-/// A person. Every signed-in caller can read `id`, `displayName` and `role`. The other fields are null if the caller may
-/// not see the person's record.
+/// A person. Every signed-in caller can read `id`, `displayName` and `role`. The other fields are null if the caller
+/// may not see the person's record.
 #[Object]
 impl User {
     /// The person's id. It is the `sub` of their token.

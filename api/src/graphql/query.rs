@@ -28,21 +28,22 @@ use crate::catalogue::{Known, SCHOOL};
 use crate::progress::Offer;
 use crate::refusal::{Code, Refusal};
 
-/// Reads data. A query never changes data.
+/// The root type of all queries.
 pub(crate) struct Query;
 
-/// Reads data. A query never changes data.
+/// Reads data. An object is not visible to a caller if it does not exist or if the caller may not read it. The result
+/// is the same in both cases. A service is not a person, so it must send `userId` where the default is the caller.
 #[Object]
 impl Query {
     /// The caller. FORBIDDEN for a service, because a service is not a person.
     async fn me(&self, ctx: &Context<'_>) -> Answer<User> {
         match actor(ctx)?.person() {
             Some(id) => User::of(ctx, id).await,
-            None => Err(Refusal::new(Code::Forbidden, "A service is not a person: query `user(id:)` instead.").into()),
+            None => Err(Refusal::new(Code::Forbidden, "A service is not a person: query `user`.").into()),
         }
     }
 
-    /// The object with this id. Null if it does not exist or the caller may not see it.
+    /// The object with this id. Null if it is not visible to the caller.
     async fn node(
         &self,
         ctx: &Context<'_>,
@@ -51,7 +52,7 @@ impl Query {
         node::find(ctx, &id).await.transpose()
     }
 
-    /// The person with this id. Null if the person does not exist or the caller may not see their record.
+    /// The person with this id. Null if their record is not visible to the caller.
     async fn user(
         &self,
         ctx: &Context<'_>,
@@ -65,30 +66,29 @@ impl Query {
     async fn people(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Return only people with this role.")] role: Option<Role>,
-        #[graphql(desc = "Return only people who are enrolled in this course.")] course_id: Option<ID>,
-        #[graphql(desc = "Return only people whose name contains this text. Upper and lower case are equal. Blank text is ignored.")] search: Option<String>,
+        #[graphql(desc = "Only people with this role.")] role: Option<Role>,
+        #[graphql(desc = "Only people who are enrolled in this course.")] course_id: Option<ID>,
+        #[graphql(desc = "Only names with this text, in any letter case.")] search: Option<String>,
         #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Answer<UserPage> {
         roster::in_sight(ctx, role, course_id.as_ref(), search.as_deref(), first, after.as_deref()).await
     }
 
-    /// Courses, newest first. Every signed-in caller sees every course. The list is empty for a `studentId` that does not
-    /// exist or whose record the caller may not see.
+    /// All courses, newest first. Empty if `studentId` names a person whose record is not visible to the caller.
     async fn courses(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Return only courses that this person teaches.")] teacher_id: Option<ID>,
-        #[graphql(desc = "Return only courses in which this person is enrolled.")] student_id: Option<ID>,
+        #[graphql(desc = "Only courses that this person teaches.")] teacher_id: Option<ID>,
+        #[graphql(desc = "Only courses in which this person is enrolled.")] student_id: Option<ID>,
         #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Answer<CoursePage> {
         courses::page(ctx, teacher_id.as_ref(), student_id.as_ref(), first, after.as_deref()).await
     }
 
-    /// The comments on a lesson, newest first. Visible for the teacher of the course, its enrolled students, their linked
-    /// parents, ADMIN and SUPER_ADMIN. Null for other callers and for a lesson that does not exist. FORBIDDEN for a service.
+    /// The comments on a lesson, newest first. Visible to the teacher of the course, its enrolled students, their
+    /// linked parents, ADMIN and SUPER_ADMIN. Null for other callers, FORBIDDEN for a service.
     async fn comments(
         &self,
         ctx: &Context<'_>,
@@ -99,21 +99,18 @@ impl Query {
         comments::page(ctx, &lesson_id, first, after.as_deref()).await.transpose()
     }
 
-    /// The achievements that people can earn, grouped by category: active achievements of the loaded packs, and the school's
-    /// badges. A secret achievement is included only after the caller has earned it; admins and services see all. `first`
-    /// counts achievements, not categories. The order is that of the packs.
+    /// The achievements that people can earn, grouped by category: active achievements of the loaded packs, and the
+    /// school's badges. A secret achievement is included only after the caller has earned it; admins and services see
+    /// all. `first` counts achievements, not categories. The order is that of the packs.
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the schema")]
     async fn catalog(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Return only achievements of the pack with this key; `school` selects the school's badges.")] pack: Option<String>,
-        #[graphql(desc = "Return only achievements of the category with this key.")] category: Option<String>,
-        #[graphql(desc = "RULE: return only achievements that events unlock. PERSON: return only badges, which people award.")] awarded_by: Option<
-            AwardCause,
-        >,
-        #[graphql(desc = "Return only achievements whose name or description contains this text. Upper and lower case are equal.")] search: Option<
-            String,
-        >,
+        #[graphql(desc = "Only the pack with this key; `school` for badges.")] pack: Option<String>,
+        #[graphql(desc = "Only achievements of the category with this key.")] category: Option<String>,
+        #[graphql(desc = "RULE: only achievements that events unlock. PERSON: only badges.")]
+        awarded_by: Option<AwardCause>,
+        #[graphql(desc = "Only names or descriptions with this text, in any case.")] search: Option<String>,
         #[graphql(desc = "The maximum number of achievements, 0 to 500.", default = 200)] first: Option<i32>,
         #[graphql(desc = "Return achievements after the achievement with this key.")] after: Option<String>,
     ) -> Answer<Catalog> {
@@ -146,17 +143,16 @@ impl Query {
         found.map(|found| found.map(Achievement)).transpose()
     }
 
-    /// The awards of a person, newest first, without revoked awards. Null if the person does not exist or the caller may not
-    /// see their record.
+    /// A person's awards, newest first, without revoked awards. Null if their record is not visible to the caller.
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the schema")]
     async fn earned(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The person's id. Default: the caller. A service must send it.")] user_id: Option<ID>,
-        #[graphql(desc = "Return only achievements of the category with this key.")] category: Option<String>,
+        #[graphql(desc = "The person's id. Default: the caller.")] user_id: Option<ID>,
+        #[graphql(desc = "Only achievements of the category with this key.")] category: Option<String>,
         #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "The maximum number of items, counted from the end of the list, 0 to 100. Cannot be combined with `after`.")] last: Option<i32>,
+        #[graphql(desc = "The maximum number of items from the end, 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "Return items before this cursor. Use it with `last`.")] before: Option<String>,
     ) -> Option<Answer<AwardPage>> {
         let page = async {
@@ -169,13 +165,13 @@ impl Query {
         page.await.transpose()
     }
 
-    /// A person's progress in every achievement that they can still earn, started or not, highest `percent` first. Secret
-    /// achievements are left out. Null if the person does not exist or the caller may not see their record.
+    /// A person's progress in every achievement that they can still earn, started or not, highest `percent` first.
+    /// Secret achievements are left out. Null if the person's record is not visible to the caller.
     async fn in_progress(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The person's id. Default: the caller. A service must send it.")] user_id: Option<ID>,
-        #[graphql(desc = "Return only achievements of the category with this key.")] category: Option<String>,
+        #[graphql(desc = "The person's id. Default: the caller.")] user_id: Option<ID>,
+        #[graphql(desc = "Only achievements of the category with this key.")] category: Option<String>,
         #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
     ) -> Option<Answer<Vec<Progress>>> {
         let rows = async {
@@ -185,13 +181,13 @@ impl Query {
         rows.await.transpose()
     }
 
-    /// A person's progress in the next achievement of each track, in the order of the packs, for at most 100 tracks. Null if
-    /// the person does not exist or the caller may not see their record.
+    /// A person's progress in the next achievement of each track, in the order of the packs, for at most 100 tracks.
+    /// Null if the person's record is not visible to the caller.
     async fn next_achievements(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The person's id. Default: the caller. A service must send it.")] user_id: Option<ID>,
-        #[graphql(desc = "Return only tracks of the pack with this key.")] pack: Option<String>,
+        #[graphql(desc = "The person's id. Default: the caller.")] user_id: Option<ID>,
+        #[graphql(desc = "Only tracks of the pack with this key.")] pack: Option<String>,
     ) -> Option<Answer<Vec<Progress>>> {
         let rows = async {
             let Some(user) = named(ctx, "userId", user_id.as_ref()).await? else { return Ok(None) };
@@ -203,12 +199,12 @@ impl Query {
         rows.await.transpose()
     }
 
-    /// Totals of a person's awards. The ranks are those of `pack`, or of the first loaded pack that has ranks. Null if the
-    /// person does not exist or the caller may not see their record.
+    /// Totals of a person's awards. The ranks are those of `pack`, or of the first loaded pack that has ranks. Null if
+    /// the person's record is not visible to the caller.
     async fn summary(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The person's id. Default: the caller. A service must send it.")] user_id: Option<ID>,
+        #[graphql(desc = "The person's id. Default: the caller.")] user_id: Option<ID>,
         #[graphql(desc = "Count only achievements of the pack with this key.")] pack: Option<String>,
     ) -> Option<Answer<Summary>> {
         let summary = async {
@@ -218,36 +214,32 @@ impl Query {
         summary.await.transpose()
     }
 
-    /// A ranking of all people who have XP or the achievement. Null for an achievement that does not exist, or that is secret
-    /// and not earned by the caller.
+    /// A ranking of all people who have XP or the achievement. Null if the achievement is not visible to the caller.
     async fn leaderboard(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The value to rank by. The only value is xp.", default_with = "Some(\"xp\".to_owned())")] metric: Option<
+        #[graphql(desc = "What to rank by: xp.", default_with = "Some(\"xp\".to_owned())")] metric: Option<
             String,
         >,
-        #[graphql(
-            desc = "Rank the people who earned the achievement with this key, the earliest first, instead of ranking by XP."
-        )]
+        #[graphql(desc = "Rank the people who earned the achievement with this key, earliest first.")]
         achievement: Option<String>,
     ) -> Option<Answer<Leaderboard>> {
         let metric = metric.unwrap_or_else(|| "xp".to_owned());
         leaderboard::open(ctx, &metric, achievement.as_deref()).await.transpose()
     }
 
-    /// The certificates that the caller may see, newest first. Null for a student who does not exist or whose record the
-    /// caller may not see.
+    /// The certificates visible to the caller, newest first. Null if the student's record is not visible to the caller.
     async fn certificates(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Return only certificates of this student.")] student_id: Option<ID>,
+        #[graphql(desc = "Only certificates of this student.")] student_id: Option<ID>,
         #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Option<Answer<CertificatePage>> {
         certificates::page(ctx, student_id.as_ref(), first, after.as_deref()).await.transpose()
     }
 
-    /// The certificate with this id. Null if it does not exist or the caller may not see it.
+    /// The certificate with this id. Null if it is not visible to the caller.
     async fn certificate(
         &self,
         ctx: &Context<'_>,
@@ -260,8 +252,7 @@ impl Query {
         certificate.await.transpose()
     }
 
-    /// The certificates of a student, and the badges that people awarded to them. Null if the student does not exist or the
-    /// caller may not see their record.
+    /// A student's certificates and awarded badges. Null if the student's record is not visible to the caller.
     async fn student_achievements(
         &self,
         ctx: &Context<'_>,
@@ -270,12 +261,11 @@ impl Query {
         StudentAchievements::of(ctx, &student_id).await.transpose()
     }
 
-    /// The audit log, newest first. Allowed for ADMIN and SUPER_ADMIN; FORBIDDEN for other roles. Null for a person who does
-    /// not exist.
+    /// The audit log, newest first. Allowed for ADMIN and SUPER_ADMIN. Null if the person does not exist.
     async fn audit_log(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Return only actions on this person's record.")] user_id: Option<ID>,
+        #[graphql(desc = "Only actions on this person's record.")] user_id: Option<ID>,
         #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Option<Answer<AuditPage>> {
@@ -290,7 +280,7 @@ impl Query {
     }
 }
 
-/// The person with this id, or the caller without one. `None` if the person does not exist or the caller may not see them.
+/// The person with this id, or the caller if there is no id. `None` if the person is not visible to the caller.
 async fn named(ctx: &Context<'_>, argument: &str, id: Option<&ID>) -> Answer<Option<User>> {
     match id {
         Some(id) => {

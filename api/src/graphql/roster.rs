@@ -21,7 +21,8 @@ const SEARCH: usize = 100;
 
 /// Additional fields of a page of people.
 pub(crate) enum UserCount {
-    /// People whose record the caller may see, after filtering. Counted once, also if the field is selected by several aliases.
+    /// People whose record the caller may see, after filtering. Counted once, also if the field is selected by
+    /// several aliases.
     InSight(Wanted, OnceCell<i64>),
     /// Students of this course whose record the caller may see.
     Students(Uuid),
@@ -86,8 +87,8 @@ pub(crate) async fn students(
     Ok(cut(found.to_vec(), rows, goes_on, UserCount::Students(course)))
 }
 
-/// The linked children of a person whose record the caller may see, ordered by name. `None` if the caller may not see the
-/// person's record.
+/// The linked children of a person whose record the caller may see, ordered by name. `None` if the caller may not see
+/// the person's record.
 pub(crate) async fn children(
     ctx: &Context<'_>,
     guardian: &User,
