@@ -29,8 +29,8 @@ impl Identity {
     /// Checks the person again: the role may have changed since.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` if the role in the token differs from the stored one; or no turn becomes free within
-    /// `patience`, or the database fails.
+    /// `UNAUTHENTICATED` if the role in the token differs from the stored one. An error if no turn becomes free
+    /// within `patience`, or the database fails.
     pub(super) async fn confirm(&self, app: &App, patience: Duration) -> Result<(), Failure> {
         if let Some(claims) = &self.claims {
             sign_in(app, claims, patience).await?;
@@ -55,8 +55,8 @@ pub(super) fn verify(app: &App, headers: &HeaderMap) -> Result<Option<Claims>, R
 /// The bearer of a verified token.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` if the role in the token differs from the stored one; or no turn becomes free within `patience`,
-/// or the database fails.
+/// `UNAUTHENTICATED` if the role in the token differs from the stored one. An error if no turn becomes free within
+/// `patience`, or the database fails.
 pub(super) async fn of_claims(
     app: &App,
     claims: Option<Claims>,
@@ -70,7 +70,7 @@ pub(super) async fn of_claims(
 /// The identity for the authorization text `Bearer …`.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` if the token is not valid; or no turn becomes free within `patience`, or the database
+/// `UNAUTHENTICATED` if the token is not valid. An error if no turn becomes free within `patience`, or the database
 /// fails.
 pub(super) async fn of_authorization(
     app: &App,

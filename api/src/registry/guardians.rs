@@ -1,4 +1,4 @@
-//! Links guardians to children, and ends the links. What a guardian sees follows from the links that hold.
+//! Links guardians to children, and ends the links. A guardian's rights follow from the current links.
 
 use uuid::Uuid;
 
@@ -10,19 +10,19 @@ use crate::auth::policy::{self, Action, Reach, Seen};
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{Txn, guardians, people, scope};
 
-/// A guardian and a child as they are now.
+/// A guardian and a child after the change.
 #[derive(Debug)]
 pub(crate) struct Linked {
-    /// Who may see.
+    /// The guardian, who may see the child's record.
     pub(crate) guardian: people::Row,
-    /// Whose record.
+    /// The child.
     pub(crate) child: people::Row,
 }
 
-/// Links a guardian to a child, or ends the link. Saying what is so already changes nothing.
+/// Links a guardian to a child, or ends the link. A request that matches the current state changes nothing.
 ///
 /// # Errors
-/// FORBIDDEN by role; `NOT_FOUND` and `INVALID_INPUT` at `parentId` and `studentId`; or when the database fails.
+/// FORBIDDEN by role; `NOT_FOUND` and `INVALID_INPUT` at `parentId` and `studentId`. An error if the database fails.
 pub(crate) async fn link(
     app: &App,
     request: &RequestContext,
@@ -45,7 +45,7 @@ async fn link_within(
     (guardian, child): (Uuid, Uuid),
     linked: bool,
 ) -> Result<Linked, Interrupted> {
-    // Locked, so that neither becomes something else meanwhile.
+    // Locked, so that neither person's role changes meanwhile.
     let mut rows = people::lock(txn, &[guardian, child].into()).await?;
     let seen = scope::seen(txn, reach, [guardian, child]).await?;
     let mut find = |id: Uuid, field: &str| -> Result<(Seen, people::Row), Refusal> {

@@ -30,7 +30,7 @@ pub(super) struct Introduction {
 /// Verifies the authorization of `connection_init` and looks up the person.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` if the token is not valid; or the database fails or does not respond in time.
+/// `UNAUTHENTICATED` if the token is not valid. An error if the database fails or does not respond in time.
 pub(super) async fn introduce(
     app: &App,
     authorization: Option<String>,
@@ -59,7 +59,7 @@ impl Introduction {
     /// the next one, so each is confirmed by a look-up that began after it arrived.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` if the role has changed or the token has expired; or the database fails.
+    /// `UNAUTHENTICATED` if the role has changed or the token has expired. An error if the database fails.
     pub(super) async fn confirm(&self, app: &App) -> Result<(), Refusal> {
         let place = self.wanted.fetch_add(1, Ordering::SeqCst) + 1;
         let mut last = self.last.lock().await;
