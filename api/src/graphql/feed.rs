@@ -69,7 +69,7 @@ impl Subscriptions {
             Some(after) => known(&app, place("after", &after)?).await?,
             None => head,
         };
-        // Starts to listen last, after all checks.
+        // Listens last: a subscription that is counted as a listener has passed all checks and misses no award.
         let hints = app.hub.listen();
         let follower = Follower {
             app,
@@ -168,12 +168,12 @@ impl Follower {
         }
         match self.wait().await {
             Ok((place, award)) => {
-                let told = AchievementEarned {
+                let message = AchievementEarned {
                     cursor: Position::of(&place).encode_cursor(),
                     is_replay: place.position <= self.head,
                     award: Award(award),
                 };
-                Some((Ok(told), self))
+                Some((Ok(message), self))
             }
             Err(fault) => {
                 self.over = true;
@@ -200,8 +200,9 @@ impl Follower {
                     // One statement removes the entries that the caller may not see. `judge` checks each remaining
                     // entry again before it is sent.
                     let seen = self.within_sight(&stretch.places).await?;
-                    let told = stretch.places.into_iter().filter(|place| seen.contains_key(&place.person_id));
-                    self.waiting.extend(told);
+                    let visible =
+                        stretch.places.into_iter().filter(|place| seen.contains_key(&place.person_id));
+                    self.waiting.extend(visible);
                 }
                 // Releases the turn, so that other operations can run before the next page.
                 self.pacer.release();

@@ -98,7 +98,7 @@ impl Leaderboard {
         #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "Return the page around this person instead of the first page. Empty if they are not on the board."
+            desc = "Return a page with this person in the middle. Empty if they are not on the leaderboard."
         )]
         around: Option<ID>,
     ) -> Answer<StandingPage> {
