@@ -89,7 +89,7 @@ impl Achievement {
         &self.0.definition.name
     }
 
-    /// What the achievement stands for.
+    /// The description.
     async fn description(&self) -> &str {
         &self.0.definition.description
     }

@@ -28,7 +28,7 @@ const MOST_ROWS: usize = 500;
 pub(crate) struct CreateBadgeInput {
     /// The name: one line of 1 to 100 characters.
     name: String,
-    /// What the badge stands for: at most 2,000 characters. Default: empty.
+    /// The description: at most 2,000 characters. Default: empty.
     description: Option<String>,
     /// The URL of the picture: absolute, http or https. If omitted, the server draws a picture with the name and the
     /// rarity.
@@ -53,7 +53,7 @@ pub(crate) struct UpdateBadgeInput {
     id: ID,
     /// The name: one line of 1 to 100 characters. The key does not change.
     name: MaybeUndefined<String>,
-    /// What the badge stands for: at most 2,000 characters.
+    /// The description: at most 2,000 characters. Null: empty.
     description: MaybeUndefined<String>,
     /// The URL of the picture: absolute, http or https. Null: the server draws a picture.
     icon_url: MaybeUndefined<GivenUrl>,

@@ -26,7 +26,7 @@ pub(crate) enum Role {
     SuperAdmin,
     /// Manages the school.
     Admin,
-    /// Teaches courses.
+    /// Teaches courses. A teacher's students are the students who are enrolled in these courses.
     Teacher,
     /// Takes courses.
     Student,
@@ -322,7 +322,7 @@ pub(crate) struct Level {
     number: i64,
     /// XP gained since the level began.
     xp_into_level: i64,
-    /// XP from the begin of this level to the begin of the next level. Null for the highest level that can be reached.
+    /// XP from the start of this level to the start of the next level. Null for the highest level that can be reached.
     xp_for_next: Option<i64>,
 }
 
