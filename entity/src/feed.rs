@@ -1,4 +1,4 @@
-//! Awards in the order of their commits, without a gap: what subscribers follow.
+//! Awards in the order of their commits, without gaps. Subscribers follow this table.
 
 use sea_orm::entity::prelude::*;
 
@@ -11,11 +11,11 @@ pub struct Model {
     pub position: i64,
     /// The award.
     pub award_id: Uuid,
-    /// Whose it is.
+    /// The person who holds it.
     pub person_id: Uuid,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,4 +1,4 @@
-//! One message per consequence, written with its cause and delivered after the commit.
+//! Messages about consequences, each stored with its cause and delivered after the commit.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,29 +9,29 @@ pub struct Model {
     /// Our id, UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// What it is about: `achievement_earned`.
+    /// The kind of message: `achievement_earned`.
     pub kind: String,
-    /// Whom it concerns.
+    /// The person it concerns.
     pub person_id: Uuid,
-    /// The award it tells of.
+    /// The award it announces.
     pub award_id: Option<Uuid>,
     /// When its cause was committed.
     pub created_at: DateTimeUtc,
-    /// Not to be delivered before; moves on with every failed attempt.
+    /// The earliest time of the next delivery; later after every failed attempt.
     pub available_at: DateTimeUtc,
-    /// Deliveries tried.
+    /// The number of delivery attempts.
     pub attempts: i32,
-    /// A relay holds it until then.
+    /// Until when a relay holds it.
     pub leased_until: Option<DateTimeUtc>,
-    /// Delivered.
+    /// When it was delivered.
     pub settled_at: Option<DateTimeUtc>,
-    /// Given up; kept to be looked at.
+    /// When delivery was given up. The message is kept for inspection.
     pub buried_at: Option<DateTimeUtc>,
-    /// Why.
+    /// Why it was buried.
     pub buried_because: Option<String>,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
