@@ -1,5 +1,5 @@
-//! What a pack file may say: the types that parse it, and whose schema is published.
-//! Nothing here is checked beyond its shape; `check` and `compile` do the rest.
+//! The format of a pack file: the types that parse it. The published JSON Schema is generated from them.
+//! Only the structure is checked here; `check` and `compile` do the rest.
 
 mod rule;
 mod trial;
