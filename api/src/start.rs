@@ -161,7 +161,7 @@ impl Running {
         self.stop.send_replace(true);
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout_at(deadline, ended).await.is_err() {
-            tracing::warn!("stopped before everything had ended");
+            tracing::warn!("stopped before all requests had ended");
         }
     }
 
@@ -224,13 +224,13 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
     if !catalogue.current().bundle.says_the_same(&bundle(&config)?) {
         tracing::warn!(
             version = catalogue.current().version,
-            "the catalogue of the settings differs from the published one, which is in force; `plaudit migrate` publishes it"
+            "the catalogue of the settings differs from the published one, which is in use; run `plaudit migrate` to publish it"
         );
     }
     if config.lacks_public_url() {
         tracing::warn!(
             url = %config.public_url,
-            "other machines cannot use this address of pictures: set public_url (PLAUDIT_PUBLIC_URL)"
+            "other machines cannot reach this address of pictures: set public_url (PLAUDIT_PUBLIC_URL)"
         );
     }
     let listener = listen(config.listen).map_err(|error| Refused::Listen(config.listen, error))?;

@@ -226,10 +226,10 @@ fn a_fresh_database_is_migrated_once_and_has_no_differences() {
 
     let first = run(&["migrate"], &environment);
     assert_eq!((first.status.code(), text(&first.stderr)), (Some(0), String::new()));
-    assert!(text(&first.stdout).ends_with("Catalogue 1 is published; 0 awards followed from it.\n"));
+    assert!(text(&first.stdout).ends_with("Catalogue 1 is published; it granted 0 awards.\n"));
     assert_eq!(
         text(&run(&["migrate"], &environment).stdout),
-        "Nothing to do: the tables are current, catalogue 1 is in force.\n"
+        "Nothing to do: the tables are current, catalogue 1 is in use.\n"
     );
     let check = run(&["check"], &environment);
     assert_eq!(check.status.code(), Some(0));
@@ -251,7 +251,7 @@ fn a_log_that_cannot_be_written_stops_no_command() {
     drop(child.stderr.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
-    assert!(text(&output.stdout).ends_with("Catalogue 1 is published; 0 awards followed from it.\n"));
+    assert!(text(&output.stdout).ends_with("Catalogue 1 is published; it granted 0 awards.\n"));
 }
 
 #[test]
@@ -262,6 +262,6 @@ fn watching_ends_with_the_reason_when_trying_again_cannot_help() {
     );
     check_refused(
         &run(&["watch"], &[("PLAUDIT_PROFILE", "production"), ("PLAUDIT_AUTH_SECRET", SECRET)]),
-        "--token (or PLAUDIT_TOKEN) is needed outside the demo; `plaudit token` makes one",
+        "outside the demo, --token (or PLAUDIT_TOKEN) is required; `plaudit token` creates one",
     );
 }

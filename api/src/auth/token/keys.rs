@@ -153,7 +153,7 @@ impl JwksFile {
                     last.keys = Arc::new(keys);
                 }
                 Err(message) => {
-                    tracing::error!("PLAUDIT_AUTH_JWKS {message} The keys read before stay in force.");
+                    tracing::error!("PLAUDIT_AUTH_JWKS {message} The previous keys remain in use.");
                 }
             }
         }
