@@ -74,10 +74,10 @@ on_both! {
         sample("Issue a certificate").expect(&teacher).await;
         sample("Award a badge").expect(&teacher).await;
         for reader in [teacher.clone(), member(&w, 5, Role::Student), member(&w, 13, Role::Parent)] {
-            sample("What a student has been given").expect(&reader).await;
+            sample("List a student's certificates and badges").expect(&reader).await;
         }
         for reader in [teacher, member(&w, 15, Role::Student), member(&w, 2, Role::Admin)] {
-            sample("How far somebody is").expect(&reader).await;
+            sample("Show a student's progress").expect(&reader).await;
         }
         assert_eq!(demo::fill(&w.server.app).await, Ok(false), "starting again keeps the data");
         w.finish().await;
