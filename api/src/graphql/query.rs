@@ -272,8 +272,8 @@ impl Query {
         audit::page(ctx, user_id.as_ref(), first, after.as_deref()).await.transpose()
     }
 
-    /// The cursor of the latest award. Read it together with the data of a page, then pass it as `after` of
-    /// `achievementEarned`. The subscription then misses no award.
+    /// The cursor of the latest award. Query it before the data of a page, and pass it as `after` of `achievementEarned`:
+    /// the subscription then misses no award.
     async fn feed_cursor(&self, ctx: &Context<'_>) -> Answer<String> {
         actor(ctx)?;
         feed::cursor(app(ctx)?).await
