@@ -280,8 +280,8 @@ pub(crate) async fn award_many(ctx: &Context<'_>, input: AwardBadgesInput) -> An
     policy::reach(&request.actor, Action::AwardBadge)?;
     if input.rows.is_empty() || input.rows.len() > MOST_ROWS {
         let message = match input.rows.len() {
-            0 => format!("A call awards 1 to {MOST_ROWS} and this one none: send at least one row."),
-            rows => format!("A call awards 1 to {MOST_ROWS} and this one {rows}: split it."),
+            0 => format!("A call takes 1 to {MOST_ROWS} rows and this one has none: send at least one."),
+            rows => format!("A call takes 1 to {MOST_ROWS} rows and this one has {rows}: split it."),
         };
         return refused(Refusal::invalid(["rows"], message).into());
     }

@@ -64,7 +64,7 @@ fn read(input: UpsertUserInput) -> Result<(Uuid, Change), Refusal> {
         MaybeUndefined::Null => {
             return Err(Refusal::invalid(
                 ["role"],
-                "A person has a role: name one, or leave it out to keep it.",
+                "A person must have a role: send one, or omit the field to keep it.",
             ));
         }
         MaybeUndefined::Undefined => None,

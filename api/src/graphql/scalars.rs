@@ -54,7 +54,7 @@ impl Given<DateTime> {
     /// # Errors
     /// `INVALID_INPUT` at `field` if the value is not a time.
     pub(crate) fn read(self, field: &str) -> Result<chrono::DateTime<Utc>, Refusal> {
-        let message = "Not a moment: send RFC 3339, such as 2026-01-31T09:30:00Z.";
+        let message = "Not a time: send RFC 3339, such as 2026-01-31T09:30:00Z.";
         let moment = <DateTime as ScalarType>::parse(self.value);
         moment.map(|moment| moment.0).map_err(|_| Refusal::invalid([field], message))
     }
@@ -66,7 +66,7 @@ impl Given<Date> {
     /// # Errors
     /// `INVALID_INPUT` at `field` if the value is not a date.
     pub(crate) fn read(self, field: &str) -> Result<NaiveDate, Refusal> {
-        let message = "Not a day: send YYYY-MM-DD, such as 2026-01-31.";
+        let message = "Not a date: send YYYY-MM-DD, such as 2026-01-31.";
         let day = <Date as ScalarType>::parse(self.value);
         day.map(|day| day.0).map_err(|_| Refusal::invalid([field], message))
     }
@@ -122,7 +122,7 @@ impl ScalarType for Date {
         // The parser also accepts "2026-1-31" and years that only one of the two databases can store.
         let day = text.parse::<NaiveDate>().ok();
         let day = day.filter(|day| (1..=9_999).contains(&day.year()) && day.to_string() == *text);
-        day.map(Self).ok_or_else(|| InputValueError::custom("not a day: send YYYY-MM-DD"))
+        day.map(Self).ok_or_else(|| InputValueError::custom("not a date: send YYYY-MM-DD"))
     }
 
     fn to_value(&self) -> Value {

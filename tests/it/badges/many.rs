@@ -84,7 +84,7 @@ on_both! {
         let id = badge(&school.admin, "Team Player", 3).await;
         let mut rows = vec![row(school.student); 500];
         rows.push(row(school.student));
-        for (rows, remedy) in [(&rows[..], "this one 501: split it."), (&[], "this one none: send at least one row.")] {
+        for (rows, remedy) in [(&rows[..], "this one has 501: split it."), (&[], "this one has none: send at least one.")] {
             let before = w.database.rows().await;
             let error = refused(&school.teacher, "awardBadges", &json!({"badgeId": id, "rows": rows})).await;
             assert_eq!((&error["code"], &error["field"]), (&json!("INVALID_INPUT"), &json!(["input", "rows"])));

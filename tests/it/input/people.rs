@@ -68,7 +68,7 @@ on_both! {
             (json!({"locale": ""}), locale),
             (json!({"locale": "english please"}), locale),
             (json!({"locale": "en-"}), locale),
-            (json!({"role": null}), invalid(&["role"], "name one, or leave it out to keep it")),
+            (json!({"role": null}), invalid(&["role"], "send one, or omit the field to keep it")),
             (json!({"role": "SERVICE"}), invalid(&["role"], "A service is no person")),
             (json!({"role": "TEACHER"}), role),
             (json!({"role": "ADMIN"}), role),
