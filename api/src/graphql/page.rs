@@ -59,7 +59,7 @@ pub(crate) fn cut<C: CursorType>(
     if after.is_some() {
         return Err(Fault::argument(
             "after",
-            "`after` can only be combined with `first`, and `before` only with `last`: send one of these pairs.",
+            "`after` works only with `first`, and `before` only with `last`: send one pair.",
         ));
     }
     let rows = size("last", last.unwrap_or(USUAL))?;
