@@ -74,7 +74,7 @@ impl Mutation {
     async fn update_certificate(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to change.")] input: UpdateCertificateInput,
+        #[graphql(desc = "The changes.")] input: UpdateCertificateInput,
     ) -> Answer<UpdateCertificatePayload> {
         certificates::change(ctx, input).await
     }
@@ -135,7 +135,7 @@ impl Mutation {
     async fn update_course(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to change.")] input: UpdateCourseInput,
+        #[graphql(desc = "The changes.")] input: UpdateCourseInput,
     ) -> Answer<UpdateCoursePayload> {
         courses::update(ctx, input).await
     }
@@ -184,7 +184,7 @@ impl Mutation {
     async fn update_badge(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to change.")] input: UpdateBadgeInput,
+        #[graphql(desc = "The changes.")] input: UpdateBadgeInput,
     ) -> Answer<UpdateBadgePayload> {
         badges::update(ctx, input).await
     }
