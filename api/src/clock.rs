@@ -53,11 +53,10 @@ pub(crate) fn past(field: &str, at: DateTime<Utc>, now: DateTime<Utc>) -> Result
     let at = DateTime::from_timestamp_millis(at.timestamp_millis()).unwrap_or(at);
     let millennium = DateTime::from_timestamp(946_684_800, 0).unwrap_or_default();
     if at < millennium {
-        return Err(Refusal::invalid([field], "The time lies before 2000: send when it really happened."));
+        return Err(Refusal::invalid([field], "The time is before 2000. Send the time when it happened."));
     }
     if at > now + TimeDelta::minutes(5) {
-        let message =
-            "The time lies in the future: send a time at most 5 minutes ahead of ours, or none for now.";
+        let message = "The time is in the future. Send a time at most 5 minutes ahead of the server's, or none for the current time.";
         return Err(Refusal::invalid([field], message));
     }
     Ok(at)

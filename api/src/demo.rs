@@ -33,8 +33,8 @@ const CHUNK: usize = 500;
 /// If the database fails, or the school's data is invalid: the reason, for a human reader.
 pub async fn fill(app: &App) -> Result<bool, String> {
     move_in(app).await.map_err(|failure| match failure {
-        Failure::Refused(refusal) => format!("the demo's school cannot move in: {}", refusal.message),
-        Failure::Store(error) => format!("the demo's school cannot move in: {error}"),
+        Failure::Refused(refusal) => format!("the demo's school cannot be created: {}", refusal.message),
+        Failure::Store(error) => format!("the demo's school cannot be created: {error}"),
     })
 }
 
@@ -51,7 +51,7 @@ async fn move_in(app: &App) -> Result<bool, Failure> {
     }
     if present.iter().any(|row| stranger(row.id)) {
         tracing::warn!(
-            "this database is not of the demo, whose secret everybody knows: set PLAUDIT_PROFILE=production for a school"
+            "this database was not created by the demo, whose secret is public: set PLAUDIT_PROFILE=production for a school"
         );
         return Ok(false);
     }
@@ -165,7 +165,7 @@ fn token(keys: &Keys, school: &School, role: Role, now: DateTime<Utc>) -> Result
         return keys.mint(&school.service, role, None, life, now);
     }
     let bearer = school.people.iter().find(|member| member.role == role.as_str());
-    let bearer = bearer.ok_or_else(|| broken(format!("nobody is {}", role.as_str())))?;
+    let bearer = bearer.ok_or_else(|| broken(format!("no member has the role {}", role.as_str())))?;
     keys.mint(&bearer.id.to_string(), role, Some(&bearer.name), life, now)
 }
 

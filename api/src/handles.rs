@@ -17,7 +17,7 @@ pub fn fit(limits: &mut Limits) {
             handles,
             wanted,
             connections = limits.connections,
-            "the process may open too few files for limits.connections; raise the limit of open files (ulimit -n)"
+            "the limit of open files is too low for limits.connections; raise it (ulimit -n)"
         );
     }
 }

@@ -77,7 +77,7 @@ fn built_in(name: &str) -> Result<PackFile, Problem> {
             known().collect::<Vec<_>>().join(", ")
         ),
     };
-    Err(Problem::new("catalogs", format!("names {name}, which is no pack. {remedy}")))
+    Err(Problem::new("catalogs", format!("names {name}, which is not a pack. {remedy}")))
 }
 
 /// The pack files of a folder, by name. Schema files are skipped.
@@ -133,11 +133,11 @@ mod tests {
     fn a_pack_that_is_not_there_is_named_with_the_nearest() {
         assert_eq!(
             read_names(&["aurorra"]).unwrap_err(),
-            "names aurorra, which is no pack. Did you mean aurora?"
+            "names aurorra, which is not a pack. Did you mean aurora?"
         );
         assert_eq!(
             read_names(&["music"]).unwrap_err(),
-            "names music, which is no pack. Built in are aurora, tests, code-lab, course-portal; \
+            "names music, which is not a pack. Built in are aurora, tests, code-lab, course-portal; \
              a file or folder has a / in its name."
         );
         assert_eq!(

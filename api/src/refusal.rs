@@ -106,13 +106,13 @@ impl Refusal {
 
     /// An internal error. The client gets no details.
     pub(crate) fn internal() -> Self {
-        let message = "Something went wrong on our side; the log has the cause under this request's id.";
+        let message = "Internal error. The server's log has the cause under this request's id.";
         Self::new(Code::Internal, message)
     }
 
     /// A required part is unavailable. The client gets no details.
     pub(crate) fn unavailable() -> Self {
-        let message = "Not available at this moment: send the same request again.";
+        let message = "Temporarily unavailable. Send the same request again.";
         Self { retry_after: Some(RETRY), ..Self::new(Code::Unavailable, message) }
     }
 

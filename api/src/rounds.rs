@@ -47,8 +47,8 @@ pub(crate) async fn database(app: App, mut stop: watch::Receiver<bool>) {
         beat.begin_turn();
         match timeout(PATIENCE, app.db.ping()).await {
             Ok(Ok(())) => beat.end_turn(),
-            Ok(Err(error)) => tracing::warn!(error = error.chain(), "the database does not answer"),
-            Err(_) => tracing::warn!(seconds = PATIENCE.as_secs(), "the database does not answer in time"),
+            Ok(Err(error)) => tracing::warn!(error = error.chain(), "the database does not respond"),
+            Err(_) => tracing::warn!(seconds = PATIENCE.as_secs(), "the database does not respond in time"),
         }
     }
 }

@@ -40,7 +40,7 @@ fn start() -> Option<Runtime> {
         Builder::new_multi_thread().worker_threads(threads).thread_name("slow lane").enable_all().build();
     runtime
         .inspect_err(
-            |error| tracing::warn!(%error, "no threads for long operations; they run among the others"),
+            |error| tracing::warn!(%error, "threads for long operations cannot be started; these run on the common threads"),
         )
         .ok()
 }

@@ -64,7 +64,7 @@ impl fmt::Display for Refused {
             Self::Outdated(steps) => {
                 write!(
                     f,
-                    "the tables are not current, {} missing: run `plaudit migrate` first",
+                    "the tables are outdated, {} migrations missing: run `plaudit migrate` first",
                     steps.join(", ")
                 )
             }
@@ -103,7 +103,7 @@ impl fmt::Display for Refused {
             }
             Self::Folder(error) => write!(
                 f,
-                "the folder of the database file cannot be made ({error}): see PLAUDIT_DATABASE_URL"
+                "the folder of the database file cannot be created ({error}): see PLAUDIT_DATABASE_URL"
             ),
         }
     }

@@ -45,7 +45,7 @@ pub(crate) fn prose(field: &str, text: &str, most: usize) -> Result<String, Refu
     let kept = kept(text, most, strange).ok_or_else(|| {
         let bytes = most * BYTES_A_LETTER;
         let message = format!(
-            "Write 1 to {most} letters (at most {bytes} bytes); line breaks may be among them, no other control \
+            "Write 1 to {most} letters (at most {bytes} bytes). Line breaks are allowed, but no other control \
              characters."
         );
         Refusal::invalid([field], message)
@@ -56,7 +56,7 @@ pub(crate) fn prose(field: &str, text: &str, most: usize) -> Result<String, Refu
 fn visible(field: &str, text: String, kind: hidden::Kind) -> Result<String, Refusal> {
     match hidden::first(&text, kind) {
         None if hidden::is_blank(&text) => {
-            let message = "The text shows nothing to a reader: write at least one letter, digit or symbol.";
+            let message = "The text has no visible character. Write at least one letter, digit or symbol.";
             Err(Refusal::invalid([field], message))
         }
         None => Ok(text),

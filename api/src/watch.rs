@@ -27,7 +27,7 @@ const START: &str = "{ feedCursor }";
 /// Maximum time without a message. The server pings more often.
 const SILENCE: Duration = Duration::from_secs(60);
 /// The message for a response that cannot be parsed.
-const FOREIGN: &str = "the server's answer is not what was asked for; is it another version?";
+const FOREIGN: &str = "the server's response is not as expected; check that its version matches";
 /// Maximum wait before a reconnect, in seconds.
 const LONGEST_WAIT: u64 = 30;
 
@@ -93,7 +93,7 @@ async fn connect<T: Fn() -> Result<String, String>>(watch: &mut Watch<T>) -> End
     }
     loop {
         let message = match timeout(SILENCE, socket.next()).await {
-            Err(_) => return lost("the server fell silent".to_owned(), greeted),
+            Err(_) => return lost("the server sent nothing for 60 seconds".to_owned(), greeted),
             Ok(None) => return lost("the connection was closed".to_owned(), greeted),
             Ok(Some(Err(error))) => return lost(format!("the connection broke ({error})"), greeted),
             Ok(Some(Ok(message))) => message,
@@ -153,8 +153,9 @@ async fn connect<T: Fn() -> Result<String, String>>(watch: &mut Watch<T>) -> End
 }
 
 async fn open(url: &str) -> Result<Socket, Ended> {
-    let wrong =
-        || Ended::ForGood(format!("{url} is no ws:// or wss:// address; give --url the server's /graphql"));
+    let wrong = || {
+        Ended::ForGood(format!("{url} is not a ws:// or wss:// address; set --url to the server's /graphql"))
+    };
     let mut request = url.into_client_request().map_err(|_| wrong())?;
     request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("graphql-transport-ws"));
     match timeout(SILENCE, connect_async(request)).await {
@@ -162,17 +163,17 @@ async fn open(url: &str) -> Result<Socket, Ended> {
         Ok(Err(Error::Http(answer)))
             if answer.status().is_server_error() || answer.status().as_u16() == 429 =>
         {
-            Err(Ended::Lost { why: format!("the server answered {}", answer.status()), greeted: false })
+            Err(Ended::Lost { why: format!("the server returned {}", answer.status()), greeted: false })
         }
         Ok(Err(Error::Http(answer))) => Err(Ended::ForGood(format!(
-            "{url} answered {}; give --url the server's /graphql",
+            "{url} returned {}; set --url to the server's /graphql",
             answer.status()
         ))),
         Ok(Err(Error::Io(error))) => {
             Err(Ended::Lost { why: format!("no server answers at {url} ({error})"), greeted: false })
         }
         Ok(Err(Error::Url(_))) => Err(wrong()),
-        Ok(Err(error)) => Err(Ended::ForGood(format!("{url} does not open a socket for us: {error}"))),
+        Ok(Err(error)) => Err(Ended::ForGood(format!("{url} refuses the socket: {error}"))),
         Err(_) => Err(Ended::Lost { why: format!("no server answers at {url}"), greeted: false }),
     }
 }
@@ -195,7 +196,7 @@ fn closed(code: u16, reason: &str, greeted: bool) -> Ended {
     match code {
         1000 | 1001 | 1005 | 1006 | 1012..=1014 | 4403 | 4408 => Ended::Lost { why, greeted },
         4401 => Ended::ForGood(format!(
-            "{why}; give --token one that the server accepts (`plaudit token` makes one)"
+            "{why}; set --token to a token that the server accepts (`plaudit token` creates one)"
         )),
         _ => Ended::ForGood(why),
     }

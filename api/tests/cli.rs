@@ -123,7 +123,7 @@ fn a_token_is_printed_alone_and_verifies() {
 #[test]
 fn a_token_that_would_not_be_accepted_is_not_made() {
     let token = |sub, role, ttl| run(&["token", "--sub", sub, "--role", role, "--ttl", ttl], &[]);
-    check_refused(&token("ada", "student", "1h"), "--sub: a person is named by a UUID that is not nil.");
+    check_refused(&token("ada", "student", "1h"), "--sub: a person's sub must be a UUID that is not nil.");
     check_refused(
         &token(ADA, "service", "1h"),
         "--sub: a service's sub must not be a UUID; name the sending system.",
@@ -134,7 +134,7 @@ fn a_token_that_would_not_be_accepted_is_not_made() {
     );
     check_refused(
         &token(ADA, "student", "25h"),
-        "--ttl: a token lives from 1 to 86400 seconds (PLAUDIT_AUTH_MAX_TTL).",
+        "--ttl: a token's lifetime must be 1 to 86400 seconds (PLAUDIT_AUTH_MAX_TTL).",
     );
 }
 
@@ -145,7 +145,7 @@ fn every_wrong_setting_is_told_at_once_without_its_value() {
         &run(&[], &environment),
         "the settings cannot be used:\n  \
          PLAUDIT_LISTEN: must be an IP address and a port, such as 127.0.0.1:8000 or, for every address, 0.0.0.0:8000.\n  \
-         PLAUDIT_AUTH_SECERT: is no setting. Did you mean PLAUDIT_AUTH_SECRET?",
+         PLAUDIT_AUTH_SECERT: is not a setting. Did you mean PLAUDIT_AUTH_SECRET?",
     );
 }
 
@@ -189,7 +189,7 @@ fn the_file_is_named_by_option_or_environment() {
     let path = folder.0.join("plaudit.toml");
     std::fs::write(&path, "[auth]\nsecert = \"x\"\n").unwrap();
     let path = path.to_str().unwrap();
-    let message = "the settings cannot be used:\n  auth.secert: is no setting. Did you mean auth.secret?";
+    let message = "the settings cannot be used:\n  auth.secert: is not a setting. Did you mean auth.secret?";
     check_refused(&run(&["--config", path, "serve"], &[]), message);
     check_refused(&run(&["serve", "--config", path], &[]), message);
     check_refused(&run(&[], &[("PLAUDIT_CONFIG", path)]), message);
@@ -258,7 +258,7 @@ fn a_log_that_cannot_be_written_stops_no_command() {
 fn watching_ends_with_the_reason_when_trying_again_cannot_help() {
     check_refused(
         &run(&["watch", "--url", "http:/nowhere", "--token", "t"], &[]),
-        "http:/nowhere is no ws:// or wss:// address; give --url the server's /graphql",
+        "http:/nowhere is not a ws:// or wss:// address; set --url to the server's /graphql",
     );
     check_refused(
         &run(&["watch"], &[("PLAUDIT_PROFILE", "production"), ("PLAUDIT_AUTH_SECRET", SECRET)]),

@@ -7,7 +7,7 @@ use tests::{Backend, Client, Closed, Database, Frame, Process};
 use uuid::Uuid;
 
 const MALFORMED: &str = "The token is not a JWT; send its three base64url parts, separated by dots.";
-const OTHER_ROLE: &str = "The token names another role than the one this person has: ask for a new token.";
+const OTHER_ROLE: &str = "The token's role differs from this person's role. Get a new token.";
 const NAME: &str = "Xiomara Quist";
 const NOTES: &str = "Secretly unwell";
 const UPSERT: &str =

@@ -56,8 +56,7 @@ async fn introspection_is_refused_with_a_reason_outside_the_demo() {
         "{ ...f } fragment f on Query { __type(name: \"User\") { name } }",
     ] {
         let answer = w.nobody().ask(query, json!({})).await;
-        let message =
-            "This server does not answer introspection. Use the file schema.graphql of its release.";
+        let message = "Introspection is disabled on this server. Use the file schema.graphql of its release.";
         assert_eq!(
             (answer.code(), answer.body["errors"][0]["message"].as_str()),
             ("INVALID_INPUT", Some(message))

@@ -264,7 +264,7 @@ async fn recording_and_reading_go_on_soon_after_every_open_connection_fell_silen
     let opened = school.gate.silence_open();
     assert!(opened > 8, "only {opened} connections were open");
     let told = tokio::time::timeout(SOON, async { while ready().await != 503 {} }).await;
-    told.expect("readiness tells soon that the database does not answer");
+    told.expect("readiness tells soon that the database does not respond");
     let more = (30..60).map(async |nth| {
         acknowledged(&school.service, RECORD, event(nth)).await;
         acknowledged(&school.admin, "{ me { id xp } }", Value::Null).await;

@@ -90,12 +90,12 @@ impl Action {
         Self::ErasePerson,
     ];
 
-    /// The action as a phrase that completes "Your role may not …".
+    /// The action as a phrase that completes "Your role cannot …".
     fn words(self) -> &'static str {
         match self {
             Self::SeeRecord => "read records",
             Self::RecordEvents => "record events",
-            Self::KeepPeople => "keep the register of people",
+            Self::KeepPeople => "manage users",
             Self::LinkGuardian => "link guardians and children",
             Self::KeepCourse => "create or change courses",
             Self::Enroll => "enrol people in courses",
@@ -108,7 +108,7 @@ impl Action {
             Self::CreateCertificate => "issue certificates",
             Self::ChangeCertificate => "change or delete certificates",
             Self::ReadAudit => "read the audit log",
-            Self::ExportPerson => "export what is held on people",
+            Self::ExportPerson => "export personal data",
             Self::ErasePerson => "erase people",
         }
     }
@@ -161,7 +161,7 @@ pub fn reach(actor: &Actor, action: Action) -> Result<Reach, Refusal> {
         Whom::Nobody => {
             let able: Vec<_> = Role::ALL.iter().filter(|role| whom(action, **role) != Whom::Nobody).collect();
             let able: Vec<_> = able.into_iter().map(|role| role.as_str().to_uppercase()).collect();
-            let message = format!("Your role may not {}; {} may.", action.words(), able.join(", "));
+            let message = format!("Your role cannot {}. Allowed roles: {}.", action.words(), able.join(", "));
             Err(Refusal::new(Code::Forbidden, message))
         }
         _ => Ok(Reach::of(actor, action)),
@@ -206,8 +206,7 @@ impl Recorder {
         if self.own.is_none() || self_reportable {
             return Ok(());
         }
-        let message =
-            "Your role may record only what is self-reportable; an admin or a service records the rest.";
+        let message = "Your role can record only self-reportable activities. Ask an admin or a service to record this event.";
         Err(Refusal::new(Code::Forbidden, message))
     }
 
@@ -234,8 +233,7 @@ fn keep(actor: &Actor, now: Option<Role>) -> Result<(), Refusal> {
     if !above {
         return Ok(());
     }
-    let message =
-        "This person stands above you: an admin changes all but super admins, a service neither of them.";
+    let message = "You cannot modify a user with a higher role. Ask a super admin.";
     Err(Refusal::new(Code::Forbidden, message).at(["id"]).because("ABOVE_YOU"))
 }
 
@@ -250,8 +248,8 @@ pub fn give_role(actor: &Actor, person: Uuid, now: Option<Role>, wanted: Role) -
     }
     if actor.person() == Some(person) {
         let message = match actor.role() {
-            Role::SuperAdmin => "Nobody changes their own role: ask another super admin.",
-            _ => "Nobody changes their own role: ask another admin.",
+            Role::SuperAdmin => "You cannot change your own role. Ask another super admin.",
+            _ => "You cannot change your own role. Ask another admin.",
         };
         return Err(Refusal::new(Code::Forbidden, message).at(["role"]).because("OWN_ROLE"));
     }
@@ -265,10 +263,10 @@ pub fn give_role(actor: &Actor, person: Uuid, now: Option<Role>, wanted: Role) -
         return Ok(());
     }
     let gives = match actor.role() {
-        Role::SuperAdmin => "a super admin gives any role of a person",
-        Role::Admin => "an admin gives ADMIN, TEACHER, STUDENT and PARENT",
-        _ => "a service creates STUDENT, PARENT and TEACHER and changes no role",
+        Role::SuperAdmin => "a super admin can assign every role except SERVICE",
+        Role::Admin => "an admin can assign ADMIN, TEACHER, STUDENT and PARENT",
+        _ => "a service can create STUDENT, PARENT and TEACHER, and cannot change a role",
     };
-    let message = format!("This role is not yours to give: {gives}.");
+    let message = format!("You cannot assign this role: {gives}.");
     Err(Refusal::new(Code::Forbidden, message).at(["role"]).because("ROLE_NOT_YOURS_TO_GIVE"))
 }

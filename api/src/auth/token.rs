@@ -44,9 +44,7 @@ impl Keys {
             message.split_once('.').filter(|(_, payload)| !payload.contains('.')).ok_or_else(malformed)?;
         let head = object(head).ok_or_else(malformed)?;
         if head.contains_key("crit") {
-            return Err(refuse(
-                "The token demands header extensions this server does not know; leave out crit.",
-            ));
+            return Err(refuse("The token requires unsupported header extensions; remove crit."));
         }
         let algorithm = self.check_signature(&head, message, signature, now)?;
         let claims = object(payload).ok_or_else(malformed)?;
@@ -74,7 +72,7 @@ impl Keys {
             let most = self.max_ttl.num_seconds();
             return Err(invalid(
                 "ttl",
-                format!("a token lives from 1 to {most} seconds (PLAUDIT_AUTH_MAX_TTL)."),
+                format!("a token's lifetime must be 1 to {most} seconds (PLAUDIT_AUTH_MAX_TTL)."),
             ));
         }
         let issued = now.timestamp();
@@ -105,17 +103,17 @@ impl Keys {
         let kid = head.get("kid").and_then(Value::as_str);
         let mut keys = self.candidates(kid, now);
         if keys.is_empty() {
-            return Err(refuse("The token's kid names no key of this server; sign it with a current key."));
+            return Err(refuse("The token's kid matches no key of this server; sign it with a current key."));
         }
         let named = head.get("alg").and_then(Value::as_str).and_then(|name| name.parse::<Algorithm>().ok());
         keys.retain(|key| Some(key.algorithm) == named);
         if keys.is_empty() {
             return Err(refuse(
-                "The token's algorithm is not that of this server's key; sign it with the algorithm of the key.",
+                "The token's algorithm differs from that of this server's key; sign it with the algorithm of the key.",
             ));
         }
         keys.into_iter().find(|key| key.signed(message, signature)).map(|key| key.algorithm).ok_or_else(
-            || refuse("The token's signature does not match; sign it with the key this server was given."),
+            || refuse("The token's signature does not match; sign it with a key that this server knows."),
         )
     }
 
@@ -146,7 +144,7 @@ impl Keys {
         if expires_at - started > self.max_ttl || expires_at - now > self.max_ttl + LEEWAY {
             let most = self.max_ttl.num_seconds();
             return Err(refuse(format!(
-                "The token lives too long; let exp be at most {most} seconds after nbf and iat."
+                "The token's lifetime is too long; set exp to at most {most} seconds after nbf and iat."
             )));
         }
         Ok(expires_at)
@@ -161,7 +159,7 @@ impl Keys {
                     "The token's iss is not the issuer this server trusts; get one from that issuer.",
                 ));
             }
-            _ => return Err(refuse("The token needs an iss that is a text: the issuer this server trusts.")),
+            _ => return Err(refuse("The token needs an iss of type string: the issuer this server trusts.")),
         }
         match audiences(claims.get("aud")) {
             Some(audiences) if audiences.contains(&self.audience.as_str()) => {}
@@ -170,7 +168,7 @@ impl Keys {
             }
             None => {
                 return Err(refuse(
-                    "The token needs an aud that is a text or a list of texts naming this server.",
+                    "The token needs an aud that is a string or a list of strings, with the name of this server.",
                 ));
             }
         }
@@ -189,7 +187,7 @@ impl Keys {
                     .map_err(|message| refuse(format!("The token's name is wrong: {message}")))?;
                 Some(name.clone())
             }
-            Some(_) => return Err(refuse("The token's name must be a text, or left out.")),
+            Some(_) => return Err(refuse("The token's name must be a string, or absent.")),
         };
         Ok(Claims { subject, role, name, expires_at })
     }
@@ -203,7 +201,7 @@ fn check_subject(subject: &str, role: Role) -> Result<String, &'static str> {
     if role != Role::Service {
         let id = Some(subject).filter(|subject| subject.len() == 36).and_then(|s| Uuid::parse_str(s).ok());
         let id = id.filter(|id| !id.is_nil());
-        return id.map(|id| id.to_string()).ok_or("a person is named by a UUID that is not nil.");
+        return id.map(|id| id.to_string()).ok_or("a person's sub must be a UUID that is not nil.");
     }
     let is_visible = |text: &str| {
         !text.contains(|letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}'))
@@ -215,7 +213,7 @@ fn check_subject(subject: &str, role: Role) -> Result<String, &'static str> {
         || subject.trim() != subject
         || !is_visible(subject)
     {
-        return Err("a service is named by 1 to 128 bytes of visible text.");
+        return Err("a service's sub must be 1 to 128 bytes of visible text.");
     }
     if reads_as_uuid(subject) {
         return Err("a service's sub must not be a UUID; name the sending system.");
@@ -228,12 +226,16 @@ fn check_subject(subject: &str, role: Role) -> Result<String, &'static str> {
 
 /// Checks a name. Names appear in mails and logs, where a line break would allow an injection.
 fn check_name(name: &str) -> Result<(), &'static str> {
-    if name.chars().any(char::is_control) { Err("a name has no control characters.") } else { Ok(()) }
+    if name.chars().any(char::is_control) {
+        Err("a name must not contain control characters.")
+    } else {
+        Ok(())
+    }
 }
 
 /// A numeric date, rounded down to whole seconds; `None` if the claim is absent.
 fn moment(claims: &Map<String, Value>, claim: &str) -> Result<Option<DateTime<Utc>>, Refusal> {
-    let wrong = || refuse(format!("The token's {claim} is no time; {SECONDS}"));
+    let wrong = || refuse(format!("The token's {claim} is not a valid time; {SECONDS}"));
     let Some(value) = claims.get(claim) else { return Ok(None) };
     let text = match value {
         Value::Number(number) => number.to_string(),

@@ -208,8 +208,8 @@ fn known_names(declared: &BTreeSet<(String, String)>) -> Vec<(String, String)> {
 /// The problem of an unknown name, with the most similar known one.
 fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Problem {
     let message = match nearest(name, known) {
-        Some(near) => format!("is no setting. Did you mean {near}?"),
-        None => "is no setting; config.default.toml lists them all.".to_owned(),
+        Some(near) => format!("is not a setting. Did you mean {near}?"),
+        None => "is not a setting; config.default.toml lists them all.".to_owned(),
     };
     Problem::new(name, message)
 }

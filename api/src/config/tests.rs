@@ -166,7 +166,7 @@ fn a_pack_is_set_from_the_file_too_and_only_while_it_is_loaded() {
     assert_eq!(config.unwrap().pack_settings[&("code-lab".to_owned(), "season".to_owned())], "winter");
     check_told(
         load_file("catalogs = [\"tests\"]\n[packs.aurora]\nlaunchedOn = \"2026-01-01\"\n", &[]),
-        &[("packs.aurora.launchedOn", "is no setting; config.default.toml lists them all.")],
+        &[("packs.aurora.launchedOn", "is not a setting; config.default.toml lists them all.")],
     );
 }
 
@@ -197,7 +197,7 @@ fn an_origin_is_allowed_as_listed_or_with_any_port_or_as_our_own() {
 
 #[test]
 fn all_problems_are_told_together_each_with_what_would_be_right() {
-    let span = "must be a length of time from 1s to 365d, such as 90s, 30m, 12h or 7d.";
+    let span = "must be a duration from 1s to 365d, such as 90s, 30m, 12h or 7d.";
     let origins = "must be a list of origins, each a scheme, a host and an optional port, without a path: \
                    https://school.example, http://localhost:5173; http://localhost:* is any port.";
     check_told(
@@ -231,17 +231,17 @@ fn all_problems_are_told_together_each_with_what_would_be_right() {
                 "must be an absolute http or https URL, such as https://plaudit.example.school/.",
             ),
             ("origins", origins),
-            ("PLAUDIT_TIMEZONE", "is no IANA time zone. Did you mean Europe/Berlin?"),
+            ("PLAUDIT_TIMEZONE", "is not an IANA time zone. Did you mean Europe/Berlin?"),
             ("auth.max_ttl", span),
             ("PLAUDIT_LIMITS_NODES", "must be a whole number from 100 to 100000."),
             ("PLAUDIT_LIMITS_DEPTH", "must be a whole number from 15 to 100."),
             ("PLAUDIT_LOG_FORMAT", "must be text or json."),
-            ("listn", "is no setting. Did you mean listen?"),
-            ("PLAUDIT_AURORA_LAUNCHEDON", "is no setting. Did you mean PLAUDIT_AURORA_LAUNCHED_ON?"),
-            ("PLAUDIT_AUTH_SECERT", "is no setting. Did you mean PLAUDIT_AUTH_SECRET?"),
-            ("PLAUDIT_SOMETHING_ELSE_ENTIRELY", "is no setting; config.default.toml lists them all."),
+            ("listn", "is not a setting. Did you mean listen?"),
+            ("PLAUDIT_AURORA_LAUNCHEDON", "is not a setting. Did you mean PLAUDIT_AURORA_LAUNCHED_ON?"),
+            ("PLAUDIT_AUTH_SECERT", "is not a setting. Did you mean PLAUDIT_AUTH_SECRET?"),
+            ("PLAUDIT_SOMETHING_ELSE_ENTIRELY", "is not a setting; config.default.toml lists them all."),
             ("PLAUDIT_AUTH_SECRET", "is too short; use at least 32 random bytes."),
-            ("PLAUDIT_AUTH_ROLE_CLAIM", "is a claim with a meaning of its own; name another, such as role."),
+            ("PLAUDIT_AUTH_ROLE_CLAIM", "is a claim with a defined meaning; use another one, such as role."),
             (
                 "PLAUDIT_DATABASE_URL",
                 "must be sqlite://PATH?mode=rwc or postgres://USER:PASSWORD@HOST/DATABASE.",
@@ -324,8 +324,8 @@ fn catalogues_that_cannot_be_loaded_are_told_with_the_rest() {
     check_told(
         load(&[("PLAUDIT_CATALOGS", "tests,aurorra,tests")]),
         &[
-            ("PLAUDIT_CATALOGS", "names tests twice; once is enough."),
-            ("PLAUDIT_CATALOGS", "names aurorra, which is no pack. Did you mean aurora?"),
+            ("PLAUDIT_CATALOGS", "names tests twice; name it once."),
+            ("PLAUDIT_CATALOGS", "names aurorra, which is not a pack. Did you mean aurora?"),
         ],
     );
     check_told(

@@ -48,7 +48,7 @@ pub(super) fn check(config: &Config, name_of: &dyn Fn(&str) -> String, problems:
     }
     for (at, catalog) in config.catalogs.iter().enumerate() {
         if config.catalogs.iter().take(at).any(|earlier| earlier == catalog) {
-            note("catalogs", format!("names {catalog} twice; once is enough."));
+            note("catalogs", format!("names {catalog} twice; name it once."));
         }
     }
     if let Err(problem) = packs::read(&config.catalogs) {
@@ -101,7 +101,7 @@ fn check_auth(config: &Config, note: &mut dyn FnMut(&str, String)) {
     if TAKEN_CLAIMS.contains(&auth.role_claim.as_str()) {
         note(
             "auth.role_claim",
-            "is a claim with a meaning of its own; name another, such as role.".to_owned(),
+            "is a claim with a defined meaning; use another one, such as role.".to_owned(),
         );
     }
 }

@@ -99,8 +99,8 @@ pub(super) fn read_truth(text: &str) -> Result<bool, String> {
 
 pub(super) fn read_timezone(text: &str) -> Result<Tz, String> {
     text.parse().map_err(|_| match nearest(text, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name())) {
-        Some(near) => format!("is no IANA time zone. Did you mean {near}?"),
-        None => "is no IANA time zone; write one such as Europe/Berlin or UTC.".to_owned(),
+        Some(near) => format!("is not an IANA time zone. Did you mean {near}?"),
+        None => "is not an IANA time zone; write one such as Europe/Berlin or UTC.".to_owned(),
     })
 }
 
@@ -117,7 +117,7 @@ pub(super) fn read_log_format(text: &str) -> Result<LogFormat, String> {
 /// # Errors
 /// How to correct the text, for a human reader.
 pub fn parse_span(written: &str) -> Result<TimeDelta, String> {
-    let wrong = || "must be a length of time from 1s to 365d, such as 90s, 30m, 12h or 7d.".to_owned();
+    let wrong = || "must be a duration from 1s to 365d, such as 90s, 30m, 12h or 7d.".to_owned();
     let unit = written.chars().last().ok_or_else(wrong)?;
     let number: i64 = written.strip_suffix(unit).and_then(|n| n.parse().ok()).ok_or_else(wrong)?;
     let seconds = match unit {

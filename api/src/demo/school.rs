@@ -119,7 +119,7 @@ impl School {
     pub(super) fn request(&self, id: Uuid) -> Result<RequestContext, Refusal> {
         let member = self.people.iter().find(|member| member.id == id);
         let role = member.and_then(|member| Role::parse(&member.role));
-        let role = role.ok_or_else(|| broken(format!("{id} is nobody")))?;
+        let role = role.ok_or_else(|| broken(format!("{id} is not a member")))?;
         Ok(RequestContext { actor: Actor::Person { id, role }, request_id: "demo".into() })
     }
 }
@@ -130,5 +130,5 @@ pub(super) fn school() -> Result<School, Refusal> {
 }
 
 pub(super) fn broken(why: String) -> Refusal {
-    Refusal::new(Code::Internal, format!("the demo's school is not one: {why}"))
+    Refusal::new(Code::Internal, format!("the demo's school is invalid: {why}"))
 }

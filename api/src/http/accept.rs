@@ -95,7 +95,7 @@ pub(crate) async fn serve<E: Executor>(
     let _ = stop.send(true);
     let patience = Duration::from_secs(limits.shutdown_seconds).saturating_sub(CLEANUP_TIME);
     if timeout(patience, admission.ended()).await.is_err() {
-        tracing::warn!("some connections did not end in time and are cut");
+        tracing::warn!("closed connections that did not end in time (limits.shutdown_seconds)");
     }
     Ok(())
 }

@@ -202,7 +202,7 @@ pub(super) fn explain(failure: Failure) -> (StatusCode, Refusal) {
             (status, refusal)
         }
         Failure::Store(error) => {
-            tracing::error!(error = error.chain(), "the caller could not be looked up");
+            tracing::error!(error = error.chain(), "the look-up of the caller failed");
             match error {
                 store::Error::Broken(_) | store::Error::Impossible(_) => {
                     (StatusCode::INTERNAL_SERVER_ERROR, Refusal::internal())

@@ -80,11 +80,11 @@ async fn execute<E: Executor>(
 ) -> Result<Response, No> {
     let is_get = parts.method == Method::GET;
     if !is_get && parts.method != Method::POST {
-        let message = "GraphQL is asked by POST, or by GET for queries.";
+        let message = "Send GraphQL requests by POST. GET is only for queries.";
         return Err((StatusCode::METHOD_NOT_ALLOWED, Refusal::new(Code::InvalidInput, message)));
     }
     if !is_get && !media::is_json(&parts.headers) {
-        let message = "Send the request as application/json in UTF-8, and say so in Content-Type.";
+        let message = "Send the request as application/json in UTF-8, with this Content-Type.";
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, Refusal::new(Code::InvalidInput, message)));
     }
     // The verified token determines who pays and how much may be read. The database is queried after the whole body arrived.
@@ -116,7 +116,7 @@ async fn execute<E: Executor>(
     };
     match operation.kind {
         OperationType::Mutation if is_get => {
-            let message = "A mutation is sent by POST; GET is for queries.";
+            let message = "Send mutations by POST. GET is only for queries.";
             let refusal = Refusal::new(Code::InvalidInput, message);
             let (status, refusal) = charged(site, payer, (StatusCode::METHOD_NOT_ALLOWED, refusal));
             let mut response = response_context.refused(status, &refusal);

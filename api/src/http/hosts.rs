@@ -26,7 +26,7 @@ pub(super) async fn each_request<E: Executor>(
     let config = &site.app.config;
     let is_probe = !config.is_demo() && request.uri().path().starts_with("/health/");
     if is_checked(config) && !is_probe && !is_ours(config, &request) {
-        let message = "The server does not answer under this host name. Use localhost or the host of `public_url`, \
+        let message = "The server does not accept this host name. Use localhost or the host of `public_url`, \
             or list the name in `allowed_hosts`.";
         let refusal = Refusal::new(Code::Forbidden, message);
         return middleware::response_context(&site, &request)

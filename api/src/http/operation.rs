@@ -113,8 +113,7 @@ pub(super) fn prepare(
     )?;
     if admitted.introspects && !app.config.is_demo() {
         // The library would return null without an error.
-        let message =
-            "This server does not answer introspection. Use the file schema.graphql of its release.";
+        let message = "Introspection is disabled on this server. Use the file schema.graphql of its release.";
         let refusal = Refusal::invalid(["query"], message);
         return Err(server_error(&charge_bad_request(app, &subject).err().unwrap_or(refusal)));
     }

@@ -112,7 +112,7 @@ async fn check_host(State(operations): State<Operations>, request: Request, next
     if hosts::is_for_operations(&operations.app.config, &request) {
         return next.run(request).await;
     }
-    let message = "The demo does not answer under this host name. Use localhost.";
+    let message = "The demo does not accept this host name. Use localhost.";
     refused(StatusCode::MISDIRECTED_REQUEST, Code::Forbidden, message)
 }
 
@@ -199,7 +199,7 @@ mod tests {
         let wrong = error("Send GET to this address.", "INVALID_INPUT");
         assert_eq!(ask(&app(), false, posted).await, (405, wrong));
         let foreign = Request::get("/metrics").header("host", "attacker.example");
-        let misdirected = error("The demo does not answer under this host name. Use localhost.", "FORBIDDEN");
+        let misdirected = error("The demo does not accept this host name. Use localhost.", "FORBIDDEN");
         assert_eq!(ask(&app(), false, foreign).await, (421, misdirected));
         let mut production = Config::demo();
         production.profile = Profile::Production;

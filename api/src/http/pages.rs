@@ -52,7 +52,7 @@ pub(super) async fn badge<E: Executor>(
     };
     match file.strip_suffix(".svg").and_then(|key| draw(&site.app, key)) {
         Some(picture) => picture_response(picture),
-        None => not_found(&request_id, "There is no such badge. Pictures are at /badges/<key>.svg."),
+        None => not_found(&request_id, "This badge does not exist. Pictures are at /badges/<key>.svg."),
     }
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn graphiql<E: Executor>(State(site): State<Site<E>>) -> Respon
 
 /// The response at every other address.
 pub(super) async fn no_such_address(Extension(request_id): Extension<RequestId>) -> Response {
-    not_found(&request_id, "There is nothing at this address. GraphQL is at /graphql.")
+    not_found(&request_id, "This address does not exist. GraphQL is at /graphql.")
 }
 
 /// The response to a method other than GET.
@@ -77,7 +77,7 @@ pub(super) async fn wrong_method(Extension(request_id): Extension<RequestId>, _r
         StatusCode::METHOD_NOT_ALLOWED,
         Code::InvalidInput,
         &request_id,
-        "Only GET is answered at this address.",
+        "This address supports only GET.",
     )
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Params {
     variables: Option<Variables>,
     /// Accepted because the protocol has it. The server supports no extension.
     #[serde(default)]
-    #[expect(dead_code, reason = "read only to refuse what is not an object")]
+    #[expect(dead_code, reason = "parsed only to refuse other types than objects")]
     extensions: Option<BTreeMap<String, IgnoredAny>>,
 }
 
@@ -67,7 +67,7 @@ impl Params {
     pub(super) fn from_body(body: &[u8], most: usize) -> Result<Self, Refusal> {
         let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
         if first == Some(&b'[') {
-            return Err(wrong("Batches are not taken: send one request as one JSON object."));
+            return Err(wrong("Batches are not supported: send one request as one JSON object."));
         }
         if values(body) > most {
             let message = format!(
@@ -81,7 +81,7 @@ impl Params {
             {
                 not_supported()
             } else if error.is_data() {
-                wrong(&format!("The request's parameters are not as expected: {error}. {SHAPE}"))
+                wrong(&format!("The request's parameters are invalid: {error}. {SHAPE}"))
             } else {
                 wrong(&format!("The body is not JSON: {error}."))
             }
@@ -183,11 +183,11 @@ mod tests {
         check(r#"{"extensions":{"other":1}}"#, Err("missing field `query`"));
         check(r#"{"query":null}"#, Err("expected a string"));
         check(r#"{"query":"{a}","operationName":1}"#, Err("expected a string"));
-        check(r#"{"query":"{a}","variables":"x"}"#, Err("parameters are not as expected"));
-        check(r#"{"query":"{a}","variables":[]}"#, Err("parameters are not as expected"));
-        check(r#"{"query":"{a}","extensions":false}"#, Err("parameters are not as expected"));
+        check(r#"{"query":"{a}","variables":"x"}"#, Err("parameters are invalid"));
+        check(r#"{"query":"{a}","variables":[]}"#, Err("parameters are invalid"));
+        check(r#"{"query":"{a}","extensions":false}"#, Err("parameters are invalid"));
         check(r#"{"query":"{a}","query":"{b}"}"#, Err("duplicate field `query`"));
-        check(r#" [{"query":"{a}"}]"#, Err("Batches are not taken"));
+        check(r#" [{"query":"{a}"}]"#, Err("Batches are not supported"));
         check(r#"{"query"#, Err("not JSON"));
         check("", Err("not JSON"));
         check("\u{0}", Err("not JSON"));

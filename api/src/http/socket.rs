@@ -58,14 +58,16 @@ pub(super) async fn upgrade<E: Executor>(
         && !origin.to_str().is_ok_and(|origin| site.app.config.allows_origin(origin))
     {
         let message =
-            "Pages of this origin may not open sockets here; the setting `origins` lists those that may.";
+            "Pages of this origin cannot open sockets here. The setting `origins` lists the allowed origins.";
         return response_context.refused(StatusCode::FORBIDDEN, &Refusal::new(Code::Forbidden, message));
     }
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade,
         Err(rejection) => {
-            let message =
-                format!("This is no WebSocket handshake: {}.", rejection.body_text().trim_end_matches('.'));
+            let message = format!(
+                "This is not a WebSocket handshake: {}.",
+                rejection.body_text().trim_end_matches('.')
+            );
             return response_context.refused(rejection.status(), &Refusal::new(Code::InvalidInput, message));
         }
     };
@@ -112,7 +114,7 @@ async fn run<E: Executor>(site: Site<E>, socket: WebSocket, connection: Connecti
     tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     let end = loop {
         if !speaks_it {
-            let reason = format!("Speak the protocol {SUBPROTOCOL}.");
+            let reason = format!("Use the protocol {SUBPROTOCOL}.");
             break End::Closed(Close::new(Close::WRONG_PROTOCOL, reason));
         }
         let event = tokio::select! {
@@ -174,7 +176,7 @@ async fn run<E: Executor>(site: Site<E>, socket: WebSocket, connection: Connecti
 }
 
 fn too_big(most: usize) -> End {
-    Close::new(Close::TOO_BIG, format!("A message is text of at most {most} bytes.")).into()
+    Close::new(Close::TOO_BIG, format!("A message must be text of at most {most} bytes.")).into()
 }
 
 /// The end that follows from invalid bytes: a connected client gets the reason. The library also reports a connection
@@ -185,10 +187,10 @@ fn broken(error: &axum::Error) -> End {
         return End::Gone;
     }
     if text.starts_with("UTF-8 encoding error") {
-        return Close::new(Close::BAD_TEXT, "A message is text in UTF-8.").into();
+        return Close::new(Close::BAD_TEXT, "A message must be text in UTF-8.").into();
     }
     if text.starts_with("WebSocket protocol error") {
-        return Close::new(Close::BAD_FRAME, "This is no valid WebSocket frame.").into();
+        return Close::new(Close::BAD_FRAME, "This is not a valid WebSocket frame.").into();
     }
     End::Gone
 }

@@ -46,7 +46,7 @@ pub(crate) async fn create(
 ) -> Result<Known, Failure> {
     policy::reach(&request.actor, Action::KeepBadges)?;
     if !(0..=MOST_XP).contains(&xp_bonus) {
-        return Err(Refusal::invalid(["xpBonus"], format!("A badge brings 0 to {MOST_XP} XP.")).into());
+        return Err(Refusal::invalid(["xpBonus"], format!("A badge must give 0 to {MOST_XP} XP.")).into());
     }
     let blank = Definition { xp_bonus, ..Definition::badge() };
     let definition = &worded(blank, wording)?;
@@ -76,7 +76,7 @@ async fn create_within(
         updated_at: now,
     };
     if !catalogue::insert_badge(txn, row.clone()).await? {
-        let message = format!("A badge has the key `{key}` already: give this one another name.");
+        let message = format!("A badge with the key `{key}` exists. Choose another name.");
         return Err(Refusal::new(Code::Conflict, message).at(["name"]).into());
     }
     audit::note(txn, request, AuditAction::CreateBadge, [(None, Some(row.id))], now).await?;
@@ -136,8 +136,10 @@ async fn change_within(
     to: &(impl Fn(Definition) -> Result<Definition, Refusal> + Send + Sync),
 ) -> Result<Known, Interrupted> {
     let row = catalogue::lock_achievement(txn, id).await?.filter(|row| row.pack == SCHOOL);
-    let mut row =
-        row.ok_or_else(|| Refusal::new(Code::NotFound, "No badge of the school has this id.").at(["id"]))?;
+    let mut row = row.ok_or_else(|| {
+        Refusal::new(Code::NotFound, "Badge not found. Send the id of a badge that the school created.")
+            .at(["id"])
+    })?;
     let definition = to(Definition::read(&row)?)?;
     let now = app.clock.now();
     row.definition = serde_json::to_value(definition).unwrap_or_default();
@@ -152,7 +154,10 @@ async fn change_within(
 /// read shows it a moment later.
 async fn reload(app: &App) {
     if let Err(error) = app.catalogue.reload(&app.db).await {
-        tracing::warn!(error = error.chain(), "a badge was kept, and the catalogue cannot be read again yet");
+        tracing::warn!(
+            error = error.chain(),
+            "a badge was stored, but the catalogue could not be read again yet"
+        );
     }
 }
 

@@ -158,7 +158,7 @@ async fn update_within(
     let reach = policy::reach(&request.actor, Action::ChangeCertificate)?;
     let before = certificates::lock(txn, &reach, id).await?.ok_or_else(no_certificate)?;
     if before.deleted_at.is_some() {
-        let message = "This certificate is deleted and stays as it was: issue a new one.";
+        let message = "This certificate is deleted and cannot be changed. Issue a new one.";
         let refusal = Refusal::new(Code::Conflict, message).at(["id"]).because("CERTIFICATE_DELETED");
         return Err(refusal.into());
     }
@@ -286,15 +286,17 @@ fn check_change(change: Change) -> Result<Change, Refusal> {
 fn check_metadata(metadata: Value) -> Result<Value, Refusal> {
     let wrong = |message: &str| Refusal::invalid(["additionalMetadata"], message);
     if !metadata.is_object() {
-        return Err(wrong("Metadata is a JSON object, such as {\"grade\": \"A\"}."));
+        return Err(wrong("Metadata must be a JSON object, such as {\"grade\": \"A\"}."));
     }
     let json = metadata.to_string();
     if json.len() > METADATA {
-        return Err(wrong("Metadata takes at most 16 KiB as JSON: keep less, or link to it by documentUrl."));
+        return Err(wrong(
+            "Metadata must be at most 16 KiB as JSON. Send less, or link to a document by documentUrl.",
+        ));
     }
     // PostgreSQL cannot store NUL, so neither database accepts it.
     if holds_nul(&metadata) {
-        return Err(wrong("Metadata must not have the character U+0000 in it: leave it out."));
+        return Err(wrong("Metadata must not contain the character U+0000. Remove it."));
     }
     Ok(metadata)
 }

@@ -119,11 +119,12 @@ async fn update_within(
     id: Uuid,
     change: &Change,
 ) -> Result<courses::Row, Interrupted> {
-    let message = "No course that you may change has this id: send the id of one.";
+    let message = "Course not found. Send the id of a course that you can change.";
     let missing = || Refusal::new(Code::NotFound, message).at(["id"]);
     let before = courses::keep(txn, reach, id).await?.ok_or_else(missing)?;
     if change.teacher == Some(None) && !reach.is_everybody() {
-        let message = "You teach this course: ask an admin to assign another teacher or none.";
+        let message =
+            "You cannot remove yourself as the teacher. Ask an admin to assign another teacher or none.";
         return Err(Refusal::invalid(["teacherId"], message).into());
     }
     if let Some(Some(teacher)) = change.teacher
@@ -166,8 +167,7 @@ fn lesson_rows(course: &courses::Row, there: usize, titles: &[String]) -> Vec<co
 }
 
 async fn check_teacher(txn: &Txn, reach: &Reach, teacher: Uuid) -> Result<(), Interrupted> {
-    let message =
-        "No person whom you may let teach has this id: a teacher names themselves, an admin anybody.";
+    let message = "Teacher not found. Teachers can assign only themselves; admins can assign everyone.";
     let missing = || Refusal::new(Code::NotFound, message).at(["teacherId"]);
     let seen = scope::see(txn, reach, teacher).await?.ok_or_else(missing)?;
     // Locked: a concurrent change of their role sees the course, or is already committed.
@@ -175,7 +175,8 @@ async fn check_teacher(txn: &Txn, reach: &Reach, teacher: Uuid) -> Result<(), In
     match register::stored_role(&row)? {
         Role::SuperAdmin | Role::Admin | Role::Teacher => Ok(()),
         Role::Student | Role::Parent | Role::Service => {
-            let message = "Who teaches is a TEACHER, an ADMIN or a SUPER_ADMIN: name one.";
+            let message =
+                "A teacher must have the role TEACHER, ADMIN or SUPER_ADMIN. Send the id of such a person.";
             Err(Refusal::invalid(["teacherId"], message).into())
         }
     }
@@ -192,7 +193,7 @@ fn check_lessons(field: &str, titles: &[String]) -> Result<Vec<String>, Refusal>
 }
 
 fn too_many_lessons(field: &str) -> Refusal {
-    let message = format!("A course has at most {LESSONS} lessons: send fewer, or make another course.");
+    let message = format!("A course has at most {LESSONS} lessons. Send fewer, or create another course.");
     Refusal::invalid([field], message)
 }
 

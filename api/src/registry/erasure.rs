@@ -25,7 +25,7 @@ const WORD: &str = "Erased";
 pub(crate) async fn erase(app: &App, request: &RequestContext, person: Uuid) -> Result<people::Row, Failure> {
     policy::reach(&request.actor, Action::ErasePerson)?;
     if request.actor.person() == Some(person) {
-        let message = "Nobody erases themselves: ask another super admin.";
+        let message = "You cannot erase yourself. Ask another super admin.";
         return Err(Refusal::new(Code::Forbidden, message).at(["userId"]).because("OWN_ERASURE").into());
     }
     attempt_alone(app, |txn, _| async move { Ok((erase_within(app, &txn, request, person).await?, None)) })

@@ -51,7 +51,7 @@ impl Reader {
 pub(crate) async fn export(app: &App, request: &RequestContext, person: Uuid) -> Result<Value, Failure> {
     policy::reach(&request.actor, Action::ExportPerson)?;
     let Some(_export) = app.exports.begin(Subject::of(Some(&request.actor), None)).await else {
-        let message = "Another export of yours is running: wait until it has ended.";
+        let message = "Another export of yours is running. Wait until it has ended.";
         return Err(Refusal::new(Code::Conflict, message).at(["userId"]).because("EXPORT_RUNNING").into());
     };
     let snapshot = app.db.snapshot().await?;

@@ -54,7 +54,7 @@ async fn link_within(
     };
     let (guardian_seen, guardian_row) = find(guardian, "parentId")?;
     if guardian == child {
-        let message = "Nobody is their own guardian: name the child as studentId.";
+        let message = "A person cannot be their own guardian. Send the child's id as studentId.";
         return Err(Refusal::invalid(["studentId"], message).into());
     }
     let (child_seen, child_row) = find(child, "studentId")?;
@@ -77,11 +77,11 @@ async fn link_within(
 
 fn check_roles(guardian: &people::Row, child: &people::Row) -> Result<(), Interrupted> {
     if register::stored_role(guardian)? == Role::Student {
-        let message = "A student is nobody's guardian: name a parent, or staff who are parents too.";
+        let message = "A student cannot be a guardian. Send the id of a parent or of a member of staff.";
         return Err(Refusal::invalid(["parentId"], message).into());
     }
     if register::stored_role(child)? != Role::Student {
-        let message = "Only students have guardians: send the id of a person whose role is STUDENT.";
+        let message = "Only students have guardians. Send the id of a person with the role STUDENT.";
         return Err(Refusal::invalid(["studentId"], message).into());
     }
     Ok(())

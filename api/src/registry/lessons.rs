@@ -66,12 +66,12 @@ async fn enroll_within(
     enrolled: bool,
 ) -> Result<(Enrolled, Option<i64>), Interrupted> {
     let course = courses::open_to(txn, reach, course).await?.ok_or_else(|| {
-        let message = "No course that you may enrol in has this id: `courses` lists what there is.";
+        let message = "Course not found. `courses` lists the courses.";
         Refusal::new(Code::NotFound, message).at(["courseId"])
     })?;
     let (seen, student) = find_student(txn, reach, student).await?;
     if enrolled && register::stored_role(&student)? != Role::Student {
-        let message = "Only students enrol: send the id of a person whose role is STUDENT.";
+        let message = "Only students can enrol. Send the id of a person with the role STUDENT.";
         return Err(Refusal::invalid(["studentId"], message).into());
     }
     let (now, mut head) = (app.clock.now(), None);
@@ -234,7 +234,7 @@ async fn comment_within(
 /// The student named in the request, or else the caller.
 fn named(request: &RequestContext, student: Option<Uuid>) -> Result<Uuid, Refusal> {
     let themselves = request.actor.person().filter(|_| request.actor.role() == Role::Student);
-    let message = "Only students take courses: name the student.";
+    let message = "Only students take courses. Send the studentId.";
     student.or(themselves).ok_or_else(|| Refusal::invalid(["studentId"], message))
 }
 
@@ -258,13 +258,14 @@ async fn check_enrolled(txn: &Txn, student: Seen, course: &courses::Row) -> Resu
 
 /// A missing lesson, a lesson of another person's course, and a missing enrolment return the same error.
 fn no_lesson() -> Refusal {
-    let message = "No lesson with this id is in a course that is taken now: enrol first, or send another id.";
+    let message =
+        "Lesson not found in a course that the student is enrolled in. Enrol first, or send another id.";
     Refusal::new(Code::NotFound, message).at(["lessonId"])
 }
 
 /// The student, locked, so that their actions are processed one after another.
 async fn find_student(txn: &Txn, reach: &Reach, id: Uuid) -> Result<(Seen, people::Row), Interrupted> {
-    let message = "No student of yours has this id: send the id they sign in with.";
+    let message = "Student not found. Send the id they sign in with.";
     let missing = || Refusal::new(Code::NotFound, message).at(["studentId"]);
     let row = register::lock(txn, id).await?.ok_or_else(missing)?;
     let seen = scope::see(txn, reach, id).await?.ok_or_else(missing)?;

@@ -43,7 +43,10 @@ pub(crate) async fn sign_in(app: &App, claims: Claims) -> Result<Actor, Failure>
     if claims.role == Role::Service {
         return Ok(Actor::Service { source: claims.subject.into() });
     }
-    let id = claims.subject.parse().map_err(|_| unauthenticated("The token's sub is no UUID."))?;
+    let id = claims
+        .subject
+        .parse()
+        .map_err(|_| unauthenticated("The token's sub is not a UUID. Get a token for a person."))?;
     let row = match people::by_id(&app.db.reserved(), id).await? {
         Some(row) => row,
         None => welcome(app, id, &claims).await?,
@@ -55,7 +58,7 @@ pub(crate) async fn sign_in(app: &App, claims: Claims) -> Result<Actor, Failure>
     }
     let role = stored_role(&row)?;
     if role != claims.role {
-        let message = "The token names another role than the one this person has: ask for a new token.";
+        let message = "The token's role differs from this person's role. Get a new token.";
         return Err(unauthenticated(message).into());
     }
     Ok(Actor::Person { id, role })
@@ -73,7 +76,9 @@ pub(crate) async fn upsert(
 ) -> Result<people::Row, Failure> {
     policy::reach(&request.actor, Action::KeepPeople)?;
     if id.is_nil() {
-        return Err(Refusal::invalid(["id"], "The nil UUID is not a user id: choose another id.").into());
+        return Err(
+            Refusal::invalid(["id"], "The nil UUID is not a valid user id. Choose another id.").into()
+        );
     }
     let change = &check(change)?;
     attempt(
@@ -99,7 +104,7 @@ async fn upsert_within(
     let locked = people::lock(txn, &[id].into_iter().chain(referrer).collect()).await?;
     let before = locked.iter().find(|row| row.id == id);
     if before.is_some_and(|row| row.erased_at.is_some()) {
-        let message = "This person has been erased and stays so: give whoever comes now an id of their own.";
+        let message = "This user has been erased. Use a new id for a new user.";
         return Err(Refusal::new(Code::Conflict, message).at(["id"]).because("PERSON_ERASED").into());
     }
     let now_role = before.map(stored_role).transpose()?;
@@ -116,7 +121,7 @@ async fn upsert_within(
     if change.referred_by == Some(None) && before.is_some_and(|row| row.referred_by.is_some()) {
         return Err(Refusal::invalid(
             ["referredBy"],
-            "Who referred a person is set once and stays: leave it out.",
+            "The referrer of a user cannot be removed. Omit the field.",
         )
         .into());
     }
@@ -201,17 +206,14 @@ fn check_referrer(
 ) -> Result<(), Refusal> {
     let field = ["referredBy"];
     if referrer == id {
-        return Err(Refusal::invalid(field, "You cannot refer yourself: send another person's id."));
+        return Err(Refusal::invalid(field, "You cannot refer yourself. Send another person's id."));
     }
     if !exists {
-        return Err(
-            Refusal::new(Code::NotFound, "No person has this id: create the referrer first.").at(field)
-        );
+        return Err(Refusal::new(Code::NotFound, "User not found. Create the referrer first.").at(field));
     }
     match before.and_then(|row| row.referred_by) {
         Some(known) if known != referrer => {
-            let message =
-                "This person already has another referrer, and a referrer is set once: omit the field.";
+            let message = "This user already has a referrer, which cannot be changed. Omit the field.";
             Err(Refusal::new(Code::Conflict, message).at(field))
         }
         _ => Ok(()),
@@ -310,13 +312,16 @@ fn check(mut change: Change) -> Result<Change, Refusal> {
     if let Some(Some(zone)) = &change.timezone
         && zone.parse::<chrono_tz::Tz>().is_err()
     {
-        return Err(Refusal::invalid(["timezone"], "Not an IANA zone: send a name such as Europe/Berlin."));
+        return Err(Refusal::invalid(
+            ["timezone"],
+            "Not an IANA time zone. Send a name such as Europe/Berlin.",
+        ));
     }
     if let Some(Some(locale)) = &change.locale {
         check_locale(locale)?;
     }
     if change.role == Some(Role::Service) {
-        return Err(Refusal::invalid(["role"], "A service is no person: leave it out of the register."));
+        return Err(Refusal::invalid(["role"], "A service is not a user. Choose another role."));
     }
     Ok(change)
 }
@@ -330,7 +335,7 @@ fn check_email(email: &str) -> Result<(), Refusal> {
     if plain && whole && email.len() <= 254 {
         return Ok(());
     }
-    Err(Refusal::invalid(["email"], "Not an e-mail address: send one such as ada@school.example."))
+    Err(Refusal::invalid(["email"], "Not an e-mail address. Send one such as ada@school.example."))
 }
 
 fn check_locale(locale: &str) -> Result<(), Refusal> {
@@ -340,5 +345,5 @@ fn check_locale(locale: &str) -> Result<(), Refusal> {
     if locale.len() <= 35 && locale.split('-').all(part) {
         return Ok(());
     }
-    Err(Refusal::invalid(["locale"], "Not a language tag: send one such as en or pt-BR."))
+    Err(Refusal::invalid(["locale"], "Not a language tag. Send one such as en or pt-BR."))
 }

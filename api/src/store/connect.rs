@@ -299,7 +299,7 @@ async fn within_a_second(pool: &Pool) -> Result<(), Error> {
     match tokio::time::timeout(PING, answer).await {
         Ok(answer) => answer,
         Err(_) => {
-            let silence = format!("the database did not answer within {} ms", PING.as_millis());
+            let silence = format!("the database did not respond within {} ms", PING.as_millis());
             Err(DbErr::Conn(RuntimeErr::Internal(silence)).into())
         }
     }

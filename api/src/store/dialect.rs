@@ -44,7 +44,7 @@ impl Dialect {
         match url.split(':').next() {
             Some("sqlite") => Ok(Self::Sqlite),
             Some("postgres" | "postgresql") => Ok(Self::Postgres),
-            _ => Err(Error::Impossible("the database URL begins with neither sqlite: nor postgres:".into())),
+            _ => Err(Error::Impossible("the database URL must start with sqlite: or postgres:".into())),
         }
     }
 

@@ -8,13 +8,13 @@ use super::session::is_lost;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The transaction conflicted with another; a retry may succeed at once.
-    #[error("the transaction collided with another")]
+    #[error("the transaction conflicted with another")]
     Collision(#[source] DbErr),
     /// The database does not respond now.
     #[error("the database is not available")]
     Unavailable(#[source] DbErr),
     /// A stored value or a request is invalid: a defect of Plaudit, or a manual change of rows.
-    #[error("the database holds or was asked something impossible: {0}")]
+    #[error("invalid data or an invalid database request: {0}")]
     Impossible(String),
     /// The database did not respond to the transaction that this work belonged to.
     #[error("the database was not available")]
@@ -23,7 +23,7 @@ pub enum Error {
     #[error("the server is stopping")]
     Stopping,
     /// Any other error: a defect of Plaudit.
-    #[error("the database refused a statement")]
+    #[error("a database statement failed")]
     Broken(#[source] DbErr),
 }
 

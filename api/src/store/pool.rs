@@ -85,7 +85,7 @@ impl managed::Manager for Opener {
                 }
                 Err(_) => {
                     self.era.end();
-                    return Err(RecycleError::message("the connection is silent"));
+                    return Err(RecycleError::message("the connection does not respond"));
                 }
             }
         }
@@ -192,7 +192,7 @@ impl Pool {
         self.pool.close();
         for pooled in idle {
             if let Err(error) = pooled.driver.close().await {
-                tracing::debug!(%error, "a connection was not closed in order");
+                tracing::debug!(%error, "closing a connection failed");
             }
         }
     }

@@ -127,7 +127,7 @@ pub(super) fn readable(people: &[Seen]) -> impl Iterator<Item = Uuid> {
 /// # Errors
 /// If the proof is for another action: a defect of the calling code.
 pub(super) fn proven(seen: Seen, actions: &[Action]) -> Result<Uuid, Error> {
-    let wrong = || Error::Impossible(format!("{seen:?} is no proof for {actions:?}"));
+    let wrong = || Error::Impossible(format!("{seen:?} is not a proof for {actions:?}"));
     seen.person_for(actions).ok_or_else(wrong)
 }
 

@@ -93,7 +93,7 @@ impl Session {
         let pooled = self.enter(Amid::Boundary)?;
         if pooled.in_transaction || pooled.driver.counts_a_transaction() {
             self.close();
-            return Err(sqlx::Error::Protocol("a transaction is open on the connection already".to_owned()));
+            return Err(sqlx::Error::Protocol("a transaction is already open on the connection".to_owned()));
         }
         pooled.in_transaction = true;
         let ran = timeout(limit, Box::pin(pooled.driver.execute_text(text))).await;
@@ -159,7 +159,7 @@ impl Session {
     }
 
     fn silent(&self) -> sqlx::Error {
-        let message = format!("the database did not answer within {} ms", self.answer.as_millis());
+        let message = format!("the database did not respond within {} ms", self.answer.as_millis());
         sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, message))
     }
 

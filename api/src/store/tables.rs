@@ -25,7 +25,9 @@ pub async fn migrate(db: &Database) -> Result<Vec<String>, Error> {
     // This connection is used for nothing else: closing it also ends an open transaction.
     connection.close().await?;
     migrated.map_err(|_| {
-        Error::Unavailable(DbErr::Conn(RuntimeErr::Internal("the migration took over an hour".to_owned())))
+        Error::Unavailable(DbErr::Conn(RuntimeErr::Internal(
+            "the migration took more than an hour".to_owned(),
+        )))
     })?
 }
 

@@ -48,7 +48,7 @@ impl Txn {
     pub(crate) async fn commit(self) -> Result<(), Error> {
         let mut state = self.state.into_inner();
         if state.failed {
-            let refused = "a transaction in which a statement failed was to be committed; it was rolled back";
+            let refused = "a transaction with a failed statement was rolled back instead of committed";
             roll_back(state).await;
             return Err(Error::Impossible(refused.to_owned()));
         }

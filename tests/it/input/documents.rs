@@ -67,8 +67,8 @@ fn wrong(ada: Uuid) -> Vec<(&'static str, Value)> {
         ),
         ("block string", json!({"query": format!("mutation {{ {record} }} \"\"\" ")})),
         ("query", json!({"query": null})),
-        ("Batches are not taken", json!([{"query": format!("mutation {{ {record} }}")}])),
-        ("not as expected", json!({"query": format!("mutation {{ {record} }}"), "variables": [1]})),
+        ("Batches are not supported", json!([{"query": format!("mutation {{ {record} }}")}])),
+        ("parameters are invalid", json!({"query": format!("mutation {{ {record} }}"), "variables": [1]})),
     ]
 }
 
@@ -149,7 +149,7 @@ on_both! {
             ("", "not JSON"),
             ("mutation { recordEvent }", "not JSON"),
             (&fine[..fine.len() - 1], "not JSON"),
-            ("\"query\"", "not as expected"),
+            ("\"query\"", "parameters are invalid"),
             ("{\"query\": \"\u{0}\"}", "not JSON"),
             (&deep, "recursion limit"),
         ] {

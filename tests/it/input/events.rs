@@ -13,8 +13,8 @@ fn faults() -> Vec<(Value, No)> {
     let nil = invalid(&["userId"], "send the person's own id");
     let unknown = No { code: "NOT_FOUND", field: &["userId"], remedy: "create them with upsertUser" };
     let moment = invalid(&["occurredAt"], "send RFC 3339, such as 2026-01-31T09:30:00Z");
-    let ahead = invalid(&["occurredAt"], "at most 5 minutes ahead of ours");
-    let ancient = invalid(&["occurredAt"], "send when it really happened");
+    let ahead = invalid(&["occurredAt"], "at most 5 minutes ahead of the server's");
+    let ancient = invalid(&["occurredAt"], "Send the time when it happened");
     let whole = invalid(&["attributes"], r#"must be an object, such as {"correct": true}"#);
     let size = invalid(&["attributes"], "may take 4096 bytes as JSON: send fewer or shorter ones");
     let correct = invalid(&["attributes", "correct"], "true or false");

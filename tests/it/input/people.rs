@@ -24,22 +24,22 @@ on_both! {
         let kept = Kept::of(&w).await;
         let name = invalid(&["displayName"], "one line of 1 to 100 letters (at most 1000 bytes), without control characters");
         let hidden = invalid(&["displayName"], "readers cannot see or which changes the direction of the text: remove it");
-        let email = invalid(&["email"], "send one such as ada@school.example");
-        let zone = invalid(&["timezone"], "send a name such as Europe/Berlin");
-        let locale = invalid(&["locale"], "send one such as en or pt-BR");
+        let email = invalid(&["email"], "Send one such as ada@school.example");
+        let zone = invalid(&["timezone"], "Send a name such as Europe/Berlin");
+        let locale = invalid(&["locale"], "Send one such as en or pt-BR");
         let uuid = "send the id the person signs in with";
         let role = No {
             code: "FORBIDDEN",
             field: &["role"],
-            remedy: "a service creates STUDENT, PARENT and TEACHER and changes no role",
+            remedy: "a service can create STUDENT, PARENT and TEACHER, and cannot change a role",
         };
-        let unknown = No { code: "NOT_FOUND", field: &["referredBy"], remedy: "create the referrer first" };
-        let again = No { code: "CONFLICT", field: &["referredBy"], remedy: "a referrer is set once: omit the field" };
+        let unknown = No { code: "NOT_FOUND", field: &["referredBy"], remedy: "Create the referrer first" };
+        let again = No { code: "CONFLICT", field: &["referredBy"], remedy: "which cannot be changed. Omit the field" };
         let stranger = Uuid::new_v4();
         for (fault, no) in [
             (json!({"id": ""}), invalid(&["id"], uuid)),
             (json!({"id": "ada"}), invalid(&["id"], uuid)),
-            (json!({"id": Uuid::nil()}), invalid(&["id"], "choose another id")),
+            (json!({"id": Uuid::nil()}), invalid(&["id"], "Choose another id")),
             (json!({"displayName": ""}), name),
             (json!({"displayName": " \u{a0} "}), name),
             (json!({"displayName": "x".repeat(101)}), name),
@@ -69,17 +69,17 @@ on_both! {
             (json!({"locale": "english please"}), locale),
             (json!({"locale": "en-"}), locale),
             (json!({"role": null}), invalid(&["role"], "send one, or omit the field to keep it")),
-            (json!({"role": "SERVICE"}), invalid(&["role"], "A service is no person")),
+            (json!({"role": "SERVICE"}), invalid(&["role"], "A service is not a user")),
             (json!({"role": "TEACHER"}), role),
             (json!({"role": "ADMIN"}), role),
             (json!({"id": stranger, "role": "ADMIN"}), role),
             (json!({"id": stranger, "role": "SUPER_ADMIN"}), role),
-            (json!({"id": eve, "referredBy": eve}), invalid(&["referredBy"], "send another person's id")),
+            (json!({"id": eve, "referredBy": eve}), invalid(&["referredBy"], "Send another person's id")),
             (json!({"id": eve, "referredBy": "bob"}), invalid(&["referredBy"], uuid)),
             (json!({"id": eve, "referredBy": stranger}), unknown),
             (json!({"id": stranger, "referredBy": Uuid::from_u128(9)}), unknown),
             (json!({"referredBy": bob}), again),
-            (json!({"referredBy": null}), invalid(&["referredBy"], "set once and stays: leave it out")),
+            (json!({"referredBy": null}), invalid(&["referredBy"], "cannot be removed. Omit the field")),
         ] {
             let answer =
                 upsert(&w.service(), &with(json!({"id": ada, "displayName": "Ada L."}), &fault)).await;

@@ -56,7 +56,7 @@ on_both! {
                     let answer = client.ask(document, json!({"input": input})).await;
                     assert_eq!((answer.code(), &answer.body["data"]), ("FORBIDDEN", &Value::Null), "{document}");
                     let message = answer.body["errors"][0]["message"].as_str().unwrap();
-                    assert!(message.contains("an admin or a service records the rest"), "{message}");
+                    assert!(message.contains("Ask an admin or a service to record this event"), "{message}");
                 }
                 kept.check(&w, "what is not theirs to report").await;
             }

@@ -46,40 +46,40 @@ fn unbelievable(w: &World) -> Vec<(String, &'static str)> {
     let service = |sub: &str| ours(json!({"role": "service", "sub": sub}));
     vec![
         ("nonsense".to_owned(), "send its three base64url parts"),
-        (format!("{head_and_claims}."), "sign it with the key this server was given"),
+        (format!("{head_and_claims}."), "sign it with a key that this server knows"),
         (
             signed(
                 &claims(w, &json!({})),
                 Algorithm::HS256,
                 "another secret of more than 32 bytes, not ours",
             ),
-            "sign it with the key this server was given",
+            "sign it with a key that this server knows",
         ),
         (
             signed(&claims(w, &json!({})), Algorithm::HS384, DEMO_SECRET),
             "sign it with the algorithm of the key",
         ),
         (none, "sign it with the algorithm of the key"),
-        (crit, "leave out crit"),
+        (crit, "remove crit"),
         (ours(json!({"padding": "x".repeat(8_192)})), "at most 8192 bytes"),
         (ours(json!({"exp": null})), "has no exp; give it in seconds since 1970"),
-        (ours(json!({"exp": "tomorrow"})), "exp is no time; give it in seconds since 1970"),
+        (ours(json!({"exp": "tomorrow"})), "exp is not a valid time; give it in seconds since 1970"),
         (ours(json!({"exp": at - 6, "nbf": at - 60, "iat": at - 60})), "has expired; get a new one"),
-        (ours(json!({"exp": at + 86_401})), "let exp be at most 86400 seconds after"),
+        (ours(json!({"exp": at + 86_401})), "set exp to at most 86400 seconds after"),
         (ours(json!({"nbf": null})), "has no nbf"),
         (ours(json!({"nbf": at + 6})), "check the issuer's clock"),
         (ours(json!({"iss": null})), "the issuer this server trusts"),
         (ours(json!({"iss": ["plaudit"]})), "the issuer this server trusts"),
         (ours(json!({"iss": "someone"})), "get one from that issuer"),
-        (ours(json!({"aud": null})), "naming this server"),
-        (ours(json!({"aud": 1})), "naming this server"),
+        (ours(json!({"aud": null})), "with the name of this server"),
+        (ours(json!({"aud": 1})), "with the name of this server"),
         (ours(json!({"aud": "other"})), "get one meant for it"),
-        (ours(json!({"sub": null})), "named by a UUID that is not nil"),
-        (ours(json!({"sub": "ada"})), "named by a UUID that is not nil"),
-        (ours(json!({"sub": Uuid::nil()})), "named by a UUID that is not nil"),
+        (ours(json!({"sub": null})), "must be a UUID that is not nil"),
+        (ours(json!({"sub": "ada"})), "must be a UUID that is not nil"),
+        (ours(json!({"sub": Uuid::nil()})), "must be a UUID that is not nil"),
         (ours(json!({"role": null})), "must be one of super_admin, admin"),
         (ours(json!({"role": "STUDENT"})), "must be one of super_admin, admin"),
-        (ours(json!({"name": "Ada\r\nBcc: all"})), "no control characters"),
+        (ours(json!({"name": "Ada\r\nBcc: all"})), "must not contain control characters"),
         (service(""), "1 to 128 bytes of visible text"),
         (service("a\u{0}b"), "1 to 128 bytes of visible text"),
         (service(&"x".repeat(129)), "1 to 128 bytes of visible text"),
@@ -173,7 +173,7 @@ on_both! {
             let client = w.person(ada, role);
             let answer = client.ask("{ me { id } }", json!({})).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (401, "UNAUTHENTICATED"), "{role:?}");
-            assert!(answer.body.to_string().contains("ask for a new token"), "{}", answer.body);
+            assert!(answer.body.to_string().contains("Get a new token"), "{}", answer.body);
             let payload = json!({"authorization": format!("Bearer {}", client.token().unwrap())});
             assert_eq!(turned_away(&w, payload).await.code, 4401, "{role:?}");
         }

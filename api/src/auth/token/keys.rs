@@ -174,12 +174,10 @@ fn read_jwks(path: &Path) -> Result<Vec<NamedKey>, String> {
     let set: Value =
         serde_json::from_slice(&text).map_err(|_| "is not JSON; name a JWKS file.".to_owned())?;
     let listed = set.get("keys").and_then(Value::as_array);
-    let listed = listed.ok_or("is no key set; it is an object with a list named keys.")?;
+    let listed = listed.ok_or("is not a key set; name a file with an object that has a list named keys.")?;
     let usable: Vec<NamedKey> = listed.iter().filter_map(read_jwk).collect();
     if usable.is_empty() {
-        return Err(
-            "has no key we can use; give it an RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA) key.".to_owned()
-        );
+        return Err("has no usable key; add an RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA) key.".to_owned());
     }
     Ok(usable)
 }
@@ -212,14 +210,16 @@ fn read_jwk(jwk: &Value) -> Option<NamedKey> {
 /// Reads a public key in PEM, given as text or as the path of a file.
 fn read_public_key(given: &str) -> Result<Key, &'static str> {
     const WRONG: &str =
-        "is no public key in PEM (RSA of 2048 to 4096 bits, P-256 or Ed25519), nor a file with one.";
+        "is not a public key in PEM (RSA of 2048 to 4096 bits, P-256 or Ed25519), nor the path of one.";
     let pem = if given.contains("-----BEGIN") {
         given.to_owned()
     } else {
         std::fs::read_to_string(given).map_err(|_| WRONG)?
     };
     if pem.contains("PRIVATE KEY-----") {
-        return Err("is a private key; give its public half, and keep the private one with the issuer.");
+        return Err(
+            "is a private key; set its public key instead, and keep the private key with the issuer.",
+        );
     }
     if !pem.contains("PUBLIC KEY-----") {
         return Err(WRONG);

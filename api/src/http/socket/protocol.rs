@@ -32,7 +32,7 @@ pub(super) enum ClientMessage {
     Pong {
         /// Ignored.
         #[serde(default)]
-        #[expect(dead_code, reason = "read only to refuse what is not an object")]
+        #[expect(dead_code, reason = "parsed only to refuse other types than objects")]
         payload: Option<Map<String, Value>>,
     },
     /// Starts an operation.

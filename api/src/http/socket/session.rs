@@ -122,7 +122,7 @@ impl<E: Executor> Session<E> {
         self.last_received = Instant::now();
         let text = match message {
             Message::Text(text) => text,
-            Message::Binary(_) => return Err(Close::new(Close::BAD_MESSAGE, "Messages are text.").into()),
+            Message::Binary(_) => return Err(Close::new(Close::BAD_MESSAGE, "Messages must be text.").into()),
             // The WebSocket library answers pings.
             Message::Ping(_) | Message::Pong(_) => return self.count_control(),
             Message::Close(_) => return Err(End::Gone),
@@ -158,7 +158,7 @@ impl<E: Executor> Session<E> {
         }
         let seconds = CONTROLS_SPAN.as_secs();
         let reason = format!(
-            "More than {MOST_CONTROLS} pings, pongs or needless complete messages in {seconds} seconds."
+            "More than {MOST_CONTROLS} pings, pongs or unnecessary complete messages in {seconds} seconds."
         );
         Err(Close::new(Close::LATER, reason).into())
     }
@@ -188,7 +188,7 @@ impl<E: Executor> Session<E> {
         self.check_token()?;
         let every = Duration::from_secs(limits.socket_ping_seconds);
         if self.last_received.elapsed() >= every * 2 {
-            return Err(Close::new(Close::LATER, "Pings are not answered.").into());
+            return Err(Close::new(Close::LATER, "The client does not answer pings.").into());
         }
         if self.last_received.max(self.pinged).elapsed() >= every {
             self.pinged = Instant::now();
@@ -206,7 +206,7 @@ impl<E: Executor> Session<E> {
         let authorization = match payload.get("authorization") {
             None | Some(Value::Null) => None,
             Some(Value::String(text)) => Some(text.clone()),
-            Some(_) => return Err(Close::new(Close::UNAUTHORIZED, "`authorization` is a string").into()),
+            Some(_) => return Err(Close::new(Close::UNAUTHORIZED, "`authorization` must be a string").into()),
         };
         let (app, address) = (self.site.app.clone(), self.address);
         self.introducing.spawn(async move { introduce(&app, authorization, address).await });

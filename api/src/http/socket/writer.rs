@@ -33,7 +33,9 @@ pub(super) async fn write(
         match timeout(patience, sink.send(message)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => break None,
-            Err(_) => break Some(Close::new(Close::LATER, "Too slow: messages are not taken in time.")),
+            Err(_) => {
+                break Some(Close::new(Close::LATER, "Too slow: the client does not read messages in time."));
+            }
         }
     };
     if let Some(close) = last {
