@@ -1,4 +1,4 @@
-//! What is refused to somebody is in the log of a real server: who, what for, and not one word of theirs.
+//! A real server logs every denial: the caller and the reason, without any text of the caller.
 
 use plaudit::auth::Role;
 use plaudit::clock::Clock;
@@ -13,7 +13,7 @@ const NOTES: &str = "Secretly unwell";
 const UPSERT: &str =
     "mutation($input: UpsertUserInput!) { upsertUser(input: $input) { userErrors { message } } }";
 const ERASE: &str = "mutation($input: ErasePersonInput!) { erasePerson(input: $input) { user { id } } }";
-// Nobody has to ask for the errors: what is refused is refused.
+// The document does not select the errors, because a denial must be logged without that too.
 const AWARD: &str = "mutation($input: AwardBadgesInput!) { ...f }
     fragment f on Mutation { given: awardBadges(input: $input) { results { index } } }";
 const FOLLOW: &str =
@@ -46,7 +46,7 @@ async fn denials_go_to_the_log(backend: Backend) {
 
 struct School {
     server: Process,
-    /// All it has said.
+    /// All log lines so far.
     log: Vec<Value>,
 }
 
@@ -127,7 +127,7 @@ impl School {
             json!({"code": told["code"], "times": 1, "actor": student,
             "role": "student", "operation": operation, "request_id": told["requestId"]})
         };
-        // What is asked with a role that is gone is not looked at any more, and its id is told to nobody.
+        // A request with an outdated role is not processed, and no id in it is logged.
         let gone = json!({"code": "UNAUTHENTICATED", "times": 1, "actor": student, "role": "student",
             "why": OTHER_ROLE, "request_id": told[2]["request_id"]});
         let expected = [
@@ -152,7 +152,7 @@ impl School {
         self.server.client(&id.to_string(), role)
     }
 
-    /// Asks, and answers what the log says was denied by it.
+    /// Sends a request; returns the denials that it logged.
     async fn ask(&mut self, client: &Client, query: &str, input: Value) -> Value {
         client.exchange(query, json!({"input": input}), "mine").await;
         let lines = self.hear("answered").await;
@@ -173,7 +173,7 @@ impl School {
     }
 }
 
-/// The denials among these lines, without the word for it.
+/// The denials among these lines, without their message text.
 fn denied_in(lines: &[Value]) -> Value {
     let denied = lines.iter().filter(|line| line["fields"]["message"] == "denied");
     let fields = denied.map(|line| {

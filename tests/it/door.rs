@@ -1,5 +1,5 @@
-//! What stands at the door: a document that would end the process, rights that have ended, pictures that
-//! would tell a secret, cursors made by hand.
+//! Attacks from outside: a document that would end the process, rights that have ended, pictures that would reveal a
+//! secret, and forged cursors.
 
 mod clients;
 
@@ -31,7 +31,7 @@ on_both! {
         assert_eq!(socket.frame().await, Frame::Closed(Closed { code: 4403, reason }));
         assert_eq!(w.database.number("SELECT count(*) FROM people").await, people);
 
-        // With a token of the new role they are let in again.
+        // With a token for the new role they can sign in again.
         let mut socket = w.person(admin, Role::Teacher).socket().await;
         socket.subscribe("1", "{ me { displayName role } }", json!({})).await;
         let me = json!({"me": {"displayName": "Former", "role": "TEACHER"}});
@@ -59,7 +59,7 @@ on_both! {
             let Frame::Message(told) = socket.frame().await else { panic!("the socket goes on") };
             assert_eq!(told["payload"][0]["extensions"]["code"], "TOO_COMPLEX");
         }
-        // As deep as it may be, on the stack the runtime gives.
+        // The maximum depth, on the stack size of the runtime.
         let answer = w.nobody().ask(&format!("{{...F0}}{}", chain(48, 0)), json!({})).await;
         assert_eq!(*answer.data(), json!({"__typename": "Query"}));
         w.finish().await;

@@ -1,4 +1,4 @@
-//! What the README prints is what a newcomer sees: its API section runs on the demo's own school.
+//! The README shows what a new user gets: its API examples run on the demo's school.
 
 use plaudit::auth::Role;
 use plaudit::demo;
@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 const README: &str = include_str!("../../README.md");
 
-/// One sample of the API section.
+/// One example of the API section.
 struct Sample {
     document: String,
     variables: Value,
     answer: Value,
 }
 
-/// The sample below this heading: a document, its variables and its answer, each in a block of its own.
+/// The example below this heading: a document, its variables and its answer, each in its own block.
 fn sample(heading: &str) -> Sample {
     let api = README.split_once("\n## API\n").expect("the README has an API section").1;
     let api = api.split("\n## ").next().unwrap();
@@ -34,14 +34,14 @@ fn sample(heading: &str) -> Sample {
 }
 
 impl Sample {
-    /// Asks as this caller; the answer is the one beside it.
+    /// Sends the request as this caller; the answer must be that of the example.
     async fn expect(&self, client: &Client) {
         let answer = client.ask(&self.document, self.variables.clone()).await;
         assert_eq!(json!({"data": abridged(answer.data(), &self.answer["data"])}), self.answer);
     }
 }
 
-/// The answer, cut where the README cuts it: a text that ends in … stands for all that begin like it.
+/// The answer, shortened where the README shortens it: a text that ends with … stands for all that start like it.
 fn abridged(answer: &Value, shown: &Value) -> Value {
     match (answer, shown) {
         (Value::Object(fields), Value::Object(shown)) => fields

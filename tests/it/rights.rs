@@ -1,5 +1,5 @@
-//! Rights that end while somebody follows: from that moment on nothing more is told, and what is told is told as
-//! it stands.
+//! Rights that end during a subscription: afterwards it sends no award of the person, and an award is sent with its
+//! current data.
 
 use plaudit::auth::Role;
 use sea_orm::{ConnectionTrait, TransactionTrait};
@@ -12,11 +12,11 @@ use crate::courses::{course, enroll, join, leave, mutate, text};
 const FOLLOW: &str = "subscription($after: String, $user: ID, $course: ID) {
     achievementEarned(after: $after, userId: $user, courseId: $course) {
         cursor isReplay award { achievement { key } user { id } notes revokedAt revocationReason } } }";
-/// Asks for what is read from a table that recording leaves alone.
+/// A query on a table that recording does not write.
 const FOLLOW_CHILDREN: &str =
     "subscription { achievementEarned { award { achievement { key } user { id children { id } } } } }";
 
-/// What somebody can do that earns them one award, and the award.
+/// An activity that earns a person one award, and the award.
 const COMMENT: (&str, &str) = ("comment_written", "course-portal/first-comment-written");
 const SESSION: (&str, &str) = ("session_join", "code-lab/warm-welcome");
 
@@ -31,7 +31,7 @@ async fn earn(w: &World, person: Uuid, (activity, key): (&str, &str)) {
     assert_eq!(recorded["awards"][0]["achievement"]["key"], json!(key), "{recorded}");
 }
 
-/// The next award is this one of this person's.
+/// The next award is this one of this person.
 #[track_caller]
 fn is_told(socket: &mut Socket, person: Uuid, (_, key): (&str, &str)) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
@@ -63,7 +63,7 @@ async fn erase(client: &Client, person: Uuid) {
     assert_eq!(mutate(client, "erasePerson", "", json!({"userId": person})).await, json!({"userErrors": []}));
 }
 
-/// Ten right answers of somebody who was brought by `friend`: that is one referral of theirs.
+/// Ten right answers of a person referred by `friend`: one referral for the friend.
 async fn refer(w: &World, friend: Uuid) -> Uuid {
     let person = w.student("UTC").await;
     w.upsert(person, json!({"referredBy": friend})).await;
@@ -177,7 +177,7 @@ on_both! {
         for socket in &mut sockets {
             is_told(socket, ben, SESSION).await;
         }
-        // Back in the old role, nobody is back in the old relation.
+        // The old role does not restore the old relations.
         give_role(&head, ada, "STUDENT").await;
         for client in [&teacher, &parent] {
             let answer = client.ask("query($id: ID!) { user(id: $id) { id } }", json!({"id": ada})).await;
@@ -201,20 +201,20 @@ on_both! {
             let ask = "query($id: ID!) { node(id: $id) { ... on Course { teacher { id } } } }";
             head.ask(ask, json!({"id": rust.id})).await.data()["node"]["teacher"].clone()
         };
-        // A change that leaves the role alone leaves the relations alone.
+        // A change that keeps the role also keeps the relations.
         give_role(&head, teacher_id, "TEACHER").await;
         assert_eq!((sees(pupil).await, sees(child).await), (true, true));
         assert_eq!(course_of().await, json!({"id": teacher_id}));
-        // An admin may teach and be a guardian as well.
+        // An admin can also teach and be a guardian.
         give_role(&head, teacher_id, "ADMIN").await;
         give_role(&head, teacher_id, "TEACHER").await;
         assert_eq!((sees(pupil).await, sees(child).await), (true, true));
-        // A parent does not teach.
+        // A parent cannot teach.
         give_role(&head, teacher_id, "PARENT").await;
         give_role(&head, teacher_id, "TEACHER").await;
         assert_eq!((sees(pupil).await, sees(child).await), (false, true));
         assert_eq!(course_of().await, Value::Null);
-        // A student is nobody's guardian.
+        // A student cannot be a guardian.
         give_role(&head, teacher_id, "STUDENT").await;
         give_role(&head, teacher_id, "TEACHER").await;
         assert_eq!((sees(pupil).await, sees(child).await), (false, false));
@@ -250,7 +250,7 @@ on_both! {
         }
 
         erase(&head, ada).await;
-        // Her third friend's tenth answer still earns her what three friends earn.
+        // The tenth answer of her third friend still earns her the award for three friends.
         let before = w.database.number("SELECT count(*) FROM awards").await;
         answer_ten(&w, friends[2]).await;
         assert_eq!(w.database.number("SELECT count(*) FROM awards").await - before, 13, "Ada has earned something");
@@ -259,7 +259,7 @@ on_both! {
             sockets.push(follow(client, json!({"after": start})).await);
         }
         for (nth, socket) in sockets.iter_mut().enumerate() {
-            // Those who see everybody are told of the friend's six awards before Ben's.
+            // Callers who see everyone get the friend's six awards before Ben's.
             let passed = if [2, 3].contains(&nth) { 0 } else { 6 };
             for _ in 0..passed {
                 let told = socket.next("1").await["data"]["achievementEarned"]["award"].clone();
@@ -337,8 +337,8 @@ on_both! {
     }
 }
 
-/// Two awards are read from the feed together. While the first is told, which a lock holds up, the second one's
-/// person is erased.
+/// Two awards are read from the feed together. A lock delays the sending of the first. Meanwhile the person of the second
+/// is erased.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_read_before_an_erasure_and_not_told_is_not_told_any_more() {
     let Some(w) = World::on(Backend::Postgres).await else { return };
@@ -355,7 +355,7 @@ async fn what_was_read_before_an_erasure_and_not_told_is_not_told_any_more() {
     let waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'guardians'::regclass AND NOT granted";
     let held_up = async { while w.database.number(waiting).await == 0 {} };
     tokio::time::timeout(std::time::Duration::from_secs(60), held_up).await.expect("the telling waits");
-    // An erasure ends links as well, and would wait: what decides is the one column.
+    // An erasure also ends links, and would wait: only this column matters here.
     w.database.execute(&format!("UPDATE people SET erased_at = created_at WHERE id = '{ada}'")).await;
     held.commit().await.unwrap();
     earn(&w, ben, SESSION).await;

@@ -1,5 +1,5 @@
-//! The shape of the house, as absences: who must not know whom, and what must stand nowhere. Each failure
-//! names the rule and the file.
+//! The architecture rules of the code: forbidden dependencies, names and texts. Each failure names the rule and the
+//! file.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! A badge given goes the way of an earned one: XP, what the XP leads to, feed, messages.
+//! An awarded badge has the same consequences as an earned achievement: XP, further awards, feed, messages.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -7,10 +7,10 @@ use tests::{Backend, Packs, World, on_both};
 use super::{AWARD, School, badge, give, held, xp};
 use crate::courses::{mutate, text};
 
-/// What 100 XP of a badge lead to, besides the badge, with what each brings: 100, 10 and nothing.
+/// The further awards at 100 XP, with the bonus of each: 100, 10 and nothing.
 const BY_100_XP: [&str; 3] = ["aurora/getting-warmed-up", "code-lab/century", "tests/level-up"];
 
-/// A pack whose collectors hold two of its achievements, one of which people give.
+/// A pack with an achievement for holding two others, one of which people award.
 fn collecting() -> Packs {
     let achievement = |name: &str, rule: serde_json::Value| json!({"name": name, "description": "", "requirement": "See the rule", "category": "all", "rule": rule});
     Packs::of(&json!({
@@ -121,7 +121,7 @@ on_both! {
             assert_eq!((&error["code"], &error["field"]), (&json!("INVALID_INPUT"), &json!(["input", "awardedAt"])), "{wrong}");
             assert_eq!(w.database.rows().await, rows);
         }
-        // Clocks differ a little.
+        // The sender's clock is a little ahead.
         let given = give_at(&new, "2026-01-15T12:05:00Z").await;
         assert_eq!(given["award"]["earnedAt"], "2026-01-15T12:05:00.000Z");
         let that_day = "SELECT count(*) FROM xp_entries WHERE CAST(local_date AS text) = '2025-06-15'";
@@ -177,8 +177,8 @@ async fn what_a_badge_leads_to_is_told_step_by_step_on_postgres() {
     lead_step_by_step(Backend::Postgres).await;
 }
 
-/// Six steps, each of which brings the XP for the next. The pack names the last first, and their ids stand in
-/// yet another order.
+/// Six achievements, each of which gives the XP for the next. The pack lists the last first, and their ids have another
+/// order.
 async fn lead_step_by_step(backend: Backend) {
     let step = |nth: i64| {
         json!({

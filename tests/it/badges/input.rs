@@ -1,4 +1,4 @@
-//! Bad input of everything that is done with badges: each has a code and a field, and nothing of it is kept.
+//! Invalid input of all badge mutations: each error has a code and a field, and nothing is stored.
 
 use serde_json::{Value, json};
 use tests::{Client, on_both};
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{School, badge, expect_refused, give};
 
-/// Who asks which mutation with which input, and the code, field and reason of the refusal.
+/// The caller, the mutation and the input, and the code, field and reason of the refusal.
 type Fault<'a> = (&'a Client, &'a str, Value, &'a str, &'a str, Option<&'a str>);
 
 on_both! {

@@ -1,4 +1,4 @@
-//! How badges are made, changed and retired, and where they are found.
+//! How badges are created, changed and retired, and where they appear.
 
 use serde_json::{Value, json};
 use tests::{Frame, on_both};
@@ -135,7 +135,7 @@ on_both! {
         assert_eq!(changed["achievement"], json!({"badgeUrl": "https://school.example/b.png", "description": ""}));
         let acts = "SELECT count(*) FROM acts WHERE act IN ('create_badge', 'update_badge')";
         assert_eq!(w.database.number(acts).await, 3);
-        // Without a picture of its own it has the drawn one.
+        // Without a picture of the school, it has the generated one.
         let picture = json!({"id": made["id"], "iconUrl": null});
         let changed = mutate(&school.admin, "updateBadge", "achievement { badgeUrl }", picture).await;
         assert!(text(&changed["achievement"]["badgeUrl"]).ends_with("/badges/school/helper.svg"), "{changed}");

@@ -1,5 +1,5 @@
-//! Whoever leaves while an act is under way has left: each act here waits for a change that another connection
-//! holds, and is then judged by it. SQLite has one writer, so that nothing is under way beside another.
+//! Rights that end during an action: each action waits for a change on another connection, and the change then decides
+//! about it. SQLite has only one writer, so there no action runs concurrently with another.
 
 use std::pin::pin;
 
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{School, badge, give};
 use crate::courses::{course, enroll, join, text};
 
-/// Something a teacher does: to whom it may be done, and to what is missing.
+/// An action of a teacher: its input for a student, and for a missing id.
 struct Act {
     name: &'static str,
     select: &'static str,
@@ -34,7 +34,7 @@ impl Act {
     }
 }
 
-/// What a teacher does to a student of theirs, where rights can end between the first look and the last.
+/// The actions of a teacher on their students, where rights can end between the first check and the last.
 async fn acts(school: &School) -> Vec<Act> {
     let (one, two) = (badge(&school.admin, "One", 10).await, badge(&school.admin, "Two", 10).await);
     let award = text(&give(&school.teacher, &two, school.student).await.0["id"]);
@@ -62,7 +62,7 @@ async fn acts(school: &School) -> Vec<Act> {
     ]
 }
 
-/// Makes a change by hand that the act waits for, and lets it hold; answers what the act is told then.
+/// Makes a change that the action waits for, and then commits it; returns the response to the action.
 async fn amid(w: &World, change: &str, act: impl Future<Output = String>) -> String {
     let beside = w.database.connect().await;
     let held = beside.begin().await.unwrap();
@@ -83,7 +83,7 @@ async fn amid(w: &World, change: &str, act: impl Future<Output = String>) -> Str
     told
 }
 
-/// Does the act amid the change: it is answered like what is missing, and nothing but the change is left.
+/// Runs the action during the change: the response equals that for a missing id, and only the change is stored.
 async fn reads_like_missing_amid(w: &World, client: &Client, act: &Act, change: &str, changed: &str) {
     w.server.settle().await.unwrap();
     let mut before = w.database.contents().await;

@@ -1,4 +1,4 @@
-//! A badge for many at once: each row answers for itself, and 100 cost the statements of one.
+//! A badge for many people at once: each row has its own result, and 100 rows take as many statements as one.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ fn row(student: Uuid) -> Value {
     json!({"studentId": student})
 }
 
-/// So many new students who take the course.
+/// Creates `number` students in the course.
 async fn class(w: &World, school: &School, number: usize) -> Vec<Uuid> {
     let mut class = Vec::new();
     for _ in 0..number {
@@ -103,10 +103,10 @@ on_both! {
         let class = class(&w, &school, 101).await;
         let id = badge(&school.admin, "Team Player", 100).await;
         let one = statements(&w, &school.teacher, &id, &class[..1]).await;
-        // They bring sixty awards, which one statement still carries.
+        // They result in sixty awards, which still fit into one statement.
         assert_eq!(statements(&w, &school.teacher, &id, &class[1..16]).await, one);
         assert!(one <= 25, "{one} statements are many");
-        // A teacher with one student pays what this one does.
+        // A teacher with one student needs as many statements as this one.
         let (id, other) = (badge(&school.admin, "Helper", 100).await, School::found(&w).await);
         assert_eq!(statements(&w, &other.teacher, &id, &[other.student]).await, one);
         w.finish().await;
@@ -117,7 +117,7 @@ on_both! {
         let other = class(&w, &school, 1).await[0];
         let id = badge(&school.admin, "Team Player", 100).await;
         give(&school.teacher, &id, school.student).await;
-        // As near to the most XP there can be as a ledger that adds up allows.
+        // The maximum XP that still leaves room for the further awards.
         let full = 2_147_483_647_i64 - 210;
         let execute = async |sql: String| w.database.execute(&sql).await;
         let person = match w.database.backend {

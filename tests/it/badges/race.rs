@@ -1,4 +1,4 @@
-//! Sixty-four at once over one badge of one person: whoever wins, everything agrees at the end.
+//! Sixty-four concurrent requests for one badge of one person: in the end all data is consistent.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ async fn struggle(w: &World, urls: &[String]) {
         let (id, student) = (&id, school.student);
         async move {
             let (first, was_there) = give(caller, id, student).await;
-            // Who found it there before lets an admin take it back, since a teacher takes back only their own.
+            // If the award already existed, an admin revokes it, because teachers can revoke only their own awards.
             let taken = take_back(admin, &first).await;
             let (second, was_there_again) = give(caller, id, student).await;
             assert_eq!(taken["id"], first["id"]);

@@ -1,4 +1,4 @@
-//! Awards taken back: they stay with their reason, their XP is reversed, and what followed is flagged.
+//! Revoked awards: they remain with their reason, their XP is reversed, and resulting awards are flagged.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};

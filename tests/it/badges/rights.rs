@@ -1,4 +1,4 @@
-//! Who may keep, give and take back badges, and to whom.
+//! Who may manage, award and revoke badges, and for whom.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::{School, badge, expect_refused, give, take_back};
 use crate::courses::{enroll, forbidden, join, leave, mutate};
 
-/// Asks twice, about what is there and about an id that nobody has: the answers are the same bytes, and no
-/// row comes or goes.
+/// Sends the request for an existing id and for a missing one: both responses have the same bytes, and no row is added
+/// or removed.
 async fn reads_like_missing(w: &World, client: &Client, name: &str, input: &Value, field: &str) {
     expect_refused(w, client, name, input, ("NOT_FOUND", field, None)).await;
     let mut missing = input.clone();
@@ -95,7 +95,7 @@ on_both! {
         enroll(&school.as_student, &school.course, None).await;
         take_back(&school.teacher, &given, "A mistake").await;
         take_back(&school.admin, &by_admin, "A mistake").await;
-        // What was taken back is nobody's to take back but whose it was.
+        // Only the person who awarded it may revoke it again.
         reads_like_missing(&w, &colleague, "revokeAward", &of(&given), "awardId").await;
         w.finish().await;
     }

@@ -1,4 +1,4 @@
-//! What a parent sees while they are linked to a child, and no longer when they are not.
+//! A parent sees a child's record while they are linked, and not afterwards.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ const ABOUT: &str =
 const FOLLOW: &str =
     "subscription($id: ID) { achievementEarned(userId: $id) { award { achievement { key } user { id } } } }";
 
-/// Earns somebody their first XP: 10, and the 50 of First Steps.
+/// Earns the child's first XP: 10, and the 50 of First Steps.
 async fn answer(w: &World, id: &str, child: Uuid) {
     let event =
         json!({"id": id, "userId": child, "activity": "question_answered", "attributes": {"correct": true}});

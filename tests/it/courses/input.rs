@@ -1,4 +1,4 @@
-//! Bad input of everything that is done with courses: each has a code and a field, and nothing of it is kept.
+//! Invalid input of all course mutations: each error has a code and a field, and nothing is stored.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -102,7 +102,7 @@ on_both! {
             let both = "SELECT CAST(count(*) AS bigint) FROM comments";
             assert_eq!(w.database.number(both).await, i64::try_from(nth).unwrap() + 1);
         }
-        // What a keyboard composes is kept composed.
+        // Decomposed characters are stored composed.
         let made = mutate(&teacher, "createCourse", "course { title }", json!({"title": " Zoe\u{308} ", "lessons": []})).await;
         assert_eq!(made["course"]["title"], "Zo\u{eb}");
         w.finish().await;

@@ -1,4 +1,4 @@
-//! A course played to its end: what it earns, when, and only once.
+//! A course from start to end: the resulting awards, when they are earned, and that each is earned once.
 
 use futures_util::future::join_all;
 use plaudit::auth::Role;
@@ -7,7 +7,7 @@ use tests::{Client, on_both};
 
 use super::{comment, complete, course, enroll, join, leave, mutate, refused, text};
 
-/// The lesson, or the comment, with which each achievement is earned.
+/// The number of the lesson or comment that earns each achievement.
 const BY_LESSONS: [(usize, &str); 5] = [
     (1, "first-lesson-watched"),
     (5, "5-lessons-watched"),
@@ -27,7 +27,7 @@ fn due(of: &[(usize, &str)], nth: usize) -> Vec<String> {
     of.iter().filter(|(at, _)| *at == nth).map(|(_, key)| (*key).to_owned()).collect()
 }
 
-/// The person's rank and what is missing to the next one.
+/// The person's rank, and the number of achievements missing to the next.
 async fn rank(client: &Client) -> (String, Option<i64>) {
     let query = r#"{ summary(pack: "course-portal") { currentRank remainingToNextRank } }"#;
     let answer = client.ask(query, json!({})).await;
@@ -127,7 +127,7 @@ on_both! {
             enroll(student, &rust, None).await;
         }
         complete(&ada, lesson, None).await;
-        // A course that certifies only later does so when a lesson is completed again.
+        // If a course gets its certificate later, completing a lesson again issues it.
         let certified = json!({"id": rust.id, "certificateTitle": "Rustacean"});
         mutate(&admin, "updateCourse", "course { id }", certified).await;
         for _ in 0..2 {
@@ -160,7 +160,7 @@ on_both! {
             ("SELECT count(*) FROM completions", 2),
             ("SELECT count(*) FROM events WHERE activity = 'lesson_watched'", 2),
             ("SELECT CAST(sum(amount) AS bigint) FROM xp_entries WHERE kind = 'BASE'", 20),
-            // The teacher's repeat was no act.
+            // The teacher's repeat created no audit entry.
             ("SELECT count(*) FROM acts WHERE act = 'complete_lesson'", 0),
         ];
         for (sql, count) in counted {

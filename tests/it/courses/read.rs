@@ -1,4 +1,4 @@
-//! What has been written in courses is read: completed lessons, certificates, comments, and whose course it is.
+//! Reading course data: completed lessons, certificates, comments, and the course's teacher.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ const COMMENTS: &str = "query($id: ID!, $first: Int, $after: String) {
     comments(lessonId: $id, first: $first, after: $after) {
         totalCount nodes { id body writtenAt author { id email } } pageInfo { hasNextPage endCursor } } }";
 
-/// Which courses a client is told of.
+/// The courses that a client sees.
 async fn told(client: &Client, asked: Value) -> Vec<String> {
     let answer = client.ask(COURSES, asked).await;
     let page = &answer.data()["courses"];
@@ -23,7 +23,7 @@ async fn told(client: &Client, asked: Value) -> Vec<String> {
     ids
 }
 
-/// Links a new parent to the child; answers the parent.
+/// Links a new parent to the child; returns the parent's client.
 async fn parent_of(w: &World, child: Uuid) -> Client {
     let (id, parent) = join(w, Role::Parent).await;
     let link = json!({"parentId": id, "studentId": child});
@@ -31,7 +31,7 @@ async fn parent_of(w: &World, child: Uuid) -> Client {
     parent
 }
 
-/// The statements that a query costs.
+/// The number of statements of a query.
 async fn price(w: &World, client: &Client, query: &str, variables: &Value) -> u64 {
     let before = w.server.app.db.statements();
     client.ask(query, variables.clone()).await.data();
@@ -134,7 +134,7 @@ on_both! {
             assert_eq!(told(client, json!({"teacher": Uuid::new_v4()})).await, ids(&[]));
             assert_eq!(told(client, json!({"teacher": ada_id})).await, ids(&[]));
         }
-        // Hedy sees the whole record of who takes one of hers.
+        // Hedy sees the whole record of a student who is enrolled in one of her courses.
         for client in [&ada, &parent, &grace, &hedy, &w.service()] {
             assert_eq!(told(client, json!({"student": ada_id})).await, ids(&[2, 0]));
             assert_eq!(told(client, json!({"student": ada_id, "teacher": hedy_id})).await, ids(&[2]));
@@ -222,7 +222,7 @@ on_both! {
         let whole = json!({"id": rust.lessons[0]});
         let one = price(&w, &grace, COMMENTS, &whole).await;
         for nth in 1..20 {
-            // Several of one moment: their ids tell them apart.
+            // Several have the same time, so ids decide their order.
             if nth % 4 == 0 {
                 w.tick(chrono::TimeDelta::seconds(1));
             }

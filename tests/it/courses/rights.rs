@@ -1,4 +1,4 @@
-//! Who may do what in courses. What is not the caller's to touch is answered like what does not exist.
+//! Who may do what in courses. An object that the caller may not change is reported as missing.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Course, complete, course, enroll, forbidden, join, leave, mutate, refused};
 
-/// Refused in `field`, and to the letter as where the id is nobody's; and no row of any table is changed.
+/// Refused in `field` with the same response as for a missing id; and no row of any table is changed.
 async fn reads_like_missing(w: &World, client: &Client, name: &str, input: Value, field: &str) {
     let rows = w.database.rows().await;
     let error = refused(client, name, &input).await;
@@ -64,7 +64,7 @@ on_both! {
         assert_eq!(made["course"]["teacher"]["id"], json!(hedy_id));
         let radio = made["course"]["id"].clone();
         reads_like_missing(&w, &grace, "updateCourse", json!({"id": radio, "title": "Mine"}), "id").await;
-        // To hand a course over is to hand its students over.
+        // A new teacher also takes over the students of the course.
         let over = json!({"id": radio, "teacherId": grace_id});
         reads_like_missing(&w, &hedy, "updateCourse", over.clone(), "teacherId").await;
         let more = json!({"id": radio, "title": "Radio II", "addLessons": ["One", "Two"]});
@@ -102,7 +102,7 @@ on_both! {
         leave(&grace, &math, Some(ada_id)).await;
         leave(&ada, &cobol, None).await;
         reads_like_missing(&w, &grace, "enroll", into(&math), "studentId").await;
-        // New students come by an admin or a service as well.
+        // An admin or a service can add students too.
         enroll(&w.service(), &radio, Some(ada_id)).await;
         leave(&hedy, &radio, Some(ada_id)).await;
         let acts = |act: &str| format!("SELECT count(*) FROM acts WHERE act = '{act}' AND person_id IS NOT NULL");

@@ -1,4 +1,4 @@
-//! Boards: best first, earlier first among equals, each place once, the same ranks on every page.
+//! Leaderboards: highest score first, then the earlier one; each place once; the same ranks on every page.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -14,15 +14,15 @@ const STANDINGS: &str = "query($first: Int, $after: String, $around: ID, $of: ID
             totalCount nodes { rank score user { id } }
             pageInfo { hasNextPage hasPreviousPage endCursor } } } }";
 
-/// Nine people; the points of each, in the order in which they reached them, a minute apart but for
-/// the last two, who do at once.
+/// The points of nine people, in the order in which they reached them: a minute apart, but the last two at the same
+/// time.
 const POINTS: [i64; 9] = [30, 50, 30, 90, 10, 50, 70, 20, 20];
 
-/// The people, best first.
+/// The people, highest score first.
 async fn ranked(w: &World) -> Vec<(Uuid, i64)> {
     let mut people = Vec::new();
     for (points, number) in POINTS.into_iter().zip((1..100).rev()) {
-        // The later they come, the smaller their ids: only the time can put the earlier first.
+        // Later people have smaller ids, so only the time can put the earlier ones first.
         let id = Uuid::from_u128(number);
         w.upsert(id, json!({})).await;
         people.push((id, points));

@@ -1,4 +1,4 @@
-//! What we rely on in the pinned release of the GraphQL library. Other releases fail some of these.
+//! The behaviour of the pinned GraphQL library that we rely on. Other releases fail some of these tests.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Where somebody stands on the way: progress, the next step of every track, the summary.
+//! A person's progress: towards achievements, the next step of every track, and the summary.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ async fn sample(w: &World) -> Uuid {
     ada
 }
 
-/// (name, current, target, percent) of each.
+/// The progress entries as (name, current, target, percent).
 fn lines(progress: &Value) -> Vec<(String, i64, i64, f64)> {
     let line = |one: &Value| {
         let name = one["achievement"]["name"].as_str().unwrap().to_owned();
@@ -75,7 +75,7 @@ async fn the_course_portals_sample_is_answered_as_it_should_be() {
     }
 }
 
-/// Takes back the person's award of this achievement, by its name.
+/// Revokes the person's award of this achievement, by its name.
 async fn take_back(w: &World, person: Uuid, name: &str) {
     let admin = w.person(Uuid::new_v4(), Role::Admin);
     let query = "query($id: ID!) { earned(userId: $id, first: 100) { nodes { id achievement { name } } } }";
@@ -190,7 +190,7 @@ on_both! {
         }
         let query = "query($id: ID!) { user(id: $id) { streak { current longest lastActiveOn activeToday } }
             inProgress(userId: $id, category: \"streak\", first: 1) { achievement { name } current target } }";
-        // Noon in London is nine in the evening in Tokyo; the day there ends at three.
+        // Noon in London is 21:00 in Tokyo; the day there ends three hours later.
         for (hours, current, today) in [(0, 4, true), (3, 4, false), (23, 4, false), (1, 0, false)] {
             w.tick(chrono::TimeDelta::hours(hours));
             let answer = w.service().ask(query, json!({"id": ada})).await;

@@ -1,4 +1,4 @@
-//! Documents and bodies beyond every measure: each would record an event, and none does.
+//! Documents and bodies over the limits: each would record an event, and none does.
 
 use serde_json::{Value, json};
 use tests::{Frame, Socket, on_both};
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Kept;
 
-/// A mutation that records, with this as an attribute and these fields behind its own.
+/// A mutation that records an event with this attribute and selects these additional fields.
 fn recording(ada: Uuid, lesson: &str, fields: &str) -> String {
     format!(
         "mutation {{ recordEvent(input: {{userId: \"{ada}\", activity: \"lesson_completed\", \
@@ -14,7 +14,7 @@ fn recording(ada: Uuid, lesson: &str, fields: &str) -> String {
     )
 }
 
-/// Each document beyond a limit, and the limit that its error names.
+/// Documents over each limit, and the limit that the error names.
 fn beyond(ada: Uuid) -> Vec<(&'static str, String)> {
     let with = |lesson: &str, fields: &str| recording(ada, lesson, fields);
     let lesson = "\"l1\"";
@@ -48,7 +48,7 @@ fn beyond(ada: Uuid) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Each document that is wrong in another way, and words of its error.
+/// Documents with another fault, and a part of the error's message.
 fn wrong(ada: Uuid) -> Vec<(&'static str, Value)> {
     let input = format!("{{userId: \"{ada}\", activity: \"lesson_completed\"}}");
     let record = format!("recordEvent(input: {input}) {{ eventId }}");

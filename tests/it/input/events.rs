@@ -1,4 +1,4 @@
-//! Events that make no sense, one fault at a time.
+//! Invalid events, with one fault at a time.
 
 use serde_json::{Value, json};
 use tests::{Backend, Packs, World, on_both};
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Kept, No, invalid, refused, with};
 
-/// Each fault: what differs from a good event, and what is said about it.
+/// Each fault: the change to a valid event, and the expected refusal.
 fn faults() -> Vec<(Value, No)> {
     let id = invalid(&["id"], "1 to 128 characters and no control characters");
     let uuid = invalid(&["userId"], "send the id the person signs in with");
@@ -156,7 +156,7 @@ on_both! {
             let answer = w.service().record(with(good(ada), &fits)).await;
             assert_eq!((&answer["userErrors"], &answer["duplicate"]), (&json!([]), &json!(false)), "{fits}");
         }
-        // One byte less than too many: the size is no fault any more, and the next one is told.
+        // One byte less than too many: the size is valid, and the next fault is reported.
         let brim = json!({"attributes": {"correct": true, "more": "x".repeat(4_096 - 26)}});
         let errors = refused(&w.service(), &with(good(ada), &brim)).await;
         invalid(&["attributes", "more"], "known: `correct`").check(&errors, &["input"], "4096 bytes");
@@ -218,7 +218,7 @@ async fn an_event_whose_bonus_would_overflow_is_refused_whole() {
         let ada = w.student("UTC").await;
         let windfall =
             |amount: i64| json!({"userId": ada, "activity": "windfall", "attributes": {"amount": amount}});
-        // Nobody can wait for two thousand million XP in steps of a million.
+        // Two thousand million XP would take too long in steps of a million.
         assert_eq!(w.service().record(windfall(1_000_000)).await["xpGained"], 1_000_000);
         w.database.execute("UPDATE xp_entries SET amount = 2147482000").await;
         w.database.execute("UPDATE totals SET xp = 2147482000").await;
@@ -227,7 +227,7 @@ async fn an_event_whose_bonus_would_overflow_is_refused_whole() {
         }
         let kept = Kept::of(&w).await;
         let overflow = invalid(&["attributes"], "above the maximum of 2147483647: send a smaller amount");
-        // 2,147,482,640 + 8 + 1,000 is one too many, though the 8 alone would fit.
+        // 2,147,482,640 + 8 + 1,000 is one too many, although the 8 alone would fit.
         overflow.check(&refused(&w.service(), &windfall(8)).await, &["input"], "the bonus overflows");
         kept.check(&w, "an event that overflows").await;
         let last = w.service().record(windfall(7)).await;

@@ -1,4 +1,4 @@
-//! `upsertUser` with what is no name, no address, no zone, no role of the caller's to give.
+//! `upsertUser` with an invalid name, address or time zone, or a role that the caller cannot assign.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ on_both! {
             (json!({"displayName": "Ada\u{e0041}"}), hidden),
             (json!({"displayName": "Ada\u{200f}"}), hidden),
             (json!({"email": "ada\u{202e}@school.example"}), email),
-            // One letter on a screen, and more than a kilobyte.
+            // One visible letter of more than a kilobyte.
             (json!({"displayName": format!("a{}", "\u{301}".repeat(600))}), name),
             (json!({"email": ""}), email),
             (json!({"email": "ada"}), email),
@@ -137,7 +137,7 @@ on_both! {
             let answer = upsert(client, &person(id, role)).await;
             let error = &answer.data()["upsertUser"]["userErrors"][0];
             let Some(reason) = error["reason"].as_str() else { return "given".to_owned() };
-            // Whoever stands above is refused as a person, whatever role is sent.
+            // A user with a higher role is refused at `id`, whatever role is sent.
             let field = if reason == "ABOVE_YOU" { "id" } else { "role" };
             assert_eq!(error["field"], json!(["input", field]), "{error}");
             reason.to_owned()

@@ -1,4 +1,4 @@
-//! Who may record and who may read. What lies out of scope reads like what does not exist.
+//! Who may record and who may read. Objects out of scope are reported as missing.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use super::{Kept, No, RECORD, refused, with};
 const RECORD_MANY: &str =
     "mutation($input: RecordEventsInput!) { recordEvents(input: $input) { results { index } } }";
 
-/// Everything that can be asked about one person.
+/// Every query about one person.
 const ABOUT: [&str; 7] = [
     "query($id: ID!) { user(id: $id) { id displayName role xp } }",
     "query($id: ID!) { node(id: $id) { id __typename } }",
@@ -21,7 +21,7 @@ const ABOUT: [&str; 7] = [
     "query($id: ID!) { a: user(id: $id) { id } b: earned(userId: $id) { totalCount } }",
 ];
 
-/// A person of each role that may not read others, who has signed in.
+/// A signed-in person of each role that may not read other people's records.
 async fn bystanders(w: &World) -> Vec<Client> {
     let mut clients = Vec::new();
     for role in [Role::Student, Role::Teacher, Role::Parent] {
@@ -106,7 +106,7 @@ on_both! {
                     (&json!("error"), &json!("NOT_FOUND"))
                 );
                 let mut payload = message["payload"].clone();
-                // Each operation has an id of its own.
+                // Each operation has its own request id.
                 assert!(payload[0]["extensions"]["requestId"].take().is_string());
                 told.push(payload);
             }

@@ -1,4 +1,4 @@
-//! Tokens that are not to be believed: 401 over HTTP, 4401 on a socket, and nobody is created.
+//! Invalid tokens: 401 over HTTP, 4401 on a socket, and no person is created.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -34,7 +34,7 @@ fn part(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
-/// Each token that is not to be believed, and words that say what would be right.
+/// Invalid tokens, and the part of the error that names the remedy.
 fn unbelievable(w: &World) -> Vec<(String, &'static str)> {
     let at = w.clock.now().timestamp();
     let ours = |changes: Value| signed(&claims(w, &changes), Algorithm::HS256, DEMO_SECRET);
@@ -88,7 +88,7 @@ fn unbelievable(w: &World) -> Vec<(String, &'static str)> {
     ]
 }
 
-/// The end of a socket that introduced itself with this payload.
+/// The close of a socket whose `connection_init` had this payload.
 async fn turned_away(w: &World, payload: Value) -> Closed {
     let mut socket = Socket::open(&w.url()).await;
     socket.send(json!({"type": "connection_init", "payload": payload})).await;
@@ -191,7 +191,7 @@ on_both! {
         socket.subscribe("1", "subscription { achievementEarned { cursor } }", json!({})).await;
         w.followed_by(1).await;
         w.tick(chrono::TimeDelta::hours(1));
-        // Told at the latest when the next award would be.
+        // The subscription ends at the latest at the next award.
         w.service()
             .record(json!({"userId": ada, "activity": "question_answered", "attributes": {"correct": true}}))
             .await;

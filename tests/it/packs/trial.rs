@@ -1,4 +1,4 @@
-//! The packs' own tests as a host application would act them out: who, what, when, and what is expected.
+//! The packs' own tests as requests of a host application: people, events, times, and the expected awards.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,16 +6,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// A pack as it is written.
+/// A pack file.
 pub(super) struct Pack {
     pub(super) key: &'static str,
     pub(super) achievements: Vec<Achievement>,
     pub(super) trials: Vec<Trial>,
 }
 
-/// What the tests need to know of an achievement.
+/// The properties of an achievement that the tests need.
 pub(super) struct Achievement {
-    /// With the pack's key before it.
+    /// `pack/key`.
     pub(super) key: String,
     pub(super) pack: &'static str,
     pub(super) bonus: i64,
@@ -29,7 +29,7 @@ pub(super) struct Trial {
     pub(super) zone: String,
     pub(super) settings: BTreeMap<String, String>,
     pub(super) happenings: Vec<Happening>,
-    /// The awards afterwards, with the pack's key before them.
+    /// The expected awards, as `pack/key`.
     pub(super) expect: BTreeSet<String>,
     pub(super) xp: i64,
     pub(super) level: Option<i64>,
@@ -42,7 +42,7 @@ pub(super) struct Happening {
     pub(super) at: DateTime<Utc>,
     pub(super) activity: String,
     pub(super) attributes: Value,
-    /// Whose it is, if not the person of the test: someone they referred.
+    /// The referred person of the event; `None` for the person of the test.
     pub(super) about: Option<String>,
 }
 
@@ -73,17 +73,17 @@ impl Trial {
         })
     }
 
-    /// When the person appears, where the test says so.
+    /// When the person appears, if the test specifies it.
     pub(super) fn joins_at(&self) -> Option<DateTime<Utc>> {
         self.happenings.iter().find(|one| one.activity == "user_joined").map(|one| one.at)
     }
 
-    /// The people besides the one of the test.
+    /// The other people of the test.
     pub(super) fn friends(&self) -> BTreeSet<&str> {
         self.happenings.iter().filter_map(|one| one.about.as_deref()).collect()
     }
 
-    /// What the host application sends; that people join is none of its business.
+    /// The events that the host application sends. It does not send that people join.
     pub(super) fn events(&self, person: Uuid, friends: &BTreeMap<&str, Uuid>) -> Vec<Value> {
         let sent = self.happenings.iter().filter(|one| one.activity != "user_joined");
         let event = |one: &Happening| {
