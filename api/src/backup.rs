@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_stays_itself_in_a_url() {
+    fn a_path_is_unchanged_in_a_url() {
         assert_eq!(sqlite_url("/tmp/a?b #é.part"), "sqlite:///tmp/a%3Fb%20%23%C3%A9.part?mode=rw");
     }
 }

@@ -314,7 +314,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn achievements_are_listed_as_their_pack_does_and_what_is_gone_comes_last() {
+    fn achievements_are_listed_in_pack_order_and_removed_ones_come_last() {
         let event = |name: &str| {
             serde_json::json!({
                 "name": name, "description": "A event.", "requirement": "Do it", "category": "odd", "rarity": "common",

@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_school_has_every_role_and_only_its_own_people_in_its_habits() {
+    fn the_school_has_every_role_and_refers_only_to_its_own_people() {
         let school = school().unwrap();
         for role in Role::ALL.into_iter().filter(|role| *role != Role::Service) {
             assert!(school.people.iter().any(|member| member.role == role.as_str()), "{role:?}");

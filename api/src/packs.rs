@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pack_that_is_not_there_is_named_with_the_nearest() {
+    fn a_missing_pack_is_reported_with_the_most_similar_one() {
         assert_eq!(
             read_names(&["aurorra"]).unwrap_err(),
             "names aurorra, which is not a pack. Did you mean aurora?"
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_packs_let_one_set_is_known_from_the_packs() {
+    fn settings_of_packs_are_read_from_the_packs() {
         let all = BUILT_IN.map(|(name, _)| name.to_owned());
         let declared: Vec<_> = declared_settings(&all).into_iter().collect();
         assert_eq!(declared, [("aurora".to_owned(), "launchedOn".to_owned())]);

@@ -79,7 +79,7 @@ mod tests {
 
     #[tokio::test]
     #[should_panic(expected = "as it is")]
-    async fn a_panic_comes_out_as_it_is() {
+    async fn a_panic_is_passed_on_unchanged() {
         SlowLane::default().run(async { panic!("as it is") }).await
     }
 }

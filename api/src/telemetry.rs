@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_open_is_counted_until_its_guard_is_dropped() {
+    fn open_resources_are_counted_until_their_guard_is_dropped() {
         let telemetry = Telemetry::new();
         let sockets = || value(&telemetry, "plaudit_sockets_open").unwrap();
         let bytes = || value(&telemetry, "plaudit_bytes_in_flight{of=\"answers\"}").unwrap();

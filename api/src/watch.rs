@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn an_award_is_one_line_and_anything_else_says_why_it_is_none() {
+    fn an_award_is_one_line_and_an_error_states_its_reason() {
         let award = json!({
             "earnedAt": "2026-01-05T10:00:00.000Z", "xpBonus": 50,
             "achievement": {"name": "First Steps"}, "user": {"displayName": "Ada"},

@@ -57,7 +57,7 @@ impl Drop for Folder {
 }
 
 #[test]
-fn help_teaches() {
+fn help_names_all_commands_and_settings() {
     let help = run(&["--help"], &[]);
     assert_eq!(help.status.code(), Some(0));
     let help = text(&help.stdout);
@@ -86,7 +86,7 @@ fn help_teaches() {
 }
 
 #[test]
-fn a_misspelt_command_or_option_is_answered_with_the_nearest_and_exit_code_2() {
+fn a_misspelt_command_or_option_suggests_the_most_similar_one_and_exits_with_2() {
     for (arguments, hint) in [(&["serv"][..], "serve"), (&["token", "--rol", "admin"][..], "--role")] {
         let output = run(arguments, &[]);
         assert_eq!(output.status.code(), Some(2));

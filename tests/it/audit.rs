@@ -39,7 +39,7 @@ async fn statements(w: &World, client: &Client, number: usize) -> u64 {
 }
 
 on_both! {
-    async fn an_event_that_an_admin_records_for_somebody_is_written_down_once(w: World) {
+    async fn an_event_that_an_admin_records_for_a_person_is_audited_once(w: World) {
         let (admin_id, admin) = join(&w, Role::Admin).await;
         let (head_id, head) = join(&w, Role::SuperAdmin).await;
         let (ada, ben) = (w.student("UTC").await, w.student("UTC").await);
@@ -72,7 +72,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_records_at_the_same_moment_is_written_down_under_their_own_name(w: World) {
+    async fn concurrent_recorders_are_audited_under_their_own_names(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let mut pairs = Vec::new();
         for student in students(&w, 16).await {
@@ -88,7 +88,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn twenty_events_are_written_down_by_one_statement(w: World) {
+    async fn twenty_events_are_audited_with_one_statement(w: World) {
         let (_, admin) = join(&w, Role::Admin).await;
         for number in [1, 20] {
             let silent = statements(&w, &w.service(), number).await;
@@ -98,7 +98,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_another_role_ends_is_written_down_for_whom_it_concerns(w: World) {
+    async fn relations_ended_by_a_change_of_role_are_audited_for_the_people_concerned(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let (teacher, as_teacher) = join(&w, Role::Teacher).await;
         let (parent, _) = join(&w, Role::Parent).await;

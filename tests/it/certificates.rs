@@ -128,7 +128,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_may_see_a_certificate_sees_it_everywhere_and_nobody_else_anywhere(w: World) {
+    async fn certificates_are_visible_in_every_field_or_in_none(w: World) {
         let school = School::found(&w).await;
         let id = create(&school.teacher, science(school.student)).await["id"].clone();
         let (here, nowhere) = (json!({"id": id}), json!({"id": Uuid::new_v4()}));
@@ -166,7 +166,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn only_who_may_issues_changes_and_deletes(w: World) {
+    async fn only_permitted_roles_issue_change_and_delete(w: World) {
         let school = School::found(&w).await;
         let id = create(&school.admin, science(school.student)).await["id"].clone();
         let before = (rows(&w, "certificates").await, rows(&w, "acts").await);
@@ -218,7 +218,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_deleted_certificate_is_gone_for_everyone_but_admins(w: World) {
+    async fn only_admins_see_a_deleted_certificate(w: World) {
         let school = School::found(&w).await;
         let id = create(&school.teacher, science(school.student)).await["id"].clone();
         let (here, nowhere) = (json!({"id": id}), json!({"id": Uuid::new_v4()}));
@@ -319,7 +319,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn text_of_every_script_comes_back_as_it_was_sent(w: World) {
+    async fn text_of_every_script_is_returned_unchanged(w: World) {
         let school = School::found(&w).await;
         let title = "👩‍🔬 שלום — عَرَبِيّ — q̣̇ — 𝔘𝔫𝔦𝔠𝔬𝔡𝔢 — नमस्ते";
         let mut input = science(school.student);

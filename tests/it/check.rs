@@ -100,7 +100,7 @@ const CASES: [Case; 12] = [
 ];
 
 on_both! {
-    async fn what_a_hand_has_changed_is_named_and_nothing_else(w: World) {
+    async fn check_names_each_manual_change_and_nothing_else(w: World) {
         let ada = w.student("UTC").await;
         for (id, activity, attributes) in [
             ("q", "question_answered", json!({"correct": true})),
@@ -125,7 +125,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn the_command_answers_by_its_exit_code(w: World) {
+    async fn the_commands_exit_code_shows_the_result(w: World) {
         let ada = w.student("UTC").await;
         w.service().record(json!({"userId": ada, "activity": "comment_written"})).await;
         let digest = w.check().await.digest;
@@ -155,7 +155,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_check_beside_a_server_at_work_finds_nothing(w: World) {
+    async fn a_check_while_a_server_records_finds_no_difference(w: World) {
         let mut people = Vec::new();
         for _ in 0..8 {
             people.push(w.student("UTC").await);

@@ -80,7 +80,7 @@ async fn everything_is_described() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_promised_keeps_its_shape() {
+async fn promised_fields_keep_their_types() {
     let mut is: BTreeMap<String, (BTreeSet<String>, String)> = BTreeMap::new();
     for one in types().await {
         for field in list(&one["fields"]) {
@@ -109,7 +109,7 @@ async fn what_is_promised_keeps_its_shape() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_an_id_of_its_own_is_a_node() {
+async fn every_type_with_an_id_is_a_node() {
     let types = types().await;
     let node = types.iter().find(|one| name(one) == "Node").unwrap();
     let are: BTreeSet<&str> = list(&node["possibleTypes"]).iter().map(name).collect();

@@ -112,7 +112,7 @@ as_delivered! {
         w.finish().await;
     }
 
-    async fn a_subscription_that_is_stopped_while_it_is_confirmed_says_nothing(w: World) {
+    async fn a_subscription_stopped_during_its_confirmation_sends_no_message(w: World) {
         let ada = w.student("UTC").await;
         let mut socket = w.person(ada, Role::Student).socket().await;
         for _ in 0..50 {

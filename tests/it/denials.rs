@@ -102,7 +102,7 @@ impl School {
     async fn deny_on_a_socket(&mut self) {
         let [admin, student] = [1, 3].map(Uuid::from_u128);
         let mut socket = self.client(student, Role::Student).socket().await;
-        self.hear("answered").await;
+        self.wait_for_log("answered").await;
         socket.subscribe("1", FOLLOW, json!({"id": admin})).await;
         let Frame::Message(refused) = socket.frame().await else { panic!("the socket goes on") };
         let missing = refused["payload"][0]["extensions"].clone();
@@ -122,7 +122,7 @@ impl School {
         socket.subscribe("4", "{ me { displayName } }", json!({})).await;
         assert!(matches!(socket.frame().await, Frame::Closed(Closed { code: 4403, .. })));
         socket.cut();
-        let told = denied_in(&self.hear("a socket closed").await);
+        let told = denied_in(&self.wait_for_log("a socket closed").await);
         let denied = |told: &Value, operation: &str| {
             json!({"code": told["code"], "times": 1, "actor": student,
             "role": "student", "operation": operation, "request_id": told["requestId"]})
@@ -138,14 +138,14 @@ impl School {
         assert_eq!(told, json!(expected));
 
         let mut socket = tests::Socket::open(&self.server.url).await;
-        let opened = self.hear("answered").await;
+        let opened = self.wait_for_log("answered").await;
         let id = &opened.last().expect("the socket was opened")["fields"]["request_id"];
         let payload = json!({"authorization": "Bearer not.a.token"});
         socket.send(json!({"type": "connection_init", "payload": payload})).await;
         assert!(matches!(socket.frame().await, Frame::Closed(Closed { code: 4401, .. })));
         socket.cut();
         let unbelieved = json!([{"code": "UNAUTHENTICATED", "times": 1, "why": MALFORMED, "request_id": id}]);
-        assert_eq!(denied_in(&self.hear("a socket closed").await), unbelieved);
+        assert_eq!(denied_in(&self.wait_for_log("a socket closed").await), unbelieved);
     }
 
     fn client(&self, id: Uuid, role: Role) -> Client {
@@ -155,7 +155,7 @@ impl School {
     /// Sends a request; returns the denials that it logged.
     async fn ask(&mut self, client: &Client, query: &str, input: Value) -> Value {
         client.exchange(query, json!({"input": input}), "mine").await;
-        let lines = self.hear("answered").await;
+        let lines = self.wait_for_log("answered").await;
         let answered = &lines.last().expect("a line for the answer")["fields"];
         assert_eq!(answered["client_request_id"], "mine");
         let mut denied = denied_in(&lines);
@@ -166,7 +166,7 @@ impl School {
         denied
     }
 
-    async fn hear(&mut self, message: &str) -> Vec<Value> {
+    async fn wait_for_log(&mut self, message: &str) -> Vec<Value> {
         let lines = self.server.log_until(message).await;
         self.log.extend(lines.iter().cloned());
         lines

@@ -210,7 +210,7 @@ async fn a_disk_that_fills_up_during_a_publication_publishes_all_of_it_or_nothin
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readiness_tells_that_the_disk_is_full_and_that_it_has_room_again() {
+async fn readiness_fails_while_the_disk_is_full_and_recovers() {
     let school = School::open().await;
     let ada = person(&school.service).await;
     assert_eq!(ready(&school.server).await, 200);

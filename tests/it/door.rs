@@ -11,7 +11,7 @@ use uuid::Uuid;
 const UPSERT: &str = "mutation($input: UpsertUserInput!) { upsertUser(input: $input) { user { role } userErrors { message } } }";
 
 on_both! {
-    async fn a_socket_ends_with_the_role_it_was_opened_by(w: World) {
+    async fn a_socket_closes_when_the_role_of_its_token_changes(w: World) {
         let head = w.person(Uuid::new_v4(), Role::SuperAdmin);
         let admin = Uuid::new_v4();
         let mut socket = w.person(admin, Role::Admin).socket().await;
@@ -67,7 +67,7 @@ on_both! {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_picture_tells_no_secret() {
+async fn a_picture_reveals_no_secret() {
     let deed = |name: &str, rarity: &str, secret: bool| {
         json!({
             "name": name, "description": "A deed.", "requirement": "Do something", "category": "odd",

@@ -95,7 +95,7 @@ impl Ada {
 }
 
 on_both! {
-    async fn an_act_on_anothers_record_is_written_down_for_admins(w: World) {
+    async fn an_action_on_another_persons_record_is_in_the_audit_log_for_admins(w: World) {
         let (_, head) = member(&w, Role::SuperAdmin).await;
         let (admin, as_admin) = member(&w, Role::Admin).await;
         let ada = w.student("UTC").await;
@@ -133,7 +133,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_is_erased_is_named_nowhere_and_moves_nobody(w: World) {
+    async fn an_erased_person_is_named_nowhere_and_ranks_do_not_change(w: World) {
         let (_, head) = member(&w, Role::SuperAdmin).await;
         let ada = Ada::with_a_past(&w, &head).await;
         let ben = w.student("UTC").await;
@@ -181,7 +181,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_teacher_who_is_erased_stands_on_nothing_that_others_have(w: World) {
+    async fn the_name_of_an_erased_teacher_is_removed_from_others_data(w: World) {
         let (_, head) = member(&w, Role::SuperAdmin).await;
         let teacher_id = Uuid::new_v4();
         w.upsert(teacher_id, json!({"displayName": "Grace Hopper", "role": "TEACHER"})).await;
@@ -268,7 +268,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_is_erased_reads_like_missing_and_comes_back_by_no_door(w: World) {
+    async fn an_erased_person_is_reported_as_missing_and_cannot_be_recreated(w: World) {
         let (head_id, head) = member(&w, Role::SuperAdmin).await;
         let ada = Ada::with_a_past(&w, &head).await;
         let ben = w.student("UTC").await;

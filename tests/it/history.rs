@@ -63,7 +63,7 @@ async fn in_progress(w: &World, person: Uuid) -> Vec<(String, i64, i64)> {
 }
 
 on_both! {
-    async fn what_brought_neither_xp_nor_a_day_counts_for_an_achievement_that_is_published_later(w: World) {
+    async fn events_without_xp_and_streak_count_for_an_achievement_published_later(w: World) {
         let (mut w, packs) = with_packs(w);
         packs.write(&pack("past", &[activity("note_read", json!({}))], &[]));
         publish(&mut w).await;
@@ -132,7 +132,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_can_no_longer_be_earned_is_not_offered(w: World) {
+    async fn achievements_that_can_no_longer_be_earned_are_not_offered(w: World) {
         let (mut w, packs) = with_packs(w);
         let dug = || activity("hole_dug", json!({}));
         let mut over = achievement("Over", count("hole_dug", 3));
@@ -187,7 +187,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_reached_a_score_earlier_stands_higher_whenever_it_was_recorded(w: World) {
+    async fn the_earlier_of_equal_scores_ranks_higher_whenever_recorded(w: World) {
         let (mut w, packs) = with_packs(w);
         let mut dug = activity("hole_dug", json!({}));
         dug["xp"] = json!({"amount": 10});

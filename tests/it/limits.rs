@@ -154,7 +154,7 @@ async fn each_award_that_a_subscription_sends_is_charged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_that_are_wrong_cost_something_whoever_sends_them() {
+async fn invalid_requests_cost_every_caller_something() {
     // One such request costs 20 units.
     let w = world(|limits| limits.cost_per_minute = 20).await;
     let json = "application/json";

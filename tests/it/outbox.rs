@@ -9,7 +9,7 @@ const EXPIRED: &str = "SELECT count(*) FROM outbox WHERE buried_because = 'expir
 const SETTLED: &str = "SELECT count(*) FROM outbox WHERE settled_at IS NOT NULL AND buried_at IS NULL";
 
 on_both! {
-    async fn a_message_that_was_tried_in_vain_for_three_days_is_buried(w: World) {
+    async fn a_message_that_failed_for_three_days_is_buried(w: World) {
         let ada = w.student("UTC").await;
         // Three awards, a millisecond apart.
         for activity in ["comment_written", "session_join", "visualize"] {

@@ -29,12 +29,12 @@ const RECORD: &str = "email timezone locale referredBy { id } xp level { number 
 type Outcome = String;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_may_do_what_the_table_says_and_nothing_else_on_sqlite() {
+async fn every_caller_may_do_exactly_what_the_table_allows_on_sqlite() {
     ask_everything(Backend::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_may_do_what_the_table_says_and_nothing_else_on_postgres() {
+async fn every_caller_may_do_exactly_what_the_table_allows_on_postgres() {
     ask_everything(Backend::Postgres).await;
 }
 
@@ -56,7 +56,7 @@ fn the_table_in_the_repository_is_the_one_that_is_asked() {
 
 /// A field that is not in the table has no policy, and this test fails until it gets one.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_field_and_every_id_that_leads_to_somebody_has_a_row() {
+async fn every_field_and_every_id_that_leads_to_a_person_has_a_row() {
     let w = World::on(Backend::Sqlite).await.expect("SQLite is always there");
     let wanted = paths(&w).await;
     let rows: BTreeSet<String> =
@@ -115,7 +115,7 @@ async fn ask_row(w: &World, school: &School, row: &Row, wrong: &mut Vec<String>)
     let mut of_missing = BTreeMap::new();
     for (caller, goal) in &denied {
         let bytes = check(w, school, row, caller, goal, wrong).await;
-        if reads_like_missing(school, row, caller.role, goal) {
+        if reported_as_missing(school, row, caller.role, goal) {
             if !of_missing.contains_key(name(caller)) {
                 let nowhere = Uuid::new_v4().to_string();
                 of_missing.insert(name(caller), ask(w, school, row, caller, goal, &nowhere).await.1);
@@ -211,7 +211,7 @@ fn denied(row: &Row, cell: Who) -> &'static str {
 
 /// Whether the denial must equal the answer for a missing id, byte for byte. Not for data of a person that everyone may
 /// see, lists without an id, and errors whose reason concerns this person.
-fn reads_like_missing(school: &School, row: &Row, role: Option<Role>, goal: &Goal) -> bool {
+fn reported_as_missing(school: &School, row: &Row, role: Option<Role>, goal: &Goal) -> bool {
     if !row.ask.contains("$id") && !row.ask.contains("$key") {
         return false;
     }

@@ -56,12 +56,12 @@ async fn migrating_an_empty_database_logs_no_notice_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_earned_before_it_was_published_is_awarded_silently_on_sqlite() {
+async fn achievements_earned_before_their_publication_are_awarded_silently_on_sqlite() {
     backfill(Backend::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_earned_before_it_was_published_is_awarded_silently_on_postgres() {
+async fn achievements_earned_before_their_publication_are_awarded_silently_on_postgres() {
     backfill(Backend::Postgres).await;
 }
 
@@ -125,7 +125,7 @@ async fn backfill(backend: Backend) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_publication_of_other_words_reads_nobody() {
+async fn a_publication_that_changes_only_texts_reads_no_history() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let mut costs = Vec::new();
         for number in [1, 200] {
@@ -179,7 +179,7 @@ async fn a_publication_of_other_words_reads_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn servers_change_over_by_themselves() {
+async fn servers_switch_to_a_new_publication() {
     let packs = Packs::of(&garden(json!([first()])));
     let Some(w) = World::with(Backend::Postgres, |config| config.catalogs = vec![packs.setting()]).await
     else {
@@ -205,7 +205,7 @@ async fn servers_change_over_by_themselves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_says_when_its_files_differ_from_what_is_published() {
+async fn a_server_warns_when_its_files_differ_from_the_published_catalogue() {
     let packs = Packs::of(&garden(json!([first()])));
     let Some(w) = World::with(Backend::Postgres, |config| config.catalogs = vec![packs.setting()]).await
     else {

@@ -27,7 +27,7 @@ on_both! {
         let ada = w.student("UTC").await;
         let clients = connections(&w, &[w.url()]);
         let answers = race(&clients, |nth| answered(&format!("q{nth}"), ada)).await;
-        expect_one_walk_over_the_thresholds(&w, &answers).await;
+        expect_each_threshold_crossed_once(&w, &answers).await;
         w.finish().await;
     }
 
@@ -50,7 +50,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn sixty_four_first_sign_ins_make_one_person(w: World) {
+    async fn sixty_four_first_sign_ins_create_one_person(w: World) {
         let ada = Uuid::new_v4();
         let client = w.person(ada, Role::Student);
         let asked = (0..SIXTY_FOUR).map(|_| client.ask("{ me { id displayName role } }", json!({})));
@@ -64,7 +64,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn batches_in_opposite_orders_do_not_get_in_each_others_way(w: World) {
+    async fn batches_in_opposite_orders_do_not_block_each_other(w: World) {
         opposite_orders(&w, &[w.url()]).await;
         w.finish().await;
     }
@@ -77,7 +77,7 @@ async fn two_servers_cross_each_threshold_once() {
     let urls = [w.url(), format!("http://{}", second.address)];
     let ada = w.student("UTC").await;
     let answers = race(&connections(&w, &urls), |nth| answered(&format!("q{nth}"), ada)).await;
-    expect_one_walk_over_the_thresholds(&w, &answers).await;
+    expect_each_threshold_crossed_once(&w, &answers).await;
     second.stop().await;
     w.finish().await;
 }
@@ -112,7 +112,7 @@ async fn two_servers_meet_one_newcomer_and_their_referrer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_overflows_is_refused_and_nobody_beside_them() {
+async fn an_overflowing_event_is_refused_without_affecting_others() {
     let packs = Packs::of(&json!({
         "pack": "plenty", "name": "Plenty", "description": "Any amount of XP.", "version": 1,
         "categories": [], "achievements": [],
@@ -184,7 +184,7 @@ async fn who_overflows_is_refused_and_nobody_beside_them() {
 }
 
 /// Each achievement was earned once, by one request, and announced once.
-async fn expect_one_walk_over_the_thresholds(w: &World, answers: &[Value]) {
+async fn expect_each_threshold_crossed_once(w: &World, answers: &[Value]) {
     let mut told: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
     for award in answers.iter().flat_map(|answer| answer["awards"].as_array().unwrap()) {
         let key = award["achievement"]["key"].as_str().unwrap();

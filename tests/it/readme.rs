@@ -68,7 +68,7 @@ fn member(w: &World, nth: u32, role: Role) -> Client {
 }
 
 on_both! {
-    async fn the_samples_do_in_order_what_stands_beside_them(w: World) {
+    async fn the_examples_give_the_documented_answers(w: World) {
         assert_eq!(demo::fill(&w.server.app).await, Ok(true));
         let teacher = member(&w, 3, Role::Teacher);
         sample("Issue a certificate").expect(&teacher).await;
@@ -83,7 +83,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn the_demos_student_has_nothing_and_earns_the_first_award_by_the_printed_line(w: World) {
+    async fn the_demos_student_earns_the_first_award_with_the_printed_command(w: World) {
         assert_eq!(demo::fill(&w.server.app).await, Ok(true));
         let welcome = demo::welcome(&w.server.app, w.server.address);
         let bodies: Vec<Value> = welcome
@@ -107,7 +107,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn the_demos_school_is_in_class(w: World) {
+    async fn the_demos_school_has_courses(w: World) {
         assert_eq!(demo::fill(&w.server.app).await, Ok(true));
         let query = "{ courses { nodes { title teacher { displayName } students { nodes { displayName } } } }
             certificates { nodes { title issuedBy student { displayName } } } me { children { displayName } } }";

@@ -69,7 +69,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn nothing_is_changed_while_the_ledger_itself_is_different(w: World) {
+    async fn repair_changes_nothing_if_the_ledger_has_differences(w: World) {
         let ada = ada(&w).await;
         w.database.execute("UPDATE totals SET xp = 1").await;
         w.database.execute("UPDATE xp_entries SET amount = 49 WHERE amount = 50").await;
@@ -89,7 +89,7 @@ on_both! {
         database.drop().await;
     }
 
-    async fn a_repair_beside_a_server_that_records_loses_nothing(w: World) {
+    async fn a_repair_while_a_server_records_loses_nothing(w: World) {
         let mut people = Vec::new();
         for _ in 0..4 {
             let person = w.student("UTC").await;

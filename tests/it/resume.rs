@@ -21,12 +21,12 @@ const AWARDS: usize = 6;
 const WRITERS: usize = 4;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_subscriber_who_drops_sees_every_award_once_and_in_order_on_sqlite() {
+async fn a_reconnecting_subscriber_sees_every_award_once_and_in_order_on_sqlite() {
     follow_beside_writers(Backend::Sqlite, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_subscriber_who_hops_between_processes_sees_every_award_once_and_in_order() {
+async fn a_subscriber_that_changes_processes_sees_every_award_once_and_in_order() {
     follow_beside_writers(Backend::Postgres, 2).await;
 }
 
@@ -115,7 +115,7 @@ async fn write(client: Client, writer: usize, people: Vec<Uuid>) {
 }
 
 on_both! {
-    async fn nothing_is_lost_between_the_page_and_the_stream(w: World) {
+    async fn no_award_is_lost_between_a_page_and_a_subscription(w: World) {
         let ada = w.student("UTC").await;
         let client = w.person(ada, Role::Student);
         let cursor = feed_cursor(&client).await;
@@ -166,7 +166,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn each_sees_what_they_may(w: World) {
+    async fn each_subscriber_sees_only_permitted_awards(w: World) {
         let (ada, ben, admin) = (w.student("UTC").await, w.student("UTC").await, Uuid::new_v4());
         let cursor = feed_cursor(&w.service()).await;
         let follow = async |client: Client, of: Option<Uuid>| {
@@ -235,7 +235,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_server_that_stops_says_when_to_come_back(w: World) {
+    async fn a_stopping_server_closes_sockets_with_a_code_to_reconnect(w: World) {
         let ada = w.student("UTC").await;
         let mut sockets = Vec::new();
         for _ in 0..3 {

@@ -77,7 +77,7 @@ async fn answer_ten(w: &World, person: Uuid) {
 }
 
 on_both! {
-    async fn who_leaves_the_course_is_told_of_no_more(w: World) {
+    async fn awards_of_a_student_who_left_the_course_are_not_sent(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let (_, teacher) = join(&w, Role::Teacher).await;
         let (ada, ben) = (w.student("UTC").await, w.student("UTC").await);
@@ -104,7 +104,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn whose_link_has_ended_is_told_of_no_more(w: World) {
+    async fn awards_of_a_child_whose_link_ended_are_not_sent(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let (parent_id, parent) = join(&w, Role::Parent).await;
         let (ada, ben) = (w.student("UTC").await, w.student("UTC").await);
@@ -127,7 +127,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_hands_a_course_over_is_told_of_its_students_no_more(w: World) {
+    async fn a_teacher_who_hands_a_course_over_gets_no_awards_of_its_students(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let (_, before) = join(&w, Role::Teacher).await;
         let (after_id, after) = join(&w, Role::Teacher).await;
@@ -154,7 +154,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_is_a_student_no_more_is_told_of_to_neither_teacher_nor_parent(w: World) {
+    async fn awards_of_a_former_student_are_sent_to_neither_teacher_nor_parent(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let (_, teacher) = join(&w, Role::Teacher).await;
         let (parent_id, parent) = join(&w, Role::Parent).await;
@@ -186,7 +186,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_role_that_comes_back_brings_no_children_and_no_courses_with_it(w: World) {
+    async fn restoring_a_role_does_not_restore_children_and_courses(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let (teacher_id, teacher) = join(&w, Role::Teacher).await;
         let (pupil, child) = (w.student("UTC").await, w.student("UTC").await);
@@ -221,7 +221,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_is_erased_is_told_of_no_more(w: World) {
+    async fn awards_of_an_erased_person_are_not_sent(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let (_, teacher) = join(&w, Role::Teacher).await;
         let (parent_id, parent) = join(&w, Role::Parent).await;
@@ -270,7 +270,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_is_erased_is_told_nothing_more(w: World) {
+    async fn an_erased_subscriber_gets_no_more_awards(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let ada = w.student("UTC").await;
         let mut callers = Vec::new();
@@ -302,7 +302,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_was_missed_is_told_as_it_stands_now(w: World) {
+    async fn missed_awards_are_sent_with_their_current_data(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let (teacher_id, teacher) = join(&w, Role::Teacher).await;
         let ada = w.student("UTC").await;
@@ -340,7 +340,7 @@ on_both! {
 /// Two awards are read from the feed together. A lock delays the sending of the first. Meanwhile the person of the second
 /// is erased.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_read_before_an_erasure_and_not_told_is_not_told_any_more() {
+async fn an_award_read_before_an_erasure_is_not_sent_after_it() {
     let Some(w) = World::on(Backend::Postgres).await else { return };
     let (_, admin) = join(&w, Role::Admin).await;
     let (ada, ben) = (w.student("UTC").await, w.student("UTC").await);

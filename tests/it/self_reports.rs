@@ -56,7 +56,7 @@ async fn refusal(client: &Client, event: Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_own_report_lies_within_a_day_and_after_the_account_was_created() {
+async fn a_self_report_is_within_a_day_and_after_the_account_was_created() {
     let packs = diary();
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let Some(w) = world(backend, &packs).await else { continue };

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cap_leaves_what_is_still_open_of_the_day() {
+    fn a_cap_limits_the_xp_that_remains_for_the_day() {
         assert_eq!(capped(50, 0, 30), 30);
         assert_eq!(capped(50, 30, 60), 20);
         assert_eq!(capped(50, 60, 90), 0);

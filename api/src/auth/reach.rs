@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reach_is_what_the_table_says_and_nobody_for_any_other_action() {
+    fn a_reach_follows_the_table_and_is_empty_for_every_other_action() {
         for action in Action::ALL {
             for role in Role::ALL {
                 let reach = Reach::of(&actor(role), action);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn relations_of_an_actor_who_is_no_person_reach_nobody() {
+    fn relations_of_an_actor_that_is_not_a_person_match_no_person() {
         let service = actor(Role::Service);
         for action in Action::ALL {
             let is_related = matches!(Reach::of(&service, action).extent(), Extent::Related { .. });

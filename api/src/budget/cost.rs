@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn each_subject_has_a_budget_of_its_own_by_what_it_is() {
+    fn each_subject_has_its_own_budget_by_its_kind() {
         let budget = budget();
         for (subject, units) in [
             (person(Role::Student), 600),
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_owed_is_paid_before_anything_else_and_has_an_end() {
+    fn a_debt_is_paid_before_new_charges_and_has_a_maximum() {
         let (budget, ada) = (budget(), person(Role::Student));
         budget.owe_at(&ada, 300, seconds(0));
         assert_eq!(budget.check_at(&ada, seconds(0)), Ok(()));
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_can_be_spent_again() {
+    fn refunded_units_can_be_spent_again() {
         let (budget, ada) = (budget(), person(Role::Student));
         assert_eq!(budget.charge_at(&ada, 600, seconds(0)), Ok(()));
         budget.give_back(&ada, 200);

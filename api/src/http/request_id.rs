@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_a_client_is_reduced_to_what_a_log_line_can_hold() {
+    fn a_client_id_is_reduced_to_characters_that_fit_a_log_line() {
         check("a", Some("a"));
         check("trace/42:~!", Some("trace/42:~!"));
         check(&"x".repeat(128), Some(&"x".repeat(128)));

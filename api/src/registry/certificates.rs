@@ -325,7 +325,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_has_the_year_and_sixteen_letters_nobody_misreads() {
+    fn a_number_has_the_year_and_sixteen_unambiguous_letters() {
         let day = NaiveDate::from_ymd_opt(2026, 1, 15).unwrap();
         let numbers: std::collections::BTreeSet<String> = (0..200).map(|_| number(day)).collect();
         assert_eq!(numbers.len(), 200);

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reach_of_nobody_is_a_condition_that_no_row_meets() {
+    fn an_empty_reach_is_a_condition_that_no_row_meets() {
         let nobody = r#"SELECT "people"."id" FROM "people" WHERE 1 = 0"#;
         assert_eq!(sql(Extent::Nobody), nobody);
         assert_eq!(sql(Extent::Related { me: ME, relations: &[] }), nobody);

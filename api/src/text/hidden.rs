@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_can_see_is_hidden_wherever_it_stands() {
+    fn invisible_characters_are_hidden_at_every_position() {
         let hidden = ('\u{202a}'..='\u{202e}')
             .chain('\u{2066}'..='\u{2069}')
             .chain('\u{2060}'..='\u{2064}')
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_blanks_and_lone_marks_shows_nothing() {
+    fn a_text_of_blanks_and_lone_marks_is_blank() {
         for blank in
             ["", " ", "\u{2800}", "\u{2800}\u{2800}", "\u{301}", "\u{20dd}\u{903}", "\u{fffc}", "\u{3164}"]
         {
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_shape_of_its_own_does_not_belong_into_a_name() {
+    fn characters_without_a_defined_shape_are_refused_in_names() {
         for letter in ['\u{e000}', '\u{f8ff}', '\u{f0000}', '\u{10fffd}'] {
             let text = format!("Ada{letter}");
             assert_eq!((first(&text, Kind::Name), first(&text, Kind::Note)), (Some(letter), None));

@@ -52,7 +52,7 @@ async fn a_packs_own_badge_counts_as_one_of_its_achievements_and_the_schools_doe
 }
 
 on_both! {
-    async fn a_badge_brings_xp_and_what_the_xp_leads_to_and_is_told(w: World) {
+    async fn a_badge_gives_xp_and_the_awards_at_that_xp_and_is_announced(w: World) {
         let school = School::found(&w).await;
         let id = badge(&school.admin, "Team Player", 100).await;
         let cursor = school.as_student.ask("{ feedCursor }", json!({})).await.data()["feedCursor"].clone();
@@ -91,7 +91,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn the_same_badge_again_answers_the_first_award(w: World) {
+    async fn the_same_badge_again_returns_the_first_award(w: World) {
         let school = School::found(&w).await;
         let id = badge(&school.admin, "Team Player", 100).await;
         let (first, duplicate) = give(&school.teacher, &id, school.student).await;
@@ -129,7 +129,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn notes_come_back_as_they_were_sent(w: World) {
+    async fn notes_are_returned_unchanged(w: World) {
         let school = School::found(&w).await;
         let family = "👩‍👩‍👧‍👦 🏳️‍🌈";
         for (nth, (sent, kept)) in [
@@ -151,7 +151,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn an_event_after_a_badge_counts_on_from_its_xp(w: World) {
+    async fn an_event_after_a_badge_adds_to_its_xp(w: World) {
         let school = School::found(&w).await;
         let id = badge(&school.admin, "Nearly", 40).await;
         give(&school.teacher, &id, school.student).await;
@@ -168,12 +168,12 @@ on_both! {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_badge_leads_to_is_told_step_by_step_on_sqlite() {
+async fn awards_that_follow_from_a_badge_are_announced_in_order_on_sqlite() {
     lead_step_by_step(Backend::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_badge_leads_to_is_told_step_by_step_on_postgres() {
+async fn awards_that_follow_from_a_badge_are_announced_in_order_on_postgres() {
     lead_step_by_step(Backend::Postgres).await;
 }
 

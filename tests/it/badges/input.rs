@@ -10,7 +10,7 @@ use super::{School, badge, expect_refused, give};
 type Fault<'a> = (&'a Client, &'a str, Value, &'a str, &'a str, Option<&'a str>);
 
 on_both! {
-    async fn each_fault_is_told_in_its_field_and_nothing_is_kept(w: World) {
+    async fn each_fault_is_reported_at_its_field_and_nothing_is_stored(w: World) {
         let school = School::found(&w).await;
         let (admin, teacher) = (&school.admin, &school.teacher);
         let id = badge(admin, "Team Player", 10).await;

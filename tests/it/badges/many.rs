@@ -46,7 +46,7 @@ async fn statements(w: &World, client: &Client, badge: &str, students: &[Uuid]) 
 }
 
 on_both! {
-    async fn each_row_answers_for_itself(w: World) {
+    async fn each_row_has_its_own_result(w: World) {
         let school = School::found(&w).await;
         let (child, missing) = (class(&w, &school, 1).await[0], Uuid::new_v4());
         let stranger = w.student("UTC").await;
@@ -79,7 +79,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn five_hundred_rows_are_taken_and_one_more_is_not(w: World) {
+    async fn five_hundred_rows_are_accepted_and_one_more_is_refused(w: World) {
         let school = School::found(&w).await;
         let id = badge(&school.admin, "Team Player", 3).await;
         let mut rows = vec![row(school.student); 500];
@@ -98,7 +98,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn fifteen_rows_take_the_statements_of_one_however_many_students_the_teacher_has(w: World) {
+    async fn fifteen_rows_take_the_statements_of_one_for_every_number_of_students(w: World) {
         let school = School::found(&w).await;
         let class = class(&w, &school, 101).await;
         let id = badge(&school.admin, "Team Player", 100).await;
@@ -112,7 +112,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_would_overflow_is_refused_in_its_row_alone(w: World) {
+    async fn an_overflowing_row_is_refused_without_affecting_others(w: World) {
         let school = School::found(&w).await;
         let other = class(&w, &school, 1).await[0];
         let id = badge(&school.admin, "Team Player", 100).await;

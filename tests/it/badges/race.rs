@@ -10,14 +10,14 @@ use crate::courses::{mutate, text};
 const SIXTY_FOUR: usize = 64;
 
 on_both! {
-    async fn sixty_four_connections_give_take_back_and_give_again(w: World) {
+    async fn sixty_four_connections_award_revoke_and_award_again(w: World) {
         struggle(&w, &[w.url()]).await;
         w.finish().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_servers_give_take_back_and_give_again() {
+async fn two_servers_award_revoke_and_award_again() {
     let Some(w) = World::on(Backend::Postgres).await else { return };
     let second = w.second_server().await;
     struggle(&w, &[w.url(), format!("http://{}", second.address)]).await;

@@ -9,7 +9,7 @@ use super::{School, badge, give, held, take_back, xp};
 use crate::courses::{enroll, join, mutate, text};
 
 on_both! {
-    async fn what_is_taken_back_stays_with_its_reason_and_what_it_led_to_is_flagged(w: World) {
+    async fn a_revoked_award_keeps_its_reason_and_awards_that_followed_are_flagged(w: World) {
         let school = School::found(&w).await;
         let id = badge(&school.admin, "Team Player", 100).await;
         let award = give(&school.teacher, &id, school.student).await.0;
@@ -42,7 +42,7 @@ on_both! {
         assert_eq!(w.finish().await.flagged.len(), 3);
     }
 
-    async fn an_award_of_somebody_erased_is_nobodys_to_find_or_to_take_back(w: World) {
+    async fn an_award_of_an_erased_person_cannot_be_found_or_revoked(w: World) {
         let school = School::found(&w).await;
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let id = badge(&school.admin, "Team Player", 0).await;
@@ -65,7 +65,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_badge_given_again_is_its_next_occurrence(w: World) {
+    async fn a_badge_awarded_again_is_its_next_occurrence(w: World) {
         let school = School::found(&w).await;
         let id = badge(&school.admin, "Team Player", 100).await;
         let mut ids = Vec::new();
@@ -87,7 +87,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_badge_given_again_stands_on_its_board_since_then(w: World) {
+    async fn a_badge_awarded_again_has_its_new_time_on_the_leaderboard(w: World) {
         let school = School::found(&w).await;
         let (other, as_other) = join(&w, Role::Student).await;
         enroll(&as_other, &school.course, None).await;
@@ -118,7 +118,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_rules_award_that_was_taken_back_is_not_earned_again(w: World) {
+    async fn a_revoked_award_of_a_rule_is_not_earned_again(w: World) {
         let school = School::found(&w).await;
         let answered = json!({"userId": school.student, "activity": "question_answered", "attributes": {"correct": true}});
         w.service().record(answered.clone()).await;
@@ -137,7 +137,7 @@ on_both! {
         assert_eq!(w.finish().await.flagged.len(), 0);
     }
 
-    async fn what_a_badge_led_to_can_be_taken_back_as_well_and_stays_so(w: World) {
+    async fn an_award_that_followed_from_a_badge_can_be_revoked_and_stays_revoked(w: World) {
         let school = School::found(&w).await;
         let id = badge(&school.admin, "Team Player", 100).await;
         let award = give(&school.teacher, &id, school.student).await.0;

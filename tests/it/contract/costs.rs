@@ -75,7 +75,7 @@ async fn admitted(limit: usize) -> Vec<(&'static str, bool)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_list_costs_what_it_may_bring() {
+async fn every_list_costs_its_maximum_number_of_rows() {
     let all =
         |admitted: bool| DOCUMENTS.iter().map(|(_, document)| (*document, admitted)).collect::<Vec<_>>();
     assert_eq!(admitted(LIMIT).await, all(true), "these cost more than they say");

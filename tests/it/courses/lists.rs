@@ -36,7 +36,7 @@ async fn price(w: &World, client: &Client, query: &str) -> u64 {
 }
 
 on_both! {
-    async fn people_are_found_by_role_course_and_name_within_sight(w: World) {
+    async fn people_are_filtered_by_role_course_and_name_within_reach(w: World) {
         let (grace_id, grace) = join(&w, Role::Teacher).await;
         w.upsert(grace_id, json!({"displayName": "Grace"})).await;
         let (parent_id, parent) = join(&w, Role::Parent).await;
@@ -88,7 +88,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn pages_of_people_and_courses_leave_nobody_out(w: World) {
+    async fn pages_of_people_and_courses_are_complete(w: World) {
         let (_, admin) = join(&w, Role::Admin).await;
         let cobol = course(&admin, 1).await;
         let mut expected = Vec::new();
@@ -126,7 +126,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn everybody_sees_a_course_and_of_its_students_whom_they_see_anyway(w: World) {
+    async fn everyone_sees_a_course_but_only_students_within_reach(w: World) {
         let (grace_id, grace) = join(&w, Role::Teacher).await;
         let (_, hedy) = join(&w, Role::Teacher).await;
         let (ada_id, ada) = join(&w, Role::Student).await;
@@ -163,7 +163,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn the_feed_of_a_course_tells_of_those_who_take_it(w: World) {
+    async fn the_feed_of_a_course_has_the_awards_of_its_students(w: World) {
         let (_, grace) = join(&w, Role::Teacher).await;
         let (ada_id, ada) = join(&w, Role::Student).await;
         let (eve_id, eve) = join(&w, Role::Student).await;

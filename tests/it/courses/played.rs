@@ -97,7 +97,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn without_a_teacher_who_is_still_there_the_course_stands_behind_its_certificate(w: World) {
+    async fn without_a_current_teacher_the_course_is_the_issuer_of_its_certificate(w: World) {
         let (_, admin) = join(&w, Role::Admin).await;
         let (_, ada) = join(&w, Role::Student).await;
         let mut issued = Vec::new();
@@ -116,7 +116,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_certificate_that_somebody_else_brings_about_is_written_down(w: World) {
+    async fn a_certificate_caused_by_another_person_is_in_the_audit_log(w: World) {
         let (teacher_id, teacher) = join(&w, Role::Teacher).await;
         let (_, admin) = join(&w, Role::Admin).await;
         let (ada_id, ada) = join(&w, Role::Student).await;
@@ -146,7 +146,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_lesson_completed_again_answers_as_the_first_time_and_counts_once(w: World) {
+    async fn a_lesson_completed_again_returns_the_first_result_and_counts_once(w: World) {
         let (_, teacher) = join(&w, Role::Teacher).await;
         let (ada_id, ada) = join(&w, Role::Student).await;
         let rust = course(&teacher, 2).await;
@@ -169,7 +169,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_has_left_a_course_does_nothing_in_it_until_they_are_back(w: World) {
+    async fn a_student_who_left_a_course_cannot_act_in_it_until_enrolled_again(w: World) {
         let (_, teacher) = join(&w, Role::Teacher).await;
         let (_, ada) = join(&w, Role::Student).await;
         let rust = course(&teacher, 1).await;

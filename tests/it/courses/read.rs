@@ -39,7 +39,7 @@ async fn price(w: &World, client: &Client, query: &str, variables: &Value) -> u6
 }
 
 on_both! {
-    async fn completed_lessons_are_told_to_who_sees_the_record(w: World) {
+    async fn completed_lessons_are_visible_with_the_record(w: World) {
         let (grace_id, grace) = join(&w, Role::Teacher).await;
         let (_, hedy) = join(&w, Role::Teacher).await;
         let (ada_id, ada) = join(&w, Role::Student).await;
@@ -85,7 +85,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn the_last_lesson_answers_the_certificate_and_so_does_a_repeat(w: World) {
+    async fn the_last_lesson_and_its_repeat_return_the_certificate(w: World) {
         let (_, grace) = join(&w, Role::Teacher).await;
         let (_, admin) = join(&w, Role::Admin).await;
         let (ada_id, ada) = join(&w, Role::Student).await;
@@ -111,7 +111,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn courses_are_found_by_who_teaches_and_by_who_takes_them(w: World) {
+    async fn courses_are_filtered_by_teacher_and_by_student(w: World) {
         let (grace_id, grace) = join(&w, Role::Teacher).await;
         let (hedy_id, hedy) = join(&w, Role::Teacher).await;
         let (ada_id, ada) = join(&w, Role::Student).await;
@@ -157,7 +157,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn comments_are_read_by_who_takes_part_and_by_nobody_else(w: World) {
+    async fn only_participants_of_a_course_read_its_comments(w: World) {
         let (_, grace) = join(&w, Role::Teacher).await;
         let (_, hedy) = join(&w, Role::Teacher).await;
         let (_, admin) = join(&w, Role::Admin).await;
@@ -250,7 +250,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_the_register_holds_is_read_where_the_record_is(w: World) {
+    async fn personal_fields_are_visible_with_the_record(w: World) {
         let (grace_id, grace) = join(&w, Role::Teacher).await;
         let (_, hedy) = join(&w, Role::Teacher).await;
         let (ben_id, ben) = join(&w, Role::Student).await;

@@ -27,7 +27,7 @@ fn get(path: &str, headers: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_hundred_connections_keep_nobody_without_an_answer() {
+async fn three_hundred_connections_do_not_block_other_clients() {
     let world = World::with(Backend::Sqlite, |config| config.limits.connections = 300);
     let w = world.await.unwrap();
     let mut kept = Vec::new();
@@ -64,7 +64,7 @@ fn resident(server: &Process) -> u64 {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
-async fn three_hundred_parked_bodies_hold_what_has_arrived_and_keep_nobody_out() {
+async fn three_hundred_parked_bodies_hold_only_arrived_bytes_and_do_not_block_others() {
     let database = tests::Database::create(Backend::Sqlite).await.unwrap();
     let server = Process::serve(&settings(&database)).await;
     let ada = server.client(&Uuid::new_v4().to_string(), Role::Student);
@@ -98,7 +98,7 @@ async fn three_hundred_parked_bodies_hold_what_has_arrived_and_keep_nobody_out()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_points_its_own_name_at_the_demo_gets_nothing() {
+async fn a_page_whose_host_name_points_at_the_demo_is_refused() {
     let w = World::on(Backend::Sqlite).await.unwrap();
     let upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: graphql-transport-ws\r\n";

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Ada, EXPORT, member};
 
 on_both! {
-    async fn an_export_holds_everything_and_is_for_oneself_and_for_admins(w: World) {
+    async fn an_export_is_complete_and_only_for_the_person_and_admins(w: World) {
         let (_, head) = member(&w, Role::SuperAdmin).await;
         let ada = Ada::with_a_past(&w, &head).await;
         // Messages contain their settlement time, which must not change between two exports.
@@ -61,7 +61,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_one_takes_out_on_oneself_names_nobody_else(w: World) {
+    async fn a_persons_own_export_identifies_no_other_person(w: World) {
         let (head_id, head) = member(&w, Role::SuperAdmin).await;
         let ada = Ada::with_a_past(&w, &head).await;
         let (teacher, parent) = (ada.teacher_id, ada.parent_id);

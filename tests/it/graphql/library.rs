@@ -110,7 +110,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_moment_is_answered_in_utc_with_three_decimals(w: World) {
+    async fn a_time_is_returned_in_utc_with_three_decimals(w: World) {
         let ada = w.student("UTC").await;
         for (number, (given, answered)) in [
             ("2026-01-15T11:00:00+01:00", "2026-01-15T10:00:00.000Z"),

@@ -104,7 +104,7 @@ async fn backwards(client: &Client, id: Uuid, step: usize) -> Vec<String> {
 }
 
 on_both! {
-    async fn what_is_newer_comes_first(w: World) {
+    async fn newer_achievements_come_first(w: World) {
         let ada = w.student("UTC").await;
         // Recorded late, but counted when it happened: the order is by day.
         for (day, points) in [(12, 60), (14, 60), (10, 500)] {
@@ -158,7 +158,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_cursor_is_taken_only_as_it_was_answered(w: World) {
+    async fn only_unchanged_cursors_are_accepted(w: World) {
         let ada = w.student("UTC").await;
         w.service()
             .record(json!({"userId": ada, "activity": "question_answered", "attributes": {"correct": true}}))

@@ -39,7 +39,7 @@ fn line(name: &str, current: i64, target: i64, percent: f64) -> (String, i64, i6
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_course_portals_sample_is_answered_as_it_should_be() {
+async fn the_course_portals_sample_has_the_expected_progress() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let world = World::with(backend, |config| config.catalogs = vec!["course-portal".to_owned()]);
         let Some(w) = world.await else { continue };
@@ -88,7 +88,7 @@ async fn take_back(w: &World, person: Uuid, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_taken_back_is_not_on_the_way_and_does_not_hold_its_track_up() {
+async fn a_revoked_award_is_not_in_progress_and_does_not_block_its_track() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let world = World::with(backend, |config| config.catalogs = vec!["course-portal".to_owned()]);
         let Some(w) = world.await else { continue };
@@ -107,7 +107,7 @@ async fn what_was_taken_back_is_not_on_the_way_and_does_not_hold_its_track_up() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_what_can_be_repeated_the_time_taken_back_is_over_and_the_next_one_comes() {
+async fn a_revoked_occurrence_of_a_repeatable_achievement_is_not_earned_again_but_the_next_one_is() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let mut again = deed("Again", "odd", 2);
         again["repeatable"] = json!(true);
@@ -136,7 +136,7 @@ async fn of_what_can_be_repeated_the_time_taken_back_is_over_and_the_next_one_co
 }
 
 on_both! {
-    async fn a_pack_is_looked_at_alone_when_it_is_named(w: World) {
+    async fn progress_of_a_pack_covers_only_that_pack(w: World) {
         let ada = sample(&w).await;
         let whole = w.service().ask(ON_THE_WAY, json!({"id": ada})).await;
         let portal = w.service().ask(ON_THE_WAY, json!({"id": ada, "pack": "course-portal"})).await;
@@ -171,7 +171,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_is_not_started_is_in_progress_at_zero(w: World) {
+    async fn an_achievement_not_started_is_in_progress_at_zero(w: World) {
         let ada = w.student("UTC").await;
         let answer = w.person(ada, Role::Student).ask(ON_THE_WAY, json!({"first": 100})).await;
         let lines = lines(&answer.data()["inProgress"]);

@@ -39,7 +39,7 @@ async fn treasure(w: &World) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_is_found_by_whoever_has_earned_it() {
+async fn a_secret_is_found_only_by_its_earner() {
     let mut secret = deed("Hidden Treasure", "odd", 2);
     for (field, value) in [("secret", json!(true)), ("track", json!("deeds")), ("tier", json!(2))] {
         secret[field] = value;

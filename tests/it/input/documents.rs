@@ -103,7 +103,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_stays_within_every_limit_is_taken(w: World) {
+    async fn documents_within_every_limit_are_accepted(w: World) {
         let ada = w.student("UTC").await;
         let padding = " ".repeat(16 * 1024 - recording(ada, "\"l1\"", "").len());
         let documents = [
@@ -128,7 +128,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_is_no_request_is_refused_with_the_reason(w: World) {
+    async fn invalid_requests_are_refused_with_the_reason(w: World) {
         let ada = w.student("UTC").await;
         let kept = Kept::of(&w).await;
         for (words, body) in wrong(ada) {
@@ -208,7 +208,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_socket_closes_on_what_is_no_message(w: World) {
+    async fn a_socket_closes_on_an_invalid_message(w: World) {
         let ada = w.student("UTC").await;
         let kept = Kept::of(&w).await;
         let padding = json!({"x": "x".repeat(64 * 1024)});

@@ -93,7 +93,7 @@ fn good(ada: Uuid) -> Value {
 }
 
 on_both! {
-    async fn each_fault_of_an_event_is_told_and_nothing_is_kept(w: World) {
+    async fn each_fault_of_an_event_is_reported_and_nothing_is_stored(w: World) {
         let ada = w.student("UTC").await;
         let kept = Kept::of(&w).await;
         for (fault, no) in faults() {
@@ -105,7 +105,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_bad_row_does_not_harm_its_neighbours(w: World) {
+    async fn an_invalid_row_does_not_affect_its_neighbours(w: World) {
         let ada = w.student("UTC").await;
         let faults = faults();
         let mut rows = Vec::new();
@@ -137,7 +137,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_just_fits_is_taken(w: World) {
+    async fn input_at_the_limit_is_accepted(w: World) {
         let ada = w.student("UTC").await;
         for fits in [
             json!({"id": "x"}),
@@ -163,7 +163,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn numbers_beyond_every_type_are_refused_wherever_they_stand(w: World) {
+    async fn numbers_out_of_range_are_refused_at_every_position(w: World) {
         let ada = w.student("UTC").await;
         let kept = Kept::of(&w).await;
         let ask = |amount: &str| {

@@ -15,7 +15,7 @@ async fn upsert(client: &Client, input: &Value) -> Answer {
 }
 
 on_both! {
-    async fn each_fault_of_a_person_is_told_and_nothing_is_changed(w: World) {
+    async fn each_fault_of_a_person_is_reported_and_nothing_is_changed(w: World) {
         let (ada, eve, bob) = (w.student("UTC").await, w.student("UTC").await, w.student("UTC").await);
         let is = json!({"email": "ada@school.example", "timezone": "Asia/Tokyo", "locale": "pt-BR", "referredBy": eve});
         w.upsert(ada, is).await;
@@ -93,7 +93,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_name_of_a_token_is_cleaned_and_its_bearer_signs_in(w: World) {
+    async fn a_token_with_an_invalid_name_can_sign_in_with_a_cleaned_name(w: World) {
         let keys = plaudit::auth::token::Keys::load(&w.config.auth).unwrap();
         for (named, shown) in [
             ("A\u{202e}d\u{200b}a", "Ada".to_owned()),
@@ -126,7 +126,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn roles_are_given_by_those_who_may(w: World) {
+    async fn roles_are_assigned_only_by_permitted_roles(w: World) {
         let (root, admin) = (Uuid::new_v4(), Uuid::new_v4());
         let (by_root, by_admin) = (w.person(root, Role::SuperAdmin), w.person(admin, Role::Admin));
         for client in [&by_root, &by_admin] {
@@ -173,7 +173,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn whoever_does_not_keep_the_register_is_refused(w: World) {
+    async fn callers_who_cannot_manage_users_are_refused(w: World) {
         let ada = w.student("UTC").await;
         let (teacher, parent) = (Uuid::new_v4(), Uuid::new_v4());
         w.upsert(teacher, json!({"role": "TEACHER"})).await;

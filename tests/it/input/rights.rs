@@ -44,7 +44,7 @@ async fn bytes(w: &World, client: &Client, query: &str, id: Uuid) -> String {
 }
 
 on_both! {
-    async fn people_record_nothing_that_is_not_theirs_to_report(w: World) {
+    async fn people_cannot_record_events_that_are_not_self_reportable(w: World) {
         let bob = w.student("UTC").await;
         let bystanders = bystanders(&w).await;
         let kept = Kept::of(&w).await;
@@ -74,7 +74,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn out_of_scope_reads_like_missing_to_the_byte(w: World) {
+    async fn an_object_out_of_scope_has_the_same_bytes_as_a_missing_one(w: World) {
         let bob = w.student("UTC").await;
         w.service()
             .record(json!({"userId": bob, "activity": "question_answered", "attributes": {"correct": true}}))
@@ -154,7 +154,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_service_is_no_person(w: World) {
+    async fn a_service_is_not_a_person(w: World) {
         let kept = Kept::of(&w).await;
         let answer = w.service().ask("{ me { id } }", json!({})).await;
         assert_eq!(
@@ -176,7 +176,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn without_a_token_only_the_schema_answers(w: World) {
+    async fn without_a_token_only_the_schema_is_readable(w: World) {
         let ada = w.student("UTC").await;
         let kept = Kept::of(&w).await;
         let nobody = w.nobody();
@@ -236,7 +236,7 @@ on_both! {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_record_their_own_events_where_the_pack_lets_them() {
+async fn people_can_record_their_own_self_reportable_events() {
     let packs = Packs::of(&json!({
         "pack": "diary", "name": "Diary", "description": "What people say of themselves.", "version": 1,
         "categories": [], "achievements": [],

@@ -99,7 +99,7 @@ async fn turned_away(w: &World, payload: Value) -> Closed {
 }
 
 on_both! {
-    async fn a_token_that_is_not_to_be_believed_opens_nothing(w: World) {
+    async fn an_invalid_token_gives_no_access(w: World) {
         let ada = w.student("UTC").await;
         let kept = Kept::of(&w).await;
         for (token, words) in unbelievable(&w) {
@@ -124,7 +124,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn an_authorization_that_is_no_bearers_opens_nothing(w: World) {
+    async fn an_authorization_without_bearer_gives_no_access(w: World) {
         let token = w.token(&Uuid::new_v4().to_string(), Role::Student);
         let kept = Kept::of(&w).await;
         let http = reqwest::Client::new();
@@ -152,7 +152,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn keys_that_a_token_brings_along_are_ignored(w: World) {
+    async fn keys_inside_a_token_are_ignored(w: World) {
         let mut header = Header::new(Algorithm::HS256);
         header.jku = Some("http://127.0.0.1:1/keys".to_owned());
         header.x5u = Some("http://127.0.0.1:1/chain".to_owned());
@@ -166,7 +166,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_token_with_another_role_than_the_stored_one_is_not_believed(w: World) {
+    async fn a_token_with_another_role_than_the_stored_one_is_refused(w: World) {
         let ada = w.student("UTC").await;
         let kept = Kept::of(&w).await;
         for role in [Role::Teacher, Role::Admin, Role::SuperAdmin, Role::Parent] {

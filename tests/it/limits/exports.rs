@@ -65,7 +65,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn an_export_holds_everything_however_many_pages_it_is_read_in(w: World) {
+    async fn an_export_of_many_pages_is_complete(w: World) {
         let ada = w.student("UTC").await;
         record(&w, ada, 1_000).await;
         record(&w, ada, 201).await;

@@ -22,7 +22,7 @@ fn flags(school: &School, who: u128) -> Vec<Uuid> {
 }
 
 #[test]
-fn a_late_wrong_answer_flags_the_run_it_broke_and_what_stood_on_it() {
+fn a_late_wrong_answer_flags_the_run_it_broke_and_dependent_awards() {
     let (catalog, mut school) = (catalog(), school());
     let rights: Vec<Event> =
         (0..3).map(|n| answer(&catalog, n, 0, 10 * i64::try_from(n).unwrap(), true)).collect();
@@ -54,7 +54,7 @@ fn a_late_wrong_answer_flags_the_run_it_broke_and_what_stood_on_it() {
 }
 
 #[test]
-fn nothing_new_stands_on_a_flagged_award() {
+fn a_flagged_award_does_not_count_for_new_ones() {
     let (catalog, mut school) = (catalog(), school());
     let answers = [(0, true), (10, true), (20, true), (15, false)];
     for (number, (minutes, correct)) in answers.into_iter().enumerate() {
@@ -70,7 +70,7 @@ fn nothing_new_stands_on_a_flagged_award() {
 }
 
 #[test]
-fn a_run_broken_within_its_own_batch_is_awarded_flagged() {
+fn a_run_broken_in_the_same_batch_is_awarded_and_flagged() {
     let (catalog, mut school) = (catalog(), school());
     let batch: Vec<Event> = [(0, true), (10, true), (20, true), (15, false)]
         .iter()
@@ -83,7 +83,7 @@ fn a_run_broken_within_its_own_batch_is_awarded_flagged() {
 }
 
 #[test]
-fn history_is_asked_for_only_when_something_comes_late() {
+fn history_is_read_only_for_late_events() {
     let catalog = catalog();
     let state_of = |school: &School| engine::State { people: [(person(0), school.whole(person(0)))].into() };
     let mut school = school();
@@ -100,7 +100,7 @@ fn history_is_asked_for_only_when_something_comes_late() {
 }
 
 #[test]
-fn what_was_revoked_is_not_earned_again() {
+fn a_revoked_award_is_not_earned_again() {
     let (catalog, mut school) = (catalog(), school());
     let grant = event(&catalog, 0, 1, 0, "granted", json!({ "amount": 300 }));
     let awards = record(&mut school, &catalog, &[grant]);
@@ -132,7 +132,7 @@ fn a_referred_person_brings_the_referrer_one_event() {
 }
 
 #[test]
-fn a_referrer_who_becomes_known_late_is_owed_what_was_reached() {
+fn a_referrer_set_late_gets_the_earlier_referral_events() {
     let (catalog, mut school) = (catalog(), School::default());
     school.join(person(1), chrono_tz::UTC, None);
     school.join(person(0), chrono_tz::UTC, None);
@@ -183,7 +183,7 @@ fn own_reports_share_the_cap_of_the_day_on_which_they_are_recorded() {
 }
 
 #[test]
-fn everything_that_does_not_fit_is_found_at_once() {
+fn all_overflowing_events_are_found_at_once() {
     let (catalog, mut school) = (catalog(), school());
     let grant = |number, amount: i64| event(&catalog, number, 0, 0, "granted", json!({ "amount": amount }));
     let state = |xp: i64, school: &mut School| {
@@ -212,7 +212,7 @@ fn everything_that_does_not_fit_is_found_at_once() {
 }
 
 #[test]
-fn what_takes_xp_too_far_is_named_and_nothing_of_it_is_kept() {
+fn an_event_over_the_maximum_xp_is_named_and_not_stored() {
     let (catalog, mut school) = (catalog(), school());
     let kept = school.people.get_mut(&person(0)).unwrap();
     kept.xp = 2_147_483_640;
@@ -228,7 +228,7 @@ fn what_takes_xp_too_far_is_named_and_nothing_of_it_is_kept() {
 }
 
 #[test]
-fn a_batch_needs_its_people_their_referrers_and_only_what_it_can_move() {
+fn a_batch_needs_its_people_their_referrers_and_only_the_data_it_can_change() {
     let catalog = catalog();
     let referrers = [(person(1), person(0))].into();
     let asked = needs(&catalog, &[answer(&catalog, 0, 1, 0, true)], &referrers);
@@ -244,7 +244,7 @@ fn a_batch_needs_its_people_their_referrers_and_only_what_it_can_move() {
 }
 
 #[test]
-fn only_what_rules_can_still_give_is_judged() {
+fn only_awards_of_current_rules_are_checked() {
     let (catalog, school) = (catalog(), school());
     for who in [1, 2, 3] {
         let none = engine::misjudged(&catalog, &school.whole(person(who)));

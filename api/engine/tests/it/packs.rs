@@ -22,7 +22,7 @@ fn packs() -> BTreeMap<String, Pack> {
 }
 
 #[test]
-fn the_four_packs_are_there() {
+fn the_four_packs_exist() {
     let files: Vec<String> = packs().into_keys().collect();
     assert_eq!(files, ["aurora.json", "code-lab.json", "course-portal.json", "tests.json"]);
 }

@@ -74,7 +74,7 @@ fn check_refused(keys: &Keys, token: &str, message: &str) {
 }
 
 #[test]
-fn a_good_token_says_who_asks() {
+fn a_valid_token_identifies_the_caller() {
     let expected = Claims {
         subject: ADA.to_owned(),
         role: Role::Student,
@@ -87,7 +87,7 @@ fn a_good_token_says_who_asks() {
 }
 
 #[test]
-fn what_may_be_left_out_or_vary() {
+fn optional_claims_may_be_absent_or_vary() {
     let at = now().timestamp();
     for changes in [
         json!({"name": null}),
@@ -107,7 +107,7 @@ fn what_may_be_left_out_or_vary() {
 }
 
 #[test]
-fn every_wrong_claim_is_refused_with_what_would_be_right() {
+fn every_wrong_claim_is_refused_with_its_remedy() {
     let at = now().timestamp();
     let no_exp = "The token has no exp; give it in seconds since 1970.";
     let exp = "The token's exp is not a valid time; give it in seconds since 1970.";
@@ -189,7 +189,7 @@ fn every_wrong_claim_is_refused_with_what_would_be_right() {
 }
 
 #[test]
-fn what_is_no_token_of_ours_is_refused_before_its_claims_are_read() {
+fn a_token_without_our_signature_is_refused_before_its_claims_are_read() {
     let malformed = "The token is not a JWT; send its three base64url parts, separated by dots.";
     let algorithm = "The token's algorithm differs from that of this server's key; sign it with the algorithm of the key.";
     let signature = "The token's signature does not match; sign it with a key that this server knows.";
@@ -247,7 +247,7 @@ fn the_claim_of_the_role_is_a_setting() {
 }
 
 #[test]
-fn a_minted_token_is_accepted_and_a_wrong_one_is_not_minted() {
+fn a_created_token_is_accepted_and_an_invalid_one_is_not_created() {
     let keys = keys();
     let minted = keys.mint(ADA, Role::Admin, Some("Ada"), TimeDelta::hours(24), now()).unwrap();
     let expected = Claims {

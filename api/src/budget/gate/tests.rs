@@ -98,7 +98,7 @@ async fn recording_waits_neither_for_reads_nor_after_its_commit() {
 }
 
 #[tokio::test]
-async fn a_subject_that_runs_nothing_goes_first() {
+async fn a_subject_without_running_operations_goes_first() {
     let gate = gate();
     let (ada, ben) = (subject("ada"), subject("ben"));
     let running = (now(&gate, "ada", Access::Reads), now(&gate, "cat", Access::Reads));

@@ -73,7 +73,7 @@ async fn a_connection_idle_after_its_answer_is_cut() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_408() {
+async fn a_missing_body_is_408() {
     pause();
     let (mut stream, _stop) = connect();
     let head = "POST /graphql HTTP/1.1\r\nhost: server\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
@@ -82,7 +82,7 @@ async fn a_body_that_does_not_come_is_408() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_answers_what_is_under_way_and_takes_no_more() {
+async fn a_stopping_server_completes_running_requests_and_accepts_no_more() {
     let (site, _stop) = site(Config::demo());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -67,7 +67,7 @@ impl Parked {
 }
 
 #[tokio::test]
-async fn what_is_announced_costs_nothing_and_what_arrives_counts_until_it_is_dropped() {
+async fn a_declared_length_costs_nothing_and_arrived_bytes_count_until_dropped() {
     let bodies = Arc::new(Bodies::new(Telemetry::new()));
     let mut parked = Vec::new();
     for _ in 0..300 {
@@ -134,7 +134,7 @@ async fn a_body_that_is_announced_too_long_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_body_that_stops_frees_what_it_held() {
+async fn an_interrupted_body_frees_its_bytes() {
     pause();
     let bodies = Arc::new(Bodies::new(Telemetry::new()));
     let parked = Parked::new(&bodies, service("one"), "100");

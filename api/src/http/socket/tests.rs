@@ -162,7 +162,7 @@ async fn a_field_that_fails_is_next_and_a_request_error_is_error() {
 }
 
 #[tokio::test]
-async fn every_operation_has_a_request_id_of_its_own() {
+async fn every_operation_has_its_own_request_id() {
     let server = Server::new(Config::demo());
     let mut client = server.introduced("crm").await;
     let mut ids = std::collections::BTreeSet::new();
@@ -210,7 +210,7 @@ async fn a_panic_ends_its_own_operation_only() {
 }
 
 #[tokio::test]
-async fn without_a_token_nobody_asks() {
+async fn a_socket_without_a_token_has_no_caller() {
     let server = Server::new(Config::demo());
     let mut client = server.open().await;
     client.say(json!({ "type": "connection_init" })).await;
@@ -220,7 +220,7 @@ async fn without_a_token_nobody_asks() {
 }
 
 #[tokio::test]
-async fn silence_before_the_introduction_is_4408_after_five_seconds() {
+async fn a_missing_connection_init_is_4408_after_five_seconds() {
     let server = Server::new(Config::demo());
     let mut client = server.open().await;
     let start = Instant::now();
@@ -241,7 +241,7 @@ async fn the_end_of_the_token_is_4403() {
 }
 
 #[tokio::test]
-async fn an_answer_after_the_end_of_the_token_is_not_told() {
+async fn an_answer_after_the_token_expired_is_not_sent() {
     let server = Server::new(Config::demo());
     let mut client = server.introduced("crm").await;
     server.app.clock.advance(TimeDelta::seconds(60));

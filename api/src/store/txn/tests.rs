@@ -61,7 +61,7 @@ async fn run(txn: &Txn, text: &str) -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn after_a_commit_that_failed_what_is_committed_is_kept() {
+async fn commits_after_a_failed_commit_are_kept() {
     let scratch = Scratch::create().await;
     // The line's page is missing, which only the commit notices; the transaction stays open then.
     let txn = scratch.db.begin().await.unwrap();
@@ -76,7 +76,7 @@ async fn after_a_commit_that_failed_what_is_committed_is_kept() {
 }
 
 #[tokio::test]
-async fn a_full_disk_keeps_nothing_of_the_transaction_and_costs_nothing_that_follows() {
+async fn a_full_disk_rolls_the_transaction_back_and_later_ones_succeed() {
     let scratch = Scratch::create().await;
     let fill = "INSERT INTO pages (text) VALUES (zeroblob(1000000))";
     let txn = scratch.db.begin().await.unwrap();
@@ -93,7 +93,7 @@ async fn a_full_disk_keeps_nothing_of_the_transaction_and_costs_nothing_that_fol
 }
 
 #[tokio::test]
-async fn a_transaction_that_the_database_has_ended_takes_its_connection_along() {
+async fn a_connection_whose_transaction_the_database_ended_is_closed() {
     let scratch = Scratch::create().await;
     let txn = scratch.db.begin().await.unwrap();
     // As SQLite does at some failures: the connection is outside a transaction and nobody has been told.
@@ -117,7 +117,7 @@ async fn a_commit_outside_a_transaction_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_connection_inside_a_transaction_begins_no_other() {
+async fn a_connection_inside_a_transaction_cannot_begin_another() {
     let scratch = Scratch::create().await;
     // The only writer, in a transaction that its pool knows nothing of.
     let mut session = scratch.db.write_session().await;
@@ -139,7 +139,7 @@ async fn a_transaction_that_is_dropped_is_rolled_back_before_its_connection_serv
 }
 
 #[tokio::test]
-async fn a_statement_that_is_abandoned_spoils_its_transaction() {
+async fn an_abandoned_statement_makes_its_transaction_fail() {
     let scratch = Scratch::create().await;
     let txn = scratch.db.begin().await.unwrap();
     let slow = "INSERT INTO pages (text) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT 'a' FROM n";

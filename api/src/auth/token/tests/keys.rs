@@ -12,7 +12,7 @@ use crate::auth::token::Keys;
 use crate::config::AuthConfig;
 
 #[test]
-fn keys_a_token_brings_along_are_ignored() {
+fn keys_in_the_header_of_a_token_are_ignored() {
     let own = EncodingKey::from_ed_pem(include_bytes!("../test_keys/ed25519.pem")).unwrap();
     let jwk = serde_json::to_value(Jwk::from_encoding_key(&own, Algorithm::EdDSA).unwrap()).unwrap();
     let head = json!({"alg": "EdDSA", "jwk": jwk, "jku": "https://attacker.example/keys", "x5u": "https://attacker.example"});
