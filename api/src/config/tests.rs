@@ -1,4 +1,4 @@
-//! The settings: their documentation, their order, and what is said about wrong ones.
+//! The settings: their documentation, their order, and the messages about invalid ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;

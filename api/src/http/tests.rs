@@ -1,4 +1,4 @@
-//! A small schema behind the real router: what every answer over HTTP has in common.
+//! A small schema behind the real router: the common properties of every HTTP response.
 
 use async_graphql::{Object, Schema, Subscription};
 use axum::Router;
@@ -91,7 +91,7 @@ impl Subscriptions {
 
 pub(super) type SmallSchema = Schema<Query, Mutation, Subscriptions>;
 
-/// The small schema behind the real site, its clock in hand, and the switch that stops it.
+/// The small schema behind the real site, with a test clock, and the switch that stops it.
 pub(super) fn site(mut config: Config) -> (Site<SmallSchema>, watch::Sender<bool>) {
     config.allowed_hosts.push("server".to_owned());
     let clock = Clock::hand(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap());
@@ -194,7 +194,7 @@ async fn request_errors_are_400_without_data_in_the_new_type_and_200_in_the_old(
 }
 
 #[tokio::test]
-async fn a_field_that_fails_is_no_request_error() {
+async fn a_failed_field_is_not_a_request_error() {
     let answer = ask("{ fails }", &[NEW]).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.json()["data"], Value::Null);
@@ -266,7 +266,7 @@ async fn a_request_that_is_not_a_json_post_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_query_may_come_by_get() {
+async fn a_query_can_be_sent_by_get() {
     let answer = send(request(
         "GET",
         "/graphql?query=query($n:Int!)%7Becho(number:$n)%7D&variables=%7B%22n%22:7%7D",

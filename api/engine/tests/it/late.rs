@@ -1,4 +1,4 @@
-//! What comes late, what is taken back, what follows for others, what is too much.
+//! Late events, revoked awards, consequences for other people, and overflows.
 
 use chrono::{DateTime, Utc};
 use engine::{Catalog, EntryCause, Event, Flag, catalog::achievement_id, late, memory::School, needs, owed};
@@ -125,7 +125,7 @@ fn a_referred_person_brings_the_referrer_one_event() {
     assert_eq!(step.derived[0].occurred_at, events[2].occurred_at);
     let social = step.awards.iter().find(|award| key_of(&catalog, award.achievement) == "social").unwrap();
     assert_eq!((social.person, social.event, social.input), (person(0), step.derived[0].id, 2));
-    // The referrer's 15 XP and bonus are not the gain of the one who answered.
+    // The referrer's 15 XP and bonus do not count as the gain of the person who answered.
     let own: i64 =
         step.entries.iter().filter(|entry| entry.person == person(1)).map(|entry| entry.amount).sum();
     assert_eq!(step.gains.iter().map(|gain| gain.total).sum::<i64>(), own);
@@ -197,11 +197,11 @@ fn all_overflowing_events_are_found_at_once() {
         engine::State { people: [(person(0), school.whole(person(0)))].into() }
     };
     let again = |amount| Event { id: uuid::Uuid::from_u128(9), ..grant(3, amount) };
-    // The third has the identity of the second, which does not fit, and the last that of a folded one.
+    // The third has the same identity as the second, which does not fit, and the last the same as a folded one.
     let batch = [grant(1, 5), grant(3, 3), again(2), grant(4, 1), again(3)];
     let overflows = engine::overflows(&catalog, state(2_147_483_640, &mut school), &batch);
     assert_eq!(overflows.iter().map(|overflow| overflow.event).collect::<Vec<_>>(), [1, 3]);
-    // What is left fits, and is what `advance` refuses to find one after the other.
+    // The remaining events fit, and `advance` refuses exactly the others, one after the other.
     let fitting: Vec<Event> = [0, 2].iter().map(|at: &usize| batch[*at].clone()).collect();
     assert!(engine::advance(&catalog, state(2_147_483_640, &mut school), &fitting).is_ok());
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The packs that ship: each compiles alone and all together, passes its own tests, and matches the schema.
+//! The built-in packs: each compiles alone and with the others, passes its own tests, and matches the schema.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 

@@ -1,9 +1,9 @@
-//! What is wrong with a pack is said with its path and a remedy, all of it at once.
+//! The problems of a pack are reported with their paths and remedies, all at once.
 
 use engine::{Catalog, Pack, Problem, Settings};
 use serde_json::{Value, json};
 
-/// A pack without a fault, with one achievement whose rule and whatever else is given.
+/// A valid pack with one achievement that has these fields.
 fn pack(achievement: Value) -> Value {
     let mut whole = json!({ "name": "First Steps", "requirement": "Do it", "category": "plain" });
     whole.as_object_mut().unwrap().extend(achievement.as_object().unwrap().clone());

@@ -1,4 +1,4 @@
-//! What is shown: progress, ranks, levels, streaks; and what an event may carry.
+//! Displayed values: progress, ranks, levels, streaks; and the attributes of events.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Every kind of rule is met exactly at its target: tables of events, and which of them brings the award.
+//! Every kind of rule is met exactly at its target: tables of events, and the events that earn the award.
 
 use engine::{Catalog, Pack, Settings, memory::School};
 use serde_json::{Value, json};
@@ -18,8 +18,8 @@ fn catalog(achievements: &[Value]) -> Catalog {
     Catalog::compile(&[pack], &Settings::default()).unwrap()
 }
 
-/// Sends events (minutes, activity, attributes) of person 2, who lives in Berlin, one by one, and says after
-/// which of them, counted from 1, there is an award.
+/// Sends events (minutes, activity, attributes) of person 2, who lives in Berlin, one by one. Returns the numbers of the
+/// events, from 1, that earn an award.
 fn earned_after(achievements: &[Value], events: &[(i64, &str, Value)]) -> Vec<(usize, String)> {
     let catalog = catalog(achievements);
     let mut school = School::default();
@@ -105,7 +105,7 @@ fn a_streak_is_of_local_days_in_a_row() {
     // 23:30 UTC is the next day in Berlin.
     check(streak.clone(), &[read(0), read(DAY - 30), read(2 * DAY)], &[3]);
     check(streak.clone(), &[read(0), (DAY, "granted", json!({ "amount": 1 })), read(2 * DAY)], &[]);
-    // The missing day comes last, and joins what is on both sides of it.
+    // The missing day is recorded last and joins the days before and after it.
     check(streak, &[read(0), read(2 * DAY), read(DAY)], &[3]);
 }
 
@@ -224,7 +224,7 @@ fn a_bonus_makes_a_batch_need_the_achievements_on_xp() {
     let bonus = |xp_bonus: i64| json!({ "xpBonus": xp_bonus, "rule": { "kind": "count", "activity": "answered", "target": 1 } });
     for (xp_bonus, needed) in [(100, 2), (0, 1)] {
         let catalog = catalog(&[bonus(xp_bonus), json!({ "rule": { "kind": "xp", "target": 100 } })]);
-        // A wrong answer gives no XP of its own.
+        // A wrong answer gives no XP.
         let wrong = event(&catalog, 0, 2, 0, "answered", json!({ "correct": false }));
         let needs = engine::needs(&catalog, &[wrong], &std::collections::BTreeMap::new());
         assert_eq!(needs.people[&person(2)].awards.len(), needed, "with a bonus of {xp_bonus}");

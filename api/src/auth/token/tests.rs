@@ -1,4 +1,4 @@
-//! Tokens, each with one thing right or one thing wrong, and exactly what is said about it.
+//! Tokens, each with one variation or one fault, and the exact message.
 
 mod keys;
 
@@ -28,7 +28,7 @@ fn keys() -> Keys {
     Keys::load(&config()).unwrap()
 }
 
-/// The claims of a good token, with these put over them; `null` takes one away.
+/// The claims of a valid token with these changes; `null` removes a claim.
 fn claims(changes: Value) -> Value {
     let at = now().timestamp();
     let mut claims = json!({

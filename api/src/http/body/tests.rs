@@ -1,4 +1,4 @@
-//! Bodies that are parked: what they hold, and who is refused when there is no room left.
+//! Incomplete bodies: the bytes they hold, and which clients are refused when there is no room.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ fn service(name: &str) -> Sender {
     Sender::of(Some(&claims), None)
 }
 
-/// A body that arrives bit by bit.
+/// A body that arrives in parts.
 struct Parked {
     send: mpsc::UnboundedSender<Bytes>,
     reading: JoinHandle<Result<Held, No>>,
@@ -107,7 +107,7 @@ async fn one_client_holds_a_quarter_clients_without_a_token_half_and_a_part_is_k
         assert_eq!(park(anonymous([10, 0, 0, address]), 50).await, None);
     }
     assert_eq!(park(anonymous([10, 0, 0, 4]), 1).await, Some(503), "half is for those with a token");
-    // Each has to leave as much free as it holds, and an eighth of all for those that hold little: here one byte.
+    // Each must leave as much free as it holds, and an eighth of the total for those that hold little: here one byte.
     for (name, bytes) in [("two", 25), ("three", 12), ("four", 6), ("five", 3), ("six", 2), ("seven", 1)] {
         assert_eq!(park(service(name), bytes + 1).await, Some(503), "{name}");
         assert_eq!(park(service(name), bytes).await, None, "{name}");

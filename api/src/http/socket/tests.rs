@@ -1,4 +1,4 @@
-//! Conversations with the small schema, over a pipe and with the time in hand.
+//! Sessions with the small schema, over a pipe and with simulated time.
 
 mod limits;
 mod turns;
@@ -21,7 +21,7 @@ use crate::http::accept::{Connection, serve_connection};
 use crate::http::router;
 use crate::http::tests::{site, token};
 
-/// A server for sockets, and what it shares with all of them.
+/// A server for sockets, and its shared state.
 struct Server {
     router: axum::Router,
     app: App,
@@ -60,7 +60,7 @@ impl Server {
         self.open_with(64 * 1024, super::SUBPROTOCOL).await
     }
 
-    /// A socket whose client has introduced itself as the service of this name.
+    /// A socket whose client has signed in as the service of this name.
     async fn introduced(&self, service: &str) -> Client {
         let mut client = self.open().await;
         let authorization = format!("Bearer {}", token(&self.app, service));
@@ -94,7 +94,7 @@ impl Client {
         }
     }
 
-    /// The code of the close frame, whatever comes before it.
+    /// The code of the close frame; earlier messages are skipped.
     async fn close_code(&mut self) -> u16 {
         loop {
             if let Message::Close(frame) = self.socket.next().await.unwrap().unwrap() {
@@ -109,8 +109,8 @@ fn seconds_since(start: Instant) -> u64 {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_message_are_closed_with_a_code() {
-    // A masked frame: of a reserved kind; of text that is not UTF-8.
+async fn invalid_bytes_close_the_socket_with_a_code() {
+    // A masked frame of a reserved kind, and one of text that is not UTF-8.
     let server = Server::new(Config::demo());
     for (frame, code) in [([0x83, 0x80, 0, 0, 0, 0, 0], 1002), ([0x81, 0x81, 0, 0, 0, 0, 0xff], 1007)] {
         let mut client = server.introduced("crm").await;
@@ -190,7 +190,7 @@ async fn a_subscription_that_loses_an_answer_ends_with_an_error() {
     assert_eq!(client.receive().await["payload"]["data"]["breaks"], 1);
     let error = client.receive().await;
     assert_eq!((&error["type"], &error["payload"][0]["message"]), (&json!("error"), &json!("lost")));
-    // Nothing of either follows.
+    // No further message of either operation arrives.
     client.say(json!({ "type": "ping" })).await;
     assert_eq!(client.receive().await, json!({ "type": "pong" }));
 }
@@ -254,12 +254,12 @@ async fn a_client_that_answers_pings_stays_and_one_that_does_not_is_1013() {
     let server = Server::new(Config::demo());
     let mut client = server.introduced("crm").await;
     let start = Instant::now();
-    // Reading answers the pings; nothing else happens for ten minutes.
+    // Reading answers the pings; no other message arrives for ten minutes.
     let silence = tokio::time::timeout(Duration::from_secs(600), client.receive()).await;
     assert!(silence.is_err());
     assert_eq!(seconds_since(start), 600);
 
-    // Not reading answers none.
+    // A client that does not read does not answer pings.
     let mut deaf = server.introduced("deaf").await;
     tokio::time::sleep(Duration::from_secs(31)).await;
     assert_eq!(deaf.close_code().await, 1013);

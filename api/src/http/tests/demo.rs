@@ -1,4 +1,4 @@
-//! The demo beside pages of other sites: what a foreign host name gets.
+//! The demo and pages of other sites: requests with a foreign host name are refused.
 
 use super::{JSON, StatusCode, pass, request, site, small_router};
 use crate::config::{Config, Profile};

@@ -1,4 +1,4 @@
-//! Keys: those a token brings along, those of a pair, those that are of no use, those that change.
+//! Keys: in the token's header, of a key pair, unusable ones, and changing ones.
 
 use std::path::PathBuf;
 
@@ -39,7 +39,7 @@ fn a_public_key_verifies_with_its_own_algorithm_and_no_other() {
         .unwrap();
         let head = json!({"alg": format!("{algorithm:?}")});
         check_accepted(&keys, &sign(&head, &claims(json!({"nbf": null})), &key, algorithm));
-        // The classic: the public key's text taken for a shared secret.
+        // A known attack: the text of the public key used as a shared secret.
         let confused = EncodingKey::from_secret(public.as_bytes());
         check_refused(
             &keys,

@@ -1,4 +1,4 @@
-//! What one caller may use on sockets: operations, memory, sockets, pings, and time to read.
+//! The limits of one caller on sockets: operations, memory, sockets, pings, and time to read.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn a_client_that_does_not_read_is_1013_after_three_seconds() {
 }
 
 #[tokio::test]
-async fn one_caller_holds_only_so_many_sockets() {
+async fn the_number_of_sockets_per_caller_is_limited() {
     let mut config = Config::demo();
     config.limits.sockets_per_user = 2;
     let server = Server::new(config);
@@ -58,7 +58,7 @@ async fn one_caller_holds_only_so_many_sockets() {
 }
 
 #[tokio::test]
-async fn one_socket_runs_only_so_many_operations() {
+async fn the_number_of_operations_per_socket_is_limited() {
     let mut config = Config::demo();
     config.limits.subscriptions_per_socket = 2;
     let server = Server::new(config);
@@ -78,7 +78,7 @@ async fn one_socket_runs_only_so_many_operations() {
 }
 
 #[tokio::test]
-async fn the_operations_of_one_caller_on_sockets_take_only_so_much_memory() {
+async fn the_memory_of_one_callers_operations_on_sockets_is_limited() {
     let ask = |id: &str| {
         let variables = json!({ "x": vec![json!({ "": 0 }); 100] });
         let payload = json!({ "query": "subscription { silence }", "variables": variables });
