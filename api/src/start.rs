@@ -64,7 +64,7 @@ impl fmt::Display for Refused {
             Self::Outdated(steps) => {
                 write!(
                     f,
-                    "the tables are outdated, {} migrations missing: run `plaudit migrate` first",
+                    "the tables are outdated, missing migrations: {}. Run `plaudit migrate` first",
                     steps.join(", ")
                 )
             }

@@ -176,7 +176,7 @@ async fn update_within(
     write(app, txn, request, AuditAction::UpdateCertificate, row).await
 }
 
-/// Deletes a certificate: only admins still see it. A deleted certificate cannot be changed.
+/// Deletes a certificate: only admins still see it. A second deletion changes nothing.
 ///
 /// # Errors
 /// FORBIDDEN by role, `NOT_FOUND`. An error if the database fails.

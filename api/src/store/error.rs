@@ -49,9 +49,9 @@ impl Error {
         match code(&error).as_deref().map(primary).as_deref() {
             // Serialization failure, deadlock, lock not available; SQLite's busy and locked.
             Some("40001" | "40P01" | "55P03" | "5" | "6") => Self::Collision(error),
-            // Statement timeout, shutdown, idle for too long, too many connections; disk full, disk broken, read-only after a
-            // failover; no such database or user, a wrong password, a database that takes no connections; SQLite's read-only, I/O error, full disk and file
-            // that cannot be opened.
+            // Statement timeout, shutdown, idle for too long, too many connections; disk full, disk broken, read-only after
+            // a failover; no such database or user, a wrong password, a database that accepts no connections; SQLite's
+            // read-only, I/O error, full disk, and a file that cannot be opened.
             Some(
                 "57014" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53300" | "53100" | "58030"
                 | "25006" | "3D000" | "55000" | "28000" | "28P01" | "8" | "10" | "13" | "14",

@@ -235,7 +235,7 @@ pub(crate) struct Achievement {
     pub(crate) requirement: String,
     /// One of the pack's categories.
     pub(crate) category: String,
-    /// The track it belongs to. Only the next achievement of a track is shown.
+    /// The track it belongs to. `nextAchievements` shows the next one of each track.
     #[serde(default)]
     pub(crate) track: Option<String>,
     /// Its position in the track, from 1.
