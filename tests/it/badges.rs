@@ -54,7 +54,7 @@ async fn badge(admin: &Client, name: &str, xp: i64) -> String {
 }
 
 /// Awards a badge; returns the award, and whether it already existed.
-async fn give(client: &Client, badge: &str, student: Uuid) -> (Value, bool) {
+async fn grant_badge(client: &Client, badge: &str, student: Uuid) -> (Value, bool) {
     let input = json!({"badgeId": badge, "studentId": student});
     let given = mutate(client, "awardBadge", &format!("{AWARD} duplicate"), input).await;
     assert_eq!(given["userErrors"], json!([]));
@@ -62,7 +62,7 @@ async fn give(client: &Client, badge: &str, student: Uuid) -> (Value, bool) {
 }
 
 /// Revokes an award; returns the revoked award.
-async fn take_back(client: &Client, award: &Value, reason: &str) -> Value {
+async fn revoke_award(client: &Client, award: &Value, reason: &str) -> Value {
     let input = json!({"awardId": award["id"], "reason": reason});
     let taken = mutate(client, "revokeAward", AWARD, input).await;
     assert_eq!(taken["userErrors"], json!([]));

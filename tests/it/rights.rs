@@ -54,7 +54,7 @@ async fn link(client: &Client, guardian: Uuid, child: Uuid, linked: bool) {
     assert_eq!(mutate(client, "linkGuardian", "", input).await, json!({"userErrors": []}));
 }
 
-async fn give_role(client: &Client, person: Uuid, role: &str) {
+async fn set_role(client: &Client, person: Uuid, role: &str) {
     let input = json!({"id": person, "displayName": "Ada", "role": role});
     assert_eq!(mutate(client, "upsertUser", "", input).await, json!({"userErrors": []}));
 }
@@ -171,14 +171,14 @@ on_both! {
             is_told(socket, ada, COMMENT).await;
         }
 
-        give_role(&head, ada, "TEACHER").await;
+        set_role(&head, ada, "TEACHER").await;
         earn(&w, ada, SESSION).await;
         earn(&w, ben, SESSION).await;
         for socket in &mut sockets {
             is_told(socket, ben, SESSION).await;
         }
         // The old role does not restore the old relations.
-        give_role(&head, ada, "STUDENT").await;
+        set_role(&head, ada, "STUDENT").await;
         for client in [&teacher, &parent] {
             let answer = client.ask("query($id: ID!) { user(id: $id) { id } }", json!({"id": ada})).await;
             assert_eq!(answer.data()["user"], Value::Null);
@@ -202,21 +202,21 @@ on_both! {
             head.ask(ask, json!({"id": rust.id})).await.data()["node"]["teacher"].clone()
         };
         // A change that keeps the role also keeps the relations.
-        give_role(&head, teacher_id, "TEACHER").await;
+        set_role(&head, teacher_id, "TEACHER").await;
         assert_eq!((sees(pupil).await, sees(child).await), (true, true));
         assert_eq!(course_of().await, json!({"id": teacher_id}));
         // An admin can also teach and be a guardian.
-        give_role(&head, teacher_id, "ADMIN").await;
-        give_role(&head, teacher_id, "TEACHER").await;
+        set_role(&head, teacher_id, "ADMIN").await;
+        set_role(&head, teacher_id, "TEACHER").await;
         assert_eq!((sees(pupil).await, sees(child).await), (true, true));
         // A parent cannot teach.
-        give_role(&head, teacher_id, "PARENT").await;
-        give_role(&head, teacher_id, "TEACHER").await;
+        set_role(&head, teacher_id, "PARENT").await;
+        set_role(&head, teacher_id, "TEACHER").await;
         assert_eq!((sees(pupil).await, sees(child).await), (false, true));
         assert_eq!(course_of().await, Value::Null);
         // A student cannot be a guardian.
-        give_role(&head, teacher_id, "STUDENT").await;
-        give_role(&head, teacher_id, "TEACHER").await;
+        set_role(&head, teacher_id, "STUDENT").await;
+        set_role(&head, teacher_id, "TEACHER").await;
         assert_eq!((sees(pupil).await, sees(child).await), (false, false));
         w.finish().await;
     }

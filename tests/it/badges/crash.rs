@@ -42,9 +42,10 @@ struct School {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_between_any_two_statements_leaves_all_or_nothing_on_postgres() {
     let Some(school) = School::found(Backend::Postgres).await else { return };
-    kill_everywhere(&school, NOTHING, AWARDED, async |client| school.give(&client).await).await;
-    let award = text(&school.give(&school.serve().await.1).await["id"]);
-    kill_everywhere(&school, AWARDED, REVOKED, async |client| school.take_back(&client, &award).await).await;
+    kill_everywhere(&school, NOTHING, AWARDED, async |client| school.grant_badge(&client).await).await;
+    let award = text(&school.grant_badge(&school.serve().await.1).await["id"]);
+    kill_everywhere(&school, AWARDED, REVOKED, async |client| school.revoke_award(&client, &award).await)
+        .await;
     school.database.drop().await;
 }
 
@@ -83,9 +84,9 @@ async fn a_kill_between_any_two_writes_leaves_all_or_nothing_on_sqlite() {
     let (server, client) = school.serve().await;
     let (file, log) = (school.database.file(), school.database.file().with_extension("db-wal"));
     let (kept, started) = (fs::read(&file).unwrap(), fs::read(&log).unwrap());
-    let award = text(&school.give(&client).await["id"]);
+    let award = text(&school.grant_badge(&client).await["id"]);
     let given = fs::read(&log).unwrap();
-    school.take_back(&client, &award).await;
+    school.revoke_award(&client, &award).await;
     let taken = fs::read(&log).unwrap();
     server.kill().await;
     assert!(fs::read(&file).unwrap() == kept && taken.starts_with(&started), "the log was begun anew");
@@ -154,15 +155,15 @@ impl School {
         commits
     }
 
-    async fn give(&self, client: &Client) -> Value {
+    async fn grant_badge(&self, client: &Client) -> Value {
         let input = json!({"badgeId": self.badge, "studentId": self.student});
         let given = mutate(client, "awardBadge", AWARD, input).await;
         assert_eq!(given["userErrors"], json!([]));
         given["award"].clone()
     }
 
-    async fn take_back(&self, client: &Client, award: &str) -> Value {
-        super::take_back(client, &json!({"id": award}), "A mistake").await
+    async fn revoke_award(&self, client: &Client, award: &str) -> Value {
+        super::revoke_award(client, &json!({"id": award}), "A mistake").await
     }
 
     async fn expect_whole(&self, wanted: [i64; 8]) {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tests::{Client, on_both};
 use uuid::Uuid;
 
-use super::{School, badge, expect_refused, give};
+use super::{School, badge, expect_refused, grant_badge};
 
 /// The caller, the mutation and the input, and the code, field and reason of the refusal.
 type Fault<'a> = (&'a Client, &'a str, Value, &'a str, &'a str, Option<&'a str>);
@@ -14,7 +14,7 @@ on_both! {
         let school = School::found(&w).await;
         let (admin, teacher) = (&school.admin, &school.teacher);
         let id = badge(admin, "Team Player", 10).await;
-        let award = give(teacher, &id, school.student).await.0;
+        let award = grant_badge(teacher, &id, school.student).await.0;
         let rule = admin.ask("{ achievement(key: \"aurora/first-steps\") { id } }", json!({})).await;
         let rule = rule.data()["achievement"]["id"].clone();
         let made = |field: &str, value: Value| {

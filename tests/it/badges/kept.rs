@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::{Frame, on_both};
 
-use super::{School, badge, expect_refused, give, held};
+use super::{School, badge, expect_refused, grant_badge, held};
 use crate::courses::{mutate, text};
 
 const SHOWN: &str =
@@ -150,7 +150,7 @@ on_both! {
     async fn a_retired_badge_cannot_be_awarded_and_its_awards_remain(w: World) {
         let school = School::found(&w).await;
         let id = badge(&school.admin, "Team Player", 10).await;
-        let award = give(&school.teacher, &id, school.student).await.0;
+        let award = grant_badge(&school.teacher, &id, school.student).await.0;
         for _ in 0..2 {
             let retired = mutate(&school.admin, "retireBadge", "achievement { key }", json!({"id": id})).await;
             assert_eq!(retired, json!({"achievement": {"key": "school/team-player"}, "userErrors": []}));

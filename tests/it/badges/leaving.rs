@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tests::{Backend, Client, World};
 use uuid::Uuid;
 
-use super::{School, badge, give};
+use super::{School, badge, grant_badge};
 use crate::courses::{course, enroll, join, text};
 
 /// An action of a teacher: its input for a student, and for a missing id.
@@ -37,7 +37,7 @@ impl Act {
 /// The actions of a teacher on their students, where rights can end between the first check and the last.
 async fn acts(school: &School) -> Vec<Act> {
     let (one, two) = (badge(&school.admin, "One", 10).await, badge(&school.admin, "Two", 10).await);
-    let award = text(&give(&school.teacher, &two, school.student).await.0["id"]);
+    let award = text(&grant_badge(&school.teacher, &two, school.student).await.0["id"]);
     let act = |name, select, input: &dyn Fn(Value) -> Value, here: Value| {
         let (here, nowhere) = (input(here), input(json!(Uuid::new_v4())));
         Act { name, select, here, nowhere }

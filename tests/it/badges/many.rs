@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use tests::{Client, World, on_both};
 use uuid::Uuid;
 
-use super::{School, badge, give, xp};
+use super::{School, badge, grant_badge, xp};
 use crate::courses::{enroll, mutate, refused};
 
 const RESULTS: &str =
     "results { index award { user { id } notes xpBonus } duplicate userErrors { field code reason } }";
 
-async fn give_all(client: &Client, badge: &str, rows: &[Value]) -> Vec<Value> {
+async fn grant_badges(client: &Client, badge: &str, rows: &[Value]) -> Vec<Value> {
     let payload = mutate(client, "awardBadges", RESULTS, json!({"badgeId": badge, "rows": rows})).await;
     assert_eq!(payload["userErrors"], json!([]));
     payload["results"].as_array().unwrap().clone()
@@ -58,7 +58,7 @@ on_both! {
             row(school.teacher_id), row(child), json!({"studentId": "x"}),
             json!({"studentId": school.student, "notes": "a\u{0}"}), json!({"studentId": school.student, "notes": "Second"}),
         ];
-        let results = give_all(&school.teacher, &id, &rows).await;
+        let results = grant_badges(&school.teacher, &id, &rows).await;
         let given = |index: i64, duplicate: bool| json!({"index": index, "duplicate": duplicate, "userErrors": [],
             "award": {"user": {"id": school.student}, "notes": "First", "xpBonus": 100}});
         let refused = |index: i64, field: &str, code: &str, reason: Value| json!({"index": index, "award": null, "duplicate": false,
@@ -91,7 +91,7 @@ on_both! {
             assert!(error["message"].as_str().unwrap().ends_with(remedy), "{error}");
             assert_eq!(w.database.rows().await, before);
         }
-        let results = give_all(&school.teacher, &id, &rows[..500]).await;
+        let results = grant_badges(&school.teacher, &id, &rows[..500]).await;
         assert_eq!(results.len(), 500);
         assert!(results.iter().zip(0..).all(|(result, nth)| result["index"] == nth && result["duplicate"] == (nth > 0)));
         assert_eq!(xp(&school.as_student, school.student).await, 3);
@@ -116,7 +116,7 @@ on_both! {
         let school = School::found(&w).await;
         let other = class(&w, &school, 1).await[0];
         let id = badge(&school.admin, "Team Player", 100).await;
-        give(&school.teacher, &id, school.student).await;
+        grant_badge(&school.teacher, &id, school.student).await;
         // The maximum XP that still leaves room for the further awards.
         let full = 2_147_483_647_i64 - 210;
         let execute = async |sql: String| w.database.execute(&sql).await;
@@ -126,7 +126,7 @@ on_both! {
         };
         execute(format!("UPDATE totals SET xp = xp + {full} WHERE person_id = {person}")).await;
         let next = badge(&school.admin, "Helper", 1).await;
-        let results = give_all(&school.admin, &next, &[row(school.student), row(other)]).await;
+        let results = grant_badges(&school.admin, &next, &[row(school.student), row(other)]).await;
         let errors = &results[0]["userErrors"];
         assert_eq!(*errors, json!([{"field": ["input", "rows", "0", "studentId"], "code": "INVALID_INPUT", "reason": null}]));
         assert_eq!(results[1]["award"]["xpBonus"], 1);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tests::{Client, World, on_both};
 use uuid::Uuid;
 
-use super::{School, badge, expect_refused, give, take_back};
+use super::{School, badge, expect_refused, grant_badge, revoke_award};
 use crate::courses::{enroll, forbidden, join, leave, mutate};
 
 /// Sends the request for an existing id and for a missing one: both responses have the same bytes, and no row is added
@@ -32,7 +32,7 @@ on_both! {
         let (_, parent) = join(&w, Role::Parent).await;
         let service = w.service();
         let id = badge(&school.admin, "Team Player", 10).await;
-        let award = give(&school.admin, &id, school.student).await.0;
+        let award = grant_badge(&school.admin, &id, school.student).await.0;
         let keep = [
             ("createBadge", json!({"name": "", "iconUrl": "x"})), ("updateBadge", json!({"id": id, "name": "Mine"})),
             ("updateBadge", json!({"id": "x"})), ("retireBadge", json!({"id": id})), ("retireBadge", json!({"id": "x"})),
@@ -72,9 +72,9 @@ on_both! {
         leave(&school.as_student, &school.course, None).await;
         reported_as_missing(&w, &school.teacher, "awardBadge", &to(school.student), "studentId").await;
         enroll(&school.as_student, &school.course, None).await;
-        assert!(!give(&school.teacher, &id, school.student).await.1);
+        assert!(!grant_badge(&school.teacher, &id, school.student).await.1);
         for client in [&school.admin, &admin] {
-            assert!(!give(client, &id, w.student("UTC").await).await.1, "an admin gives to anybody");
+            assert!(!grant_badge(client, &id, w.student("UTC").await).await.1, "an admin gives to anybody");
         }
         w.finish().await;
     }
@@ -85,16 +85,16 @@ on_both! {
         let theirs = crate::courses::course(&colleague, 1).await;
         enroll(&school.as_student, &theirs, None).await;
         let (one, other) = (badge(&school.admin, "One", 10).await, badge(&school.admin, "Other", 10).await);
-        let given = give(&school.teacher, &one, school.student).await.0;
-        let by_admin = give(&school.admin, &other, school.student).await.0;
+        let given = grant_badge(&school.teacher, &one, school.student).await.0;
+        let by_admin = grant_badge(&school.admin, &other, school.student).await.0;
         let of = |award: &Value| json!({"awardId": award["id"], "reason": "A mistake"});
         reported_as_missing(&w, &colleague, "revokeAward", &of(&given), "awardId").await;
         reported_as_missing(&w, &school.teacher, "revokeAward", &of(&by_admin), "awardId").await;
         leave(&school.as_student, &school.course, None).await;
         reported_as_missing(&w, &school.teacher, "revokeAward", &of(&given), "awardId").await;
         enroll(&school.as_student, &school.course, None).await;
-        take_back(&school.teacher, &given, "A mistake").await;
-        take_back(&school.admin, &by_admin, "A mistake").await;
+        revoke_award(&school.teacher, &given, "A mistake").await;
+        revoke_award(&school.admin, &by_admin, "A mistake").await;
         // Only the person who awarded it may revoke it again.
         reported_as_missing(&w, &colleague, "revokeAward", &of(&given), "awardId").await;
         w.finish().await;
@@ -111,7 +111,7 @@ on_both! {
             expect_refused(&w, client, "awardBadge", &to(school.student), ("FORBIDDEN", "studentId", Some("OWN_CHILD"))).await;
             mutate(&w.service(), "linkGuardian", "linked", link(false)).await;
         }
-        assert!(!give(&school.teacher, &id, school.student).await.1, "a link that has ended is none");
+        assert!(!grant_badge(&school.teacher, &id, school.student).await.1, "a link that has ended is none");
         w.finish().await;
     }
 }

@@ -76,7 +76,7 @@ async fn the_course_portals_sample_has_the_expected_progress() {
 }
 
 /// Revokes the person's award of this achievement, by its name.
-async fn take_back(w: &World, person: Uuid, name: &str) {
+async fn revoke_award(w: &World, person: Uuid, name: &str) {
     let admin = w.person(Uuid::new_v4(), Role::Admin);
     let query = "query($id: ID!) { earned(userId: $id, first: 100) { nodes { id achievement { name } } } }";
     let answer = admin.ask(query, json!({"id": person})).await;
@@ -93,8 +93,8 @@ async fn a_revoked_award_is_not_in_progress_and_does_not_block_its_track() {
         let world = World::with(backend, |config| config.catalogs = vec!["course-portal".to_owned()]);
         let Some(w) = world.await else { continue };
         let ada = sample(&w).await;
-        take_back(&w, ada, "First Lesson Watched").await;
-        take_back(&w, ada, "First Comment Written").await;
+        revoke_award(&w, ada, "First Lesson Watched").await;
+        revoke_award(&w, ada, "First Comment Written").await;
         let answer = w.service().ask(ON_THE_WAY, json!({"id": ada, "first": 2})).await;
         let third = 33.33;
         let next = [line("10 Lessons Watched", 5, 10, 50.0), line("3 Comments Written", 1, 3, third)];
@@ -121,7 +121,7 @@ async fn a_revoked_occurrence_of_a_repeatable_achievement_is_not_earned_again_bu
             w.service().record_all(&[done.clone(), done.clone(), done.clone()]).await["userErrors"],
             json!([])
         );
-        take_back(&w, ada, "Again").await;
+        revoke_award(&w, ada, "Again").await;
         let third = [line("Again", 3, 4, 75.0)];
         let answer = w.service().ask(ON_THE_WAY, json!({"id": ada})).await;
         assert_eq!(lines(&answer.data()["inProgress"]), third);

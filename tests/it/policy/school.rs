@@ -112,7 +112,7 @@ impl School {
         }
         school.set_courses(&clients).await;
         school.link(admin).await;
-        school.give(&clients).await;
+        school.grant_badges(&clients).await;
         school.hide(&service).await;
         school.end(&clients).await;
         school
@@ -150,7 +150,7 @@ impl School {
         // A parent who was a student in between is a stranger to the former child.
         self.link_one(admin, "parent", "former child", true).await;
         for role in ["STUDENT", "PARENT"] {
-            self.give_role(admin, "parent", role).await;
+            self.set_role(admin, "parent", role).await;
         }
         for guardian in GUARDIANS {
             for child in CHILDREN.into_iter().filter(|child| (guardian, *child) != ("parent", "former child"))
@@ -161,7 +161,7 @@ impl School {
         self.link_one(admin, "another parent", "nobody's pupil", true).await;
     }
 
-    async fn give(&mut self, clients: &BTreeMap<&'static str, Client>) {
+    async fn grant_badges(&mut self, clients: &BTreeMap<&'static str, Client>) {
         let admin = &clients["super admin"];
         for name in ["Kind", "Given before", "Sentinel", "Old"] {
             let ask = format!(
@@ -238,7 +238,7 @@ impl School {
         for guardian in GUARDIANS.into_iter().filter(|guardian| *guardian != "parent") {
             self.link_one(admin, guardian, "former child", false).await;
         }
-        self.give_role(admin, COLLEAGUE, "TEACHER").await;
+        self.set_role(admin, COLLEAGUE, "TEACHER").await;
         for who in ERASED {
             let ask = format!(
                 "erasePerson(input: {{userId: \"{}\"}}) {{ userErrors {{ message }} }}",
@@ -304,7 +304,7 @@ impl School {
         done(admin, &ask).await;
     }
 
-    async fn give_role(&self, admin: &Client, who: &str, role: &str) {
+    async fn set_role(&self, admin: &Client, who: &str, role: &str) {
         let id = &self.people[who];
         let ask = format!(
             "upsertUser(input: {{id: \"{id}\", displayName: \"Somebody of the matrix, {who}\", role: {role}}}) {{ userErrors {{ message }} }}"
