@@ -64,7 +64,9 @@ impl Server {
     async fn introduced(&self, service: &str) -> Client {
         let mut client = self.open().await;
         let authorization = format!("Bearer {}", token(&self.app, service));
-        client.say(json!({ "type": "connection_init", "payload": { "authorization": authorization } })).await;
+        client
+            .send(json!({ "type": "connection_init", "payload": { "authorization": authorization } }))
+            .await;
         assert_eq!(client.receive().await, json!({ "type": "connection_ack" }));
         client
     }
@@ -75,12 +77,12 @@ struct Client {
 }
 
 impl Client {
-    async fn say(&mut self, message: Value) {
+    async fn send(&mut self, message: Value) {
         self.socket.send(Message::text(message.to_string())).await.unwrap();
     }
 
     async fn ask(&mut self, id: &str, query: &str) {
-        self.say(json!({ "type": "subscribe", "id": id, "payload": { "query": query } })).await;
+        self.send(json!({ "type": "subscribe", "id": id, "payload": { "query": query } })).await;
     }
 
     /// The next message of the protocol; fails if the socket closes.
@@ -191,7 +193,7 @@ async fn a_subscription_that_loses_an_answer_ends_with_an_error() {
     let error = client.receive().await;
     assert_eq!((&error["type"], &error["payload"][0]["message"]), (&json!("error"), &json!("lost")));
     // No further message of either operation arrives.
-    client.say(json!({ "type": "ping" })).await;
+    client.send(json!({ "type": "ping" })).await;
     assert_eq!(client.receive().await, json!({ "type": "pong" }));
 }
 
@@ -213,7 +215,7 @@ async fn a_panic_ends_its_own_operation_only() {
 async fn a_socket_without_a_token_has_no_caller() {
     let server = Server::new(Config::demo());
     let mut client = server.open().await;
-    client.say(json!({ "type": "connection_init" })).await;
+    client.send(json!({ "type": "connection_init" })).await;
     assert_eq!(client.receive().await, json!({ "type": "connection_ack" }));
     client.ask("a", "{ __typename who }").await;
     assert_eq!(client.receive().await["payload"]["data"], json!({ "__typename": "Query", "who": null }));
@@ -234,7 +236,7 @@ async fn the_end_of_the_token_is_4403() {
     let mut client = server.introduced("crm").await;
     client.ask("a", "subscription { silence }").await;
     server.app.clock.advance(TimeDelta::seconds(59));
-    client.say(json!({ "type": "ping" })).await;
+    client.send(json!({ "type": "ping" })).await;
     assert_eq!(client.receive().await, json!({ "type": "pong" }));
     server.app.clock.advance(TimeDelta::seconds(1));
     assert_eq!(client.close_code().await, 4403);

@@ -29,7 +29,7 @@ async fn a_client_that_floods_the_socket_with_pings_is_closed() {
 async fn a_client_that_does_not_read_is_1013_after_three_seconds() {
     let server = Server::new(Config::demo());
     let mut client = server.open_with(1_024, SUBPROTOCOL).await;
-    client.say(json!({ "type": "connection_init" })).await;
+    client.send(json!({ "type": "connection_init" })).await;
     client.receive().await;
     client.ask("a", "subscription { count(to: 1000000) }").await;
     tokio::time::sleep(Duration::from_secs(4)).await;
@@ -45,7 +45,9 @@ async fn the_number_of_sockets_per_caller_is_limited() {
     let third = async || {
         let mut client = server.open().await;
         let authorization = format!("Bearer {}", token(&server.app, "crm"));
-        client.say(json!({ "type": "connection_init", "payload": { "authorization": authorization } })).await;
+        client
+            .send(json!({ "type": "connection_init", "payload": { "authorization": authorization } }))
+            .await;
         client
     };
     assert_eq!(third().await.close_code().await, 1013);
@@ -72,7 +74,7 @@ async fn the_number_of_operations_per_socket_is_limited() {
     let message = "2 operations already run on this socket (limits.subscriptions_per_socket). Complete one first, or \
                    open another socket.";
     assert_eq!(error["payload"][0]["message"], message);
-    client.say(json!({ "type": "complete", "id": "a" })).await;
+    client.send(json!({ "type": "complete", "id": "a" })).await;
     client.ask("c", "subscription { count(to: 1) }").await;
     assert_eq!(client.receive().await["payload"]["data"]["count"], 1);
 }
@@ -91,23 +93,23 @@ async fn the_memory_of_one_callers_operations_on_sockets_is_limited() {
     config.limits.body_bytes_in_flight = 4 * 2 * params.memory(&message);
     let server = Server::new(config);
     let (mut one, mut other) = (server.introduced("crm").await, server.introduced("crm").await);
-    one.say(ask("a")).await;
-    one.say(json!({ "type": "ping" })).await;
+    one.send(ask("a")).await;
+    one.send(json!({ "type": "ping" })).await;
     assert_eq!(one.receive().await, json!({ "type": "pong" }));
-    other.say(ask("b")).await;
-    other.say(ask("c")).await;
+    other.send(ask("b")).await;
+    other.send(ask("c")).await;
     let error = other.receive().await;
     assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("c")));
     assert_eq!(error["payload"][0]["extensions"]["code"], "RATE_LIMITED");
     let message = "Your operations on sockets take about";
     assert!(error["payload"][0]["message"].as_str().unwrap().starts_with(message), "{error}");
     let mut another = server.introduced("lms").await;
-    another.say(ask("a")).await;
+    another.send(ask("a")).await;
     another.ask("b", "{ hello }").await;
     assert_eq!(another.receive().await["type"], "next");
 
-    one.say(json!({ "type": "complete", "id": "a" })).await;
-    one.say(json!({ "type": "ping" })).await;
+    one.send(json!({ "type": "complete", "id": "a" })).await;
+    one.send(json!({ "type": "ping" })).await;
     assert_eq!(one.receive().await, json!({ "type": "pong" }));
     other.ask("d", "{ hello }").await;
     assert_eq!(other.receive().await["type"], "next");

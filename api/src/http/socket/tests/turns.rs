@@ -30,7 +30,7 @@ async fn an_operation_waits_for_its_turn_while_pings_are_answered() {
     }
     // It waits for the next award, which needs no turn.
     client.ask("d", "subscription { silence }").await;
-    client.say(json!({ "type": "ping" })).await;
+    client.send(json!({ "type": "ping" })).await;
     assert_eq!(client.receive().await, json!({ "type": "pong" }));
     // Another caller has its own turns.
     let mut other = server.introduced("lms").await;
@@ -56,9 +56,9 @@ async fn an_operation_that_waits_for_its_turn_can_be_stopped() {
     let mut client = server.introduced("crm").await;
     client.ask("a", "{ never }").await;
     client.ask("b", "mutation { set(number: 1) }").await;
-    client.say(json!({ "type": "complete", "id": "b" })).await;
+    client.send(json!({ "type": "complete", "id": "b" })).await;
     client.ask("b", "mutation { set(number: 2) }").await;
-    client.say(json!({ "type": "complete", "id": "a" })).await;
+    client.send(json!({ "type": "complete", "id": "a" })).await;
     assert_eq!(client.receive().await["payload"]["data"], json!({ "set": 2 }));
     assert_eq!(client.receive().await, json!({ "type": "complete", "id": "b" }));
 }
@@ -71,7 +71,7 @@ async fn all_operations_of_a_full_socket_are_answered() {
     for number in 0..120 {
         client.ask(&format!("{number}"), &format!("{{ echo(number: {number}) }}")).await;
     }
-    client.say(json!({ "type": "complete", "id": "first" })).await;
+    client.send(json!({ "type": "complete", "id": "first" })).await;
     // 99 have room in addition to the first; the other 21 are refused while that one runs.
     let mut answered = BTreeMap::new();
     while answered.len() < 120 {
@@ -116,20 +116,20 @@ async fn messages_are_read_while_the_client_is_looked_up() {
         (json!({ "type": "nonsense" }), 4400),
     ] {
         let mut client = server.open().await;
-        client.say(init.clone()).await;
-        client.say(json!({ "type": "ping", "payload": { "number": 1 } })).await;
+        client.send(init.clone()).await;
+        client.send(json!({ "type": "ping", "payload": { "number": 1 } })).await;
         assert_eq!(client.receive().await, json!({ "type": "pong", "payload": { "number": 1 } }));
-        client.say(ask("b")).await;
-        client.say(json!({ "type": "complete", "id": "b" })).await;
-        client.say(ask("b")).await;
-        client.say(ask("taken")).await;
-        client.say(message).await;
+        client.send(ask("b")).await;
+        client.send(json!({ "type": "complete", "id": "b" })).await;
+        client.send(ask("b")).await;
+        client.send(ask("taken")).await;
+        client.send(message).await;
         assert_eq!(client.close_code().await, code);
     }
     // The deadline of `connection_init` is met; the look-up has the time limit of a request.
     let mut client = server.open().await;
     let start = Instant::now();
-    client.say(init).await;
+    client.send(init).await;
     assert_eq!(client.close_code().await, 1013);
     assert_eq!(seconds_since(start), 30);
     drop(look_ups);
@@ -141,7 +141,7 @@ async fn operations_before_the_acknowledgement_start_after_it_in_order() {
     let authorization = format!("Bearer {}", token(&server.app, "crm"));
     let init = json!({ "type": "connection_init", "payload": { "authorization": authorization } });
     let mut client = server.open().await;
-    client.say(init.clone()).await;
+    client.send(init.clone()).await;
     client.ask("a", "{ who }").await;
     client.ask("b", "{ hello }").await;
     assert_eq!(client.receive().await, json!({ "type": "connection_ack" }));
