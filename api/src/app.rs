@@ -1,4 +1,4 @@
-//! `App`: everything a request may use, passed as a value to every function that needs it.
+//! `App`: the shared state of the application, passed as a value to every function that needs it.
 
 use std::sync::Arc;
 
@@ -19,39 +19,39 @@ use crate::telemetry::Telemetry;
 /// The running application. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
-    /// The settings, validated whole.
+    /// The validated settings.
     pub config: Arc<Config>,
-    /// Where "now" comes from.
+    /// The clock.
     pub clock: Clock,
     /// The database.
     pub db: Database,
-    /// What tokens are verified with.
+    /// The keys that verify tokens.
     pub keys: Arc<Keys>,
-    /// The catalogue in force.
+    /// The current catalogue.
     pub(crate) catalogue: Arc<Catalogue>,
-    /// The entrance to the pipeline.
+    /// Passes events to the pipeline.
     pub(crate) batcher: Batcher,
     /// Hints that the feed has grown.
     pub(crate) bus: Bus,
-    /// What subscribers read the feed through.
+    /// The reader of the feed for subscribers.
     pub(crate) hub: Arc<Hub>,
-    /// What callers have spent of their cost per minute.
+    /// The cost that each caller has spent in the current minute.
     pub(crate) costs: Arc<CostBudget>,
-    /// Who exports at this moment.
+    /// The running exports.
     pub(crate) exports: Arc<Exports>,
-    /// Whose operations may execute now.
+    /// The turns of operations.
     pub(crate) turns: Turns,
-    /// Where long operations run.
+    /// The threads for long operations.
     pub(crate) slow_lane: SlowLane,
     /// The heartbeats of the loops.
     pub(crate) pulse: Pulse,
-    /// What the server measures about itself.
+    /// The server's metrics.
     pub(crate) telemetry: Telemetry,
 }
 
 #[cfg(test)]
 impl App {
-    /// An application with keys and a clock, but no database: what needs one is told that it does not answer.
+    /// An application with keys and a clock but no database. Database access fails with an error.
     pub(crate) fn for_tests(config: Config, clock: Clock) -> Self {
         let keys = Keys::load(&config.auth).unwrap();
         let turns = Turns::new(&config);

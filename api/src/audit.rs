@@ -1,4 +1,4 @@
-//! Who did what on whose record: a row for every act of somebody on another person's.
+//! The audit log: a row for every action of a person or service on another person's record.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use crate::auth::Actor;
 use crate::id;
 use crate::store::{self, Txn, audit_log};
 
-/// Who acts, and in which request.
+/// The actor of a request, and the request's id.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestContext {
-    /// Who.
+    /// The actor.
     pub(crate) actor: Actor,
     /// The id of the request.
     pub(crate) request_id: Arc<str>,
 }
 
-/// What was done, in the words of the log.
+/// An action, as the audit log names it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum AuditAction {
     UpsertUser,
@@ -70,10 +70,10 @@ impl AuditAction {
     }
 }
 
-/// What an act is on: whose record, which object.
+/// The objects of an action: the person whose record it is, and the changed object.
 type On = (Option<Uuid>, Option<Uuid>);
 
-/// Writes down acts in the transaction that does them.
+/// Records actions, in the transaction that performs them.
 pub(crate) async fn note(
     txn: &Txn,
     request: &RequestContext,
@@ -84,7 +84,7 @@ pub(crate) async fn note(
     note_all(txn, act, on.into_iter().map(|on| (request, on)), now).await
 }
 
-/// The same for acts of several people. Acts of people on their own records are left out.
+/// The same for actions on several people. Actions of people on their own records are left out.
 pub(crate) async fn note_all<'a>(
     txn: &Txn,
     act: AuditAction,
@@ -107,7 +107,7 @@ pub(crate) struct Report {
     pub(crate) events: i64,
 }
 
-/// Notes what people reported about themselves: a row for each report, however many events it has.
+/// Records self-reports: one row per report, however many events it has.
 pub(crate) async fn note_reports(
     txn: &Txn,
     reports: Vec<(&RequestContext, Report)>,

@@ -1,5 +1,5 @@
-//! A verified copy of the database while the server runs. A PostgreSQL database is copied by its own tool: here is
-//! the command.
+//! A verified copy of the database while the server runs. A PostgreSQL database has its own backup tool: for it this
+//! module returns the command.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -13,25 +13,25 @@ use crate::config::Config;
 use crate::start::{Refused, connect, open_existing};
 use crate::store::{self, Dialect};
 
-/// What a backup did.
+/// The result of a backup.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The file is written. The report is of a check of the copy.
+    /// The file was written. The report is from a check of the copy.
     Written(Report),
-    /// Nothing: this command makes the backup.
+    /// No file was written: this command makes the backup.
     Command(String),
 }
 
-/// Why there is no backup; its text says what to do.
+/// Why the backup failed. The text says what to do.
 #[derive(Debug)]
 pub enum Problem {
     /// The file exists.
     Exists(PathBuf),
-    /// The path cannot be given to the database.
+    /// The path cannot be passed to the database.
     Path(PathBuf),
     /// The file cannot be written.
     File(PathBuf, io::Error),
-    /// The copy is damaged: what the database says of it.
+    /// The copy is damaged, with the database's messages.
     Damaged(Vec<String>),
     /// The database cannot be read, or the copy cannot be checked.
     Database(Refused),
@@ -78,7 +78,7 @@ impl From<store::Error> for Problem {
 /// Backs the database of the settings up to `file`: writes `file.part`, checks it, and renames it.
 ///
 /// # Errors
-/// When there is no backup afterwards.
+/// If the backup failed.
 pub async fn run(config: &Config, file: &Path) -> Result<Outcome, Problem> {
     let path = || Problem::Path(file.to_owned());
     let text = file.to_str().filter(|text| !text.ends_with(std::path::is_separator)).ok_or_else(path)?;
@@ -97,7 +97,7 @@ pub async fn run(config: &Config, file: &Path) -> Result<Outcome, Problem> {
         Err(problem) => Err(problem),
     };
     if written.is_err() {
-        // What is left of it is not a backup.
+        // The partial file is not a backup.
         let _ = fs::remove_file(&part);
     }
     let report = written?;
@@ -106,7 +106,7 @@ pub async fn run(config: &Config, file: &Path) -> Result<Outcome, Problem> {
     Ok(Outcome::Written(report))
 }
 
-/// Makes an empty file that only its owner reads. It fails if the file exists.
+/// Creates an empty file that only its owner can read. Fails if the file exists.
 fn create(part: &Path) -> Result<(), Problem> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -141,12 +141,12 @@ async fn write_and_check(config: &Config, part: &Path) -> Result<Report, Problem
     Ok(report?)
 }
 
-/// Waits until a file, or the names in a folder, are on the disk.
+/// Flushes a file, or the entries of a folder, to the disk.
 fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// The URL of a SQLite file. Letters that mean something in a URL are escaped.
+/// The URL of a SQLite file. Characters with a meaning in URLs are escaped.
 fn sqlite_url(path: &str) -> String {
     let mut url = "sqlite://".to_owned();
     for byte in path.bytes() {
@@ -159,13 +159,13 @@ fn sqlite_url(path: &str) -> String {
     url
 }
 
-/// The command that backs a PostgreSQL database up, without its password; none for SQLite.
+/// The command that backs up a PostgreSQL database, without its password; `None` for SQLite.
 fn dump_command(database_url: &str, file: &str) -> Option<String> {
-    /// What `pg_dump` understands of a URL's query.
+    /// The query parameters of a URL that `pg_dump` supports.
     const UNDERSTOOD: [&str; 7] = ["host", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert"];
     let Ok(Dialect::Postgres) = Dialect::of(database_url) else { return None };
     let mut url = Url::parse(database_url).ok()?;
-    // A URL without a host has no place for a password either.
+    // A URL without a host cannot contain a password either.
     let _ = url.set_password(None);
     let kept: Vec<(String, String)> = url
         .query_pairs()
@@ -179,7 +179,7 @@ fn dump_command(database_url: &str, file: &str) -> Option<String> {
     Some(format!("pg_dump --format=custom --file={} --dbname={}", quoted(file), quoted(url.as_str())))
 }
 
-/// A word for a shell.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_stays_itself_in_a_url() {
+    fn a_path_is_unchanged_in_a_url() {
         assert_eq!(sqlite_url("/tmp/a?b #é.part"), "sqlite:///tmp/a%3Fb%20%23%C3%A9.part?mode=rw");
     }
 }

@@ -1,4 +1,4 @@
-//! What one caller may use at once and per minute.
+//! Limits of one caller: concurrent operations, and cost per minute.
 
 mod cost;
 mod exports;
@@ -15,10 +15,10 @@ use uuid::Uuid;
 
 use crate::auth::{Actor, Claims, Role};
 
-/// Who a use is counted for. A service with a name like a person's id is a different subject.
+/// The subject that usage is counted for. A service whose name equals a person's id is a different subject.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Subject {
-    /// A person; the budgets of roles differ.
+    /// A person. The budget depends on the role.
     Person {
         /// The person's id.
         id: Uuid,
@@ -29,12 +29,12 @@ pub(crate) enum Subject {
     Service(Arc<str>),
     /// A client without a token, by its address.
     Address(IpAddr),
-    /// A client without a token whose address is not known: a trusted proxy did not name it.
+    /// A client without a token and without a known address: a trusted proxy did not report it.
     Unnamed,
 }
 
 impl Subject {
-    /// The bearer of a verified token; `None` if the token names no person by a UUID.
+    /// The subject of a verified token; `None` if a person's `sub` is not a UUID.
     pub(crate) fn of_claims(claims: &Claims) -> Option<Self> {
         match claims.role {
             Role::Service => Some(Self::Service(claims.subject.as_str().into())),
@@ -42,7 +42,7 @@ impl Subject {
         }
     }
 
-    /// The subject as the log names it. An address is not logged.
+    /// The subject as written to the log. An address is not logged.
     pub(crate) fn logged(&self) -> String {
         match self {
             Self::Person { id, role } => format!("{} {id}", role.as_str()),

@@ -1,4 +1,4 @@
-//! Hints that the feed has grown. A missed hint costs latency only: the data comes from the feed.
+//! Hints that the feed has grown. A missed hint only adds latency: the data comes from the feed.
 
 use tokio::sync::watch;
 
@@ -9,12 +9,12 @@ pub(crate) struct Bus {
 }
 
 impl Bus {
-    /// A bus on which nothing has been said.
+    /// A bus without a hint.
     pub(crate) fn new() -> Self {
         Self { head: watch::Sender::new(0) }
     }
 
-    /// Says that the feed reaches at least to `head`.
+    /// Announces that the feed reaches at least to `head`.
     pub(crate) fn hint(&self, head: Option<i64>) {
         if let Some(head) = head {
             self.head.send_if_modified(|known| {
@@ -25,12 +25,12 @@ impl Bus {
         }
     }
 
-    /// The last position that was hinted at.
+    /// The last announced position.
     pub(crate) fn head(&self) -> i64 {
         *self.head.borrow()
     }
 
-    /// Hears every later hint.
+    /// Subscribes to later hints.
     pub(crate) fn listen(&self) -> watch::Receiver<i64> {
         self.head.subscribe()
     }

@@ -1,4 +1,4 @@
-//! The catalogue in force: what the latest publication says, compiled, the same for every replica.
+//! The current catalogue: the latest publication, compiled. It is the same for every replica.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use uuid::Uuid;
 
 use crate::store::{self, Database, Reads, Txn, catalogue};
 
-/// The pack that badges of the school's own belong to.
+/// The pack of the badges that the school creates.
 pub(crate) const SCHOOL: &str = "school";
 
-/// A catalogue as it is published: the packs as they were written, and what was set for them.
+/// A catalogue as published: the source texts of the packs, and their settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Bundle {
     /// The packs, in the order in which they are loaded.
@@ -24,20 +24,20 @@ pub(crate) struct Bundle {
     pub(crate) settings: Vec<(String, String, String)>,
 }
 
-/// One pack as it was written.
+/// The source text of one pack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Source {
-    /// Where it was read, for messages.
+    /// The file it was read from, for messages.
     pub(crate) file: String,
     /// The JSON.
     pub(crate) text: String,
 }
 
 impl Bundle {
-    /// Parses, checks and compiles the whole.
+    /// Parses, checks and compiles the catalogue.
     ///
     /// # Errors
-    /// Everything that is wrong with it, each with file, path and remedy.
+    /// All problems, each with file, path and remedy.
     pub(crate) fn compile(&self) -> Result<Catalog, Vec<Problem>> {
         let packs = self.parse()?;
         let mut settings = Settings::default();
@@ -50,7 +50,7 @@ impl Bundle {
     /// Parses the packs.
     ///
     /// # Errors
-    /// Everything that is wrong with their shape.
+    /// All problems of their structure.
     pub(crate) fn parse(&self) -> Result<Vec<Pack>, Vec<Problem>> {
         let mut packs = Vec::with_capacity(self.packs.len());
         let mut problems = Vec::new();
@@ -63,7 +63,7 @@ impl Bundle {
         if problems.is_empty() { Ok(packs) } else { Err(problems) }
     }
 
-    /// What was written, without regard to where the files lay.
+    /// Whether both have the same content, wherever their files were.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
         let texts = |bundle: &Self| bundle.packs.iter().map(|pack| pack.text.clone()).collect::<Vec<_>>();
         self.settings == other.settings && texts(self) == texts(other)
@@ -72,22 +72,23 @@ impl Bundle {
 
 /// A publication, compiled.
 pub(crate) struct Published {
-    /// Its number; 1 is the first.
+    /// The version; 1 is the first.
     pub(crate) version: i64,
-    /// What can be earned.
+    /// The achievements and rules.
+    /// The source texts that it was compiled from.
     pub(crate) catalog: Catalog,
     /// What it was compiled from.
     pub(crate) bundle: Bundle,
-    /// How often the catalogue had changed when it was read: badges change without a publication.
+    /// The revision of the catalogue when it was read. Badges change without a publication.
     pub(crate) revision: i64,
-    /// Every achievement ever published, as last published: awards may point at any.
+    /// Every achievement ever published, in its last published form: awards may refer to any of them.
     pub(crate) achievements: HashMap<Uuid, Arc<Known>>,
-    /// The same in the order of the packs; what is no longer loaded comes last, by key.
+    /// The same, in the order of the packs. Achievements of packs no longer loaded come last, by key.
     pub(crate) listed: Vec<Arc<Known>>,
 }
 
 impl Published {
-    /// Whether someone can get it: it is active, and of a loaded pack or a badge of the school's own.
+    /// Whether people can earn it: it is active, and of a loaded pack or a badge of the school.
     pub(crate) fn offers(&self, known: &Known) -> bool {
         known.definition.active && (known.pack == SCHOOL || self.catalog.achievement(known.id).is_some())
     }
@@ -98,31 +99,31 @@ impl Published {
 pub(crate) struct Known {
     /// UUIDv5 of the key.
     pub(crate) id: Uuid,
-    /// `pack/name-of-it`.
+    /// `pack/name`.
     pub(crate) key: String,
     /// The pack's key.
     pub(crate) pack: String,
-    /// What it says.
+    /// Its definition.
     pub(crate) definition: Definition,
-    /// First publication.
+    /// The time of its first publication.
     pub(crate) created_at: DateTime<Utc>,
-    /// Last publication that changed it.
+    /// The time of the last publication that changed it.
     pub(crate) updated_at: DateTime<Utc>,
 }
 
 impl Known {
-    /// What a row says.
+    /// Reads a row.
     ///
     /// # Errors
-    /// When its definition cannot be read.
+    /// If the definition cannot be parsed.
     pub(crate) fn read(row: catalogue::Achievement) -> Result<Self, store::Error> {
         let definition = Definition::read(&row)?;
         let catalogue::Achievement { id, key, pack, created_at, updated_at, .. } = row;
         Ok(Self { id, key, pack, definition, created_at, updated_at })
     }
 
-    /// The name of its picture. A secret's tells no more than its rarity: whoever could ask for it by its key
-    /// would learn that there is one.
+    /// The file name of its picture. For a secret achievement it contains only the rarity. With the key in it, a client
+    /// could find out which secret achievements exist.
     pub(crate) fn picture(&self) -> String {
         if self.definition.secret {
             return format!("secret-{}", rarity_word(self.definition.rarity));
@@ -131,7 +132,7 @@ impl Known {
     }
 }
 
-/// The word for a rarity, as packs write it.
+/// The name of a rarity in packs.
 pub(crate) fn rarity_word(rarity: Rarity) -> &'static str {
     match rarity {
         Rarity::Common => "common",
@@ -141,41 +142,41 @@ pub(crate) fn rarity_word(rarity: Rarity) -> &'static str {
     }
 }
 
-/// What an achievement says. With another word of it, it counts as updated.
+/// The definition of an achievement. If it changes, the achievement counts as updated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Definition {
-    /// For people.
+    /// The displayed name.
     pub(crate) name: String,
-    /// What it stands for.
+    /// What it is for.
     pub(crate) description: String,
     /// The rule in words.
     pub(crate) requirement: String,
-    /// A category's key.
+    /// The key of its category.
     pub(crate) category: String,
-    /// The track it is a step of.
+    /// The key of its track, if it is part of one.
     pub(crate) track: Option<String>,
-    /// Its place there.
+    /// Its position in the track.
     pub(crate) tier: Option<i32>,
-    /// How rare it is meant to be.
+    /// The intended rarity.
     pub(crate) rarity: Rarity,
-    /// XP that earning it gives.
+    /// XP that an award of it adds.
     pub(crate) xp_bonus: i64,
-    /// Whether people alone give it.
+    /// Whether only people can award it, not rules.
     pub(crate) by_people: bool,
-    /// Where its picture lies, if the school has one of its own.
+    /// The URL of its picture, if the school set one.
     #[serde(default)]
     pub(crate) icon_url: Option<String>,
-    /// Not shown until earned.
+    /// Whether it is hidden until earned.
     pub(crate) secret: bool,
     /// Whether it can be earned now.
     pub(crate) active: bool,
-    /// The rule, its window and what must be held first, as data.
+    /// The rule, its time window and the required awards, as data.
     pub(crate) rule: serde_json::Value,
 }
 
 impl Definition {
-    /// A badge of which nothing has been said yet.
+    /// An empty definition of a badge.
     pub(crate) fn badge() -> Self {
         Self {
             name: String::new(),
@@ -194,16 +195,16 @@ impl Definition {
         }
     }
 
-    /// The definition in a row.
+    /// Parses the definition in a row.
     ///
     /// # Errors
-    /// When the row holds none.
+    /// If the row has no valid definition.
     pub(crate) fn read(row: &catalogue::Achievement) -> Result<Self, store::Error> {
         serde_json::from_value(row.definition.clone())
             .map_err(|_| store::Error::Impossible(format!("achievement {} cannot be read", row.key)))
     }
 
-    /// What a compiled achievement says.
+    /// The definition of a compiled achievement.
     pub(crate) fn of(achievement: &Achievement) -> Self {
         Self {
             name: achievement.name.clone(),
@@ -223,24 +224,24 @@ impl Definition {
     }
 }
 
-/// Holds the latest publication this process knows of.
+/// Holds the latest publication that this process has read.
 pub(crate) struct Catalogue {
     current: ArcSwap<Published>,
 }
 
 impl Catalogue {
-    /// The latest publication; none before the first.
+    /// Reads the latest publication; `None` before the first.
     pub(crate) async fn open(db: &Database) -> Result<Option<Self>, store::Error> {
         let published = latest(db).await?;
         Ok(published.map(|published| Self { current: ArcSwap::from_pointee(published) }))
     }
 
-    /// The latest publication, as a transaction sees it.
+    /// The latest publication that a transaction can see.
     pub(crate) async fn open_within(txn: &Txn) -> Result<Option<Published>, store::Error> {
         latest(txn).await
     }
 
-    /// Nothing to earn.
+    /// A catalogue without achievements.
     #[cfg(test)]
     pub(crate) fn empty() -> Self {
         let bundle = Bundle { packs: Vec::new(), settings: Vec::new() };
@@ -256,12 +257,12 @@ impl Catalogue {
         Self { current: ArcSwap::from_pointee(published) }
     }
 
-    /// What is in force.
+    /// The current publication.
     pub(crate) fn current(&self) -> Arc<Published> {
         self.current.load_full()
     }
 
-    /// Reads the latest publication and its badges, if this process does not have them yet.
+    /// Reads the latest publication and its badges, if this process does not have them.
     pub(crate) async fn refresh(&self, db: &Database) -> Result<(), store::Error> {
         if catalogue::revision(db).await? == self.current().revision { Ok(()) } else { self.reload(db).await }
     }
@@ -313,7 +314,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn achievements_are_listed_as_their_pack_does_and_what_is_gone_comes_last() {
+    fn achievements_are_listed_in_pack_order_and_removed_ones_come_last() {
         let event = |name: &str| {
             serde_json::json!({
                 "name": name, "description": "A event.", "requirement": "Do it", "category": "odd", "rarity": "common",

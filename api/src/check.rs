@@ -1,5 +1,5 @@
-//! Rebuilds every aggregate from events, awards and ledger, and names each difference.
-//! Reads one moment of the database and writes nothing, so it may run beside a server.
+//! Recalculates every aggregate from events, awards and ledger, and reports each difference.
+//! It reads one snapshot of the database and writes nothing, so it may run while a server runs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -16,50 +16,50 @@ use crate::start::{Refused, open_existing};
 use crate::store::dialect::take_time;
 use crate::store::{self, Database, Txn, awards, events, feed, ledger, outbox, people, totals};
 
-/// People that are looked at together.
+/// The number of people checked together.
 const PAGE: u64 = 200;
 
-/// What was found.
+/// The result of a check.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// People looked at.
+    /// Number of people checked.
     pub people: usize,
-    /// Events folded again.
+    /// Number of events folded again.
     pub events: usize,
-    /// Awards looked at.
+    /// Number of awards checked.
     pub awards: usize,
-    /// Awards that a rule gave and would not give now, by (person, achievement, occurrence).
+    /// Awards that a rule granted and would not grant now, by (person, achievement, occurrence).
     pub flagged: BTreeSet<(Uuid, Uuid, i64)>,
-    /// Everything that is not as it should be.
+    /// All differences.
     pub differences: Vec<Difference>,
-    /// Stands for all metrics, active days, streaks and entitlements with their XP: two databases
-    /// that took in the same events have the same, in whatever order they came.
+    /// A digest of all metrics, active days, streaks and entitlements with their XP. Two databases that recorded the
+    /// same events have the same digest, in whatever order the events arrived.
     pub digest: Uuid,
 }
 
-/// Something that is stored otherwise than it follows from what it is made of.
+/// A stored value that differs from the recalculated one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Whose it is; nobody's for the feed as a whole.
+    /// The person; `None` for the feed as a whole.
     pub person: Option<Uuid>,
-    /// Whether `plaudit repair` can rebuild it.
+    /// The part of the data it is in. `plaudit repair` can rebuild some parts.
     pub part: Part,
-    /// What it is.
+    /// The name of the value.
     pub what: String,
-    /// As it is stored.
+    /// The stored value.
     pub stored: String,
-    /// As it follows.
+    /// The recalculated value.
     pub rebuilt: String,
 }
 
-/// Which part of what is stored a difference is in.
+/// The part of the stored data that a difference is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// Events, awards and XP entries: what everything else is rebuilt from, and nothing rebuilds.
+    /// Events, awards and XP entries. Everything else is rebuilt from them, and they cannot be rebuilt.
     Ledger,
-    /// What follows from the ledger.
+    /// Values calculated from the ledger.
     Aggregate,
-    /// The positions of awards in the feed, which follow from the awards.
+    /// The positions of awards in the feed, calculated from the awards.
     Feed,
 }
 
@@ -75,7 +75,7 @@ impl fmt::Display for Difference {
 /// Checks the database of the settings.
 ///
 /// # Errors
-/// When it cannot be read, or no catalogue is published.
+/// If the database cannot be read, or no catalogue is published.
 pub async fn run(config: &Config) -> Result<Report, Refused> {
     let db = open_existing(config).await?;
     let report = survey(&db).await;
@@ -86,7 +86,7 @@ pub async fn run(config: &Config) -> Result<Report, Refused> {
 /// Checks an open database.
 ///
 /// # Errors
-/// When it cannot be read, or no catalogue is published.
+/// If the database cannot be read, or no catalogue is published.
 pub(crate) async fn survey(db: &Database) -> Result<Report, Refused> {
     let missing = store::pending(db).await?;
     if !missing.is_empty() {
@@ -143,7 +143,7 @@ async fn check_page(
     check_derived(txn, catalog, page, states, report).await
 }
 
-/// Every award is in the feed once and has one message, unless that was delivered and trimmed.
+/// Checks that every award is in the feed once and has one message, unless the message was delivered and deleted.
 async fn check_announced(
     txn: &Txn,
     held: impl Iterator<Item = &awards::Row>,
@@ -179,7 +179,7 @@ async fn check_feed(txn: &Txn, report: &mut Report) -> Result<(), store::Error> 
     Ok(())
 }
 
-/// Compares what is stored of one person with what follows, and adds the differences to the report.
+/// Compares the stored data of one person with the recalculated data, and adds the differences to the report.
 pub(crate) fn check_person(catalog: &Catalog, stored: &Stored, expected: &Expected, report: &mut Report) {
     use Part::Aggregate;
     let folded = &expected.folded;
@@ -201,7 +201,7 @@ pub(crate) fn check_person(catalog: &Catalog, stored: &Stored, expected: &Expect
     let due = due(catalog, &expected.entitled.awards, right.xp);
     check_awards(stored, &due, &expected.misjudged, &mut compare);
 
-    // The place of the last event of a run is that of its request, which may have been sent in parts.
+    // The last event of a run has the position of its request, which the client may have sent in parts.
     let state = |state: &MetricState| {
         let last =
             state.run.as_ref().map(|run| (run.current, run.last.occurred_at, run.last.external_id.clone()));
@@ -251,13 +251,13 @@ fn check_ledger(stored: &Stored, base_xp: i64, compare: &mut Compare<'_>) {
     compare.maps(Part::Ledger, "reversal of award", reversals.iter(), &owed.collect());
 }
 
-/// What is entitled and fits: an award that would take a person past the most XP there can be is left out.
+/// The entitlements that fit: an award that would exceed a person's maximum XP is left out.
 fn due(catalog: &Catalog, entitled: &BTreeSet<(Uuid, i64)>, xp: i64) -> BTreeSet<(Uuid, i64)> {
     let bonus = |id: &Uuid| catalog.achievement(*id).map_or(0, |achievement| achievement.xp_bonus);
     entitled.iter().filter(|(id, _)| xp + bonus(id) <= engine::MAX_XP).copied().collect()
 }
 
-/// What people's deeds owe whoever referred them has been sent.
+/// Checks that the derived events for referrers have been recorded.
 async fn check_derived(
     txn: &Txn,
     catalog: &Catalog,
@@ -298,7 +298,7 @@ fn check_awards(
     }
 }
 
-/// Compares what is stored with what follows, and writes down what differs.
+/// Compares stored values with recalculated ones, and records the differences.
 struct Compare<'a> {
     person: Option<Uuid>,
     report: &'a mut Report,

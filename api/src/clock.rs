@@ -1,5 +1,5 @@
-//! Time as a value: the only place that asks the machine what time it is.
-//! Tests hold a clock in the hand and move it; everything else is given one.
+//! Time as a value. Only this module reads the system clock.
+//! Tests use a clock that they move; all other code receives a clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,23 +8,23 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::refusal::Refusal;
 
-/// Where "now" comes from. Cheap to clone; clones of a hand clock share their hands.
+/// The source of the current time. Cheap to clone; clones of a test clock share its time.
 #[derive(Debug, Clone)]
 pub enum Clock {
-    /// The machine's time.
+    /// The system time.
     System,
-    /// A time that stands still until [`Clock::advance`] moves it: milliseconds since 1970.
+    /// A time that changes only with [`Clock::advance`], in milliseconds since 1970.
     Hand(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// A clock that stands at `start`.
+    /// A clock that is set to `start`.
     #[must_use]
     pub fn hand(start: DateTime<Utc>) -> Self {
         Self::Hand(Arc::new(AtomicI64::new(start.timestamp_millis())))
     }
 
-    /// Now, in whole milliseconds: what both databases keep and every answer prints.
+    /// The current time in whole milliseconds, the precision of both databases and of every answer.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         #[expect(clippy::disallowed_methods, reason = "this is the one place that may ask")]
@@ -35,7 +35,7 @@ impl Clock {
         DateTime::from_timestamp_millis(millis).unwrap_or_default()
     }
 
-    /// Moves a hand clock on (or back). The machine's time does not listen.
+    /// Moves a test clock forwards or backwards. Has no effect on the system time.
     pub fn advance(&self, by: TimeDelta) {
         if let Self::Hand(millis) = self {
             millis.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
@@ -43,21 +43,20 @@ impl Clock {
     }
 }
 
-/// The time of something that has happened, as a sender gives it, in whole milliseconds. A sender's clock may be a few
-/// minutes ahead of ours.
+/// Checks the time of a past event from a sender, and rounds it down to whole milliseconds. The sender's clock may be a
+/// few minutes ahead of ours.
 ///
 /// # Errors
 /// `INVALID_INPUT` at `field` for a time before 2000 or in the future.
 pub(crate) fn past(field: &str, at: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>, Refusal> {
-    // What both databases keep and every answer prints.
+    // The precision of both databases and of every answer.
     let at = DateTime::from_timestamp_millis(at.timestamp_millis()).unwrap_or(at);
     let millennium = DateTime::from_timestamp(946_684_800, 0).unwrap_or_default();
     if at < millennium {
-        return Err(Refusal::invalid([field], "The time lies before 2000: send when it really happened."));
+        return Err(Refusal::invalid([field], "The time is before 2000. Send the time when it happened."));
     }
     if at > now + TimeDelta::minutes(5) {
-        let message =
-            "The time lies in the future: send a time at most 5 minutes ahead of ours, or none for now.";
+        let message = "The time is in the future. Send a time at most 5 minutes ahead of the server's, or none for the current time.";
         return Err(Refusal::invalid([field], message));
     }
     Ok(at)

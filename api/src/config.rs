@@ -1,5 +1,5 @@
-//! The settings as values: what an operator can set, its type and its default.
-//! `config.default.toml` is their documentation; a test keeps the two alike.
+//! The settings as values: what an operator can set, the types and the defaults.
+//! `config.default.toml` documents them; a test keeps both equal.
 
 mod limits;
 mod load;
@@ -21,20 +21,20 @@ pub(crate) use load::nearest;
 pub use load::{Problem, Problems, Sources};
 pub use values::parse_span;
 
-/// The secret of the demo profile: known to everyone, so production refuses it.
+/// The secret of the demo profile. It is public, so production refuses it.
 pub const DEMO_SECRET: &str = "plaudit-demo-secret-known-to-everyone-never-for-production";
 
-/// What the installation is for.
+/// The purpose of the installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
-    /// To look at: a small school, GraphiQL, introspection, a key everyone knows.
+    /// For evaluation: a small school, GraphiQL, introspection, and a public key.
     Demo,
-    /// To work with: a key of one's own, or it does not start.
+    /// For use: it does not start without a private key.
     Production,
 }
 
 impl Profile {
-    /// The word for it in the settings.
+    /// The profile's name in the settings.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -44,12 +44,12 @@ impl Profile {
     }
 }
 
-/// How the log is written.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// For human readers.
     Text,
-    /// For machines: one JSON object a line.
+    /// For machines: one JSON object per line.
     Json,
 }
 
@@ -60,25 +60,25 @@ pub struct Config {
     pub profile: Profile,
     /// The address and port to listen on.
     pub listen: SocketAddr,
-    /// The address and port of metrics and health besides; none is served if it is not set.
+    /// The separate address and port of metrics and health; `None` starts no listener for them.
     pub operations_listen: Option<SocketAddr>,
-    /// Where clients reach the server; pictures are addressed below it.
+    /// The URL that clients use. Picture addresses are below it.
     pub public_url: Url,
-    /// Web origins that may call us (CORS) and open sockets: `https://host[:port]`, a port of `*` is any.
+    /// Web origins that may call the API (CORS) and open sockets: `https://host[:port]`; the port `*` matches any.
     pub origins: Vec<String>,
-    /// Hosts under which the server answers, beside its own names; empty: any, except in the demo.
+    /// Host names that the server accepts in addition to its own. Empty: any name, except in the demo.
     pub allowed_hosts: Vec<String>,
-    /// Whether the demo may listen on addresses that other machines reach.
+    /// Whether the demo may listen on addresses that other machines can reach.
     pub demo_in_public: bool,
-    /// The school's zone: for people who have none of their own.
+    /// The school's time zone, for people without a zone of their own.
     pub timezone: Tz,
     /// The pack names and paths to load, in order.
     pub catalogs: Vec<String>,
-    /// What an operator set for a pack: (pack, setting) to its text.
+    /// The operator's settings of packs: (pack, setting) to its text.
     pub pack_settings: BTreeMap<(String, String), String>,
-    /// `sqlite://PATH?mode=rwc` or `postgres://…`; may hold a password.
+    /// `sqlite://PATH?mode=rwc` or `postgres://…`; may contain a password.
     pub database_url: String,
-    /// Connections in the pool (PostgreSQL), readers beside the one writer (SQLite).
+    /// Connections in the pool (PostgreSQL), or readers in addition to the one writer (SQLite).
     pub database_connections: u32,
     /// Seconds to wait for a free connection.
     pub database_acquire_seconds: u64,
@@ -86,11 +86,11 @@ pub struct Config {
     pub database_statement_seconds: u64,
     /// How tokens are verified.
     pub auth: AuthConfig,
-    /// What one request, socket or person may ask for.
+    /// The limits of requests, sockets and people.
     pub limits: Limits,
-    /// What is logged: a level, or `module=level` pairs separated by commas.
+    /// The log filter: a level, or `module=level` pairs separated by commas.
     pub log_filter: String,
-    /// How it is written.
+    /// The format of the log.
     pub log_format: LogFormat,
 }
 
@@ -127,18 +127,18 @@ impl Config {
         self.profile == Profile::Demo
     }
 
-    /// Where a program on this machine opens sockets.
+    /// The URL at which a program on this machine opens sockets.
     #[must_use]
     pub fn local_socket_url(&self) -> String {
         format!("ws://{}/graphql", address_of(self.listen))
     }
 
-    /// Whether other machines reach the server, while the addresses of pictures are made from `listen`.
+    /// Whether other machines can reach the server although `public_url` is not set, so picture addresses use `listen`.
     pub(crate) fn lacks_public_url(&self) -> bool {
         !self.listen.ip().is_loopback() && self.public_url == url_of(self.listen)
     }
 
-    /// Whether a browser page of this origin may call us: one of `origins`, or our own address.
+    /// Whether a browser page of this origin may call the API: one of `origins`, or our own address.
     #[must_use]
     pub fn allows_origin(&self, origin: &str) -> bool {
         let own = self.public_url.origin().ascii_serialization();
@@ -168,27 +168,27 @@ impl fmt::Debug for Config {
     }
 }
 
-/// How tokens are verified. At least one key; each is used with its own algorithm only.
+/// How tokens are verified. At least one key is required. Each key is used with its own algorithm only.
 #[derive(Clone)]
 pub struct AuthConfig {
     /// The shared secret of HS256, at least 32 bytes; `plaudit token` signs with it.
     pub secret: Option<String>,
-    /// A public key in PEM, or the path of a file with one: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA).
+    /// A public key in PEM, or the path of its file: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA).
     pub public_key: Option<String>,
     /// The path of a JWKS file; read again when it changes.
     pub jwks: Option<PathBuf>,
-    /// What `iss` must say.
+    /// The required value of `iss`.
     pub issuer: String,
-    /// What `aud` must say, or contain.
+    /// The value that `aud` must equal or contain.
     pub audience: String,
-    /// The claim that holds the role.
+    /// The claim that contains the role.
     pub role_claim: String,
-    /// The longest a token may live.
+    /// The maximum lifetime of a token.
     pub max_ttl: TimeDelta,
 }
 
 impl AuthConfig {
-    /// The defaults, with the secret of the demo.
+    /// The defaults, with the demo's secret.
     #[must_use]
     pub fn demo() -> Self {
         Self {
@@ -217,7 +217,7 @@ impl fmt::Debug for AuthConfig {
     }
 }
 
-/// The address as a client on this machine writes it: "every address" is none to call.
+/// The address for a client on this machine; an unspecified address becomes the loopback address.
 pub(crate) fn address_of(listen: SocketAddr) -> SocketAddr {
     if listen.ip().is_unspecified() { SocketAddr::from((Ipv4Addr::LOCALHOST, listen.port())) } else { listen }
 }
@@ -228,7 +228,7 @@ fn url_of(listen: SocketAddr) -> Url {
     Url::parse(&format!("http://{}/", address_of(listen))).expect("an address is a URL")
 }
 
-/// Whether `allowed` is `origin`, or is it with any port.
+/// Whether `allowed` equals `origin`, or equals it with the port `*`.
 fn covers(allowed: &str, origin: &str) -> bool {
     let Some(host) = allowed.strip_suffix(":*") else { return allowed == origin };
     match origin.strip_prefix(host) {

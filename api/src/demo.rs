@@ -1,5 +1,5 @@
-//! The demo: a small school with some weeks behind it, and the lines to paste to see an award arrive.
-//! The school is data beside this file; it comes in by the same doors as everyone's.
+//! The demo: a small school with some weeks of history, and commands to paste that show an award arrive.
+//! The school is a data file next to this one. It is created through the same functions as every other data.
 
 mod classes;
 mod school;
@@ -22,19 +22,19 @@ use crate::registry::people::{self, Change};
 use crate::store;
 use school::{School, broken, school};
 
-/// How long the printed tokens last, unless the settings allow less.
+/// The lifetime of the printed tokens, unless the settings allow less.
 const TOKEN_LIFE: TimeDelta = TimeDelta::hours(12);
-/// Events sent together.
+/// Number of events sent together.
 const CHUNK: usize = 500;
 
-/// Fills an empty database with the school; says whether it did. A database with people is left alone.
+/// Fills an empty database with the school; returns whether it did. A database with other people is not changed.
 ///
 /// # Errors
-/// When the database fails, or the school is not one: why, for a person.
+/// If the database fails, or the school's data is invalid: the reason, for a human reader.
 pub async fn fill(app: &App) -> Result<bool, String> {
     move_in(app).await.map_err(|failure| match failure {
-        Failure::Refused(refusal) => format!("the demo's school cannot move in: {}", refusal.message),
-        Failure::Store(error) => format!("the demo's school cannot move in: {error}"),
+        Failure::Refused(refusal) => format!("the demo's school cannot be created: {}", refusal.message),
+        Failure::Store(error) => format!("the demo's school cannot be created: {error}"),
     })
 }
 
@@ -43,7 +43,7 @@ async fn move_in(app: &App) -> Result<bool, Failure> {
     let (Some(head), Some(everyone)) = (school.people.first(), school.people.get(1..)) else {
         return Ok(false);
     };
-    // The head comes last: whoever finds them finds the school complete, and a start that was cut short goes on.
+    // The head is created last. If they exist, the school is complete; otherwise an interrupted start continues.
     let present = store::people::walk(&app.db, None, 1_000).await?;
     let stranger = |id: Uuid| school.people.iter().all(|member| member.id != id);
     if present.iter().any(|row| row.id == head.id) {
@@ -51,7 +51,7 @@ async fn move_in(app: &App) -> Result<bool, Failure> {
     }
     if present.iter().any(|row| stranger(row.id)) {
         tracing::warn!(
-            "this database is not of the demo, whose secret everybody knows: set PLAUDIT_PROFILE=production for a school"
+            "this database was not created by the demo, whose secret is public: set PLAUDIT_PROFILE=production for a school"
         );
         return Ok(false);
     }
@@ -72,7 +72,7 @@ async fn move_in(app: &App) -> Result<bool, Failure> {
     for events in past(app, &school).chunks(CHUNK) {
         let submission = Submission { recorder: recorder.clone(), request: None, events: events.into() };
         for refusal in pipeline::record(app, submission).await?.into_iter().filter_map(Result::err) {
-            // A catalogue of one's own may give these words another meaning; the rest is still a school.
+            // A custom catalogue may define these keys differently. The rest of the school is still valid.
             tracing::debug!(message = refusal.message, "an event of the demo was refused");
         }
     }
@@ -87,7 +87,7 @@ async fn move_in(app: &App) -> Result<bool, Failure> {
     Ok(true)
 }
 
-/// A token for the demo's admin.
+/// A token of the demo's admin.
 ///
 /// # Errors
 /// `INVALID_INPUT` if the settings have no secret to sign with.
@@ -95,7 +95,7 @@ pub fn admin_token(keys: &Keys, now: DateTime<Utc>) -> Result<String, Refusal> {
     token(keys, &school()?, Role::Admin, now)
 }
 
-/// What to do next: where GraphiQL is, a token for each role, and three lines to paste.
+/// The welcome text: the address of GraphiQL, a token for each role, and three commands to paste.
 pub fn welcome(app: &App, address: SocketAddr) -> String {
     let (now, address) = (app.clock.now(), address_of(address));
     let told = school().and_then(|school| {
@@ -103,7 +103,7 @@ pub fn welcome(app: &App, address: SocketAddr) -> String {
         let tokens: Vec<(Role, String)> = tokens.into_iter().collect::<Result<_, Refusal>>()?;
         Ok(lines(app, &school, address, &tokens))
     });
-    // Without a secret of ours there is no token of ours: the school's own issuer has them.
+    // Without a secret the server cannot sign tokens: they come from the school's issuer.
     told.unwrap_or_else(|_| {
         format!("The demo is at http://{address}/graphiql; tokens come from your issuer.\n")
     })
@@ -114,7 +114,7 @@ fn lines(app: &App, school: &School, address: SocketAddr, tokens: &[(Role, Strin
     let mut text =
         format!("\nPlaudit's demo is running. Explore the API: http://{address}/graphiql\n\nTokens:\n");
     for (role, token) in tokens {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "  {:<12} {token}", role.as_str());
     }
     let curl = |token: &str, body: Value| {
@@ -145,7 +145,7 @@ fn lines(app: &App, school: &School, address: SocketAddr, tokens: &[(Role, Strin
     text
 }
 
-/// The same binary as it was called; what it would find by itself is left out.
+/// The command line of `plaudit watch`, without options that match the defaults.
 fn watch_line(app: &App, address: SocketAddr, token: &str) -> String {
     let in_checkout = std::env::var_os("CARGO").is_some();
     let called = std::env::args().next().filter(|_| !in_checkout);
@@ -165,12 +165,12 @@ fn token(keys: &Keys, school: &School, role: Role, now: DateTime<Utc>) -> Result
         return keys.mint(&school.service, role, None, life, now);
     }
     let bearer = school.people.iter().find(|member| member.role == role.as_str());
-    let bearer = bearer.ok_or_else(|| broken(format!("nobody is {}", role.as_str())))?;
+    let bearer = bearer.ok_or_else(|| broken(format!("no member has the role {}", role.as_str())))?;
     keys.mint(&bearer.id.to_string(), role, Some(&bearer.name), life, now)
 }
 
-/// The weeks behind the school, oldest first. Ids follow from the day, so that a start that was cut
-/// short sends the same again.
+/// The school's past events, oldest first. Their ids are derived from the day, so that an interrupted start sends the
+/// same events again.
 fn past(app: &App, school: &School) -> Vec<Incoming> {
     let catalogue = app.catalogue.current();
     let today = app.clock.now().date_naive();
@@ -203,7 +203,7 @@ fn past(app: &App, school: &School) -> Vec<Incoming> {
     events
 }
 
-/// The attributes with their `{n}` filled in.
+/// Replaces `{n}` in the attributes.
 fn numbered(attributes: &Value, number: u32) -> Value {
     match attributes {
         Value::String(text) => text.replace("{n}", &number.to_string()).into(),
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_school_has_every_role_and_only_its_own_people_in_its_habits() {
+    fn the_school_has_every_role_and_refers_only_to_its_own_people() {
         let school = school().unwrap();
         for role in Role::ALL.into_iter().filter(|role| *role != Role::Service) {
             assert!(school.people.iter().any(|member| member.role == role.as_str()), "{role:?}");

@@ -1,14 +1,14 @@
-//! The file handles of the process. Each connection needs one; without a free handle the server cannot even refuse
+//! The file handles of the process. Each connection needs one. Without a free handle the server cannot even refuse
 //! a connection.
 
 use crate::config::Limits;
 
-/// Handles that are kept for everything but admitted clients: database connections, files, the operations listener, and
+/// Handles reserved for everything except accepted clients: database connections, files, the operations listener, and
 /// connections that are being refused.
 const SPARE: usize = 512;
 
-/// Raises the soft limit of file handles as far as the operating system allows, and lowers the limits of connections
-/// where there are fewer handles than they need.
+/// Raises the soft limit of file handles as far as the operating system allows. Lowers the limits of connections
+/// if there are fewer handles than they need.
 pub fn fit(limits: &mut Limits) {
     let Some(handles) = raise() else { return };
     let wanted = limits.connections;
@@ -17,7 +17,7 @@ pub fn fit(limits: &mut Limits) {
             handles,
             wanted,
             connections = limits.connections,
-            "the process may open too few files for limits.connections; raise the limit of open files (ulimit -n)"
+            "the limit of open files is too low for limits.connections; raise it (ulimit -n)"
         );
     }
 }
@@ -33,7 +33,7 @@ fn raise() -> Option<usize> {
     None
 }
 
-/// Lowers the limits to what so many handles allow; returns whether it did. An address keeps its part of the whole.
+/// Lowers the limits to fit this number of handles; returns whether it did. The limit per address keeps its ratio.
 fn lower(limits: &mut Limits, handles: usize) -> bool {
     let most = handles.saturating_sub(SPARE).max(handles / 4).max(1);
     let wanted = limits.connections;

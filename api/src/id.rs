@@ -1,4 +1,4 @@
-//! Identifiers: those we make are UUIDv7, so they sort by the time they were made.
+//! Identifiers. The ones we create are UUIDv7, so they sort by creation time.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Mutex;
@@ -6,11 +6,11 @@ use std::sync::Mutex;
 use chrono::{DateTime, Utc};
 use uuid::{ContextV7, Timestamp, Uuid};
 
-/// Counts within a millisecond, so that ids made one after another sort one after another.
+/// A counter within a millisecond, so that ids sort in the order of their creation.
 static WITHIN_MILLISECOND: Mutex<AssertUnwindSafe<ContextV7>> =
     Mutex::new(AssertUnwindSafe(ContextV7::new()));
 
-/// A new identifier that carries `now` (milliseconds) in its first 48 bits.
+/// A new identifier with `now` (milliseconds) in its first 48 bits.
 #[must_use]
 pub fn new(now: DateTime<Utc>) -> Uuid {
     let seconds = u64::try_from(now.timestamp()).unwrap_or_default();

@@ -1,5 +1,5 @@
 //! Plaudit, an achievements backend: events in, achievements out, people see it happen.
-//! The modules stand in reading order: the values, the flow, the rim, and what runs it.
+//! The modules are in reading order: the values, the flow, the transports, and the start of the server.
 
 pub mod app;
 mod budget;
@@ -37,7 +37,7 @@ pub mod signals;
 pub mod start;
 pub mod watch;
 
-/// The whole schema in the schema language, sorted: what `schema.graphql` holds.
+/// The whole schema in the schema language, sorted: the content of `schema.graphql`.
 #[must_use]
 pub fn schema_sdl() -> String {
     graphql::schema::sdl()

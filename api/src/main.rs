@@ -1,4 +1,4 @@
-//! The binary: arguments in, one call, what it says out.
+//! The binary: parses the arguments, makes one call, and prints the result.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -22,18 +22,18 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const HELP: &str = "\
 Examples:
-  plaudit                                      a demo on http://127.0.0.1:8000, with data to look at
-  plaudit watch                                awards as they happen, in a second terminal
-  plaudit --config plaudit.toml serve          the same server by your own settings
-  PLAUDIT_LISTEN=127.0.0.1:9000 plaudit        any setting can come from the environment
+  plaudit                                      a demo on http://127.0.0.1:8000, with sample data
+  plaudit watch                                prints awards as they happen, in a second terminal
+  plaudit --config plaudit.toml serve          the same server with your own settings
+  PLAUDIT_LISTEN=127.0.0.1:9000 plaudit        the environment can set every setting
   plaudit token --sub lesson-player --role service
                                                a token for a backend that sends events
 
-Settings that matter first (api/config.default.toml explains all):
+The most important settings (api/config.default.toml describes all):
   PLAUDIT_PROFILE        demo (the default) or production
   PLAUDIT_LISTEN         address and port, 127.0.0.1:8000
   PLAUDIT_DATABASE_URL   sqlite://data/plaudit.db?mode=rwc, or postgres://USER:PASSWORD@HOST/DATABASE
-  PLAUDIT_AUTH_SECRET    the secret tokens are signed with, at least 32 bytes; or
+  PLAUDIT_AUTH_SECRET    the secret that signs tokens, at least 32 bytes; or
   PLAUDIT_AUTH_JWKS      a file with the public keys of your identity provider
   PLAUDIT_CATALOGS       packs to load: aurora,tests,code-lab,course-portal or paths with a /
   PLAUDIT_TIMEZONE       the school's time zone, UTC
@@ -41,13 +41,13 @@ Settings that matter first (api/config.default.toml explains all):
 Metrics, health, backup and repair: api/OPERATIONS.md.
 
 Exit codes: 0 done, 1 `check` found differences, 2 it could not run (the reason is on standard error).
-`repair` and `backup` end with a check, and with its exit code.";
+`repair` and `backup` end with a check and return its exit code.";
 
 /// Achievements backend: learning events in, achievements out, over GraphQL.
 #[derive(Parser)]
 #[command(name = "plaudit", version, about, after_help = HELP, disable_help_subcommand = true)]
 struct Arguments {
-    /// A TOML file of settings; the environment wins over it [env: PLAUDIT_CONFIG]
+    /// A TOML file of settings; environment variables override it [env: PLAUDIT_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -56,56 +56,56 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the server; what plaudit does without a command
+    /// Run the server; the default command
     #[command(
-        after_help = "SIGTERM or Ctrl-C stops it: what is under way is finished, sockets are told to come back."
+        after_help = "SIGTERM or Ctrl-C stops it: it completes running requests, and clients of sockets reconnect."
     )]
     Serve,
-    /// Bring the tables up to date and publish the catalogue
+    /// Migrate the tables and publish the catalogue
     #[command(
-        after_help = "SQLite does this by itself when the server starts. On PostgreSQL run it once per release, \
-        before the servers: they refuse tables that are not current, and work by what is published."
+        after_help = "On SQLite the server does this when it starts. On PostgreSQL run it once per release, \
+        before you start the servers: they refuse outdated tables, and use the published catalogue."
     )]
     Migrate,
     /// Print the GraphQL schema, sorted
     #[command(after_help = "Example:\n  plaudit schema > schema.graphql")]
     Schema,
-    /// Make a token, signed with the secret of the settings, and print it
+    /// Create a token, signed with the secret of the settings, and print it
     #[command(after_help = "Examples:\n  \
         plaudit token --sub 0198c0de-0000-7000-8000-000000000001 --role student --name Ada\n  \
         plaudit token --sub lesson-player --role service --ttl 30m\n\n\
-        An unknown person is created when the token is first used; from then on the stored role decides.")]
+        The first use of the token creates an unknown person. From then on the stored role applies.")]
     Token {
-        /// Who it is for: a person's UUID, or the name of a sending system for the role service
+        /// The subject: a person's UUID, or the name of a sending system for the role service
         #[arg(long, value_name = "UUID")]
         sub: String,
         /// super_admin, admin, teacher, student, parent or service
         #[arg(long, value_parser = parse_role)]
         role: Role,
-        /// The person's name, for when the server sees them first
+        /// The person's name, used when the server creates the person
         #[arg(long)]
         name: Option<String>,
-        /// How long it is valid: 90s, 30m, 12h
+        /// How long the token is valid: 90s, 30m, 12h
         #[arg(long, default_value = "12h", value_parser = parse_ttl)]
         ttl: TimeDelta,
     },
     /// Recalculate every number from events, awards and XP entries, and report each difference; writes nothing
-    #[command(after_help = "Writes nothing and may run beside a server.\n\
+    #[command(after_help = "Writes nothing, and may run while a server runs.\n\
         Exit codes: 0 no difference, 1 differences (one line each), 2 it could not run.")]
     Check,
-    /// Rebuild what `check` finds different, one person a transaction
+    /// Rebuild the differences that `check` finds, one person per transaction
     #[command(
-        after_help = "May run beside a server: it locks one person at a time. It takes events, awards and XP \
-        entries as they are, and changes nothing while `check` finds differences in those.\n\
-        Exit codes: 0 no difference is left, 1 differences are left (one line each), 2 it could not run."
+        after_help = "May run while a server runs: it locks one person at a time. It does not change events, awards \
+        and XP entries. If `check` finds differences in those, it changes nothing.\n\
+        Exit codes: 0 no difference remains, 1 differences remain (one line each), 2 it could not run."
     )]
     Repair,
     /// Write a verified copy of a SQLite database while the server runs
     #[command(after_help = "Examples:\n  \
         plaudit backup /backups/monday.db   a copy that only its owner can read\n  \
         plaudit check                       afterwards, with PLAUDIT_DATABASE_URL set to the copy\n\n\
-        FILE must not exist. It appears when it is complete and checked; until then it is FILE.part. \
-        On PostgreSQL nothing is written: the pg_dump command to run is printed.\n\
+        FILE must not exist. Until the copy is complete and checked, its name is FILE.part. \
+        On PostgreSQL the command writes nothing: it prints the pg_dump command to run.\n\
         Exit codes: 0 written and without differences, 1 written, but `check` finds differences in it, \
         2 nothing was written.")]
     Backup {
@@ -118,18 +118,18 @@ enum Command {
         plaudit watch                                   everyone's awards of the demo on this machine\n  \
         plaudit watch --user 0198c0de-0000-7000-8000-000000000001\n  \
         plaudit watch --url wss://plaudit.example.school/graphql --token \"$TOKEN\"\n\n\
-        A lost connection is taken up again where it ended; Ctrl-C ends it.")]
+        After a lost connection it resumes without a gap. Ctrl-C ends it.")]
     Watch {
-        /// The server's /graphql; by default the one of the settings, on this machine
+        /// The server's /graphql URL; by default that of the settings, on this machine
         #[arg(long, value_name = "URL")]
         url: Option<String>,
-        /// Whose eyes to watch with; by default, in the demo, an admin's
+        /// The token to watch with; in the demo, by default an admin's
         #[arg(long, env = "PLAUDIT_TOKEN", hide_env_values = true)]
         token: Option<String>,
         /// Only this person's awards
         #[arg(long, value_name = "ID")]
         user: Option<Uuid>,
-        /// The last cursor seen: what was missed since comes first
+        /// The last cursor seen: prints the missed awards first
         #[arg(long, value_name = "CURSOR")]
         after: Option<String>,
     },
@@ -139,15 +139,15 @@ fn main() -> ExitCode {
     let Arguments { config, command } = Arguments::parse();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return complain(&error),
+        Err(error) => return fail(&error),
     };
-    runtime.block_on(run(config, command.unwrap_or(Command::Serve))).unwrap_or_else(|error| complain(&error))
+    runtime.block_on(run(config, command.unwrap_or(Command::Serve))).unwrap_or_else(|error| fail(&error))
 }
 
-/// What went wrong, for the person at the terminal.
-type Wrong = Box<dyn std::error::Error>;
+/// An error that is printed to the terminal.
+type AnyError = Box<dyn std::error::Error>;
 
-async fn run(file: Option<PathBuf>, command: Command) -> Result<ExitCode, Wrong> {
+async fn run(file: Option<PathBuf>, command: Command) -> Result<ExitCode, AnyError> {
     signals::survive_file_limit()?;
     let settings = || Config::load(&Sources::of_process(file));
     match command {
@@ -157,22 +157,24 @@ async fn run(file: Option<PathBuf>, command: Command) -> Result<ExitCode, Wrong>
             log(&config);
             let done = start::migrate(&config, &Clock::System).await?;
             let version = done.version;
-            say(match (done.steps.len(), done.published) {
+            print(match (done.steps.len(), done.published) {
                 (0, false) => {
-                    format!("Nothing to do: the tables are current, catalogue {version} is in force.")
+                    format!("Nothing to do: the tables are current, catalogue {version} is in use.")
                 }
-                (steps, false) => format!("Tables: {steps} steps done. Catalogue {version} stays in force."),
+                (steps, false) => {
+                    format!("Tables: {steps} migrations applied. Catalogue {version} remains in use.")
+                }
                 (steps, true) => format!(
-                    "Tables: {steps} steps done. Catalogue {version} is published; {} awards followed from it.",
+                    "Tables: {steps} migrations applied. Catalogue {version} is published; it granted {} awards.",
                     done.awarded
                 ),
             })?;
         }
-        Command::Schema => say(plaudit::schema_sdl().trim_end())?,
+        Command::Schema => print(plaudit::schema_sdl().trim_end())?,
         Command::Token { sub, role, name, ttl } => {
             let keys = Keys::load(&settings()?.auth)?;
             let token = keys.mint(&sub, role, name.as_deref(), ttl, Clock::System.now());
-            say(token.map_err(|refusal| {
+            print(token.map_err(|refusal| {
                 let field = refusal.field.first().map(|field| format!("--{field}: ")).unwrap_or_default();
                 format!("{field}{}", refusal.message)
             })?)?;
@@ -180,26 +182,26 @@ async fn run(file: Option<PathBuf>, command: Command) -> Result<ExitCode, Wrong>
         Command::Check => {
             let config = settings()?;
             log(&config);
-            return Ok(tell(&check::run(&config).await?)?);
+            return Ok(print_report(&check::run(&config).await?)?);
         }
         Command::Repair => {
             let config = settings()?;
             log(&config);
-            return mend(&config).await;
+            return repair_database(&config).await;
         }
         Command::Backup { file } => {
             let config = settings()?;
             log(&config);
             match backup::run(&config, &file).await? {
                 backup::Outcome::Written(report) => {
-                    let code = tell(&report)?;
-                    say(format!("Written: {}", file.display()))?;
+                    let code = print_report(&report)?;
+                    print(format!("Written: {}", file.display()))?;
                     return Ok(code);
                 }
                 backup::Outcome::Command(command) => {
-                    say(command)?;
-                    return Err("nothing was written: a PostgreSQL database is backed up by the printed command, which \
-                        asks for the password or takes it from PGPASSWORD or ~/.pgpass"
+                    print(command)?;
+                    return Err("nothing was written: run the printed command to back up a PostgreSQL database. It asks for \
+                        the password, or reads it from PGPASSWORD or ~/.pgpass"
                         .into());
                 }
             }
@@ -223,39 +225,39 @@ async fn run(file: Option<PathBuf>, command: Command) -> Result<ExitCode, Wrong>
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the differences and how much was checked.
-fn tell(report: &check::Report) -> io::Result<ExitCode> {
+/// Prints the differences, and the numbers of checked rows.
+fn print_report(report: &check::Report) -> io::Result<ExitCode> {
     for difference in &report.differences {
-        say(difference)?;
+        print(difference)?;
     }
     let (people, events, awards) = (report.people, report.events, report.awards);
     let found = report.differences.len();
-    say(format!(
+    print(format!(
         "{found} differences in {people} people, {events} events, {awards} awards; digest {}",
         report.digest
     ))?;
     Ok(ExitCode::from(u8::from(found > 0)))
 }
 
-async fn mend(config: &Config) -> Result<ExitCode, Wrong> {
+async fn repair_database(config: &Config) -> Result<ExitCode, AnyError> {
     match repair::run(config, &Clock::System).await? {
         repair::Outcome::Refused(differences) => {
             for difference in &differences {
-                say(difference)?;
+                print(difference)?;
             }
-            say(format!(
-                "Nothing was changed: {} differences are in events, awards or XP entries, which repair takes as they \
-                 are. Restore those from a backup, then run repair again.",
+            print(format!(
+                "Nothing was changed: {} differences are in events, awards or XP entries, which repair does not \
+                 change. Restore those from a backup, then run repair again.",
                 differences.len()
             ))?;
             Ok(ExitCode::from(1))
         }
         repair::Outcome::Done(summary) => {
             for difference in &summary.left {
-                say(difference)?;
+                print(difference)?;
             }
-            say(format!(
-                "{} differences found; {} people rebuilt, {} awards moved in the feed; {} differences left",
+            print(format!(
+                "{} differences found; {} people rebuilt, {} awards moved in the feed; {} differences remain",
                 summary.found,
                 summary.people,
                 summary.moved,
@@ -266,13 +268,13 @@ async fn mend(config: &Config) -> Result<ExitCode, Wrong> {
     }
 }
 
-async fn serve(mut config: Config) -> Result<(), Wrong> {
+async fn serve(mut config: Config) -> Result<(), AnyError> {
     log(&config);
     handles::fit(&mut config.limits);
     let (grace, is_demo) = (Duration::from_secs(config.limits.shutdown_seconds), config.is_demo());
     if is_demo && !config.listen.ip().is_loopback() {
         tracing::warn!(
-            "the demo listens for other machines (demo_in_public): its secret is known, so every client can be its admin"
+            "other machines can reach the demo (demo_in_public): its secret is public, so every client can be its admin"
         );
     }
     let mut running = start::start(config, Clock::System).await?;
@@ -281,10 +283,10 @@ async fn serve(mut config: Config) -> Result<(), Wrong> {
         tracing::info!(%operations, "the operations listener serves metrics and health");
     }
     if is_demo {
-        // What the school's past sends is logged now, so that the welcome is the last thing on the screen.
+        // Deliver the messages of the school's past now, so that the welcome text is the last output.
         demo::fill(&running.app).await?;
         running.settle().await?;
-        say(demo::welcome(&running.app, running.address))?;
+        print(demo::welcome(&running.app, running.address))?;
     }
     let signal = tokio::select! {
         signal = signals::asked_to_stop() => Some(signal?),
@@ -292,18 +294,20 @@ async fn serve(mut config: Config) -> Result<(), Wrong> {
     };
     tracing::info!(signal, "stopping");
     if tokio::time::timeout(grace, running.stop()).await.is_err() {
-        tracing::warn!("stopped before everything had ended");
+        tracing::warn!("stopped before all requests had ended (limits.shutdown_seconds)");
     }
     match signal {
         Some(_) => Ok(()),
-        None => Err("the listener broke; the log says why".into()),
+        None => Err("the listener failed; see the log for the cause".into()),
     }
 }
 
-/// Mints a token for the demo's admin at every call: one that is kept would expire.
-fn admin_token(config: &Config) -> Result<Box<dyn Fn() -> Result<String, String>>, Wrong> {
+/// Creates a new token of the demo's admin at every call, because a stored one would expire.
+fn admin_token(config: &Config) -> Result<Box<dyn Fn() -> Result<String, String>>, AnyError> {
     if !config.is_demo() {
-        return Err("--token (or PLAUDIT_TOKEN) is needed outside the demo; `plaudit token` makes one".into());
+        return Err(
+            "outside the demo, --token (or PLAUDIT_TOKEN) is required; `plaudit token` creates one".into()
+        );
     }
     let keys = Keys::load(&config.auth)?;
     Ok(Box::new(move || demo::admin_token(&keys, Clock::System.now()).map_err(|refusal| refusal.message)))
@@ -317,8 +321,8 @@ fn parse_ttl(text: &str) -> Result<TimeDelta, String> {
     parse_span(text).map_err(|right| format!("it {right}"))
 }
 
-/// The log goes to standard error, so that what a command prints can be used by another. A line that cannot be
-/// written is lost: reporting the failure to the same standard error would panic.
+/// Logs to standard error, so that other programs can use standard output. A line that cannot be written is lost:
+/// reporting the failure to the same standard error would panic.
 fn log(config: &Config) {
     let filter = EnvFilter::new(&config.log_filter);
     let lines = tracing_subscriber::fmt()
@@ -332,12 +336,12 @@ fn log(config: &Config) {
     }
 }
 
-fn say(text: impl Display) -> io::Result<()> {
+fn print(text: impl Display) -> io::Result<()> {
     writeln!(io::stdout(), "{text}")
 }
 
-/// Says why it could not run. When standard error is closed, the exit code still tells that it did not.
-fn complain(why: &dyn Display) -> ExitCode {
+/// Prints why the command could not run. If standard error is closed, the exit code still shows the failure.
+fn fail(why: &dyn Display) -> ExitCode {
     let _ = writeln!(io::stderr(), "plaudit: {why}");
     ExitCode::from(2)
 }

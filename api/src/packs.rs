@@ -1,4 +1,4 @@
-//! The pack files: those built into the binary, and those the settings name by path.
+//! The pack files: those built into the binary, and those that the settings name by path.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -8,7 +8,7 @@ use engine::Pack;
 
 use crate::config::{Problem, nearest};
 
-/// The packs built into the binary, by the word that names them in the settings.
+/// The built-in packs, by their name in the settings.
 const BUILT_IN: [(&str, &str); 4] = [
     ("aurora", include_str!("../catalogs/aurora.json")),
     ("tests", include_str!("../catalogs/tests.json")),
@@ -16,19 +16,19 @@ const BUILT_IN: [(&str, &str); 4] = [
     ("course-portal", include_str!("../catalogs/course-portal.json")),
 ];
 
-/// A pack as it is written, not yet looked at.
+/// The text of a pack, not parsed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PackFile {
-    /// Where it comes from, for messages: a path, or a built-in's file name.
+    /// The origin, for messages: a path, or the file name of a built-in pack.
     pub(crate) file: String,
     /// The JSON.
     pub(crate) text: String,
 }
 
-/// Reads what `catalogs` names, in that order; the files of a folder by name.
+/// Reads the packs that `catalogs` names, in that order; the files of a folder by name.
 ///
 /// # Errors
-/// The first that cannot be read, and what would be right.
+/// The first file that cannot be read, and how to correct it.
 pub(crate) fn read(catalogs: &[String]) -> Result<Vec<PackFile>, Problem> {
     let mut files = Vec::new();
     for catalog in catalogs {
@@ -53,7 +53,7 @@ pub(crate) fn read(catalogs: &[String]) -> Result<Vec<PackFile>, Problem> {
     Ok(files)
 }
 
-/// The settings that the packs named have, as (pack, setting). What cannot be read has none.
+/// The settings that the named packs declare, as (pack, setting). An unreadable pack declares none.
 pub(crate) fn declared_settings(catalogs: &[String]) -> BTreeSet<(String, String)> {
     let files = catalogs.iter().filter_map(|catalog| read(std::slice::from_ref(catalog)).ok()).flatten();
     let packs = files.filter_map(|file| Pack::parse(&file.file, &file.text).ok());
@@ -77,10 +77,10 @@ fn built_in(name: &str) -> Result<PackFile, Problem> {
             known().collect::<Vec<_>>().join(", ")
         ),
     };
-    Err(Problem::new("catalogs", format!("names {name}, which is no pack. {remedy}")))
+    Err(Problem::new("catalogs", format!("names {name}, which is not a pack. {remedy}")))
 }
 
-/// The pack files of a folder, by name; a schema lying beside them is none.
+/// The pack files of a folder, by name. Schema files are skipped.
 fn packs_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder)? {
@@ -130,14 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn a_pack_that_is_not_there_is_named_with_the_nearest() {
+    fn a_missing_pack_is_reported_with_the_most_similar_one() {
         assert_eq!(
             read_names(&["aurorra"]).unwrap_err(),
-            "names aurorra, which is no pack. Did you mean aurora?"
+            "names aurorra, which is not a pack. Did you mean aurora?"
         );
         assert_eq!(
             read_names(&["music"]).unwrap_err(),
-            "names music, which is no pack. Built in are aurora, tests, code-lab, course-portal; \
+            "names music, which is not a pack. Built in are aurora, tests, code-lab, course-portal; \
              a file or folder has a / in its name."
         );
         assert_eq!(
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_packs_let_one_set_is_known_from_the_packs() {
+    fn settings_of_packs_are_read_from_the_packs() {
         let all = BUILT_IN.map(|(name, _)| name.to_owned());
         let declared: Vec<_> = declared_settings(&all).into_iter().collect();
         assert_eq!(declared, [("aurora".to_owned(), "launchedOn".to_owned())]);

@@ -1,4 +1,4 @@
-//! What people are told of where they stand: their state as the engine reads it, summed up for them.
+//! The progress of a person: the state as the engine reads it, and its summary.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,20 +12,20 @@ use crate::pipeline::load::{self, to_metric};
 use crate::store::awards::Brief;
 use crate::store::{metrics, people, totals};
 
-/// What someone is told to work for.
+/// What a person can still earn.
 pub(crate) struct Offer {
     now: DateTime<Utc>,
     held: HashSet<Uuid>,
 }
 
 impl Offer {
-    /// For someone who holds these awards.
+    /// For a person who holds these awards.
     pub(crate) fn of(app: &App, held: &[Brief]) -> Self {
         let held = held.iter().filter(|one| one.revoked_at.is_none()).map(|one| one.achievement_id);
         Self { now: app.clock.now(), held: held.collect() }
     }
 
-    /// Whether events can still earn them this achievement, and it is no secret.
+    /// Whether the person can still earn this achievement by events, and it is not secret.
     pub(crate) fn includes(&self, catalog: &Catalog, achievement: &Achievement) -> bool {
         achievement.awarded_by == Cause::Rule
             && !achievement.secret
@@ -33,24 +33,24 @@ impl Offer {
     }
 }
 
-/// What somebody has earned, in numbers.
+/// A summary of a person's awards, in numbers.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Summed {
-    /// Different achievements.
+    /// Number of different achievements.
     pub(crate) earned: i64,
-    /// XP they brought.
+    /// XP from awards.
     pub(crate) bonus_xp: i64,
     /// The category with most of them.
     pub(crate) favorite_category: Option<String>,
     /// The rank reached.
     pub(crate) current_rank: Option<String>,
-    /// The rank above it.
+    /// The next rank.
     pub(crate) next_rank: Option<String>,
-    /// Achievements missing to it.
+    /// Number of achievements missing to the next rank.
     pub(crate) remaining: Option<i64>,
 }
 
-/// A person's state, as far as progress looks at it.
+/// The part of a person's state that progress uses.
 pub(crate) fn state(
     person: &people::Row,
     totals: &totals::Row,
@@ -73,8 +73,8 @@ pub(crate) fn state(
     }
 }
 
-/// Sums up what is held; with `pack`, of that pack alone. Ranks are the pack's, else those of the
-/// first loaded pack that has any.
+/// Summarises the held awards; with `pack`, those of that pack alone. The ranks are those of the pack, otherwise of the
+/// first loaded pack that has ranks.
 pub(crate) fn summary(published: &Published, held: &[Brief], pack: Option<&str>) -> Summed {
     let of_pack =
         |id: &Uuid, pack: &str| published.achievements.get(id).is_some_and(|known| known.pack == pack);
@@ -116,7 +116,7 @@ fn favorite<'a>(published: &Published, ids: impl Iterator<Item = &'a Uuid>) -> O
     let mut categories = published.catalog.packs().iter().flat_map(|pack| &pack.categories);
     let favorite = categories.find(|category| counts.get(category.key.as_str()) == Some(&most));
     favorite.map(|category| category.key.clone()).or_else(|| {
-        // Only of packs that are no longer loaded.
+        // All of them are of packs that are no longer loaded.
         counts.into_iter().filter(|(_, count)| *count == most).map(|(key, _)| key.to_owned()).min()
     })
 }

@@ -1,5 +1,5 @@
-//! Heartbeats of the server's loops. A loop owes a turn from the moment it begins work until it has done it;
-//! a loop that rests, waiting for work, owes nothing. Readiness names the loops that owe a turn for too long.
+//! Heartbeats of the server's loops. A loop owes a turn from when it starts work until the work is done. A loop that
+//! waits for work owes nothing. Readiness names the loops that have owed a turn for too long.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long each loop may take for one turn before the server is not ready.
+/// Maximum time of one turn of each loop before the server is not ready.
 pub(crate) mod deadlines {
     use std::time::Duration;
 
@@ -17,10 +17,10 @@ pub(crate) mod deadlines {
     pub(crate) const HUB: Duration = Duration::from_secs(5);
     /// One delivery, and one bounded deletion of settled messages.
     pub(crate) const RELAY: Duration = Duration::from_secs(10);
-    /// One look at the published catalogue.
+    /// One check of the published catalogue.
     pub(crate) const CATALOGUE: Duration = Duration::from_secs(10);
-    /// One ping of the database. The ping itself gives up after a second, so one that fails makes the loop late
-    /// until one succeeds.
+    /// One ping of the database. A ping times out after a second, so after a failed one the loop is late until one
+    /// succeeds.
     pub(crate) const DATABASE: Duration = Duration::from_millis(900);
 }
 
@@ -31,14 +31,14 @@ pub(crate) struct Pulse {
     loops: Arc<Mutex<Vec<Arc<Rhythm>>>>,
 }
 
-/// One loop, as others see it.
+/// The state of one loop.
 #[derive(Debug)]
 struct Rhythm {
     name: String,
     deadline: Duration,
     /// Milliseconds from the start of the pulse to the last turn that succeeded.
     turned: AtomicU64,
-    /// Milliseconds from the start of the pulse to the first attempt since then; [`RESTING`] while it owes none.
+    /// Milliseconds from the start of the pulse to the first attempt since then; [`RESTING`] if it owes none.
     owes_since: AtomicU64,
     ended: AtomicBool,
 }
@@ -46,7 +46,7 @@ struct Rhythm {
 /// The loop waits for work.
 const RESTING: u64 = u64::MAX;
 
-/// One loop's own handle. The loop counts as late from the moment its handle is dropped.
+/// The handle that a loop holds. A loop whose handle was dropped counts as late.
 #[derive(Debug)]
 pub(crate) struct Beat {
     started: Instant,
@@ -68,7 +68,7 @@ impl Pulse {
         Self { started: Instant::now(), loops: Arc::default() }
     }
 
-    /// Registers a loop, which rests until it begins its first turn.
+    /// Registers a loop. It rests until its first turn.
     pub(crate) fn watch(&self, name: impl Into<String>, deadline: Duration) -> Beat {
         let rhythm = Arc::new(Rhythm {
             name: name.into(),
@@ -81,7 +81,7 @@ impl Pulse {
         Beat { started: self.started, rhythm }
     }
 
-    /// The names of the loops that owe a turn for longer than their deadline, or have ended; sorted.
+    /// The names of the loops that have ended, or have owed a turn for longer than their deadline; sorted.
     pub(crate) fn late(&self) -> Vec<String> {
         let now = millis(self.started.elapsed());
         let loops = self.loops.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,20 +112,20 @@ impl Rhythm {
 }
 
 impl Beat {
-    /// The loop begins a turn. After a turn that failed, it still owes the first of the attempts.
+    /// Starts a turn. After a failed turn, the loop still owes the first of the attempts.
     pub(crate) fn begin_turn(&self) {
         let now = millis(self.started.elapsed());
         let owes = &self.rhythm.owes_since;
         let _ = owes.compare_exchange(RESTING, now, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// The turn succeeded: the loop owes nothing until it begins the next one.
+    /// The turn succeeded: the loop owes nothing until it starts the next one.
     pub(crate) fn end_turn(&self) {
         self.rhythm.turned.store(millis(self.started.elapsed()), Ordering::Relaxed);
         self.rhythm.owes_since.store(RESTING, Ordering::Relaxed);
     }
 
-    /// Runs one turn; returns its result. A turn that fails stays owed.
+    /// Runs one turn and returns its result. A failed turn remains owed.
     pub(crate) async fn turn<T, E>(&self, turn: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         self.begin_turn();
         let result = turn.await;

@@ -1,35 +1,35 @@
-//! What the domain says when it says no: one table of codes, one shape for every refusal.
-//! A refusal names what was wrong, what would be right, and in which field.
+//! Errors of the domain: one table of codes, one structure for every refusal.
+//! A refusal names the fault, the remedy, and the field.
 
 use std::time::Duration;
 
 use crate::store;
 
-/// When a request should be sent again that met a part that was away.
+/// How long a client should wait before it retries when a part of the server was unavailable.
 const RETRY: Duration = Duration::from_secs(2);
 
 /// The codes a client can act on; `ErrorCode` in the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
-    /// Nobody, or nobody we can believe, is asking.
+    /// The request has no valid token.
     Unauthenticated,
-    /// The caller's role may not do this to anyone.
+    /// The caller's role does not have this permission for any person.
     Forbidden,
-    /// It does not exist, or not within the caller's scope: the answer is the same.
+    /// It does not exist, or is outside the caller's scope. Both cases return the same error.
     NotFound,
-    /// An argument is wrong; the field says which.
+    /// An argument is invalid; the field names it.
     InvalidInput,
-    /// It contradicts what is already kept.
+    /// It contradicts stored data.
     Conflict,
-    /// The caller has spent a budget; the same request succeeds after `retry_after`.
+    /// The caller has exceeded a budget; the same request succeeds after `retry_after`.
     RateLimited,
-    /// The document asks for more than one request may.
+    /// The document exceeds the limits of one request.
     TooComplex,
-    /// The request names its document by a hash, which we do not keep.
+    /// The request refers to its document by a hash. The server does not store documents.
     PersistedQueryNotSupported,
-    /// A part we need does not answer now; the same request may succeed later.
+    /// A required part does not respond now; the same request may succeed later.
     Unavailable,
-    /// Our fault. The log has the cause under the request's id.
+    /// A fault of the server. The log has the cause under the request's id.
     Internal,
 }
 
@@ -48,7 +48,7 @@ impl Code {
         Self::Internal,
     ];
 
-    /// The code as clients see it.
+    /// The code in responses.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -65,22 +65,23 @@ impl Code {
         }
     }
 
-    /// Whether it keeps somebody from something: those go to the log.
+    /// Whether the code is a denial of access. Denials are logged.
     pub(crate) fn is_denial(self) -> bool {
         matches!(self, Self::Unauthenticated | Self::Forbidden | Self::NotFound)
     }
 }
 
-/// The domain says no.
+/// An error of the domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// What kind of no.
+    /// The code.
+    /// The fault and the remedy, for a human reader.
     pub code: Code,
     /// What was wrong and what would be right, for a person.
     pub message: String,
     /// The path into the arguments, such as `["input", "events", "3", "userId"]`; empty if none applies.
     pub field: Vec<String>,
-    /// Finer than the code, where that helps: `ID_REUSED`, `SELF_AWARD`.
+    /// A reason that is more specific than the code, where useful: `ID_REUSED`, `SELF_AWARD`.
     pub reason: Option<&'static str>,
     /// How long to wait before the same request can succeed.
     pub retry_after: Option<Duration>,
@@ -92,7 +93,7 @@ impl Refusal {
         Self { code, message: message.into(), field: Vec::new(), reason: None, retry_after: None }
     }
 
-    /// The caller has spent a budget and may try again after `wait`. The message names the setting.
+    /// The caller has exceeded a budget and may try again after `wait`. The message names the setting.
     pub(crate) fn rate_limited(message: impl Into<String>, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..Self::new(Code::RateLimited, message) }
     }
@@ -103,38 +104,38 @@ impl Refusal {
         Some(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1))
     }
 
-    /// We failed: all that a client is told of it.
+    /// An internal error. The client gets no details.
     pub(crate) fn internal() -> Self {
-        let message = "Something went wrong on our side; the log has the cause under this request's id.";
+        let message = "Internal error. The server's log has the cause under this request's id.";
         Self::new(Code::Internal, message)
     }
 
-    /// A part we need is away: all that a client is told of it.
+    /// A required part is unavailable. The client gets no details.
     pub(crate) fn unavailable() -> Self {
-        let message = "Not available at this moment: send the same request again.";
+        let message = "Temporarily unavailable. Send the same request again.";
         Self { retry_after: Some(RETRY), ..Self::new(Code::Unavailable, message) }
     }
 
-    /// An argument is wrong: `field` is the path below the argument's root.
+    /// An invalid argument; `field` is the path below the argument's root.
     pub fn invalid<S: Into<String>>(field: impl IntoIterator<Item = S>, message: impl Into<String>) -> Self {
         Self::new(Code::InvalidInput, message).at(field)
     }
 
-    /// The same refusal, about this field.
+    /// Sets the field.
     #[must_use]
     pub fn at<S: Into<String>>(mut self, field: impl IntoIterator<Item = S>) -> Self {
         self.field = field.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The same refusal, with its field below `path`.
+    /// Prepends `path` to the field.
     #[must_use]
     pub fn below<S: Into<String>>(mut self, path: impl IntoIterator<Item = S>) -> Self {
         self.field = path.into_iter().map(Into::into).chain(self.field).collect();
         self
     }
 
-    /// The same refusal, with a finer reason.
+    /// Sets a more specific reason.
     #[must_use]
     pub fn because(mut self, reason: &'static str) -> Self {
         self.reason = Some(reason);
@@ -142,12 +143,12 @@ impl Refusal {
     }
 }
 
-/// Why an operation did not happen: the domain refused, or a part of ours failed.
+/// Why an operation failed: the domain refused it, or a part of the server failed.
 #[derive(Debug)]
 pub enum Failure {
-    /// The domain said no; the client is told in full.
+    /// The domain refused it; the client gets all details.
     Refused(Refusal),
-    /// The database failed; the client is told only that it did.
+    /// The database failed; the client gets no details.
     Store(store::Error),
 }
 

@@ -1,5 +1,5 @@
-//! Rebuilds what `check` finds different, one person a transaction, beside a server that records. It takes events,
-//! awards and XP entries as they are: while differences in those exist, it changes nothing.
+//! Rebuilds the differences that `check` finds, one person per transaction, while a server may record. It does not change
+//! events, awards and XP entries: if differences in them exist, it changes nothing.
 
 use std::collections::BTreeSet;
 
@@ -13,26 +13,26 @@ use crate::pipeline::{jitter, rebuild};
 use crate::start::{Refused, open_existing};
 use crate::store::{self, Database};
 
-/// How often one person's transaction is tried while others are in its way.
+/// How often one person's transaction is tried when it conflicts with others.
 const ATTEMPTS: u32 = 30;
 
-/// What a repair did.
+/// The result of a repair.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Nothing: these differences are in the ledger itself, from which everything else is rebuilt.
+    /// Nothing was changed: these differences are in the ledger, from which everything else is rebuilt.
     Refused(Vec<Difference>),
-    /// It rebuilt what was different.
+    /// The differences were rebuilt.
     Done(Summary),
 }
 
-/// What was rebuilt, and what is left.
+/// The rebuilt data, and the remaining differences.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Differences found before.
+    /// Differences found before the repair.
     pub found: usize,
-    /// People whose records were rebuilt.
+    /// Number of people whose records were rebuilt.
     pub people: usize,
-    /// Awards that got another position in the feed.
+    /// Number of awards that got another position in the feed.
     pub moved: usize,
     /// Differences that a check finds afterwards.
     pub left: Vec<Difference>,
@@ -41,7 +41,7 @@ pub struct Summary {
 /// Repairs the database of the settings.
 ///
 /// # Errors
-/// When it cannot be read or written, or no catalogue is published. People repaired until then stay repaired.
+/// If the database cannot be read or written, or no catalogue is published. People repaired until then stay repaired.
 pub async fn run(config: &Config, clock: &Clock) -> Result<Outcome, Refused> {
     let db = open_existing(config).await?;
     let outcome = repair(&db, clock).await;
@@ -77,8 +77,8 @@ async fn repair(db: &Database, clock: &Clock) -> Result<Outcome, Refused> {
     Ok(Outcome::Done(summary))
 }
 
-/// Rebuilds one person's record; returns whether it did. It tries again while others are in the way or publish a
-/// catalogue.
+/// Rebuilds one person's record; returns whether it did. Tries again after a conflict with other transactions or a
+/// publication.
 async fn repair_person(db: &Database, clock: &Clock, person: Uuid) -> Result<bool, Refused> {
     let mut attempts = 0;
     loop {
@@ -102,7 +102,7 @@ async fn published(db: &Database) -> Result<Published, Refused> {
     published.ok_or(Refused::Unpublished)
 }
 
-/// Rebuilds one person's record in one transaction, under the person's lock. None if another catalogue is in force.
+/// Rebuilds one person's record in one transaction, under the person's lock. `None` if the catalogue has changed.
 async fn rebuild_person(
     db: &Database,
     published: &Published,
@@ -113,7 +113,7 @@ async fn rebuild_person(
     let expected = stored.expected(&published.catalog);
     let mut report = Report::default();
     check_person(&published.catalog, &stored, &expected, &mut report);
-    // The ledger was right a moment ago. Whatever has happened to it since, nothing is derived from a wrong one.
+    // The ledger was correct at the check. If it is wrong now, nothing is derived from it.
     if report.differences.iter().any(|difference| difference.part == Part::Ledger) {
         txn.rollback().await;
         return Ok(Some(false));

@@ -1,5 +1,5 @@
-//! Work that recurs beside the requests, each in a task of its own, so that none delays another: the published
-//! catalogue, the outbox, and the question whether the database answers.
+//! Periodic work in addition to the requests, each kind in its own task, so that none delays another: the published
+//! catalogue, the outbox, and the database ping.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::app::App;
 use crate::delivery::relay;
 use crate::pulse::{Beat, deadlines};
 
-/// How often the published version is read, and the outbox.
+/// How often the published version and the outbox are read.
 const ROUND: Duration = Duration::from_millis(500);
 /// How often the database is pinged.
 const PING: Duration = Duration::from_secs(1);
-/// How long the database may take to answer a ping.
+/// The timeout of a ping.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Changes over to a new catalogue soon after its publication.
+/// Switches to a new catalogue soon after its publication.
 pub(crate) async fn catalogue(app: App, mut stop: watch::Receiver<bool>) {
     let beat = app.pulse.watch("catalogue", deadlines::CATALOGUE);
     while !rest(&mut stop, ROUND).await {
@@ -27,7 +27,7 @@ pub(crate) async fn catalogue(app: App, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Delivers what is due in the outbox, and trims it.
+/// Delivers the due messages of the outbox, and deletes old ones.
 pub(crate) async fn relay(app: App, mut stop: watch::Receiver<bool>) {
     let beat = app.pulse.watch("relay", deadlines::RELAY);
     loop {
@@ -40,15 +40,15 @@ pub(crate) async fn relay(app: App, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Asks the database whether it answers, so that readiness itself waits for nothing.
+/// Pings the database, so that the readiness check does not wait for it.
 pub(crate) async fn database(app: App, mut stop: watch::Receiver<bool>) {
     let beat: Beat = app.pulse.watch("database", deadlines::DATABASE);
     while !rest(&mut stop, PING).await {
         beat.begin_turn();
         match timeout(PATIENCE, app.db.ping()).await {
             Ok(Ok(())) => beat.end_turn(),
-            Ok(Err(error)) => tracing::warn!(error = error.chain(), "the database does not answer"),
-            Err(_) => tracing::warn!(seconds = PATIENCE.as_secs(), "the database does not answer in time"),
+            Ok(Err(error)) => tracing::warn!(error = error.chain(), "the database does not respond"),
+            Err(_) => tracing::warn!(seconds = PATIENCE.as_secs(), "the database does not respond in time"),
         }
     }
 }

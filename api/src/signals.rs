@@ -1,4 +1,4 @@
-//! Waits for the machine to ask us to stop: SIGTERM from a supervisor, SIGINT from a terminal.
+//! Waits for the signal to stop: SIGTERM from a supervisor, SIGINT from a terminal.
 
 use std::io;
 
@@ -6,19 +6,19 @@ use std::io;
 #[cfg(unix)]
 const XFSZ: i32 = 25;
 
-/// Lets a write past the limit on the size of files fail, like a write to a full disk, instead of ending the process.
+/// Makes a write past the file size limit fail, like a write to a full disk, instead of ending the process.
 ///
 /// # Errors
-/// When the operating system does not let us listen.
+/// If the operating system does not accept the handler.
 #[cfg(unix)]
 pub fn survive_file_limit() -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
 
-    // The runtime keeps the handler after this stream is gone.
+    // The runtime keeps the handler after this stream is dropped.
     signal(SignalKind::from_raw(XFSZ)).map(drop)
 }
 
-/// Does nothing where the system has no such signal.
+/// Does nothing on systems without this signal.
 ///
 /// # Errors
 /// None.
@@ -27,10 +27,10 @@ pub fn survive_file_limit() -> io::Result<()> {
     Ok(())
 }
 
-/// Ends when the process is asked to stop; says by which signal.
+/// Waits for a stop signal; returns its name.
 ///
 /// # Errors
-/// When the operating system does not let us listen.
+/// If the operating system does not accept the handler.
 #[cfg(unix)]
 pub async fn asked_to_stop() -> io::Result<&'static str> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -43,10 +43,10 @@ pub async fn asked_to_stop() -> io::Result<&'static str> {
     }
 }
 
-/// Ends when the process is asked to stop; says by which signal.
+/// Waits for a stop signal; returns its name.
 ///
 /// # Errors
-/// When the operating system does not let us listen.
+/// If the operating system does not accept the handler.
 #[cfg(not(unix))]
 pub async fn asked_to_stop() -> io::Result<&'static str> {
     tokio::signal::ctrl_c().await.map(|()| "Ctrl-C")

@@ -1,5 +1,5 @@
-//! Threads for operations that compute for long. A thread of the server's own runtime would be busy with one of them
-//! for a part of a second, and short operations would wait behind it; here the machine shares its processors among them.
+//! Threads for operations that compute for long. On the server's own runtime such an operation would block a thread for a
+//! fraction of a second, and short operations would wait for it. Here the operating system shares the processors.
 
 use std::panic::resume_unwind;
 use std::sync::{Arc, OnceLock};
@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
-/// The lane of one server. Cheap to clone; its threads start with its first operation.
+/// The threads of one server. Cheap to clone; they start with the first operation.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SlowLane(Arc<Threads>);
 
@@ -16,7 +16,7 @@ pub(crate) struct SlowLane(Arc<Threads>);
 struct Threads(OnceLock<Option<Runtime>>);
 
 impl SlowLane {
-    /// Runs an operation here to its end. Dropped earlier, it stops the operation.
+    /// Runs an operation to its end. Dropping the future stops the operation.
     pub(crate) async fn run<F>(&self, operation: F) -> F::Output
     where
         F: Future<Output: Send> + Send + 'static,
@@ -27,20 +27,20 @@ impl SlowLane {
         match running.join_next().await {
             Some(Ok(output)) => output,
             Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
-            // The server has ended, and the waiting callers with it.
+            // The server has ended, and with it the waiting callers.
             _ => std::future::pending().await,
         }
     }
 }
 
-/// One thread for two processors, so that the others are free for short operations. `None` if the machine gives none.
+/// One thread per two processors, so that the others stay free for short operations. `None` if no thread can start.
 fn start() -> Option<Runtime> {
     let threads = available_parallelism().map_or(1, |processors| processors.get().div_ceil(2));
     let runtime =
         Builder::new_multi_thread().worker_threads(threads).thread_name("slow lane").enable_all().build();
     runtime
         .inspect_err(
-            |error| tracing::warn!(%error, "no threads for long operations; they run among the others"),
+            |error| tracing::warn!(%error, "threads for long operations cannot be started; these run on the common threads"),
         )
         .ok()
 }
@@ -64,7 +64,7 @@ mod tests {
     async fn an_operation_runs_on_a_thread_of_the_lane_while_others_go_on() {
         let lane = SlowLane::default();
         let (go, wait) = mpsc::channel();
-        // It blocks its thread until this one, which is the only one of the test's runtime, lets it go.
+        // It blocks its thread until this thread, the only one of the test's runtime, releases it.
         let slow = lane.run(async move {
             wait.recv().unwrap();
             thread::current().name().map(str::to_owned)
@@ -79,7 +79,7 @@ mod tests {
 
     #[tokio::test]
     #[should_panic(expected = "as it is")]
-    async fn a_panic_comes_out_as_it_is() {
+    async fn a_panic_is_passed_on_unchanged() {
         SlowLane::default().run(async { panic!("as it is") }).await
     }
 }

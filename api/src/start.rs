@@ -1,4 +1,4 @@
-//! Starts the server from its settings: the database, the catalogue, the tasks, the door; and stops it.
+//! Starts the server from its settings: the database, the catalogue, the tasks and the listeners. Stops it too.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -28,29 +28,29 @@ use crate::store::{self, Database, Dialect};
 use crate::telemetry::Telemetry;
 use crate::{graphql, http, packs, rounds};
 
-/// Connections that may wait to be accepted.
+/// Maximum number of connections that wait to be accepted.
 const BACKLOG: u32 = 4_096;
 
-/// Why the server does not start; its text says what to do.
+/// Why the server does not start. The text says what to do.
 #[derive(Debug)]
 pub enum Refused {
-    /// The catalogue's files are wrong: one line a problem.
+    /// The catalogue's files are invalid: one line per problem.
     Catalogue(Vec<String>),
     /// The keys cannot be used.
     Keys(String),
-    /// The tables are not those this build works with.
+    /// The tables are not at the version of this build.
     Outdated(Vec<String>),
     /// Nothing has been published yet.
     Unpublished,
-    /// The address is taken or not ours.
+    /// The address is in use, or not an address of this machine.
     Listen(SocketAddr, std::io::Error),
-    /// The address of the operations listener is taken or not ours.
+    /// The address of the operations listener is in use, or not an address of this machine.
     ListenOperations(SocketAddr, std::io::Error),
-    /// The database does not answer, or not as it should.
+    /// The database does not respond, or responds with an error.
     Database(store::Error),
-    /// There is no database to look at.
+    /// The database file does not exist.
     Missing,
-    /// The folder of the database file cannot be made.
+    /// The folder of the database file cannot be created.
     Folder(std::io::Error),
 }
 
@@ -64,7 +64,7 @@ impl fmt::Display for Refused {
             Self::Outdated(steps) => {
                 write!(
                     f,
-                    "the tables are not current, {} missing: run `plaudit migrate` first",
+                    "the tables are outdated, missing migrations: {}. Run `plaudit migrate` first",
                     steps.join(", ")
                 )
             }
@@ -103,7 +103,7 @@ impl fmt::Display for Refused {
             }
             Self::Folder(error) => write!(
                 f,
-                "the folder of the database file cannot be made ({error}): see PLAUDIT_DATABASE_URL"
+                "the folder of the database file cannot be created ({error}): see PLAUDIT_DATABASE_URL"
             ),
         }
     }
@@ -127,13 +127,13 @@ impl From<store::Error> for Refused {
     }
 }
 
-/// A server that runs.
+/// A running server.
 pub struct Running {
-    /// What its requests may use.
+    /// The state shared by its requests.
     pub app: App,
-    /// Where it listens: the port it got, if it asked for any.
+    /// The address it listens on, with the actual port.
     pub address: SocketAddr,
-    /// Where metrics and health are served besides, if the settings name an address.
+    /// The address of the operations listener, if the settings name one.
     pub operations: Option<SocketAddr>,
     door: JoinHandle<std::io::Result<()>>,
     shut: watch::Sender<bool>,
@@ -142,8 +142,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Ends when a part of the server does by itself, which only a defect makes it do: better to be
-    /// started again than to answer and do nothing.
+    /// Resolves if a part of the server ends, which only a defect causes. A restart is then better than a server that
+    /// accepts requests without working.
     pub async fn ended(&mut self) {
         tokio::select! {
             _ = &mut self.door => {}
@@ -151,7 +151,7 @@ impl Running {
         }
     }
 
-    /// Stops: no new connection, sockets closed with 1012, what is under way committed and answered.
+    /// Stops the server: accepts no connection, closes sockets with 1012, and completes running requests.
     pub async fn stop(mut self) {
         let deadline = Instant::now() + Duration::from_secs(self.app.config.limits.shutdown_seconds);
         self.shut.send_replace(true);
@@ -161,42 +161,42 @@ impl Running {
         self.stop.send_replace(true);
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout_at(deadline, ended).await.is_err() {
-            tracing::warn!("stopped before everything had ended");
+            tracing::warn!("stopped before all requests had ended");
         }
     }
 
-    /// How many subscriptions follow the feed here.
+    /// The number of subscriptions that follow the feed in this process.
     #[must_use]
     pub fn followers(&self) -> usize {
         self.app.hub.listeners()
     }
 
-    /// Delivers everything that is due in the outbox and trims it; returns how many messages it delivered.
+    /// Delivers all due messages of the outbox and deletes old ones; returns how many it delivered.
     ///
     /// # Errors
-    /// When the database fails.
+    /// If the database fails.
     pub async fn settle(&self) -> Result<usize, store::Error> {
         relay::deliver_due(&self.app).await
     }
 }
 
-/// What `plaudit migrate` did.
+/// The result of `plaudit migrate`.
 #[derive(Debug)]
 pub struct Migrated {
-    /// The steps of the tables' history that were missing.
+    /// The applied migrations.
     pub steps: Vec<String>,
-    /// The version of the catalogue in force now.
+    /// The current version of the catalogue.
     pub version: i64,
-    /// Whether it is a new one.
+    /// Whether this version is new.
     pub published: bool,
-    /// Awards the new catalogue brought people who had earned them already.
+    /// Number of awards to people who already met the rules of the new catalogue.
     pub awarded: usize,
 }
 
-/// Brings the tables up to date and publishes the catalogue of the settings.
+/// Migrates the tables and publishes the catalogue of the settings.
 ///
 /// # Errors
-/// When the files are wrong or the database fails.
+/// If the catalogue's files are invalid or the database fails.
 pub async fn migrate(config: &Config, clock: &Clock) -> Result<Migrated, Refused> {
     let db = open(config).await?;
     bring_up(&db, config, clock).await
@@ -224,13 +224,13 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
     if !catalogue.current().bundle.says_the_same(&bundle(&config)?) {
         tracing::warn!(
             version = catalogue.current().version,
-            "the catalogue of the settings differs from the published one, which is in force; `plaudit migrate` publishes it"
+            "the catalogue of the settings differs from the published one, which is in use; run `plaudit migrate` to publish it"
         );
     }
     if config.lacks_public_url() {
         tracing::warn!(
             url = %config.public_url,
-            "other machines cannot use this address of pictures: set public_url (PLAUDIT_PUBLIC_URL)"
+            "other machines cannot reach this address of pictures: set public_url (PLAUDIT_PUBLIC_URL)"
         );
     }
     let listener = listen(config.listen).map_err(|error| Refused::Listen(config.listen, error))?;
@@ -285,10 +285,10 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
     Ok(Running { app, address, operations, door, shut, tasks, stop })
 }
 
-/// Listens with a queue that is long enough for a burst of connections.
+/// Listens with a backlog that is long enough for a burst of connections.
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A server that is started again takes its address from connections that are still closing.
+    // A restarted server can use its address although old connections are still closing.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
@@ -301,7 +301,7 @@ fn listen_for_operations(address: SocketAddr) -> Result<(TcpListener, SocketAddr
     Ok((listener, address))
 }
 
-/// Opens the database of the settings; on SQLite its folder and file are made where they are missing.
+/// Opens the database of the settings. On SQLite, creates a missing folder and file.
 async fn open(config: &Config) -> Result<Database, Refused> {
     if let Some(folder) = file(config).and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty())
     {
@@ -310,7 +310,7 @@ async fn open(config: &Config) -> Result<Database, Refused> {
     connect(config).await
 }
 
-/// Opens the database of the settings if it is there.
+/// Opens the database of the settings if it exists.
 pub(crate) async fn open_existing(config: &Config) -> Result<Database, Refused> {
     if file(config).is_some_and(|file| !file.exists()) {
         return Err(Refused::Missing);
@@ -318,7 +318,7 @@ pub(crate) async fn open_existing(config: &Config) -> Result<Database, Refused> 
     connect(config).await
 }
 
-/// The database file, if it is one.
+/// The path of the database file; `None` for PostgreSQL.
 fn file(config: &Config) -> Option<&Path> {
     let path = config.database_url.strip_prefix("sqlite://")?;
     Some(Path::new(path.split('?').next().unwrap_or(path)))
@@ -335,10 +335,10 @@ pub(crate) async fn connect(config: &Config) -> Result<Database, Refused> {
     Ok(Database::open(&config.database_url, pool).await?)
 }
 
-/// Brings the tables of an open database up to date and publishes the catalogue of the settings.
+/// Migrates the tables of an open database and publishes the catalogue of the settings.
 ///
 /// # Errors
-/// When the catalogue is wrong or the database fails.
+/// If the catalogue is invalid or the database fails.
 pub async fn bring_up(db: &Database, config: &Config, clock: &Clock) -> Result<Migrated, Refused> {
     let bundle = bundle(config)?;
     let steps = store::migrate(db).await?;
@@ -355,7 +355,7 @@ pub async fn bring_up(db: &Database, config: &Config, clock: &Clock) -> Result<M
     Ok(Migrated { steps, version, published, awarded })
 }
 
-/// The catalogue the settings name, as it is written.
+/// The source texts of the catalogue that the settings name.
 fn bundle(config: &Config) -> Result<Bundle, Refused> {
     let files =
         packs::read(&config.catalogs).map_err(|problem| Refused::Catalogue(vec![problem.to_string()]))?;

@@ -1,5 +1,5 @@
-//! What the server measures about itself, as Prometheus text. Every label has a fixed set of values, so the
-//! number of series does not grow. `OPERATIONS.md` describes each metric; a test compares the names.
+//! The server's metrics, as Prometheus text. Every label has a fixed set of values, so the number of series does not
+//! grow. `OPERATIONS.md` describes each metric; a test compares the names.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -46,14 +46,15 @@ struct Metrics {
     feed_lag: Gauge,
 }
 
-/// Something that is counted while it is open.
+/// A resource that is counted while it is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Open {
     /// A connection of the main listener.
     Connection,
     /// A WebSocket.
     Socket,
-    /// A batcher lane with a transaction under way.
+    /// A batcher lane with a running transaction.
+    /// Counts in a gauge until it is dropped.
     Lane,
 }
 
@@ -92,7 +93,7 @@ impl Drop for Counted {
 }
 
 impl Telemetry {
-    /// All metrics, at zero.
+    /// All metrics, with the value zero.
     pub(crate) fn new() -> Self {
         let mut metrics = Metrics::default();
         metrics.register();
@@ -126,19 +127,19 @@ impl Telemetry {
         hold(&self.0.bytes.get_or_create_owned(&of.label()), amount)
     }
 
-    /// Counts a transaction that recorded so many new events.
+    /// Counts a transaction that recorded `events` new events.
     pub(crate) fn recorded(&self, events: usize) {
         self.0.transactions.inc();
         self.0.events_recorded.inc_by(u64::try_from(events).unwrap_or(u64::MAX));
     }
 
-    /// Notes when the oldest undelivered message was created.
+    /// Stores when the oldest undelivered message was created.
     pub(crate) fn oldest_message(&self, created_at: Option<DateTime<Utc>>) {
         let millis = created_at.map_or(0, |at| at.timestamp_millis());
         self.0.oldest_message.store(millis, Ordering::Relaxed);
     }
 
-    /// Reads what others keep: the loops, the pools, the feed. Waits for nothing.
+    /// Reads the values of other parts: the loops, the pools, the feed. Waits for nothing.
     pub(crate) fn observe(&self, app: &App) {
         let metrics = &*self.0;
         let late = app.pulse.late();
@@ -170,10 +171,10 @@ impl Telemetry {
         metrics.pool_wait.inner().store(waited.as_secs_f64().to_bits(), Ordering::Relaxed);
     }
 
-    /// All metrics as text, in version 0.0.4 of Prometheus's format.
+    /// All metrics as text, in Prometheus format 0.0.4.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
-        // Only a writer that fails makes it fail, and a string does not.
+        // Encoding fails only if the writer fails, and a string does not.
         if encode(&mut text, &self.0.registry).is_err() {
             tracing::error!("the metrics could not be written");
         }
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_open_is_counted_until_its_guard_is_dropped() {
+    fn open_resources_are_counted_until_their_guard_is_dropped() {
         let telemetry = Telemetry::new();
         let sockets = || value(&telemetry, "plaudit_sockets_open").unwrap();
         let bytes = || value(&telemetry, "plaudit_bytes_in_flight{of=\"answers\"}").unwrap();

@@ -1,5 +1,5 @@
-//! Text that people send: how long it may be, what it may hold, and the one form it is kept in.
-//! A letter is what a person counts as one, so an emoji or an accented letter is one however it is written.
+//! Text from clients: maximum length, allowed characters, and the stored form.
+//! A letter is a grapheme cluster, so an emoji or an accented letter counts as one in every encoding.
 
 pub(crate) mod hidden;
 
@@ -9,15 +9,15 @@ use url::Url;
 
 use crate::refusal::Refusal;
 
-/// The most letters of a title, or of who stands behind something.
+/// Maximum letters of a title or an issuer.
 pub(crate) const TITLE: usize = 200;
-/// The most letters of a description, a note or a comment.
+/// Maximum letters of a description, a note or a comment.
 pub(crate) const BODY: usize = 2_000;
-/// The most letters of a reason.
+/// Maximum letters of a reason.
 pub(crate) const REASON: usize = 500;
-/// The most bytes of a URL.
+/// Maximum bytes of a URL.
 const URL_BYTES: usize = 2_048;
-/// The most bytes a letter takes on average: what bounds a letter with a thousand accents.
+/// Maximum average bytes per letter. It limits letters with very many combining marks.
 const BYTES_A_LETTER: usize = 10;
 
 /// One line of 1 to `most` letters, in NFC and without white space around it.
@@ -45,7 +45,7 @@ pub(crate) fn prose(field: &str, text: &str, most: usize) -> Result<String, Refu
     let kept = kept(text, most, strange).ok_or_else(|| {
         let bytes = most * BYTES_A_LETTER;
         let message = format!(
-            "Write 1 to {most} letters (at most {bytes} bytes); line breaks may be among them, no other control \
+            "Write 1 to {most} letters (at most {bytes} bytes). Line breaks are allowed, but no other control \
              characters."
         );
         Refusal::invalid([field], message)
@@ -56,7 +56,7 @@ pub(crate) fn prose(field: &str, text: &str, most: usize) -> Result<String, Refu
 fn visible(field: &str, text: String, kind: hidden::Kind) -> Result<String, Refusal> {
     match hidden::first(&text, kind) {
         None if hidden::is_blank(&text) => {
-            let message = "The text shows nothing to a reader: write at least one letter, digit or symbol.";
+            let message = "The text has no visible character. Write at least one letter, digit or symbol.";
             Err(Refusal::invalid([field], message))
         }
         None => Ok(text),
@@ -71,10 +71,10 @@ fn visible(field: &str, text: String, kind: hidden::Kind) -> Result<String, Refu
     }
 }
 
-/// Text that may be left out: what is blank, as an empty box of a form is, counts as left out.
+/// An optional text. A blank text, such as an empty form field sends, becomes `None`.
 ///
 /// # Errors
-/// As [`prose`].
+/// See [`prose`].
 pub(crate) fn optional_prose(
     field: &str,
     text: Option<&str>,
@@ -84,10 +84,10 @@ pub(crate) fn optional_prose(
     text.map(|text| prose(field, text, most)).transpose()
 }
 
-/// An absolute http or https URL without credentials, as a browser would write it.
+/// An absolute http or https URL without credentials, normalised as browsers do.
 ///
 /// # Errors
-/// `INVALID_INPUT` at `field` for anything else, or for more than 2,048 bytes.
+/// `INVALID_INPUT` at `field` for other texts, or for more than 2,048 bytes.
 pub(crate) fn web_url(field: &str, text: &str) -> Result<String, Refusal> {
     let url = (text.len() <= URL_BYTES).then(|| Url::parse(text).ok()).flatten();
     let good = url.filter(|url| {
@@ -97,7 +97,7 @@ pub(crate) fn web_url(field: &str, text: &str) -> Result<String, Refusal> {
             && url.password().is_none()
             && url.as_str().len() <= URL_BYTES
     });
-    // The parser forgives what a person would call two lines.
+    // The URL parser would accept a text with line breaks.
     let good = good.filter(|_| !text.chars().any(char::is_control));
     good.map(String::from).ok_or_else(|| {
         let message = format!(
@@ -108,14 +108,14 @@ pub(crate) fn web_url(field: &str, text: &str) -> Result<String, Refusal> {
     })
 }
 
-/// Text as it is searched: whatever the case, the same on every database.
+/// The text in the form used for searches: independent of case, and equal on every database.
 pub(crate) fn folded(text: &str) -> String {
     text.nfc().collect::<String>().to_lowercase()
 }
 
 fn kept(text: &str, most: usize, refused: impl Fn(char) -> bool) -> Option<String> {
     let bytes = most * BYTES_A_LETTER;
-    // Measured before the work, so that a text of megabytes costs nothing.
+    // Checked before the normalisation, so that a text of megabytes costs nothing.
     if text.len() > bytes.saturating_mul(4) {
         return None;
     }

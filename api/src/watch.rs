@@ -1,5 +1,5 @@
-//! `plaudit watch`: a subscriber in the terminal, one line an award. It speaks graphql-transport-ws
-//! like any other client, and comes back by its cursor when the connection is lost.
+//! `plaudit watch`: a subscriber in the terminal; prints one line per award. It uses graphql-transport-ws
+//! like every other client, and resumes by its cursor when the connection is lost.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-/// What is asked of the server.
+/// The subscription sent to the server.
 const SUBSCRIPTION: &str = "subscription Watch($userId: ID, $after: String) {
   achievementEarned(userId: $userId, after: $after) {
     cursor
@@ -21,42 +21,42 @@ const SUBSCRIPTION: &str = "subscription Watch($userId: ID, $after: String) {
   }
 }";
 
-/// Asked first by whoever has no cursor yet: without one, what happens during a lost connection would be missed.
+/// Sent first if there is no cursor yet: without one, awards during a lost connection would be missed.
 const START: &str = "{ feedCursor }";
 
-/// The longest a server stays silent: it pings more often than that.
+/// Maximum time without a message. The server pings more often.
 const SILENCE: Duration = Duration::from_secs(60);
-/// What is said of an answer that we cannot read.
-const FOREIGN: &str = "the server's answer is not what was asked for; is it another version?";
-/// The longest wait before trying again, in seconds.
+/// The message for a response that cannot be parsed.
+const FOREIGN: &str = "the server's response is not as expected; check that its version matches";
+/// Maximum wait before a reconnect, in seconds.
 const LONGEST_WAIT: u64 = 30;
 
-/// What to watch, and as whom.
+/// What to watch, and with which token.
 pub struct Watch<T> {
     /// `ws://` or `wss://` address of the server's `/graphql`.
     pub url: String,
-    /// Gives a token, fresh for every connection.
+    /// Returns a new token for every connection.
     pub token: T,
-    /// Whose awards; everyone's the token may see if none is named.
+    /// The id of a person; `None` for all people that the token may see.
     pub user: Option<String>,
-    /// The last cursor seen: what was missed since comes first.
+    /// The last cursor seen. Missed awards are printed first.
     pub after: Option<String>,
 }
 
 /// Why a connection ended.
 enum Ended {
-    /// It was lost; the next may succeed. `greeted`: it had been accepted, so waiting starts anew.
+    /// It was lost; the next one may succeed. `greeted`: the server had accepted it, so the wait time is reset.
     Lost { why: String, greeted: bool },
-    /// Trying again would end the same way.
+    /// A reconnect would end the same way.
     ForGood(String),
 }
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Prints awards to standard output until it is stopped, and news of the connection to standard error.
+/// Prints awards to standard output until it is stopped, and connection messages to standard error.
 ///
 /// # Errors
-/// Why the server does not want us, for a person.
+/// Why the server refuses the client, for a human reader.
 pub async fn run<T: Fn() -> Result<String, String>>(mut watch: Watch<T>) -> Result<(), String> {
     let mut wait = 1;
     loop {
@@ -74,7 +74,7 @@ pub async fn run<T: Fn() -> Result<String, String>>(mut watch: Watch<T>) -> Resu
     }
 }
 
-/// One connection, from the greeting to its end.
+/// Runs one connection to its end.
 async fn connect<T: Fn() -> Result<String, String>>(watch: &mut Watch<T>) -> Ended {
     let token = match (watch.token)() {
         Ok(token) => token,
@@ -93,7 +93,7 @@ async fn connect<T: Fn() -> Result<String, String>>(watch: &mut Watch<T>) -> End
     }
     loop {
         let message = match timeout(SILENCE, socket.next()).await {
-            Err(_) => return lost("the server fell silent".to_owned(), greeted),
+            Err(_) => return lost("the server sent nothing for 60 seconds".to_owned(), greeted),
             Ok(None) => return lost("the connection was closed".to_owned(), greeted),
             Ok(Some(Err(error))) => return lost(format!("the connection broke ({error})"), greeted),
             Ok(Some(Ok(message))) => message,
@@ -105,7 +105,7 @@ async fn connect<T: Fn() -> Result<String, String>>(watch: &mut Watch<T>) -> End
                     .map_or((1005, String::new()), |frame| (frame.code.into(), printable(&frame.reason)));
                 return closed(code, &reason, greeted);
             }
-            // Pings are answered by the library.
+            // The library answers pings.
             _ => continue,
         };
         let Ok(message) = serde_json::from_str::<Value>(&text) else {
@@ -131,7 +131,7 @@ async fn connect<T: Fn() -> Result<String, String>>(watch: &mut Watch<T>) -> End
             },
             (Some("next"), _) => match read_award(&message) {
                 Ok((line, cursor)) => {
-                    // Whoever read our lines and went away, such as `head`, wants no more of them.
+                    // The reader of our output, such as `head`, may have exited.
                     if let Err(error) = writeln!(io::stdout(), "{line}") {
                         return Ended::ForGood(format!("cannot print ({error})"));
                     }
@@ -153,8 +153,9 @@ async fn connect<T: Fn() -> Result<String, String>>(watch: &mut Watch<T>) -> End
 }
 
 async fn open(url: &str) -> Result<Socket, Ended> {
-    let wrong =
-        || Ended::ForGood(format!("{url} is no ws:// or wss:// address; give --url the server's /graphql"));
+    let wrong = || {
+        Ended::ForGood(format!("{url} is not a ws:// or wss:// address; set --url to the server's /graphql"))
+    };
     let mut request = url.into_client_request().map_err(|_| wrong())?;
     request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("graphql-transport-ws"));
     match timeout(SILENCE, connect_async(request)).await {
@@ -162,17 +163,17 @@ async fn open(url: &str) -> Result<Socket, Ended> {
         Ok(Err(Error::Http(answer)))
             if answer.status().is_server_error() || answer.status().as_u16() == 429 =>
         {
-            Err(Ended::Lost { why: format!("the server answered {}", answer.status()), greeted: false })
+            Err(Ended::Lost { why: format!("the server returned {}", answer.status()), greeted: false })
         }
         Ok(Err(Error::Http(answer))) => Err(Ended::ForGood(format!(
-            "{url} answered {}; give --url the server's /graphql",
+            "{url} returned {}; set --url to the server's /graphql",
             answer.status()
         ))),
         Ok(Err(Error::Io(error))) => {
             Err(Ended::Lost { why: format!("no server answers at {url} ({error})"), greeted: false })
         }
         Ok(Err(Error::Url(_))) => Err(wrong()),
-        Ok(Err(error)) => Err(Ended::ForGood(format!("{url} does not open a socket for us: {error}"))),
+        Ok(Err(error)) => Err(Ended::ForGood(format!("{url} refuses the socket: {error}"))),
         Err(_) => Err(Ended::Lost { why: format!("no server answers at {url}"), greeted: false }),
     }
 }
@@ -186,7 +187,7 @@ async fn say(socket: &mut Socket, message: &Value) -> Result<(), Error> {
     socket.send(Message::text(message.to_string())).await
 }
 
-/// What a close code means: those that say "not now" are worth another try.
+/// Interprets a close code: after a temporary one the client reconnects.
 fn closed(code: u16, reason: &str, greeted: bool) -> Ended {
     let why = match reason {
         "" => format!("the server closed the connection ({code})"),
@@ -195,20 +196,20 @@ fn closed(code: u16, reason: &str, greeted: bool) -> Ended {
     match code {
         1000 | 1001 | 1005 | 1006 | 1012..=1014 | 4403 | 4408 => Ended::Lost { why, greeted },
         4401 => Ended::ForGood(format!(
-            "{why}; give --token one that the server accepts (`plaudit token` makes one)"
+            "{why}; set --token to a token that the server accepts (`plaudit token` creates one)"
         )),
         _ => Ended::ForGood(why),
     }
 }
 
-/// The cursor of where the feed stands now.
+/// Parses the current cursor of the feed.
 fn read_start(message: &Value) -> Result<String, String> {
     check_errors(message)?;
     let cursor = message.pointer("/payload/data/feedCursor").and_then(Value::as_str);
     cursor.map(str::to_owned).ok_or_else(|| FOREIGN.to_owned())
 }
 
-/// An award as it is printed, and its cursor.
+/// The printed line of an award, and its cursor.
 fn read_award(message: &Value) -> Result<(String, String), String> {
     check_errors(message)?;
     let earned = message.pointer("/payload/data/achievementEarned");
@@ -234,13 +235,13 @@ fn refusals(errors: Option<&Value>) -> String {
     format!("the server refused: {}", messages.join("; "))
 }
 
-/// Text from elsewhere, without what would steer a terminal.
+/// Foreign text without terminal control characters.
 fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 
 fn tell(news: &str) {
-    // There is nobody to tell that standard error is closed.
+    // If standard error is closed, the message cannot be reported.
     let _ = writeln!(io::stderr(), "{news}");
 }
 
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn an_award_is_one_line_and_anything_else_says_why_it_is_none() {
+    fn an_award_is_one_line_and_an_error_states_its_reason() {
         let award = json!({
             "earnedAt": "2026-01-05T10:00:00.000Z", "xpBonus": 50,
             "achievement": {"name": "First Steps"}, "user": {"displayName": "Ada"},

@@ -1,4 +1,4 @@
-//! The binary by its arguments: what it prints, what it refuses, and with which exit code.
+//! The binary with its arguments: output, refusals, and exit codes.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic like the test")]
 
@@ -14,7 +14,7 @@ use plaudit::config::AuthConfig;
 const ADA: &str = "3f2a0b1c-0000-4000-8000-00000000ada0";
 const SECRET: &str = "a-secret-of-this-test-with-at-least-32-bytes";
 
-/// Runs the binary with nothing of ours in its environment but this.
+/// Runs the binary with only these of our environment variables.
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_plaudit"));
     command.args(arguments).current_dir(std::env::temp_dir());
@@ -35,7 +35,7 @@ fn check_refused(output: &Output, message: &str) {
     assert_eq!(output.status.code(), Some(2));
 }
 
-/// A folder of this test's own, gone when it ends.
+/// A temporary folder of one test.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -57,7 +57,7 @@ impl Drop for Folder {
 }
 
 #[test]
-fn help_teaches() {
+fn help_names_all_commands_and_settings() {
     let help = run(&["--help"], &[]);
     assert_eq!(help.status.code(), Some(0));
     let help = text(&help.stdout);
@@ -86,7 +86,7 @@ fn help_teaches() {
 }
 
 #[test]
-fn a_misspelt_command_or_option_is_answered_with_the_nearest_and_exit_code_2() {
+fn a_misspelt_command_or_option_suggests_the_most_similar_one_and_exits_with_2() {
     for (arguments, hint) in [(&["serv"][..], "serve"), (&["token", "--rol", "admin"][..], "--role")] {
         let output = run(arguments, &[]);
         assert_eq!(output.status.code(), Some(2));
@@ -121,9 +121,9 @@ fn a_token_is_printed_alone_and_verifies() {
 }
 
 #[test]
-fn a_token_that_would_not_be_accepted_is_not_made() {
+fn a_token_that_the_server_would_refuse_is_not_created() {
     let token = |sub, role, ttl| run(&["token", "--sub", sub, "--role", role, "--ttl", ttl], &[]);
-    check_refused(&token("ada", "student", "1h"), "--sub: a person is named by a UUID that is not nil.");
+    check_refused(&token("ada", "student", "1h"), "--sub: a person's sub must be a UUID that is not nil.");
     check_refused(
         &token(ADA, "service", "1h"),
         "--sub: a service's sub must not be a UUID; name the sending system.",
@@ -134,23 +134,23 @@ fn a_token_that_would_not_be_accepted_is_not_made() {
     );
     check_refused(
         &token(ADA, "student", "25h"),
-        "--ttl: a token lives from 1 to 86400 seconds (PLAUDIT_AUTH_MAX_TTL).",
+        "--ttl: a token's lifetime must be 1 to 86400 seconds (PLAUDIT_AUTH_MAX_TTL).",
     );
 }
 
 #[test]
-fn every_wrong_setting_is_told_at_once_without_its_value() {
+fn all_wrong_settings_are_reported_without_their_values() {
     let environment = [("PLAUDIT_AUTH_SECERT", "hunter2"), ("PLAUDIT_LISTEN", "hunter2")];
     check_refused(
         &run(&[], &environment),
         "the settings cannot be used:\n  \
          PLAUDIT_LISTEN: must be an IP address and a port, such as 127.0.0.1:8000 or, for every address, 0.0.0.0:8000.\n  \
-         PLAUDIT_AUTH_SECERT: is no setting. Did you mean PLAUDIT_AUTH_SECRET?",
+         PLAUDIT_AUTH_SECERT: is not a setting. Did you mean PLAUDIT_AUTH_SECRET?",
     );
 }
 
 #[test]
-fn production_does_not_start_without_a_key_of_its_own() {
+fn production_does_not_start_without_its_own_key() {
     let production = ("PLAUDIT_PROFILE", "production");
     let told = |message: &str| format!("the settings cannot be used:\n  PLAUDIT_AUTH_SECRET: {message}");
     check_refused(
@@ -189,14 +189,14 @@ fn the_file_is_named_by_option_or_environment() {
     let path = folder.0.join("plaudit.toml");
     std::fs::write(&path, "[auth]\nsecert = \"x\"\n").unwrap();
     let path = path.to_str().unwrap();
-    let message = "the settings cannot be used:\n  auth.secert: is no setting. Did you mean auth.secret?";
+    let message = "the settings cannot be used:\n  auth.secert: is not a setting. Did you mean auth.secret?";
     check_refused(&run(&["--config", path, "serve"], &[]), message);
     check_refused(&run(&["serve", "--config", path], &[]), message);
     check_refused(&run(&[], &[("PLAUDIT_CONFIG", path)]), message);
 }
 
 #[test]
-fn a_taken_port_is_answered_with_the_name_of_the_setting() {
+fn a_port_in_use_is_reported_with_the_name_of_the_setting() {
     let folder = Folder::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -226,10 +226,10 @@ fn a_fresh_database_is_migrated_once_and_has_no_differences() {
 
     let first = run(&["migrate"], &environment);
     assert_eq!((first.status.code(), text(&first.stderr)), (Some(0), String::new()));
-    assert!(text(&first.stdout).ends_with("Catalogue 1 is published; 0 awards followed from it.\n"));
+    assert!(text(&first.stdout).ends_with("Catalogue 1 is published; it granted 0 awards.\n"));
     assert_eq!(
         text(&run(&["migrate"], &environment).stdout),
-        "Nothing to do: the tables are current, catalogue 1 is in force.\n"
+        "Nothing to do: the tables are current, catalogue 1 is in use.\n"
     );
     let check = run(&["check"], &environment);
     assert_eq!(check.status.code(), Some(0));
@@ -237,7 +237,7 @@ fn a_fresh_database_is_migrated_once_and_has_no_differences() {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_stops_no_command() {
+fn commands_run_although_the_log_cannot_be_written() {
     let folder = Folder::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_plaudit"));
     command
@@ -247,21 +247,21 @@ fn a_log_that_cannot_be_written_stops_no_command() {
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // From now on every line of the log meets a broken pipe.
+    // From now on every log line is written to a broken pipe.
     drop(child.stderr.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
-    assert!(text(&output.stdout).ends_with("Catalogue 1 is published; 0 awards followed from it.\n"));
+    assert!(text(&output.stdout).ends_with("Catalogue 1 is published; it granted 0 awards.\n"));
 }
 
 #[test]
-fn watching_ends_with_the_reason_when_trying_again_cannot_help() {
+fn watch_ends_with_the_reason_if_a_retry_cannot_succeed() {
     check_refused(
         &run(&["watch", "--url", "http:/nowhere", "--token", "t"], &[]),
-        "http:/nowhere is no ws:// or wss:// address; give --url the server's /graphql",
+        "http:/nowhere is not a ws:// or wss:// address; set --url to the server's /graphql",
     );
     check_refused(
         &run(&["watch"], &[("PLAUDIT_PROFILE", "production"), ("PLAUDIT_AUTH_SECRET", SECRET)]),
-        "--token (or PLAUDIT_TOKEN) is needed outside the demo; `plaudit token` makes one",
+        "outside the demo, --token (or PLAUDIT_TOKEN) is required; `plaudit token` creates one",
     );
 }

@@ -1,4 +1,4 @@
-//! Every achievement ever published, so that awards can point at it.
+//! Every achievement ever published, so that awards can refer to it.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,20 +9,20 @@ pub struct Model {
     /// UUIDv5 of the key.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// `pack/name-of-it`.
+    /// `pack/name`.
     pub key: String,
-    /// The pack it came with.
+    /// The key of its pack.
     pub pack: String,
-    /// As published.
+    /// The published definition.
     #[sea_orm(column_type = "JsonBinary")]
     pub definition: Json,
-    /// First publication.
+    /// The time of its first publication.
     pub created_at: DateTimeUtc,
-    /// Last publication that changed it.
+    /// The time of the last publication that changed it.
     pub updated_at: DateTimeUtc,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

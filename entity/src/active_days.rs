@@ -6,7 +6,7 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "active_days")]
 pub struct Model {
-    /// Whose day.
+    /// The person.
     #[sea_orm(primary_key, auto_increment = false)]
     pub person_id: Uuid,
     /// The local day.
@@ -14,7 +14,7 @@ pub struct Model {
     pub day: Date,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

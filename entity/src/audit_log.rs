@@ -1,4 +1,4 @@
-//! Every act of a person on another person's record: the audit log.
+//! The audit log: every action of a person or service on another person's record.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,29 +9,29 @@ pub struct Model {
     /// Our id, UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// What kind of actor it is: `person` or `service`.
+    /// The kind of actor: `person` or `service`.
     pub actor_kind: String,
-    /// Who: a person's id, or the name of a service.
+    /// The actor: a person's id, or the name of a service.
     pub actor: String,
-    /// In which role.
+    /// The actor's role at that time.
     pub role: String,
-    /// What: `award_badge`, `link_guardian`, …
+    /// The action: `award_badge`, `link_guardian`, …
     pub act: String,
-    /// On whose record.
+    /// The person whose record it is.
     pub person_id: Option<Uuid>,
-    /// Which award, certificate, course or badge.
+    /// The award, certificate, course or badge.
     pub object_id: Option<Uuid>,
-    /// The reported activity, where people reported events about themselves.
+    /// The activity, if people reported events about themselves.
     pub activity: Option<String>,
     /// The number of new events in such a report.
     pub events: Option<i64>,
-    /// When.
+    /// The time of the action.
     pub at: DateTimeUtc,
-    /// The id of the request, as the log has it.
+    /// The id of the request, as in the log.
     pub request_id: String,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

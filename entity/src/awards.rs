@@ -1,4 +1,4 @@
-//! Someone earned something. Never deleted: revoked, with a reason.
+//! Awards of achievements to people. Never deleted, only revoked.
 
 use sea_orm::entity::prelude::*;
 use serde::Serialize;
@@ -10,9 +10,9 @@ pub struct Model {
     /// Our id, UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// Who has it.
+    /// The person who holds it.
     pub person_id: Uuid,
-    /// What it is.
+    /// The achievement.
     pub achievement_id: Uuid,
     /// 1 for the first; unique with person and achievement.
     pub occurrence: i64,
@@ -20,23 +20,23 @@ pub struct Model {
     pub cause: Cause,
     /// `occurred_at` of the event that crossed the threshold.
     pub earned_at: DateTimeUtc,
-    /// When we wrote it.
+    /// When it was stored.
     pub recorded_at: DateTimeUtc,
-    /// What it brought; fixed when it was given.
+    /// The XP it added, fixed at the time of the award.
     pub xp_bonus: i64,
-    /// The event that crossed, if a rule gave it.
+    /// The event that crossed the threshold, if a rule granted the award.
     pub event_id: Option<Uuid>,
-    /// A rule gave it and would no longer: something late or voided took its ground.
+    /// A rule granted it and would not grant it now, because of a late or voided event.
     pub flagged: bool,
-    /// Who gave it, if a person did.
+    /// The person who awarded it; none for a rule.
     pub awarded_by: Option<Uuid>,
-    /// What that person wrote to it.
+    /// The notes of that person.
     pub notes: Option<String>,
-    /// When it was taken back.
+    /// When it was revoked.
     pub revoked_at: Option<DateTimeUtc>,
-    /// Who took it back.
+    /// The person who revoked it.
     pub revoked_by: Option<Uuid>,
-    /// Why.
+    /// The reason of the revocation.
     pub revocation_reason: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What an activity with a daily cap would have brought that day without the cap.
+//! The XP that an activity with a daily cap would have given on a day without the cap.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,10 +6,10 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "capped_days")]
 pub struct Model {
-    /// Whose day.
+    /// The person.
     #[sea_orm(primary_key, auto_increment = false)]
     pub person_id: Uuid,
-    /// Which activity.
+    /// The activity's key.
     #[sea_orm(primary_key, auto_increment = false)]
     pub activity: String,
     /// The local day.
@@ -19,7 +19,7 @@ pub struct Model {
     pub amount: i64,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

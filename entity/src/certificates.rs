@@ -1,4 +1,4 @@
-//! Numbered documents. Deleted ones are kept for admins.
+//! Certificates. Deleted ones remain visible to admins.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,34 +9,34 @@ pub struct Model {
     /// Our id, UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// Unique and hard to guess; what is printed on it.
+    /// The printed number: unique and hard to guess.
     pub number: String,
-    /// Whose it is.
+    /// The student.
     pub student_id: Uuid,
     /// What it is for.
     pub title: String,
-    /// Who stands behind it.
+    /// The issuer.
     pub issued_by: String,
-    /// The day on it, in no zone.
+    /// The date of issue, without a time zone.
     pub issued_date: Date,
-    /// More about it.
+    /// A description.
     pub description: Option<String>,
-    /// Where the document lies.
+    /// The URL of the document.
     pub document_url: Option<String>,
-    /// What else the issuer wants kept, at most 16 KiB.
+    /// Further data from the issuer, at most 16 KiB.
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub metadata: Option<Json>,
     /// The course whose completion issued it.
     pub course_id: Option<Uuid>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTimeUtc,
-    /// Last change.
+    /// When it was last changed.
     pub updated_at: DateTimeUtc,
-    /// Since when it is gone for everyone but admins.
+    /// When it was deleted. Then only admins see it.
     pub deleted_at: Option<DateTimeUtc>,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

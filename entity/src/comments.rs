@@ -1,4 +1,4 @@
-//! What people have written about lessons.
+//! Comments of people on lessons.
 
 use sea_orm::entity::prelude::*;
 
@@ -11,15 +11,15 @@ pub struct Model {
     pub id: Uuid,
     /// The lesson.
     pub lesson_id: Uuid,
-    /// Who wrote it.
+    /// The author.
     pub author_id: Uuid,
-    /// What it says.
+    /// The text.
     pub body: String,
-    /// When.
+    /// When it was written.
     pub written_at: DateTimeUtc,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,4 +1,4 @@
-//! Who has completed which lesson; once is enough.
+//! The lessons that students have completed, each once.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,14 +9,14 @@ pub struct Model {
     /// The lesson.
     #[sea_orm(primary_key, auto_increment = false)]
     pub lesson_id: Uuid,
-    /// Who completed it.
+    /// The student.
     #[sea_orm(primary_key, auto_increment = false)]
     pub student_id: Uuid,
-    /// When first.
+    /// When the lesson was first completed.
     pub completed_at: DateTimeUtc,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

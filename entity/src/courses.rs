@@ -1,4 +1,4 @@
-//! What is taught, and by whom.
+//! Courses and their teachers.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,19 +9,19 @@ pub struct Model {
     /// Our id, UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// What it is called.
+    /// The title.
     pub title: String,
-    /// Who teaches it now.
+    /// The current teacher.
     pub teacher_id: Option<Uuid>,
-    /// The title of the certificate that completing every lesson issues; none issues none.
+    /// The title of the certificate for completing every lesson; without it none is issued.
     pub certificate_title: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTimeUtc,
     /// Last change of this row.
     pub updated_at: DateTimeUtc,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,4 +1,4 @@
-//! Who takes which course. One that has ended is kept as such.
+//! Enrolments of students in courses. Ended ones are kept.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,16 +9,16 @@ pub struct Model {
     /// The course.
     #[sea_orm(primary_key, auto_increment = false)]
     pub course_id: Uuid,
-    /// Who takes it.
+    /// The student.
     #[sea_orm(primary_key, auto_increment = false)]
     pub student_id: Uuid,
-    /// Since when.
+    /// When it started.
     pub enrolled_at: DateTimeUtc,
-    /// Until when; none while it holds.
+    /// When it ended; none while it is current.
     pub ended_at: Option<DateTimeUtc>,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

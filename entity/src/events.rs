@@ -1,4 +1,4 @@
-//! What happened, as it was recorded. Never deleted.
+//! Recorded events. Never deleted.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,38 +9,38 @@ pub struct Model {
     /// Our id, UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// Who sent it: the token's `sub`; `plaudit` for our own.
+    /// The sender: the token's `sub`; `plaudit` for our own events.
     pub source: String,
     /// The sender's id; unique within the source.
     pub external_id: String,
-    /// Who did it.
+    /// The person it is about.
     pub person_id: Uuid,
-    /// What kind of thing happened: a key of the catalogue.
+    /// The kind of event: a key of the catalogue.
     pub activity: String,
     /// When it happened.
     pub occurred_at: DateTimeUtc,
-    /// The person's calendar day then; never recomputed.
+    /// The person's calendar day then. Never recalculated.
     pub local_date: Date,
     /// The person's hour of the day then, 0 to 23.
     pub local_hour: i16,
-    /// The person's calendar day at recording, if the person reported the event; the daily cap counts there.
+    /// The person's calendar day at recording, if the person reported the event; the daily cap of that day applies.
     pub reported_on: Option<Date>,
-    /// Whether it makes its day an active one; fixed when it is recorded, as its day is.
+    /// Whether it makes its day an active one. Fixed at recording, like its day.
     pub makes_active: bool,
-    /// As parsed, defaults filled in.
+    /// The parsed attributes, with defaults.
     #[sea_orm(column_type = "JsonBinary")]
     pub attributes: Json,
-    /// Its place in the request that sent it, from 0: of events of one moment, the earlier place comes first.
+    /// Its position in the request that sent it, from 0. It orders events of the same moment.
     pub place: i32,
-    /// A hash of the attributes as they were sent; none for events recorded before version 7 of the tables.
+    /// A hash of the attributes as sent; none for events recorded before version 7 of the tables.
     pub sent_hash: Option<Uuid>,
-    /// When we took it in.
+    /// When it was recorded.
     pub recorded_at: DateTimeUtc,
-    /// The publication its consequences were decided by.
+    /// The publication that decided its consequences.
     pub catalogue_version: i64,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

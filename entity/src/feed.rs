@@ -24,7 +24,7 @@ pub struct Model {
     pub detail: Option<Json>,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

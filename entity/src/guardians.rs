@@ -1,4 +1,4 @@
-//! Who is linked to whose child. A link that has ended is kept as such.
+//! Links between guardians and children. Ended ones are kept.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,19 +6,19 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "guardians")]
 pub struct Model {
-    /// Who may see.
+    /// The guardian, who may see the child's record.
     #[sea_orm(primary_key, auto_increment = false)]
     pub guardian_id: Uuid,
-    /// Whose record.
+    /// The child.
     #[sea_orm(primary_key, auto_increment = false)]
     pub child_id: Uuid,
-    /// Since when.
+    /// When it started.
     pub linked_at: DateTimeUtc,
-    /// Until when; none while it holds.
+    /// When it ended; none while it is current.
     pub ended_at: Option<DateTimeUtc>,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

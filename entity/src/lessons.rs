@@ -1,4 +1,4 @@
-//! The parts of a course, in order.
+//! The lessons of courses, in order.
 
 use sea_orm::entity::prelude::*;
 
@@ -11,13 +11,13 @@ pub struct Model {
     pub id: Uuid,
     /// The course.
     pub course_id: Uuid,
-    /// What it is called.
+    /// The title.
     pub title: String,
     /// 1 is the first; unique in the course.
     pub position: i32,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,4 +1,4 @@
-//! The tables as types, nothing else. A row is not the API: `graphql` converts.
+//! The tables as types, and nothing else. The API does not expose rows: `graphql` converts them.
 
 pub mod achievements;
 pub mod active_days;

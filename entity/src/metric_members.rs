@@ -1,4 +1,4 @@
-//! The different things a `distinct` metric has counted.
+//! The distinct members that a `distinct` metric has counted.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,10 +6,10 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "metric_members")]
 pub struct Model {
-    /// Whose.
+    /// The person.
     #[sea_orm(primary_key, auto_increment = false)]
     pub person_id: Uuid,
-    /// Which metric.
+    /// The metric.
     #[sea_orm(primary_key, auto_increment = false)]
     pub metric_id: Uuid,
     /// An attribute's value, or a calendar unit such as a weekend's Saturday.
@@ -17,7 +17,7 @@ pub struct Model {
     pub member: String,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,4 +1,4 @@
-//! A number that a person's events move; a requirement compares it with its target.
+//! A number that a person's events change. A requirement compares it with a target.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,7 +6,7 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "metrics")]
 pub struct Model {
-    /// Whose number.
+    /// The person.
     #[sea_orm(primary_key, auto_increment = false)]
     pub person_id: Uuid,
     /// Hash of the metric's definition.
@@ -14,19 +14,19 @@ pub struct Model {
     pub metric_id: Uuid,
     /// Count, sum, number of members, or longest run.
     pub value: i64,
-    /// Runs only: the length of the run that is going on.
+    /// Runs only: the length of the current run.
     pub run_current: Option<i64>,
     /// Runs only: `occurred_at` of the last event folded.
     pub run_at: Option<DateTimeUtc>,
-    /// Runs only: its place in its request.
+    /// Runs only: the position of that event in its request.
     pub run_place: Option<i32>,
-    /// Runs only: its source.
+    /// Runs only: the source of that event.
     pub run_source: Option<String>,
-    /// Runs only: its id.
+    /// Runs only: the sender's id of that event.
     pub run_external_id: Option<String>,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,4 +1,4 @@
-//! One message per consequence, written with its cause and delivered after the commit.
+//! Messages about consequences, each stored with its cause and delivered after the commit.
 
 use sea_orm::entity::prelude::*;
 
@@ -24,21 +24,21 @@ pub struct Model {
     pub detail: Option<Json>,
     /// When its cause was committed.
     pub created_at: DateTimeUtc,
-    /// Not to be delivered before; moves on with every failed attempt.
+    /// The earliest time of the next delivery; later after every failed attempt.
     pub available_at: DateTimeUtc,
-    /// Deliveries tried.
+    /// The number of delivery attempts.
     pub attempts: i32,
-    /// A relay holds it until then.
+    /// Until when a relay holds it.
     pub leased_until: Option<DateTimeUtc>,
-    /// Delivered.
+    /// When it was delivered.
     pub settled_at: Option<DateTimeUtc>,
-    /// Given up; kept to be looked at.
+    /// When delivery was given up. The message is kept for inspection.
     pub buried_at: Option<DateTimeUtc>,
-    /// Why.
+    /// Why it was buried.
     pub buried_because: Option<String>,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

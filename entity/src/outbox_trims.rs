@@ -1,4 +1,4 @@
-//! One row, once delivered messages have been trimmed: how far.
+//! One row, once delivered messages have been deleted: up to which time.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,11 +9,11 @@ pub struct Model {
     /// Always 1.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: i16,
-    /// Messages created and delivered before this moment may be gone.
+    /// Messages created and delivered before this time may have been deleted.
     pub before: DateTimeUtc,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

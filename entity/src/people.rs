@@ -1,4 +1,4 @@
-//! One row a person: who they are. What they have earned is in `totals`, `awards` and `metrics`.
+//! The identity of each person. What they have earned is in `totals`, `awards` and `metrics`.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,32 +6,32 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "people")]
 pub struct Model {
-    /// The person's id, given by the school's identity provider.
+    /// The person's id, assigned by the school's identity provider.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     /// The name others see, NFC, no control characters.
     pub display_name: String,
-    /// The name as it is searched and sorted by: in lower case.
+    /// The name in lower case, for searching and sorting.
     pub search_name: String,
-    /// The role that rights are judged by: `super_admin`, `admin`, `teacher`, `student`, `parent`.
+    /// The role that decides the person's rights: `super_admin`, `admin`, `teacher`, `student`, `parent`.
     pub role: String,
-    /// Where messages go, if the person has an address.
+    /// The e-mail address, if known.
     pub email: Option<String>,
-    /// IANA zone; fixes the local date of the events recorded from now on.
+    /// IANA time zone. It defines the local date of events recorded from now on.
     pub timezone: String,
     /// BCP 47 language tag for messages.
     pub locale: Option<String>,
-    /// Who brought this person here; set once.
+    /// The person who referred this person. It can be set only once.
     pub referred_by: Option<Uuid>,
-    /// First sight.
+    /// When the person was first seen.
     pub created_at: DateTimeUtc,
     /// Last change of this row.
     pub updated_at: DateTimeUtc,
-    /// Since when nothing here says who it was; they are found no more, and sign in no more.
+    /// When the person was erased; hidden from queries, cannot sign in.
     pub erased_at: Option<DateTimeUtc>,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

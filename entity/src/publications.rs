@@ -1,4 +1,4 @@
-//! The catalogue as published; every replica works by the latest.
+//! The published catalogues. Every replica uses the latest.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,14 +9,14 @@ pub struct Model {
     /// 1, 2, 3, …
     #[sea_orm(primary_key, auto_increment = false)]
     pub version: i64,
-    /// When.
+    /// When it was published.
     pub published_at: DateTimeUtc,
-    /// The packs, whole, and the settings they were compiled with.
+    /// The complete packs, and the settings they were compiled with.
     #[sea_orm(column_type = "JsonBinary")]
     pub packs: Json,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

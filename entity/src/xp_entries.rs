@@ -1,4 +1,4 @@
-//! The XP ledger. Only ever added to; a total is the sum of its entries.
+//! The XP ledger. Entries are only added; a total is the sum of its entries.
 
 use sea_orm::entity::prelude::*;
 use serde::Serialize;
@@ -10,25 +10,25 @@ pub struct Model {
     /// Our id, UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// Whose XP.
+    /// The person.
     pub person_id: Uuid,
-    /// How much; negative in a reversal.
+    /// The XP; negative in a reversal.
     pub amount: i64,
     /// What it is for.
     pub kind: Kind,
-    /// The event that brought it.
+    /// The event that gave it.
     pub event_id: Option<Uuid>,
-    /// The award that brought it, for a bonus.
+    /// The award that gave it, for a bonus.
     pub award_id: Option<Uuid>,
-    /// When that happened.
+    /// When the event or award happened.
     pub occurred_at: DateTimeUtc,
     /// The person's calendar day then.
     pub local_date: Date,
-    /// When we wrote it.
+    /// When the entry was stored.
     pub recorded_at: DateTimeUtc,
 }
 
-/// Joins are written where they are needed, in `store`.
+/// Empty: `store` writes joins where it needs them.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

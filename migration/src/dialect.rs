@@ -1,9 +1,9 @@
-//! The SQL of the steps is one text for both databases but for a few type words, which are spelled here.
+//! The SQL of the migrations is the same for both databases, except for a few type names. This module replaces them.
 
 use sea_orm_migration::SchemaManager;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, DbErr};
 
-/// Runs the statements in order, each in the words of the database.
+/// Runs the statements in order, each in the dialect of the database.
 pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
     let db = manager.get_connection();
     let backend = db.get_database_backend();
@@ -13,8 +13,8 @@ pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Res
     Ok(())
 }
 
-/// SQLite keeps a UUID as 16 bytes and a time as RFC 3339 text, which sorts as time does. `{letters}` is text
-/// that both sort alike: by its letters' numbers, whatever the server's language.
+/// SQLite stores a UUID as 16 bytes and a time as RFC 3339 text, which sorts in time order. `{letters}` is text that both
+/// databases sort by code points, independent of the server's locale.
 fn spell(backend: DbBackend, statement: &str) -> String {
     let words = match backend {
         DbBackend::Sqlite => [

@@ -1,4 +1,4 @@
-//! The history of the tables. A step, once released, is never edited; it imports nothing of ours.
+//! The migrations of the tables. A released migration is never edited. It imports no other crate of the project.
 
 mod dialect;
 mod m0001_main_flow;
@@ -13,7 +13,7 @@ mod m0008_consequences;
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
 
-/// All steps, oldest first.
+/// All migrations, oldest first.
 pub struct Migrator;
 
 #[async_trait::async_trait]

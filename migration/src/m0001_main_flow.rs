@@ -1,4 +1,4 @@
-//! Step 1: people, events and all that follows from them.
+//! Step 1: people, events and their consequences.
 
 use sea_orm_migration::sea_orm::DbErr;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};

@@ -1,4 +1,4 @@
-//! Step 2: what people do to one another's records: links, courses, badges, certificates, and who did what.
+//! Step 2: actions of people on other people's records: links, courses, badges, certificates, and the audit log.
 
 use sea_orm_migration::sea_orm::DbErr;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};

@@ -1,4 +1,4 @@
-//! Step 3: the kind of each actor in the audit log, and what people report about themselves.
+//! Step 3: the kind of each actor in the audit log, and self-reported events.
 
 use sea_orm_migration::sea_orm::DbErr;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};
@@ -24,7 +24,7 @@ impl MigrationTrait for Migration {
 const STATEMENTS: &[&str] = &[
     "ALTER TABLE acts ADD COLUMN actor_kind text NOT NULL DEFAULT 'person'
         CHECK (actor_kind IN ('person', 'service'))",
-    // The role of a row tells the kind of its actor: no person has the role of a service.
+    // The role determines the kind of actor: no person has the role of a service.
     "UPDATE acts SET actor_kind = 'service' WHERE role = 'service'",
     "ALTER TABLE acts ADD COLUMN activity text",
     "ALTER TABLE acts ADD COLUMN events bigint CHECK (events >= 1)",

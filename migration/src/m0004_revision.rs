@@ -1,4 +1,4 @@
-//! Step 4: a counter that tells servers when the catalogue or a badge has changed.
+//! Step 4: a counter that shows servers when the catalogue or a badge has changed.
 
 use sea_orm_migration::sea_orm::DbErr;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};

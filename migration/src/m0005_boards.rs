@@ -1,4 +1,4 @@
-//! Step 5: who earned an achievement, in the order of its board, in one index.
+//! Step 5: an index of the people who earned an achievement, in the order of its leaderboard.
 
 use sea_orm_migration::sea_orm::DbErr;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};

@@ -1,5 +1,5 @@
-//! Step 6: delivered messages are trimmed after some days; how far is on record, so that a message that is missing
-//! for another reason is noticed.
+//! Step 6: delivered messages are deleted after some days. The time limit is stored, so that a message missing for
+//! another reason is detected.
 
 use sea_orm_migration::sea_orm::DbErr;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};

@@ -1,6 +1,6 @@
-//! Step 7: the place of an event in its request, which orders events of one moment, and a hash of its attributes as they
-//! were sent, by which a repeat is recognised after the catalogue has changed. XP is reached when the last event or award
-//! that counts happened, and no longer when it was recorded.
+//! Step 7: the position of an event in its request, which orders events of the same moment, and a hash of its attributes
+//! as sent, which identifies a repeat after a change of the catalogue. XP counts as reached when the last counting event
+//! or award happened, and no longer when it was recorded.
 
 use sea_orm_migration::sea_orm::DbErr;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};

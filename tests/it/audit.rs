@@ -1,4 +1,4 @@
-//! Events that people record for others: each new one is an act on somebody else's record.
+//! Events that people record for others: each new one is an action on another person's record.
 
 use futures_util::future::join_all;
 use plaudit::auth::Role;
@@ -18,7 +18,7 @@ fn answered(id: &str, person: Uuid) -> Value {
     json!({"id": id, "userId": person, "activity": "question_answered", "attributes": {"correct": true}})
 }
 
-/// So many new students.
+/// Creates `number` students.
 async fn students(w: &World, number: usize) -> Vec<Uuid> {
     let mut students = Vec::new();
     for _ in 0..number {
@@ -27,7 +27,7 @@ async fn students(w: &World, number: usize) -> Vec<Uuid> {
     students
 }
 
-/// How many statements it takes to record an event of each of so many new students.
+/// The number of statements for recording one event of each of `number` new students.
 async fn statements(w: &World, client: &Client, number: usize) -> u64 {
     let events = students(w, number).await.into_iter().map(|student| answered(&student.to_string(), student));
     let events: Vec<Value> = events.collect();
@@ -39,7 +39,7 @@ async fn statements(w: &World, client: &Client, number: usize) -> u64 {
 }
 
 on_both! {
-    async fn an_event_that_an_admin_records_for_somebody_is_written_down_once(w: World) {
+    async fn an_event_that_an_admin_records_for_a_person_is_audited_once(w: World) {
         let (admin_id, admin) = join(&w, Role::Admin).await;
         let (head_id, head) = join(&w, Role::SuperAdmin).await;
         let (ada, ben) = (w.student("UTC").await, w.student("UTC").await);
@@ -51,7 +51,7 @@ on_both! {
             "objectId": recorded.data()["recordEvent"]["eventId"], "at": "2026-01-15T12:00:00.000Z", "requestId": request,
         }));
         assert_eq!(w.database.number(WRITTEN).await, 1);
-        // What is known already, what is refused and what is about oneself is no act.
+        // Repeats, refused events and self-reports create no audit entry.
         let mut wrong = answered("q2", ada);
         wrong["activity"] = json!("nothing_known");
         let rows = [answered("q1", ada), answered("q3", ada), answered("q3", ada), wrong, answered("q4", admin_id),
@@ -65,14 +65,14 @@ on_both! {
             let log = head.ask(LOG, json!({"id": person})).await;
             assert_eq!(log.data()["auditLog"]["nodes"][0]["objectId"], results[nth]["eventId"]);
         }
-        // A system is named by its events, and what people say of themselves is their own affair.
+        // A service's events already name it, and self-reports concern only the reporter.
         w.service().record(answered("q7", ada)).await;
         head.record(answered("q8", head_id)).await;
         assert_eq!(w.database.number(WRITTEN).await, 3);
         w.finish().await;
     }
 
-    async fn who_records_at_the_same_moment_is_written_down_under_their_own_name(w: World) {
+    async fn concurrent_recorders_are_audited_under_their_own_names(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let mut pairs = Vec::new();
         for student in students(&w, 16).await {
@@ -88,17 +88,17 @@ on_both! {
         w.finish().await;
     }
 
-    async fn twenty_events_are_written_down_by_one_statement(w: World) {
+    async fn twenty_events_are_audited_with_one_statement(w: World) {
         let (_, admin) = join(&w, Role::Admin).await;
         for number in [1, 20] {
             let silent = statements(&w, &w.service(), number).await;
-            // One tells who the admin is, which a service's token does by itself.
+            // One statement looks up the admin; a service is known from its token.
             assert_eq!(statements(&w, &admin, number).await, silent + 2);
         }
         w.finish().await;
     }
 
-    async fn what_another_role_ends_is_written_down_for_whom_it_concerns(w: World) {
+    async fn relations_ended_by_a_change_of_role_are_audited_for_the_people_concerned(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let (teacher, as_teacher) = join(&w, Role::Teacher).await;
         let (parent, _) = join(&w, Role::Parent).await;

@@ -1,4 +1,4 @@
-//! `plaudit backup` writes a verified copy beside a server at work, or prints the command that does.
+//! `plaudit backup` writes a verified copy while a server runs, or prints the command for it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// The names in the folder of this file, without the database's own.
+/// The other names in the folder of this file, without the database's own files.
 fn beside(file: &Path) -> Vec<String> {
     let names = std::fs::read_dir(file.parent().unwrap()).unwrap();
     let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -37,7 +37,7 @@ async fn a_backup_beside_a_server_is_whole_and_for_its_owner_alone() {
     assert_eq!(beside(&file), ["a copy #1.db"]);
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 
-    // What is recorded afterwards is not in it, and a second backup does not replace it.
+    // Later events are not in the copy, and a second backup does not replace it.
     record().await;
     assert_ne!(w.check().await.digest, digest);
     let moved = file.with_file_name("restored.db");

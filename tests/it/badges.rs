@@ -1,4 +1,4 @@
-//! Badges people give: how they are kept, given and taken back, by whom, and what follows from it.
+//! Badges: how they are created, awarded and revoked, who may do it, and the consequences.
 
 mod crash;
 mod given;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::courses::{course, enroll, join, mutate, refused, text};
 
-/// What is asked of an award.
+/// The selected fields of an award.
 const AWARD: &str =
     "award { id achievement { key } user { id } earnedAt xpBonus occurrence cause awardedBy { id }
     notes revokedAt revocationReason }";
@@ -45,7 +45,7 @@ impl School {
     }
 }
 
-/// Makes a badge; answers its id.
+/// Creates a badge; returns its id.
 async fn badge(admin: &Client, name: &str, xp: i64) -> String {
     let input = json!({"name": name, "iconUrl": "https://school.example/badge.png", "xpBonus": xp});
     let made = mutate(admin, "createBadge", "achievement { id }", input).await;
@@ -53,23 +53,23 @@ async fn badge(admin: &Client, name: &str, xp: i64) -> String {
     text(&made["achievement"]["id"])
 }
 
-/// Gives a badge; answers the award and whether it was there before.
-async fn give(client: &Client, badge: &str, student: Uuid) -> (Value, bool) {
+/// Awards a badge; returns the award, and whether it already existed.
+async fn grant_badge(client: &Client, badge: &str, student: Uuid) -> (Value, bool) {
     let input = json!({"badgeId": badge, "studentId": student});
     let given = mutate(client, "awardBadge", &format!("{AWARD} duplicate"), input).await;
     assert_eq!(given["userErrors"], json!([]));
     (given["award"].clone(), given["duplicate"].as_bool().unwrap())
 }
 
-/// Takes an award back; answers it as it is then.
-async fn take_back(client: &Client, award: &Value, reason: &str) -> Value {
+/// Revokes an award; returns the revoked award.
+async fn revoke_award(client: &Client, award: &Value, reason: &str) -> Value {
     let input = json!({"awardId": award["id"], "reason": reason});
     let taken = mutate(client, "revokeAward", AWARD, input).await;
     assert_eq!(taken["userErrors"], json!([]));
     taken["award"].clone()
 }
 
-/// The mutation is refused in this field of the input, and no row comes or goes.
+/// The mutation is refused in this field of the input, and no row is added or removed.
 async fn expect_refused(
     w: &World,
     client: &Client,
@@ -85,7 +85,7 @@ async fn expect_refused(
     assert_eq!(w.database.rows().await, rows, "{name} {input}");
 }
 
-/// The keys of what the person holds, sorted.
+/// The keys of the achievements that the person holds, sorted.
 async fn held(client: &Client, person: Uuid) -> Vec<String> {
     let query = "query($id: ID!) { earned(userId: $id, first: 100) { nodes { achievement { key } } } }";
     let answer = client.ask(query, json!({"id": person})).await;
@@ -95,7 +95,7 @@ async fn held(client: &Client, person: Uuid) -> Vec<String> {
     keys
 }
 
-/// The person's XP as it is shown.
+/// The person's displayed XP.
 async fn xp(client: &Client, person: Uuid) -> i64 {
     let answer = client.ask("query($id: ID!) { user(id: $id) { xp } }", json!({"id": person})).await;
     answer.data()["user"]["xp"].as_i64().unwrap()

@@ -1,4 +1,4 @@
-//! Certificates: who issues, changes and sees them, what is refused, and what they cost the database.
+//! Certificates: who may issue, change and see them, what is refused, and the number of statements.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ const ACHIEVEMENTS: &str = "query($id: ID!) { studentAchievements(studentId: $id
     certificates { id number title issuedBy issuedDate documentUrl student { displayName xp } }
     badges { id achievement { key } } } }";
 
-/// A teacher with one student, a parent linked to that student, and people who have nothing to do with them.
+/// A teacher with one student, a parent linked to that student, and unrelated people.
 struct School {
     admin: Client,
     teacher: Client,
@@ -81,7 +81,7 @@ async fn create(client: &Client, input: Value) -> Value {
     payload["certificate"].clone()
 }
 
-/// The one thing that was wrong: (code, field below the input).
+/// The only error: (code, field below the input).
 fn refused(answer: &Answer, mutation: &str) -> (String, Vec<String>) {
     let payload = &answer.data()[mutation];
     assert_eq!(payload["certificate"], Value::Null);
@@ -110,7 +110,7 @@ on_both! {
             "description": null, "documentUrl": "https://cdn.school.com/certs/abc.pdf", "additionalMetadata": null,
             "createdAt": "2026-01-15T12:00:00.000Z", "updatedAt": "2026-01-15T12:00:00.000Z", "deletedAt": null,
         }));
-        // What a rule gives is no badge: people give those.
+        // An achievement of a rule is not a badge: people award badges.
         let answered = json!({"userId": school.student, "activity": "question_answered", "attributes": {"correct": true}});
         assert_eq!(w.service().record(answered).await["awards"].as_array().unwrap().len(), 1);
         let found = school.as_student.ask(ACHIEVEMENTS, json!({"id": school.student})).await;
@@ -128,7 +128,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_may_see_a_certificate_sees_it_everywhere_and_nobody_else_anywhere(w: World) {
+    async fn certificates_are_visible_in_every_field_or_in_none(w: World) {
         let school = School::found(&w).await;
         let id = create(&school.teacher, science(school.student)).await["id"].clone();
         let (here, nowhere) = (json!({"id": id}), json!({"id": Uuid::new_v4()}));
@@ -166,7 +166,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn only_who_may_issues_changes_and_deletes(w: World) {
+    async fn only_permitted_roles_issue_change_and_delete(w: World) {
         let school = School::found(&w).await;
         let id = create(&school.admin, science(school.student)).await["id"].clone();
         let before = (rows(&w, "certificates").await, rows(&w, "acts").await);
@@ -218,7 +218,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_deleted_certificate_is_gone_for_everyone_but_admins(w: World) {
+    async fn only_admins_see_a_deleted_certificate(w: World) {
         let school = School::found(&w).await;
         let id = create(&school.teacher, science(school.student)).await["id"].clone();
         let (here, nowhere) = (json!({"id": id}), json!({"id": Uuid::new_v4()}));
@@ -255,7 +255,7 @@ on_both! {
             let mut input = science(school.student);
             input["title"] = json!(format!("Certificate {nth}"));
             expected.insert(0, create(&school.teacher, input).await["id"].clone());
-            // Two of a moment, then the next: ids part what time does not.
+            // Pairs have the same time, so ids decide their order.
             w.tick(chrono::TimeDelta::milliseconds(nth % 2));
         }
         create(&school.admin, science(school.stranger)).await;
@@ -319,7 +319,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn text_of_every_script_comes_back_as_it_was_sent(w: World) {
+    async fn text_of_every_script_is_returned_unchanged(w: World) {
         let school = School::found(&w).await;
         let title = "👩‍🔬 שלום — عَرَبِيّ — q̣̇ — 𝔘𝔫𝔦𝔠𝔬𝔡𝔢 — नमस्ते";
         let mut input = science(school.student);

@@ -1,5 +1,4 @@
-//! `plaudit check` finds what a hand has changed, names it and nothing else, writes nothing, and is
-//! not confused by a server at work.
+//! `plaudit check` finds and names manual changes and nothing else, writes nothing, and works while a server runs.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +7,7 @@ use serde_json::{Value, json};
 use tests::{Backend, World, command, on_both};
 use uuid::Uuid;
 
-/// One thing changed by hand, how to change it back, and what `check` says meanwhile.
+/// One manual change, how to undo it, and the report of `check` in between.
 struct Case {
     breaks: &'static [&'static str],
     mends: &'static [&'static str],
@@ -101,7 +100,7 @@ const CASES: [Case; 12] = [
 ];
 
 on_both! {
-    async fn what_a_hand_has_changed_is_named_and_nothing_else(w: World) {
+    async fn check_names_each_manual_change_and_nothing_else(w: World) {
         let ada = w.student("UTC").await;
         for (id, activity, attributes) in [
             ("q", "question_answered", json!({"correct": true})),
@@ -126,7 +125,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn the_command_answers_by_its_exit_code(w: World) {
+    async fn the_commands_exit_code_shows_the_result(w: World) {
         let ada = w.student("UTC").await;
         w.service().record(json!({"userId": ada, "activity": "comment_written"})).await;
         let digest = w.check().await.digest;
@@ -150,13 +149,13 @@ on_both! {
             Backend::Postgres => "run `plaudit migrate` first",
         };
         assert!(text(&broken.stderr).contains(remedy), "{}", text(&broken.stderr));
-        // And a second look finds no more than the first: none has made what was missing.
+        // A second check finds the same, because the first created nothing.
         assert_eq!(command(&tests::settings(&nowhere), &["check"]).await, broken);
         nowhere.drop().await;
         w.finish().await;
     }
 
-    async fn a_check_beside_a_server_at_work_finds_nothing(w: World) {
+    async fn a_check_while_a_server_records_finds_no_difference(w: World) {
         let mut people = Vec::new();
         for _ in 0..8 {
             people.push(w.student("UTC").await);
@@ -179,7 +178,7 @@ on_both! {
         while seen < 5 {
             let report = w.check().await;
             assert_eq!(report.differences, Vec::new());
-            // A check only counts once there was something to see.
+            // Only checks of enough events count.
             seen += usize::from(report.events > 100);
         }
         stop.send_replace(true);
@@ -196,7 +195,7 @@ async fn a_check_writes_nothing() {
     let ada = w.student("UTC").await;
     w.service().record(json!({"userId": ada, "activity": "comment_written"})).await;
     w.server.stop().await;
-    // SQLite's own counter of other connections' commits, on one connection from before to after.
+    // SQLite's counter of commits by other connections, read on one connection before and after.
     let mut options = sea_orm::ConnectOptions::new(w.database.url());
     options.max_connections(1).max_lifetime(None).idle_timeout(None);
     let connection = sea_orm::Database::connect(options).await.unwrap();
@@ -214,7 +213,7 @@ async fn a_check_writes_nothing() {
     w.database.drop().await;
 }
 
-/// What ids stand for in `Case::says`.
+/// The names for ids in `Case::says`.
 async fn names(w: &World, ada: Uuid) -> Vec<(String, &'static str)> {
     let query = format!("{{ earned(userId: \"{ada}\") {{ nodes {{ id xpBonus }} }} }}");
     let answer = w.person(Uuid::new_v4(), Role::Admin).ask(&query, json!({})).await;
@@ -241,7 +240,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// Metrics go by the hash of their definition, which says nothing here.
+/// The line without the metric's id, which is a hash.
 fn unnamed(line: &str) -> String {
     let words = line.split_inclusive([' ', ':', ',', '(']).map(|word| {
         let id = word.trim_end_matches([' ', ':', ',', '(']);

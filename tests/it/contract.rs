@@ -1,4 +1,4 @@
-//! The schema as a promise: written down, described, kept, and never for free where it is a list.
+//! The schema as a contract: committed, described, stable, and every list has a cost.
 
 mod costs;
 
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use tests::{Backend, World};
 
-/// What GraphiQL asks for, down to seven layers of lists and non-nulls.
+/// GraphiQL's introspection query, with up to seven levels of lists and non-nulls.
 const INTROSPECTION: &str = "{ __schema { directives { name description args { ...input } } types {
     kind name description specifiedByURL
     fields(includeDeprecated: true) { name description args { ...input } type { ...type } }
@@ -17,7 +17,7 @@ const INTROSPECTION: &str = "{ __schema { directives { name description args { .
     fragment type on __Type { kind name ofType { kind name ofType { kind name ofType { kind name
         ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } }";
 
-/// The schema's own types, as the server describes them to anybody.
+/// The schema's own types, as introspection returns them.
 async fn types() -> Vec<Value> {
     let w = World::on(Backend::Sqlite).await.expect("SQLite is always there");
     let answer = w.nobody().ask(INTROSPECTION, json!({})).await;
@@ -34,7 +34,7 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// A type as the schema language writes it.
+/// A type in the schema language.
 fn written(kind: &Value) -> String {
     match kind["kind"].as_str().unwrap() {
         "NON_NULL" => format!("{}!", written(&kind["ofType"])),
@@ -80,7 +80,7 @@ async fn everything_is_described() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_promised_keeps_its_shape() {
+async fn promised_fields_keep_their_types() {
     let mut is: BTreeMap<String, (BTreeSet<String>, String)> = BTreeMap::new();
     for one in types().await {
         for field in list(&one["fields"]) {
@@ -109,7 +109,7 @@ async fn what_is_promised_keeps_its_shape() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_an_id_of_its_own_is_a_node() {
+async fn every_type_with_an_id_is_a_node() {
     let types = types().await;
     let node = types.iter().find(|one| name(one) == "Node").unwrap();
     let are: BTreeSet<&str> = list(&node["possibleTypes"]).iter().map(name).collect();
@@ -122,7 +122,7 @@ fn input(value: &Value) -> String {
     format!("{}: {}{default}", name(value), written(&value["type"]))
 }
 
-/// A promise as `Type.field`, its arguments, its type.
+/// A promised field as `Type.field`, its arguments, its type.
 fn read(promise: &str) -> (&str, BTreeSet<String>, &str) {
     if let Some((key, rest)) = promise.split_once('(') {
         let (arguments, kind) = rest.split_once("): ").unwrap();

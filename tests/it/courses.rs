@@ -1,5 +1,5 @@
-//! Courses, from the first enrolment to the last lesson: what they earn, who may do what in them, and who
-//! sees whom because of them.
+//! Courses, from the first enrolment to the last lesson: the resulting awards, who may do what in them, and whose records
+//! become visible through them.
 
 mod guardians;
 mod input;
@@ -13,19 +13,19 @@ use serde_json::{Value, json};
 use tests::{Client, World};
 use uuid::Uuid;
 
-/// A course as its maker was answered.
+/// A created course.
 pub(crate) struct Course {
     pub(crate) id: String,
     pub(crate) lessons: Vec<String>,
 }
 
-/// Calls a mutation that takes one input; answers its payload with the user errors.
+/// Calls a mutation with one input; returns its payload with the user errors.
 pub(crate) async fn mutate(client: &Client, name: &str, select: &str, input: Value) -> Value {
     let answer = client.ask(&document(name, select), json!({"input": input})).await;
     answer.data()[name].clone()
 }
 
-/// Calls a mutation that has to be refused in one field; answers that error.
+/// Calls a mutation that must be refused in one field; returns that error.
 pub(crate) async fn refused(client: &Client, name: &str, input: &Value) -> Value {
     let payload = mutate(client, name, "", input.clone()).await;
     let [error] = payload["userErrors"].as_array().unwrap().as_slice() else {
@@ -34,7 +34,7 @@ pub(crate) async fn refused(client: &Client, name: &str, input: &Value) -> Value
     error.clone()
 }
 
-/// Calls a mutation that has to be refused as a whole; answers the code.
+/// Calls a mutation that must be refused as a whole; returns the code.
 pub(crate) async fn forbidden(client: &Client, name: &str, input: Value) -> String {
     client.ask(&document(name, ""), json!({"input": input})).await.code().to_owned()
 }
@@ -47,7 +47,7 @@ fn document(name: &str, select: &str) -> String {
     )
 }
 
-/// Somebody of this role who has signed in.
+/// A person with this role who has signed in.
 pub(crate) async fn join(w: &World, role: Role) -> (Uuid, Client) {
     let id = Uuid::new_v4();
     let client = w.person(id, role);
@@ -55,7 +55,7 @@ pub(crate) async fn join(w: &World, role: Role) -> (Uuid, Client) {
     (id, client)
 }
 
-/// Makes a course with so many lessons.
+/// Creates a course with `lessons` lessons.
 pub(crate) async fn course(client: &Client, lessons: usize) -> Course {
     let titles: Vec<String> = (1..=lessons).map(|nth| format!("Lesson {nth}")).collect();
     let input = json!({"title": "Rust", "lessons": titles});
@@ -68,7 +68,7 @@ pub(crate) async fn course(client: &Client, lessons: usize) -> Course {
     Course { id: text(&made["id"]), lessons: lessons.iter().map(|lesson| text(&lesson["id"])).collect() }
 }
 
-/// Enrols; the caller if nobody is named.
+/// Enrols a student, by default the caller.
 pub(crate) async fn enroll(client: &Client, course: &Course, student: Option<Uuid>) {
     let input = json!({"courseId": course.id, "studentId": student});
     let payload = mutate(client, "enroll", "enrolled course { id }", input).await;
@@ -82,7 +82,7 @@ pub(crate) async fn leave(client: &Client, course: &Course, student: Option<Uuid
     assert_eq!(payload, json!({"enrolled": false, "userErrors": []}));
 }
 
-/// Completes a lesson; answers the keys of the awards of the pack that courses feed.
+/// Completes a lesson; returns the keys of the resulting awards of the course pack.
 async fn complete(client: &Client, lesson: &str, student: Option<Uuid>) -> Vec<String> {
     let input = json!({"lessonId": lesson, "studentId": student});
     let payload =
@@ -91,7 +91,7 @@ async fn complete(client: &Client, lesson: &str, student: Option<Uuid>) -> Vec<S
     keys(&payload["awards"])
 }
 
-/// Writes a comment; answers the keys of the awards of the pack that courses feed.
+/// Writes a comment; returns the keys of the resulting awards of the course pack.
 async fn comment(client: &Client, lesson: &str, body: &str) -> Vec<String> {
     let input = json!({"lessonId": lesson, "body": body});
     let payload = mutate(client, "writeComment", "awards { achievement { key } }", input).await;

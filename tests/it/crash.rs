@@ -1,5 +1,5 @@
-//! The power goes, again and again, while eight writers send: what was acknowledged is there, once, and
-//! with everything that follows from it.
+//! The server is killed again and again while eight writers send: each acknowledged event is stored once, with all its
+//! consequences.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 const ROUNDS: usize = 50;
 const WRITERS: usize = 8;
 const PEOPLE: u128 = 12;
-/// What a crash must never leave behind.
+/// Inconsistent rows that a crash must never leave behind.
 const ORPHANS: &str = "SELECT count(*) FROM awards a WHERE
        (a.xp_bonus > 0 AND NOT EXISTS (SELECT 1 FROM xp_entries x WHERE x.award_id = a.id))
     OR NOT EXISTS (SELECT 1 FROM feed f WHERE f.award_id = a.id)
@@ -36,13 +36,13 @@ async fn a_crash_loses_and_doubles_nothing_on_postgres() {
     crash_again_and_again(Backend::Postgres).await;
 }
 
-/// A sender that sends again what nobody acknowledged, with the same ids.
+/// A sender that repeats unacknowledged events with the same ids.
 struct Writer {
     name: usize,
     random: StdRng,
     sent: usize,
     unanswered: Vec<Value>,
-    /// How often each acknowledged event was said to be new; the duplicates were acknowledged too.
+    /// How often each acknowledged event was reported as new; duplicates were acknowledged too.
     acknowledged: BTreeMap<String, usize>,
 }
 
@@ -61,7 +61,7 @@ async fn crash_again_and_again(backend: Backend) {
         if round == 0 {
             register(&client).await;
         }
-        // The crash comes at any moment of a round: before the first answer, amid commits, or later.
+        // The crash can happen at any moment of a round: before the first response, during commits, or later.
         let (answers, moment) =
             (random.random_range(0..40), Duration::from_millis(random.random_range(0..20)));
         let answered = Semaphore::new(0);
@@ -120,7 +120,7 @@ impl Writer {
         Self { name, random, sent: 0, unanswered: Vec::new(), acknowledged: BTreeMap::new() }
     }
 
-    /// Sends until the server is gone.
+    /// Sends until the server has ended.
     async fn write(&mut self, client: &Client, answered: &Semaphore) {
         while self.resend(client).await.is_ok() {
             answered.add_permits(1);
@@ -129,7 +129,7 @@ impl Writer {
         }
     }
 
-    /// Sends what nobody has acknowledged, until somebody does or the server is gone.
+    /// Repeats the unacknowledged events until they are acknowledged or the server has ended.
     async fn resend(&mut self, client: &Client) -> reqwest::Result<()> {
         if self.unanswered.is_empty() {
             return Ok(());
@@ -159,8 +159,8 @@ impl Writer {
     }
 }
 
-/// Everything acknowledged is there; what nobody acknowledged is there or not; nothing else is; and all
-/// that follows from it agrees.
+/// Every acknowledged event is stored; unacknowledged ones may be stored; no other event exists; and all consequences
+/// are consistent.
 async fn expect_whole(config: &Config, database: &Database, writers: &[Writer], round: usize) {
     let connection = database.connect().await;
     let kept = kept(&connection).await;

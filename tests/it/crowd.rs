@@ -1,4 +1,4 @@
-//! One caller's many operations on a socket do not keep other callers from their answers.
+//! Many operations of one caller on a socket do not block the answers of other callers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use uuid::Uuid;
 
 const REPLAY: &str = "subscription($after: String) { achievementEarned(after: $after) {
     cursor award { id achievement { key } user { id displayName } } } }";
-/// How many requests of others have to succeed.
+/// The number of requests of others that must succeed.
 const OTHERS: usize = 15;
 /// People whose awards are replayed, six each.
 const PEOPLE: usize = 20;
 
-/// Makes two tests of one body, on SQLite and on PostgreSQL, with the limits that a server is delivered with.
+/// Creates two tests from one body, on SQLite and on PostgreSQL, with the default limits.
 macro_rules! as_delivered {
     ($(async fn $name:ident($world:ident: World) $body:block)*) => { $(
         mod $name {
@@ -52,7 +52,7 @@ as_delivered! {
             socket.subscribe(&id.to_string(), "{ me { xp } }", json!({})).await;
         }
         others_are_served(&w, ben).await;
-        // Each is answered once, or refused because a hundred were under way.
+        // Each operation is answered once, or refused because a hundred were running.
         let mut ended: BTreeMap<String, &str> = BTreeMap::new();
         let mut answers = BTreeSet::new();
         while ended.len() < 300 {
@@ -98,7 +98,7 @@ as_delivered! {
             sockets.push(socket);
         }
         others_are_served(&w, ben).await;
-        // One of them is read on until each of its subscriptions has told something.
+        // One of them is read until each of its subscriptions has sent a message.
         let mut told = BTreeSet::new();
         let mut first = sockets.remove(0);
         while told.len() < 100 {
@@ -112,7 +112,7 @@ as_delivered! {
         w.finish().await;
     }
 
-    async fn a_subscription_that_is_stopped_while_it_is_confirmed_says_nothing(w: World) {
+    async fn a_subscription_stopped_during_its_confirmation_sends_no_message(w: World) {
         let ada = w.student("UTC").await;
         let mut socket = w.person(ada, Role::Student).socket().await;
         for _ in 0..50 {
@@ -120,7 +120,7 @@ as_delivered! {
             socket.send(json!({"type": "complete", "id": "1"})).await;
         }
         socket.subscribe("2", "{ me { displayName } }", json!({})).await;
-        // An answer may have been on its way before its operation was stopped; nothing else is told.
+        // An answer may have been sent before its operation was stopped; no other message arrives.
         loop {
             let message = message(&mut socket).await;
             if message["id"] == "2" {
@@ -135,7 +135,7 @@ as_delivered! {
     }
 }
 
-/// Another person asks and the school's backend records, again and again: each succeeds.
+/// Another person queries and the school's backend records, again and again: every request succeeds.
 async fn others_are_served(w: &World, person: Uuid) {
     let (client, service) = (w.person(person, Role::Student), w.service());
     for nth in 0..OTHERS {

@@ -1,4 +1,4 @@
-//! What is refused to somebody is in the log of a real server: who, what for, and not one word of theirs.
+//! A real server logs every denial: the caller and the reason, without any text of the caller.
 
 use plaudit::auth::Role;
 use plaudit::clock::Clock;
@@ -7,13 +7,13 @@ use tests::{Backend, Client, Closed, Database, Frame, Process};
 use uuid::Uuid;
 
 const MALFORMED: &str = "The token is not a JWT; send its three base64url parts, separated by dots.";
-const OTHER_ROLE: &str = "The token names another role than the one this person has: ask for a new token.";
+const OTHER_ROLE: &str = "The token's role differs from this person's role. Get a new token.";
 const NAME: &str = "Xiomara Quist";
 const NOTES: &str = "Secretly unwell";
 const UPSERT: &str =
     "mutation($input: UpsertUserInput!) { upsertUser(input: $input) { userErrors { message } } }";
 const ERASE: &str = "mutation($input: ErasePersonInput!) { erasePerson(input: $input) { user { id } } }";
-// Nobody has to ask for the errors: what is refused is refused.
+// The document does not select the errors, because a denial must be logged without that too.
 const AWARD: &str = "mutation($input: AwardBadgesInput!) { ...f }
     fragment f on Mutation { given: awardBadges(input: $input) { results { index } } }";
 const FOLLOW: &str =
@@ -46,7 +46,7 @@ async fn denials_go_to_the_log(backend: Backend) {
 
 struct School {
     server: Process,
-    /// All it has said.
+    /// All log lines so far.
     log: Vec<Value>,
 }
 
@@ -102,7 +102,7 @@ impl School {
     async fn deny_on_a_socket(&mut self) {
         let [admin, student] = [1, 3].map(Uuid::from_u128);
         let mut socket = self.client(student, Role::Student).socket().await;
-        self.hear("answered").await;
+        self.wait_for_log("answered").await;
         socket.subscribe("1", FOLLOW, json!({"id": admin})).await;
         let Frame::Message(refused) = socket.frame().await else { panic!("the socket goes on") };
         let missing = refused["payload"][0]["extensions"].clone();
@@ -122,12 +122,12 @@ impl School {
         socket.subscribe("4", "{ me { displayName } }", json!({})).await;
         assert!(matches!(socket.frame().await, Frame::Closed(Closed { code: 4403, .. })));
         socket.cut();
-        let told = denied_in(&self.hear("a socket closed").await);
+        let told = denied_in(&self.wait_for_log("a socket closed").await);
         let denied = |told: &Value, operation: &str| {
             json!({"code": told["code"], "times": 1, "actor": student,
             "role": "student", "operation": operation, "request_id": told["requestId"]})
         };
-        // What is asked with a role that is gone is not looked at any more, and its id is told to nobody.
+        // A request with an outdated role is not processed, and no id in it is logged.
         let gone = json!({"code": "UNAUTHENTICATED", "times": 1, "actor": student, "role": "student",
             "why": OTHER_ROLE, "request_id": told[2]["request_id"]});
         let expected = [
@@ -138,24 +138,24 @@ impl School {
         assert_eq!(told, json!(expected));
 
         let mut socket = tests::Socket::open(&self.server.url).await;
-        let opened = self.hear("answered").await;
+        let opened = self.wait_for_log("answered").await;
         let id = &opened.last().expect("the socket was opened")["fields"]["request_id"];
         let payload = json!({"authorization": "Bearer not.a.token"});
         socket.send(json!({"type": "connection_init", "payload": payload})).await;
         assert!(matches!(socket.frame().await, Frame::Closed(Closed { code: 4401, .. })));
         socket.cut();
         let unbelieved = json!([{"code": "UNAUTHENTICATED", "times": 1, "why": MALFORMED, "request_id": id}]);
-        assert_eq!(denied_in(&self.hear("a socket closed").await), unbelieved);
+        assert_eq!(denied_in(&self.wait_for_log("a socket closed").await), unbelieved);
     }
 
     fn client(&self, id: Uuid, role: Role) -> Client {
         self.server.client(&id.to_string(), role)
     }
 
-    /// Asks, and answers what the log says was denied by it.
+    /// Sends a request; returns the denials that it logged.
     async fn ask(&mut self, client: &Client, query: &str, input: Value) -> Value {
         client.exchange(query, json!({"input": input}), "mine").await;
-        let lines = self.hear("answered").await;
+        let lines = self.wait_for_log("answered").await;
         let answered = &lines.last().expect("a line for the answer")["fields"];
         assert_eq!(answered["client_request_id"], "mine");
         let mut denied = denied_in(&lines);
@@ -166,14 +166,14 @@ impl School {
         denied
     }
 
-    async fn hear(&mut self, message: &str) -> Vec<Value> {
+    async fn wait_for_log(&mut self, message: &str) -> Vec<Value> {
         let lines = self.server.log_until(message).await;
         self.log.extend(lines.iter().cloned());
         lines
     }
 }
 
-/// The denials among these lines, without the word for it.
+/// The denials among these lines, without their message text.
 fn denied_in(lines: &[Value]) -> Value {
     let denied = lines.iter().filter(|line| line["fields"]["message"] == "denied");
     let fields = denied.map(|line| {

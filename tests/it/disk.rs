@@ -1,5 +1,5 @@
-//! The disk under an SQLite file fills up and is emptied again: what was acknowledged is there, once, and the
-//! server serves again without a restart. The limit on the size of files makes writes fail without rights.
+//! The disk under a SQLite file fills up and gets free space again: each acknowledged action is stored once, and the
+//! server works again without a restart. The file size limit makes writes fail without root rights.
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::faults::{AWARD, ERASE, REVOKE, SOON, acknowledged, badge, person, ready};
 
 const RECORD_ALL: &str = "mutation($input: RecordEventsInput!) { recordEvents(input: $input) { results { eventId duplicate userErrors { code } } userErrors { code } } }";
-/// Bytes of a page and its head in the log.
+/// Bytes of a page and its header in the log.
 const FRAME: u64 = 4_096 + 24;
 
 /// Sends these events and returns whether they were acknowledged.
@@ -41,7 +41,7 @@ async fn record_soon(client: &Client, names: &[String], person: Uuid) {
     tokio::time::timeout(SOON, recording).await.expect("the server records again soon");
 }
 
-/// Where the log of the database ends now.
+/// The end of the database's log.
 fn log_bytes(database: &Database) -> u64 {
     std::fs::metadata(database.file().with_extension("db-wal")).expect("the database has a log").len()
 }
@@ -63,7 +63,7 @@ async fn a_disk_that_fills_up_during_any_write_loses_and_doubles_nothing() {
         nth += 1;
         (0..20).map(|event| format!("{nth}-{event}")).collect()
     };
-    // One frame more of the transaction fits each time, until all of it does.
+    // Each attempt has room for one more frame of the transaction, until all of it fits.
     loop {
         let sent = names();
         server.limit_files(Some(log_bytes(&database) + frames * FRAME)).await;
@@ -104,7 +104,7 @@ async fn a_disk_that_fills_up_during_any_write_loses_and_doubles_nothing() {
     database.drop().await;
 }
 
-/// A school whose disk fills up.
+/// A school on a disk that fills up.
 struct School {
     database: Database,
     config: Config,
@@ -125,8 +125,8 @@ impl School {
         Self { database, config, server, service, admin }
     }
 
-    /// Does this act on a disk with room for one frame more each time, until all that it writes fits. An act that was
-    /// not acknowledged is done again once there is room. Returns how often it was done.
+    /// Runs this action on a disk with room for one more frame each time, until all of its writes fit. An unacknowledged
+    /// action is repeated once there is room. Returns how often it ran.
     async fn fill_at_each_frame(&self, document: &str, prepare: impl AsyncFn() -> Value) -> i64 {
         for frames in 0.. {
             let input = prepare().await;
@@ -143,7 +143,7 @@ impl School {
         unreachable!("the frames have no end");
     }
 
-    /// Kills the server; then this query finds so many, and nothing disagrees.
+    /// Kills the server; then this query returns `expected`, and all data is consistent.
     async fn expect_whole(self, found: &str, expected: i64) {
         self.server.kill().await;
         assert_eq!(self.database.number(found).await, expected, "{found}");
@@ -191,7 +191,7 @@ async fn a_disk_that_fills_up_during_a_publication_publishes_all_of_it_or_nothin
     let mut fewer = config.clone();
     fewer.catalogs.retain(|pack| pack != "tests");
     let version = "SELECT max(version) FROM publications";
-    // With fewer, the index of the log cannot be made.
+    // With fewer frames, SQLite cannot create the index of the log.
     let (mut frames, mut failed) = (9, 0);
     loop {
         let published = command_on_disk_of(frames * FRAME, &fewer, &["migrate"]).await;
@@ -210,7 +210,7 @@ async fn a_disk_that_fills_up_during_a_publication_publishes_all_of_it_or_nothin
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readiness_tells_that_the_disk_is_full_and_that_it_has_room_again() {
+async fn readiness_fails_while_the_disk_is_full_and_recovers() {
     let school = School::open().await;
     let ada = person(&school.service).await;
     assert_eq!(ready(&school.server).await, 200);
@@ -256,7 +256,7 @@ async fn only_the_owner_reads_a_database_file_that_the_server_creates() {
     assert_eq!(["db", "db-wal", "db-shm"].map(mode), [0o600; 3]);
     server.kill().await;
 
-    // A file that others can read stays as it is, and is warned of.
+    // A file that others can read is not changed; the server warns about it.
     std::fs::set_permissions(database.file(), std::fs::Permissions::from_mode(0o644)).unwrap();
     let server = Process::serve(&config).await;
     let warned = server.log.iter().any(|line| line.contains("other users of this machine can read"));

@@ -1,5 +1,5 @@
-//! What stands at the door: a document that would end the process, rights that have ended, pictures that
-//! would tell a secret, cursors made by hand.
+//! Attacks from outside: a document that would end the process, rights that have ended, pictures that would reveal a
+//! secret, and forged cursors.
 
 mod clients;
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 const UPSERT: &str = "mutation($input: UpsertUserInput!) { upsertUser(input: $input) { user { role } userErrors { message } } }";
 
 on_both! {
-    async fn a_socket_ends_with_the_role_it_was_opened_by(w: World) {
+    async fn a_socket_closes_when_the_role_of_its_token_changes(w: World) {
         let head = w.person(Uuid::new_v4(), Role::SuperAdmin);
         let admin = Uuid::new_v4();
         let mut socket = w.person(admin, Role::Admin).socket().await;
@@ -27,11 +27,11 @@ on_both! {
         let people = w.database.number("SELECT count(*) FROM people").await;
         let helper = json!({"input": {"id": Uuid::new_v4(), "displayName": "Second", "role": "ADMIN"}});
         socket.subscribe("2", UPSERT, helper).await;
-        let reason = "The token names another role than the one this person has: ask for a new token.".to_owned();
+        let reason = "The token's role differs from this person's role. Get a new token.".to_owned();
         assert_eq!(socket.frame().await, Frame::Closed(Closed { code: 4403, reason }));
         assert_eq!(w.database.number("SELECT count(*) FROM people").await, people);
 
-        // With a token of the new role they are let in again.
+        // With a token for the new role they can sign in again.
         let mut socket = w.person(admin, Role::Teacher).socket().await;
         socket.subscribe("1", "{ me { displayName role } }", json!({})).await;
         let me = json!({"me": {"displayName": "Former", "role": "TEACHER"}});
@@ -59,7 +59,7 @@ on_both! {
             let Frame::Message(told) = socket.frame().await else { panic!("the socket goes on") };
             assert_eq!(told["payload"][0]["extensions"]["code"], "TOO_COMPLEX");
         }
-        // As deep as it may be, on the stack the runtime gives.
+        // The maximum depth, on the stack size of the runtime.
         let answer = w.nobody().ask(&format!("{{...F0}}{}", chain(48, 0)), json!({})).await;
         assert_eq!(*answer.data(), json!({"__typename": "Query"}));
         w.finish().await;
@@ -67,7 +67,7 @@ on_both! {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_picture_tells_no_secret() {
+async fn a_picture_reveals_no_secret() {
     let deed = |name: &str, rarity: &str, secret: bool| {
         json!({
             "name": name, "description": "A deed.", "requirement": "Do something", "category": "odd",

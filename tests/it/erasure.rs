@@ -1,4 +1,4 @@
-//! Data protection: who did what on whose record, everything held on a person, and the end of it.
+//! Data protection: the audit log, the export of a person's data, and its erasure.
 
 mod export;
 
@@ -34,7 +34,7 @@ const LINK: &str =
     "mutation($parent: ID!, $child: ID!) { linkGuardian(input: {parentId: $parent, studentId: $child}) {
     linked userErrors { message } } }";
 
-/// Somebody of this role, who has signed in once.
+/// A person with this role who has signed in once.
 async fn member(w: &World, role: Role) -> (Uuid, Client) {
     let id = Uuid::new_v4();
     let client = w.person(id, role);
@@ -42,7 +42,7 @@ async fn member(w: &World, role: Role) -> (Uuid, Client) {
     (id, client)
 }
 
-/// A student with a name, an address, a past in every table, and a teacher and a parent.
+/// A student with a name, an address, rows in every table, and a teacher and a parent.
 struct Ada {
     id: Uuid,
     client: Client,
@@ -81,7 +81,7 @@ impl Ada {
             "additionalMetadata": {"name": "Ada Lovelace"}});
         let answer = teacher.ask(CERTIFY, json!({"input": input})).await;
         let certificate = answer.data()["createCertificate"]["certificate"]["id"].clone();
-        // Right answers at one moment, whose ids alone say which comes first in the run, and a wrong one among them.
+        // Right answers at one moment, ordered in the run only by their ids, and a wrong one among them.
         for nth in [7, 3, 12, 1, 9, 10] {
             w.service()
                 .record(json!({
@@ -95,7 +95,7 @@ impl Ada {
 }
 
 on_both! {
-    async fn an_act_on_anothers_record_is_written_down_for_admins(w: World) {
+    async fn an_action_on_another_persons_record_is_in_the_audit_log_for_admins(w: World) {
         let (_, head) = member(&w, Role::SuperAdmin).await;
         let (admin, as_admin) = member(&w, Role::Admin).await;
         let ada = w.student("UTC").await;
@@ -115,7 +115,7 @@ on_both! {
             [&made["actor"], &made["actorUser"], &made["role"], &made["act"], &made["objectId"]],
             [&json!("school"), &json!(null), &json!("SERVICE"), &json!("upsert_user"), &json!(null)],
         );
-        // A denial leaves no act, and what somebody does for themselves is nobody's business.
+        // A denial creates no audit entry, and neither does an action on the own record.
         let refused = as_admin.ask(ERASE, json!({"id": ada})).await;
         assert_eq!(refused.code(), "FORBIDDEN");
         w.person(ada, Role::Student).ask(EXPORT, json!({"id": ada})).await.data();
@@ -133,7 +133,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_is_erased_is_named_nowhere_and_moves_nobody(w: World) {
+    async fn an_erased_person_is_named_nowhere_and_ranks_do_not_change(w: World) {
         let (_, head) = member(&w, Role::SuperAdmin).await;
         let ada = Ada::with_a_past(&w, &head).await;
         let ben = w.student("UTC").await;
@@ -158,7 +158,7 @@ on_both! {
             ("events", "external_id"), ("comments", "body"), ("awards", "coalesce(notes, '')"), ("metrics", "coalesce(run_external_id, '')"),
             ("certificates", "title || issued_by || coalesce(description, '') || coalesce(document_url, '') || coalesce(cast(metadata AS text), '')"),
         ] {
-            // Not "ada" alone: that is a number as well, and stands in an id by chance.
+            // Not "ada" alone, because an id can contain it as a hexadecimal number.
             for word in ["lovelace", "ada@", "ada.", "ada''s", "en-gb"] {
                 let named = format!("SELECT count(*) FROM {table} WHERE lower({words}) LIKE '%{word}%'");
                 assert_eq!(w.database.number(&named).await, 0, "{word} in {table}");
@@ -168,7 +168,7 @@ on_both! {
             let holding = format!("SELECT count(*) FROM {relation} WHERE ended_at IS NULL");
             assert_eq!(w.database.number(&holding).await, 0, "{relation}");
         }
-        // Of six events, in the order of the ids they had; and of what only she had, no word finds her.
+        // Of six events, in the order of their old ids; and no word finds data that only she had.
         let named = "SELECT count(DISTINCT external_id) FROM events WHERE external_id LIKE 'erased:%' AND source = 'school'";
         assert_eq!(w.database.number(named).await, 6);
         let search = "query($name: String!) { people(search: $name) { totalCount nodes { id } } }";
@@ -181,7 +181,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_teacher_who_is_erased_stands_on_nothing_that_others_have(w: World) {
+    async fn the_name_of_an_erased_teacher_is_removed_from_others_data(w: World) {
         let (_, head) = member(&w, Role::SuperAdmin).await;
         let teacher_id = Uuid::new_v4();
         w.upsert(teacher_id, json!({"displayName": "Grace Hopper", "role": "TEACHER"})).await;
@@ -222,7 +222,7 @@ on_both! {
 
         let page = "{ certificates { nodes { title issuedBy } } }";
         let by = |title: &str, by: &str| json!({"title": title, "issuedBy": by});
-        // Newest first. What somebody else wrote is theirs, and stays.
+        // Newest first. Texts of other people remain.
         assert_eq!(as_ada.ask(page, json!({})).await.data()["certificates"]["nodes"], json!([
             by("From Grace Hopper", "Grace Hopper"), by("From Navy", "Navy"), by("From Grace Hopper", "Erased"),
             by("Machines done", "Machines"), by("Compilers done", "Compilers"),
@@ -243,7 +243,7 @@ on_both! {
         for (id, teacher) in [(&kept, Value::Null), (&given, json!({"id": other_id}))] {
             assert_eq!(head.ask(course, json!({"id": id})).await.data()["node"]["teacher"], teacher);
         }
-        // Somebody else teaches it from now on.
+        // Another person teaches it from now on.
         let hand_over = json!({"input": {"id": kept, "teacherId": other_id}});
         assert_eq!(head.ask(update, hand_over).await.data()["updateCourse"]["userErrors"], json!([]));
         w.finish().await;
@@ -268,7 +268,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_is_erased_reads_like_missing_and_comes_back_by_no_door(w: World) {
+    async fn an_erased_person_is_reported_as_missing_and_cannot_be_recreated(w: World) {
         let (head_id, head) = member(&w, Role::SuperAdmin).await;
         let ada = Ada::with_a_past(&w, &head).await;
         let ben = w.student("UTC").await;
@@ -312,7 +312,7 @@ on_both! {
         let own = head.ask(ERASE, json!({"id": head_id})).await;
         assert_eq!(own.data()["erasePerson"]["userErrors"][0]["code"], "FORBIDDEN");
 
-        // What those do whom she referred still counts, for them and for her numbers alike.
+        // Actions of people whom she referred still count for both.
         let answers: Vec<Value> = (0..10).map(|_| json!({"userId": ben, "activity": "question_answered", "attributes": {"correct": true}})).collect();
         let recorded = w.service().record_all(&answers).await;
         assert!(recorded["results"].as_array().unwrap().iter().all(|row| row["userErrors"] == json!([])));

@@ -1,4 +1,4 @@
-//! What the tests of a failing disk and of a failing network have in common.
+//! Shared by the tests of a failing disk and of a failing network.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tests::{Client, Process};
 use uuid::Uuid;
 
-/// How soon the server has to serve again.
+/// The time within which the server must work again.
 pub(crate) const SOON: Duration = Duration::from_secs(15);
 const UPSERT: &str =
     "mutation($input: UpsertUserInput!) { upsertUser(input: $input) { userErrors { code } } }";
@@ -20,7 +20,7 @@ pub(crate) const REVOKE: &str =
 pub(crate) const ERASE: &str =
     "mutation($input: ErasePersonInput!) { erasePerson(input: $input) { userErrors { code } } }";
 
-/// Sends this until the server acknowledges it, which it has to do soon; returns the answer's data.
+/// Repeats this until the server acknowledges it, which must be soon; returns the answer's data.
 pub(crate) async fn acknowledged(client: &Client, document: &str, input: Value) -> Value {
     let sending = async {
         loop {
@@ -33,7 +33,7 @@ pub(crate) async fn acknowledged(client: &Client, document: &str, input: Value) 
             let errors = data.as_object().and_then(|data| data.values().next());
             match errors.map(|payload| &payload["userErrors"][0]["code"]) {
                 Some(Value::String(code)) if code == "UNAVAILABLE" => {}
-                // It was erased, and the answer was lost.
+                // The erasure was committed, and its response was lost.
                 Some(Value::String(code)) if code == "NOT_FOUND" && document == ERASE => return data.clone(),
                 Some(Value::String(code)) => panic!("refused with {code}: {document} {input}"),
                 _ => return data.clone(),

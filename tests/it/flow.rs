@@ -28,7 +28,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_repeated_event_answers_as_the_first_time(w: World) {
+    async fn a_repeated_event_returns_the_first_result(w: World) {
         let ada = w.student("UTC").await;
         let event = json!({"id": "q1", "userId": ada, "activity": "question_answered", "attributes": {"correct": true}});
         let first = w.service().record(event.clone()).await;

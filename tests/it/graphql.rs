@@ -1,4 +1,4 @@
-//! What front ends rely on in every answer: the library's behaviour, our scalars, pages, boards, progress.
+//! The behaviour that front ends rely on: the library, our scalars, pages, leaderboards, progress.
 
 mod boards;
 mod expensive;
@@ -21,7 +21,7 @@ fn pack(achievements: &[Value]) -> Packs {
     }))
 }
 
-/// An achievement of that pack, earned by doing something this often.
+/// An achievement of that pack, earned by doing the activity `target` times.
 fn deed(name: &str, category: &str, target: i64) -> Value {
     json!({
         "name": name, "description": "A deed.", "requirement": "Do something", "category": category,
@@ -29,7 +29,7 @@ fn deed(name: &str, category: &str, target: i64) -> Value {
     })
 }
 
-/// The text of an answer, where the order of its fields matters.
+/// The text of an answer, for comparing the order of its fields.
 async fn text(w: &World, client: &Client, query: &str, variables: Value) -> String {
     let request = reqwest::Client::new()
         .post(format!("{}/graphql", w.url()))
@@ -56,8 +56,7 @@ async fn introspection_is_refused_with_a_reason_outside_the_demo() {
         "{ ...f } fragment f on Query { __type(name: \"User\") { name } }",
     ] {
         let answer = w.nobody().ask(query, json!({})).await;
-        let message =
-            "This server does not answer introspection. Use the file schema.graphql of its release.";
+        let message = "Introspection is disabled on this server. Use the file schema.graphql of its release.";
         assert_eq!(
             (answer.code(), answer.body["errors"][0]["message"].as_str()),
             ("INVALID_INPUT", Some(message))

@@ -1,4 +1,4 @@
-//! A history comes out right whatever it is made of: old events under a new catalogue, equal times, repeats, and what
+//! The results are right for every history: old events under a new catalogue, equal times, repeats, and achievements that
 //! can no longer be earned.
 
 use plaudit::auth::Role;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tests::{Packs, World, on_both};
 use uuid::Uuid;
 
-/// A pack of one category whose activities give no XP and count for no streak.
+/// A pack of one category whose activities give no XP and do not count for the streak.
 fn pack(key: &str, activities: &[Value], achievements: &[Value]) -> Value {
     json!({
         "pack": key, "name": key, "description": "What a history is made of.", "version": 1,
@@ -27,14 +27,14 @@ fn count(activity: &str, target: i64) -> Value {
     json!({"kind": "count", "activity": activity, "target": target})
 }
 
-/// The world with a folder of packs, which are not published yet.
+/// The world with a folder of packs that are not published yet.
 fn with_packs(mut w: World) -> (World, Packs) {
     let packs = Packs::none();
     w.config.catalogs = vec![packs.setting()];
     (w, packs)
 }
 
-/// Publishes the packs as they are now and starts the server anew; returns how many awards that brought.
+/// Publishes the current packs and restarts the server; returns the number of resulting awards.
 async fn publish(w: &mut World) -> usize {
     let published =
         start::bring_up(&w.server.app.db, &w.config, &w.clock).await.expect("the packs are published");
@@ -43,7 +43,7 @@ async fn publish(w: &mut World) -> usize {
     published.awarded
 }
 
-/// The keys of the awards that an event brought.
+/// The keys of the awards that resulted from an event.
 fn brought(payload: &Value) -> Vec<&str> {
     let awards = payload["awards"].as_array().unwrap_or_else(|| panic!("{payload}"));
     awards.iter().map(|award| award["achievement"]["key"].as_str().unwrap()).collect()
@@ -63,7 +63,7 @@ async fn in_progress(w: &World, person: Uuid) -> Vec<(String, i64, i64)> {
 }
 
 on_both! {
-    async fn what_brought_neither_xp_nor_a_day_counts_for_an_achievement_that_is_published_later(w: World) {
+    async fn events_without_xp_and_streak_count_for_an_achievement_published_later(w: World) {
         let (mut w, packs) = with_packs(w);
         packs.write(&pack("past", &[activity("note_read", json!({}))], &[]));
         publish(&mut w).await;
@@ -86,7 +86,7 @@ on_both! {
         publish(&mut w).await;
         for times in [json!(null), json!("2026-01-10T10:00:00Z")] {
             let ada = w.student("UTC").await;
-            // By the text of their ids the wrong one would stand in the middle: 1, 10, 11, 12, 2, 3, …
+            // In the text order of their ids the wrong one would be in the middle: 1, 10, 11, 12, 2, 3, …
             let answers = (1..=12).map(|nth| json!({
                 "id": format!("{ada} {nth}"), "userId": ada, "activity": "answer_given", "occurredAt": times,
                 "attributes": {"right": nth != 2},
@@ -112,7 +112,7 @@ on_both! {
         for event in [&dug, &planted] {
             assert_eq!(w.service().record(event.clone()).await["duplicate"], false);
         }
-        // An attribute with a default is added, and the other activity has another name.
+        // Adds an attribute with a default, and renames the other activity.
         let mut more = depth;
         more["width"] = json!({"type": "int", "min": 0, "max": 9, "default": 1, "description": "How wide."});
         let changed = [activity("hole_dug", more), activity("tree_set", json!({}))];
@@ -132,7 +132,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_can_no_longer_be_earned_is_not_offered(w: World) {
+    async fn achievements_that_can_no_longer_be_earned_are_not_offered(w: World) {
         let (mut w, packs) = with_packs(w);
         let dug = || activity("hole_dug", json!({}));
         let mut over = achievement("Over", count("hole_dug", 3));
@@ -187,7 +187,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_reached_a_score_earlier_stands_higher_whenever_it_was_recorded(w: World) {
+    async fn the_earlier_of_equal_scores_ranks_higher_whenever_recorded(w: World) {
         let (mut w, packs) = with_packs(w);
         let mut dug = activity("hole_dug", json!({}));
         dug["xp"] = json!({"amount": 10});
@@ -207,13 +207,13 @@ on_both! {
         let expected = json!([stands(people[2], 1), stands(people[1], 2), stands(people[0], 3)]);
         assert_eq!(board(&w).await, expected);
 
-        // A badge that is given and revoked leaves no trace.
+        // An awarded and revoked badge leaves no trace.
         let admin = w.person(Uuid::new_v4(), Role::Admin);
         let made = "mutation($input: CreateBadgeInput!) { createBadge(input: $input) { achievement { id } } }";
         let input = json!({"name": "Kind", "iconUrl": "https://school.example/b.png", "xpBonus": 5});
         let badge = admin.ask(made, json!({"input": input})).await.data()["createBadge"]["achievement"]["id"].clone();
         let award = "mutation($input: AwardBadgeInput!) { awardBadge(input: $input) { award { id earnedAt } userErrors { code } } }";
-        // A clock two seconds ahead of ours is believed, as that of an event is.
+        // A time two seconds ahead of our clock is accepted, like that of an event.
         let input = json!({"badgeId": badge, "studentId": people[2], "awardedAt": "2026-01-15T12:00:02Z"});
         let given = admin.ask(award, json!({"input": input})).await.data()["awardBadge"].clone();
         assert_eq!((&given["award"]["earnedAt"], &given["userErrors"]), (&json!("2026-01-15T12:00:02.000Z"), &json!([])));

@@ -1,4 +1,4 @@
-//! What is refused: each with a code, a field and what would be right, and with nothing of it kept.
+//! Refused input: each error has a code, a field and a remedy, and nothing is stored.
 
 mod batches;
 mod documents;
@@ -16,8 +16,7 @@ use tests::{Client, World};
 const RECORD: &str = "mutation($input: RecordEventInput!) { recordEvent(input: $input) {
     eventId duplicate xpGained awards { id } user { id } userErrors { field code message reason } } }";
 
-/// What a refusal has to say: its code, its field below the argument, and words of its message that
-/// tell what would be right.
+/// The expected refusal: its code, its field below the argument, and a part of its message that names the remedy.
 #[derive(Debug, Clone, Copy)]
 struct No {
     code: &'static str,
@@ -30,7 +29,7 @@ const fn invalid(field: &'static [&'static str], remedy: &'static str) -> No {
 }
 
 impl No {
-    /// Checks the one error of a payload whose arguments lie below `path`.
+    /// Checks that a payload has only this error; the arguments are below `path`.
     #[track_caller]
     fn check(&self, user_errors: &Value, path: &[&str], of: &str) {
         let [error] = user_errors.as_array().unwrap().as_slice() else { panic!("{of}: {user_errors}") };
@@ -41,7 +40,7 @@ impl No {
     }
 }
 
-/// The number of rows of every table, to be compared with what it is later.
+/// The number of rows of every table, for a later comparison.
 struct Kept {
     rows: BTreeMap<String, i64>,
 }
@@ -51,13 +50,13 @@ impl Kept {
         Self { rows: w.database.rows().await }
     }
 
-    /// Fails if a row came or went.
+    /// Fails if a row was added or removed.
     async fn check(&self, w: &World, after: &str) {
         assert_eq!(w.database.rows().await, self.rows, "nothing is kept of {after}");
     }
 }
 
-/// The payload of `recordEvent`, refused: everything but its errors is null.
+/// The payload of a refused `recordEvent`: all fields except its errors are null.
 async fn refused(client: &Client, input: &Value) -> Value {
     let answer = client.ask(RECORD, json!({"input": input})).await;
     let mut payload = answer.data()["recordEvent"].clone();

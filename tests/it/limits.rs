@@ -1,5 +1,5 @@
-//! What callers may cause per minute, how long an answer may be, and how often they may export: each refusal names its
-//! setting, and the limit of one caller does not affect others.
+//! The cost per minute, the length of an answer, and the number of exports: each refusal names its setting, and the limit
+//! of one caller does not affect others.
 
 mod answers;
 mod exports;
@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use tests::{Answer, Backend, Client, Frame, Socket, World};
 use uuid::Uuid;
 
-/// A world on SQLite with these limits: the budgets lie in memory, whichever database there is.
+/// A world on SQLite with these limits. The budgets are in memory, so the kind of database does not matter.
 async fn world(change: impl FnOnce(&mut Limits)) -> World {
     World::with(Backend::Sqlite, |config| change(&mut config.limits)).await.expect("SQLite is always there")
 }
 
-/// A document that costs 24 times (3 + 1 + 100) units, whoever asks.
+/// A document that costs 24 times (3 + 1 + 100) units for every caller.
 fn expensive() -> String {
     let fields: String = (0..24)
         .map(|number| format!("a{number}: earned(userId: $id, first: 100) {{ nodes {{ id }} }} "))
@@ -47,7 +47,7 @@ async fn a_person_who_has_spent_their_budget_waits_while_others_go_on() {
     let client = w.person(ada, Role::Student);
     ask_expensive(&client, ada).await.data();
     assert_limited(&ask_expensive(&client, ada).await, 16..=60, "limits.cost_per_minute");
-    // The older media type has the same status: clients that retry look at it.
+    // The older media type has the same status, because clients use it to decide when to retry.
     let plain = reqwest::Client::new()
         .post(format!("{}/graphql", w.url()))
         .bearer_auth(client.token().unwrap())
@@ -56,7 +56,7 @@ async fn a_person_who_has_spent_their_budget_waits_while_others_go_on() {
     let plain = plain.send().await.unwrap();
     assert_eq!(plain.status().as_u16(), 429);
     assert!(plain.headers().contains_key("retry-after"));
-    // An admin may cause four times as much: the second does not fit, and fits soon.
+    // An admin has four times the budget: the second request does not fit, but fits soon.
     let admin = w.person(Uuid::new_v4(), Role::Admin);
     ask_expensive(&admin, ada).await.data();
     let refused = ask_expensive(&admin, ada).await;
@@ -83,12 +83,12 @@ async fn zero_turns_the_budget_off() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_records_without_a_budget_and_reads_within_one() {
     let w = world(|limits| (limits.cost_per_minute, limits.cost_per_minute_service) = (10, 1)).await;
-    // This spends all that the service has.
+    // This spends the whole budget of the service.
     let ada = w.student("UTC").await;
     let setting = "limits.cost_per_minute times limits.cost_per_minute_service";
     assert_limited(&w.service().ask("{ feedCursor }", json!({})).await, 1..=60, setting);
     let of_school = "SELECT count(*) FROM events WHERE source = 'school'";
-    // What reads more than recording knows is charged, and records nothing.
+    // A selection that needs more reads than recording does is charged, and records nothing.
     for selected in
         ["user { displayName }", "awards { user { id } }", "awards { achievement { earnedCount } }"]
     {
@@ -129,7 +129,7 @@ async fn a_socket_gets_the_same_refusal_and_stays_open() {
     assert!(error["message"].as_str().unwrap().contains("(limits.cost_per_minute)"), "{error}");
     socket.send(json!({"type": "ping"})).await;
     assert_eq!(socket.frame().await, Frame::Message(json!({"type": "pong"})));
-    // One budget for both transports.
+    // Both transports share one budget.
     let http = ask_expensive(&w.person(ada, Role::Student), ada).await;
     assert_limited(&http, 1..=60, "limits.cost_per_minute");
     w.finish().await;
@@ -154,7 +154,7 @@ async fn each_award_that_a_subscription_sends_is_charged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_that_are_wrong_cost_something_whoever_sends_them() {
+async fn invalid_requests_cost_every_caller_something() {
     // One such request costs 20 units.
     let w = world(|limits| limits.cost_per_minute = 20).await;
     let json = "application/json";
@@ -178,7 +178,7 @@ async fn requests_that_are_wrong_cost_something_whoever_sends_them() {
     let request = reqwest::Client::new().get(format!("{}/graphql?query={mutation}", w.url()));
     assert_eq!(request.bearer_auth(ada.token().unwrap()).send().await.unwrap().status().as_u16(), 405);
     assert_limited(&ada.ask("{ __typename }", json!({})).await, 1..=60, "limits.cost_per_minute");
-    // Those who have signed in have budgets of their own, although the address has spent its own.
+    // Signed-in people have their own budgets, although the address has spent its budget.
     let fine = w.person(Uuid::new_v4(), Role::Student).ask("{ __typename }", json!({})).await;
     assert_eq!(fine.data(), &json!({"__typename": "Query"}));
     w.finish().await;

@@ -1,4 +1,4 @@
-//! All integration tests, one binary.
+//! All integration tests, in one binary.
 #![allow(
     clippy::indexing_slicing,
     clippy::string_slice,

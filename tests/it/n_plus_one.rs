@@ -1,4 +1,4 @@
-//! What a list costs the database: as many statements for twenty rows as for one.
+//! The number of statements of a list is the same for one row and for twenty.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -23,8 +23,8 @@ const PROGRESS_OF_MANY: &str = "query($first: Int!) { leaderboard { standings(fi
 const CATALOG: &str = "query($category: String) { catalog(pack: \"code-lab\", category: $category) {
     totalCount categories { key achievements { key earnedCount } } } }";
 
-/// How many statements this request takes, and its answer. What other tasks of the server ask is counted
-/// apart, so there is nothing to wait for and nothing to repeat.
+/// The number of statements of this request, and its answer. Statements of the server's own tasks are counted separately,
+/// so the test needs no waiting and no repetition.
 async fn statements(w: &World, client: &Client, query: &str, variables: Value) -> (u64, Value) {
     let before = w.server.app.db.statements();
     let answer = client.ask(query, variables).await;
@@ -105,14 +105,14 @@ on_both! {
 
     async fn a_thousand_events_take_the_statements_of_one_and_another_for_each_sixty_four_rows(w: World) {
         let people = school(&w).await;
-        // To enrol earns nothing, so that the awards of the many do not weigh here.
+        // Enrolments earn no award, so the number of awards does not matter here.
         let enrolled = |person: Uuid| json!({"userId": person, "activity": "course_enrolled"});
         let one = statements_to_record(&w, &[enrolled(people[0])]).await;
         assert!(one <= 15, "{one} statements are many");
         for rows in [2, 100, 1_000] {
             let of_one_person: Vec<Value> = (0..rows).map(|_| enrolled(people[0])).collect();
             let of_all: Vec<Value> = (0..rows).map(|row| enrolled(people[row % 20])).collect();
-            // Each row is kept, 64 a statement; all else is asked and written once.
+            // Rows are written 64 per statement; everything else is read and written once.
             let more = one + u64::try_from((rows - 1) / 64).unwrap();
             assert_eq!(statements_to_record(&w, &of_one_person).await, more, "{rows} of one person");
             assert_eq!(statements_to_record(&w, &of_all).await, more, "{rows} of many people");

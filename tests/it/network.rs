@@ -1,5 +1,5 @@
-//! The network between the server and PostgreSQL fails at every statement in turn, and for every open
-//! connection at once: what was acknowledged is there, once, and the server serves again without a restart.
+//! The network between the server and PostgreSQL fails at every statement in turn, and for all open connections at once:
+//! each acknowledged action is stored once, and the server works again without a restart.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::faults::{AWARD, ERASE, RECORD, REVOKE, SOON, acknowledged, badge, per
 const FAULTS: [Fault; 4] =
     [Fault::Cut, Fault::CutAnswer, Fault::Silence, Fault::Delay(Duration::from_millis(50))];
 const VERSION: &str = "SELECT max(version) FROM publications";
-/// A server behind a gate.
+/// A server whose database connections go through a gate.
 struct School {
     database: Database,
-    /// Past the gate.
+    /// The settings of a connection without the gate.
     config: Config,
     gate: Gate,
     server: Process,
@@ -46,8 +46,8 @@ impl School {
         person(&self.service).await
     }
 
-    /// Lets each fault happen to each statement of this act in turn; returns how often the act was done, and of
-    /// how many statements it consists. `prepare` makes what the act is done to, while nothing fails.
+    /// Applies each fault to each statement of this action in turn; returns how often the action ran, and how many
+    /// statements it has. `prepare` creates the object of the action, without faults.
     async fn strike_each(
         &self,
         client: &Client,
@@ -71,7 +71,7 @@ impl School {
         (done, statements)
     }
 
-    /// Kills the server; then this query, over a connection of its own, finds so many, and nothing disagrees.
+    /// Kills the server; then this query, on a separate connection, returns `expected`, and all data is consistent.
     async fn expect_whole(self, found: &str, expected: i64) {
         self.server.kill().await;
         assert_eq!(self.database.number(found).await, expected, "{found}");
@@ -135,10 +135,10 @@ async fn a_fault_at_any_statement_of_an_erasure_loses_and_doubles_nothing() {
     school.expect_whole("SELECT count(*) FROM people WHERE erased_at IS NOT NULL", done).await;
 }
 
-/// A school whose catalogue is published through the gate, where the server also works.
+/// A school whose catalogue is published through the gate, which the server also uses.
 struct Publisher {
     school: School,
-    /// With all packs, and with one less: each publication changes between them.
+    /// With all packs, and without one: each publication switches between them.
     settings: [Config; 2],
     version: i64,
     person: Uuid,
@@ -164,13 +164,13 @@ impl Publisher {
         acknowledged(&self.school.service, RECORD, event).await;
     }
 
-    /// What to publish: it differs from the published catalogue.
+    /// The settings of the next publication, which differ from the published catalogue.
     fn next(&self) -> &Config {
         let [all, fewer] = &self.settings;
         if self.version % 2 == 1 { fewer } else { all }
     }
 
-    /// Publishes while this happens to a statement. Returns whether it happened, whether the command reported
+    /// Publishes while this fault happens to a statement. Returns whether the fault happened, whether the command reported
     /// success, and how many versions were added.
     async fn publish(&mut self, nth: usize, fault: Fault) -> (bool, bool, i64) {
         self.school.gate.strike(nth, fault);
@@ -198,7 +198,7 @@ async fn a_fault_at_any_statement_of_a_publication_publishes_all_of_it_or_nothin
     assert_eq!(publisher.version, 1);
     for fault in [Fault::Cut, Fault::CutAnswer, Fault::Delay(Duration::from_millis(50))] {
         let mut unheard = 0;
-        // The lock is the third statement.
+        // The third statement takes the lock.
         for nth in 3.. {
             let (struck, succeeded, added) = publisher.publish(nth, fault).await;
             if !struck {
@@ -217,7 +217,7 @@ async fn a_fault_at_any_statement_of_a_publication_publishes_all_of_it_or_nothin
                 }
             }
         }
-        // Only the commit takes effect although its answer is lost.
+        // Only a commit takes effect although its response is lost.
         assert_eq!(unheard, i64::from(fault == Fault::CutAnswer));
     }
     publisher.expect_whole().await;
@@ -234,7 +234,7 @@ async fn a_publication_whose_connection_falls_silent_holds_up_recording_only_for
             migrated = silent => panic!("the connection was not silenced: {migrated:?}"),
             () = async {
                 publisher.school.gate.strikes().await;
-                // PostgreSQL ends the session of the publication, and its lock goes with it.
+                // PostgreSQL ends the session of the publication and releases its lock.
                 let event = json!({"id": format!("{nth} silent"), "userId": publisher.person,
                     "activity": "comment_written"});
                 acknowledged(&publisher.school.service, RECORD, event).await;
@@ -251,7 +251,7 @@ async fn recording_and_reading_go_on_soon_after_every_open_connection_fell_silen
     let Some(school) = School::open().await else { return };
     let ada = school.person().await;
     let event = |nth: usize| json!({"id": nth.to_string(), "userId": ada, "activity": "comment_written"});
-    // Every pool has several connections open.
+    // Opens several connections in every pool.
     let many = (0..30).map(async |nth| {
         acknowledged(&school.service, RECORD, event(nth)).await;
         acknowledged(&school.admin, "{ me { id xp } }", Value::Null).await;
@@ -264,7 +264,7 @@ async fn recording_and_reading_go_on_soon_after_every_open_connection_fell_silen
     let opened = school.gate.silence_open();
     assert!(opened > 8, "only {opened} connections were open");
     let told = tokio::time::timeout(SOON, async { while ready().await != 503 {} }).await;
-    told.expect("readiness tells soon that the database does not answer");
+    told.expect("readiness tells soon that the database does not respond");
     let more = (30..60).map(async |nth| {
         acknowledged(&school.service, RECORD, event(nth)).await;
         acknowledged(&school.admin, "{ me { id xp } }", Value::Null).await;

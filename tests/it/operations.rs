@@ -1,4 +1,4 @@
-//! The operations listener: what it counts, and that it answers when the main listener is full.
+//! The operations listener: its metrics, and that it responds when the main listener is full.
 
 use std::collections::BTreeSet;
 
@@ -70,13 +70,13 @@ async fn check_metrics(backend: Backend, loops: &[&str], pools: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_count_what_was_done_on_sqlite() {
+async fn metrics_count_the_work_done_on_sqlite() {
     let loops = ["batcher lane 1", "catalogue", "database", "hub", "relay"];
     check_metrics(Backend::Sqlite, &loops, &["readers", "writers", "reserved", "tasks"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_count_what_was_done_on_postgresql() {
+async fn metrics_count_the_work_done_on_postgresql() {
     let loops = ["batcher lane 1", "batcher lane 2", "catalogue", "database", "hub", "relay"];
     check_metrics(Backend::Postgres, &loops, &["readers", "writers", "recorders", "reserved", "tasks"]).await;
 }
@@ -85,7 +85,7 @@ async fn metrics_count_what_was_done_on_postgresql() {
 async fn health_answers_there_when_the_main_listener_is_full() {
     let w = world(Backend::Sqlite, 1).await.unwrap();
     let held = TcpStream::connect(w.server.address).await.unwrap();
-    // The one place is taken once the server has accepted the connection.
+    // The only place is taken once the server has accepted the connection.
     while values(&w, &["plaudit_connections_open"]).await != ["1"] {}
     assert_eq!(get(&w, "/health/ready").await, (200, "{\"status\":\"ready\"}".to_owned()));
     assert_eq!(get(&w, "/health/live").await, (200, "{\"status\":\"live\"}".to_owned()));

@@ -1,5 +1,5 @@
-//! Order, batches, repeats and the number of senders do not matter: five thousand events of a small
-//! school, sent in every way there is, end in the same state.
+//! Order, batches, repeats and the number of senders do not matter: five thousand events of a small school result in the
+//! same state, however they are sent.
 
 mod school;
 
@@ -13,7 +13,7 @@ use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 use tests::{Backend, World};
 
-/// A way to send them.
+/// A way to send the events.
 struct Way {
     name: &'static str,
     /// The order: as they happened, or shuffled with this seed.
@@ -62,7 +62,7 @@ struct Ended {
 }
 
 async fn run(backend: Backend, way: &'static Way, events: Arc<Vec<Value>>) -> Option<Ended> {
-    // Ten servers work at once here, and a late event reads the history of its person.
+    // Ten servers run at once here, and a late event reads the history of its person.
     let w = World::with(backend, |config| {
         config.limits.request_seconds = 300;
         config.database_statement_seconds = 120;

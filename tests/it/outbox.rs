@@ -1,4 +1,4 @@
-//! Messages that were not delivered are buried after days of attempts; delivered ones are trimmed.
+//! Undelivered messages are buried after days of attempts; delivered ones are deleted later.
 
 use chrono::TimeDelta;
 use plaudit::start;
@@ -9,7 +9,7 @@ const EXPIRED: &str = "SELECT count(*) FROM outbox WHERE buried_because = 'expir
 const SETTLED: &str = "SELECT count(*) FROM outbox WHERE settled_at IS NOT NULL AND buried_at IS NULL";
 
 on_both! {
-    async fn a_message_that_was_tried_in_vain_for_three_days_is_buried(w: World) {
+    async fn a_message_that_failed_for_three_days_is_buried(w: World) {
         let ada = w.student("UTC").await;
         // Three awards, a millisecond apart.
         for activity in ["comment_written", "session_join", "visualize"] {
@@ -19,13 +19,13 @@ on_both! {
         }
         let World { database, config, clock, server, .. } = w;
         server.stop().await;
-        // As if every attempt had failed. The last message is three days old to the millisecond.
+        // As if every attempt had failed. The last message is exactly three days old.
         database.execute("UPDATE outbox SET settled_at = NULL, leased_until = NULL, attempts = 8").await;
         clock.advance(TimeDelta::days(3) - TimeDelta::milliseconds(1));
 
         let server = start::start(config.clone(), clock).await.unwrap();
         server.settle().await.unwrap();
-        // Its own rounds may hold the last message still; they end before the server does.
+        // A round of the server may still hold the last message; rounds end before the server does.
         server.stop().await;
         assert_eq!(database.number(EXPIRED).await, 2);
         assert_eq!(database.number(SETTLED).await, 1);
@@ -42,7 +42,7 @@ on_both! {
         }
         let World { database, config, clock, server, .. } = w;
         server.stop().await;
-        // One attempt fewer than a message needs before its age counts.
+        // One attempt fewer than required before the age of a message counts.
         database.execute("UPDATE outbox SET settled_at = NULL, leased_until = NULL, attempts = 7").await;
         clock.advance(TimeDelta::days(40));
 
@@ -65,7 +65,7 @@ on_both! {
         record("session_join").await;
         let all = "SELECT count(*) FROM outbox";
         let settled = async |expected: i64| {
-            // The server's own relay may hold a message still.
+            // The server's own relay may still hold a message.
             while w.database.number(SETTLED).await < expected {
                 w.server.settle().await.unwrap();
             }
@@ -81,7 +81,7 @@ on_both! {
         assert_eq!(w.database.number(all).await, 1, "the buried message stays");
         assert_eq!(w.check().await.differences, Vec::new());
 
-        // A younger message that is missing is noticed all the same.
+        // A missing younger message is still reported.
         record("visualize").await;
         settled(1).await;
         w.database.execute("CREATE TABLE kept AS SELECT * FROM outbox WHERE buried_at IS NULL").await;

@@ -1,5 +1,5 @@
-//! Each pack, alone and beside the others: every achievement is earned over HTTP at its threshold and
-//! not one event before, with the right XP. What happens and what is due stand in the packs' own tests.
+//! Each pack, alone and together with the others: every achievement is earned over HTTP at its threshold and not one event
+//! before, with the right XP. The packs' own tests define the events and the expected awards.
 
 mod trial;
 
@@ -13,7 +13,7 @@ use trial::{Achievement, Pack, Trial, pack};
 
 const PACKS: [&str; 4] = ["aurora", "tests", "code-lab", "course-portal"];
 
-/// Makes two tests of each line: these packs loaded, on SQLite and on PostgreSQL.
+/// Creates two tests from each line: with these packs, on SQLite and on PostgreSQL.
 macro_rules! walk_through {
     ($($name:ident: $packs:expr;)*) => { $(
         mod $name {
@@ -59,7 +59,7 @@ fn every_achievement_has_a_test_that_earns_it_with_one_event_more_than_one_that_
     assert_eq!(PACKS.map(|key| pack(key).achievements.len()), [19, 4, 66, 10]);
 }
 
-/// Plays every test of these packs: one server for each choice of settings, new people for each test.
+/// Runs every test of these packs: one server for each combination of settings, new people for each test.
 async fn walk(backend: Backend, loaded: &[&'static str]) {
     let packs: Vec<Pack> = loaded.iter().copied().map(pack).collect();
     let mut settings: Vec<_> = packs
@@ -88,7 +88,7 @@ async fn walk(backend: Backend, loaded: &[&'static str]) {
     }
 }
 
-/// Sends what happens in all of these tests; answers the person of each.
+/// Sends the events of all these tests; returns the person of each.
 async fn play(world: &World, trials: &[&Trial]) -> Vec<Uuid> {
     let mut people = Vec::new();
     let mut events = Vec::new();
@@ -122,7 +122,7 @@ async fn play(world: &World, trials: &[&Trial]) -> Vec<Uuid> {
     people
 }
 
-/// What the API says of the person of a test against what the test says.
+/// Compares the API's data of a person with the expectations of the test.
 async fn compare(world: &World, packs: &[Pack], trial: &Trial, person: Uuid) {
     let asked = world
         .service()
@@ -177,7 +177,7 @@ async fn compare(world: &World, packs: &[Pack], trial: &Trial, person: Uuid) {
     }
 }
 
-/// What a person has, over all packs.
+/// A person's numbers, over all packs.
 struct Standing {
     xp: i64,
     level: i64,
@@ -186,7 +186,7 @@ struct Standing {
 }
 
 impl Standing {
-    /// Whether this is enough for an achievement that other packs can help with; `None` for all others.
+    /// Whether these numbers suffice for an achievement to which other packs can contribute; `None` for all others.
     fn reaches(&self, achievement: &Achievement) -> Option<bool> {
         let rule = &achievement.rule;
         let target = rule["target"].as_i64();

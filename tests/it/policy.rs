@@ -1,5 +1,5 @@
-//! Who may do what to whom: everybody asks everything about everybody, and what is observed has to be what
-//! one table says. The table is printed, and kept where a head teacher can read it.
+//! Who may do what to whom: every caller sends every request about every person, and the results must match one table.
+//! The table is printed and committed, so that a head teacher can read it.
 
 mod answer;
 mod goals;
@@ -22,19 +22,19 @@ use paths::paths;
 use school::{Caller, School};
 use table::{ERASED, Fit, Read, Row, TABLE, Who};
 
-/// Everything of a person that is not open to everybody.
+/// All fields of a person that are not public.
 const RECORD: &str = "email timezone locale referredBy { id } xp level { number } streak { longest } earned { totalCount } inProgress { percent } summary { totalEarned } children { id }";
 
-/// What was observed: nothing stands in the way, or what the answer said instead.
+/// The observed result: allowed, or the answer's error.
 type Outcome = String;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_may_do_what_the_table_says_and_nothing_else_on_sqlite() {
+async fn every_caller_may_do_exactly_what_the_table_allows_on_sqlite() {
     ask_everything(Backend::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_may_do_what_the_table_says_and_nothing_else_on_postgres() {
+async fn every_caller_may_do_exactly_what_the_table_allows_on_postgres() {
     ask_everything(Backend::Postgres).await;
 }
 
@@ -54,9 +54,9 @@ fn the_table_in_the_repository_is_the_one_that_is_asked() {
     );
 }
 
-/// A field that is not in the table has no policy: it fails here until somebody gives it one.
+/// A field that is not in the table has no policy, and this test fails until it gets one.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_field_and_every_id_that_leads_to_somebody_has_a_row() {
+async fn every_field_and_every_id_that_leads_to_a_person_has_a_row() {
     let w = World::on(Backend::Sqlite).await.expect("SQLite is always there");
     let wanted = paths(&w).await;
     let rows: BTreeSet<String> =
@@ -69,7 +69,7 @@ async fn every_field_and_every_id_that_leads_to_somebody_has_a_row() {
     w.finish().await;
 }
 
-/// A secret achievement that doing this once earns.
+/// A secret achievement, earned by doing this activity once.
 fn secret(name: &str, activity: &str) -> Value {
     json!({
         "name": name, "description": "A secret.", "requirement": "Find it", "category": "odd", "rarity": "rare",
@@ -88,7 +88,7 @@ async fn ask_everything(backend: Backend) {
     let beside = packs.setting();
     let change = |config: &mut Config| {
         config.catalogs.push(beside);
-        // One caller opens a socket a question, faster than they are seen to be closed.
+        // One caller opens a socket per question, faster than the server notices that they are closed.
         config.limits.sockets_per_user = 1_000;
     };
     let Some(w) = World::with(backend, change).await else { return };
@@ -101,7 +101,7 @@ async fn ask_everything(backend: Backend) {
     w.finish().await;
 }
 
-/// One row: first everything that has to be denied, between two looks at the whole database; then the rest.
+/// One row: first every request that must be denied, between two snapshots of the whole database; then the others.
 async fn ask_row(w: &World, school: &School, row: &Row, wrong: &mut Vec<String>) {
     let (mut denied, mut allowed) = (Vec::new(), Vec::new());
     for caller in &school.callers {
@@ -115,7 +115,7 @@ async fn ask_row(w: &World, school: &School, row: &Row, wrong: &mut Vec<String>)
     let mut of_missing = BTreeMap::new();
     for (caller, goal) in &denied {
         let bytes = check(w, school, row, caller, goal, wrong).await;
-        if reads_like_missing(school, row, caller.role, goal) {
+        if reported_as_missing(school, row, caller.role, goal) {
             if !of_missing.contains_key(name(caller)) {
                 let nowhere = Uuid::new_v4().to_string();
                 of_missing.insert(name(caller), ask(w, school, row, caller, goal, &nowhere).await.1);
@@ -135,13 +135,13 @@ async fn ask_row(w: &World, school: &School, row: &Row, wrong: &mut Vec<String>)
     if !changed.is_empty() {
         wrong.push(format!("{}: what was denied changed {changed:?} all the same", row.path));
     }
-    // Who may least asks first: what others erase is not there any more to ask.
+    // The caller with the fewest rights goes first, because erased people cannot be queried any more.
     for (caller, goal) in allowed.iter().rev() {
         check(w, school, row, caller, goal, wrong).await;
     }
 }
 
-/// Asks, and compares with the table; answers the bytes.
+/// Sends the request, and compares the result with the table; returns the bytes.
 async fn check(
     w: &World,
     school: &School,
@@ -163,7 +163,7 @@ fn name(caller: &Caller) -> &'static str {
     caller.role.map_or("nobody", Role::as_str)
 }
 
-/// What the table says.
+/// The result according to the table.
 fn expected(school: &School, row: &Row, role: Option<Role>, goal: &Goal) -> &'static str {
     let Some(role) = role else { return "UNAUTHENTICATED" };
     if goal.erased {
@@ -189,13 +189,13 @@ fn expected(school: &School, row: &Row, role: Option<Role>, goal: &Goal) -> &'st
     denied(row, cell(row, role))
 }
 
-/// What is told of somebody who has been erased, where it is not what is told of nobody.
+/// The expected result for an erased person, if it differs from that for a missing one.
 fn of_erased(row: &Row, role: Role) -> Option<&'static str> {
     let left = ERASED.iter().find(|left| left.path == row.path && left.to.contains(&role));
     left.map(|left| left.told)
 }
 
-/// What is told of nobody.
+/// The expected result for a missing person.
 fn denied(row: &Row, cell: Who) -> &'static str {
     match row.read {
         _ if cell == Who::No => "FORBIDDEN",
@@ -209,9 +209,9 @@ fn denied(row: &Row, cell: Who) -> &'static str {
     }
 }
 
-/// Whether the denial has to be the answer of a missing id, byte for byte. What everybody may see of a person is
-/// not missing, a list is asked without an id, and a reason of its own names the one it concerns.
-fn reads_like_missing(school: &School, row: &Row, role: Option<Role>, goal: &Goal) -> bool {
+/// Whether the denial must equal the answer for a missing id, byte for byte. Not for data of a person that everyone may
+/// see, lists without an id, and errors whose reason concerns this person.
+fn reported_as_missing(school: &School, row: &Row, role: Option<Role>, goal: &Goal) -> bool {
     if !row.ask.contains("$id") && !row.ask.contains("$key") {
         return false;
     }
@@ -236,7 +236,7 @@ fn cell(row: &Row, role: Role) -> Who {
     row.who[place]
 }
 
-/// Asks about a target as a caller; answers what became of it and the bytes of the answer.
+/// Sends the request about a target as a caller; returns the result and the bytes of the answer.
 async fn ask(
     w: &World,
     school: &School,
@@ -279,7 +279,7 @@ fn judge(row: &Row, goal: &Goal, body: &Value) -> Outcome {
     said.to_owned()
 }
 
-/// The same over a socket: somebody's awards by name, or whose awards come by themselves.
+/// The same over a socket: a subscription to one person's awards, or to those of all people.
 async fn follow(
     w: &World,
     school: &School,
@@ -319,7 +319,7 @@ async fn follow(
     }
 }
 
-/// A socket's id is its own: it is no part of what two sockets are compared by.
+/// Removes the request id, which differs between sockets.
 fn forget_request(value: &mut Value) {
     match value {
         Value::Array(values) => values.iter_mut().for_each(forget_request),

@@ -1,4 +1,4 @@
-//! A catalogue published anew: what people have earned already is theirs, silently, and servers change over.
+//! A new publication of the catalogue: people silently get the awards that they already meet, and servers switch to it.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tests::{Backend, Database, Packs, Process, World, command};
 use uuid::Uuid;
 
-/// A garden: seeds are sown. `achievements` are what there is to earn.
+/// A pack about sowing seeds. `achievements` are its achievements.
 fn garden(achievements: Value) -> Value {
     json!({
         "pack": "garden", "name": "Garden", "description": "Seeds sown.", "version": 1,
@@ -56,12 +56,12 @@ async fn migrating_an_empty_database_logs_no_notice_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_earned_before_it_was_published_is_awarded_silently_on_sqlite() {
+async fn achievements_earned_before_their_publication_are_awarded_silently_on_sqlite() {
     backfill(Backend::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_earned_before_it_was_published_is_awarded_silently_on_postgres() {
+async fn achievements_earned_before_their_publication_are_awarded_silently_on_postgres() {
     backfill(Backend::Postgres).await;
 }
 
@@ -88,13 +88,13 @@ async fn backfill(backend: Backend) {
             let next = w.second_server().await;
             std::mem::replace(&mut w.server, next).stop().await;
         }
-        // On PostgreSQL the server goes on and finds out.
+        // On PostgreSQL the running server notices the publication.
         Backend::Postgres => {
             let migrated = start::migrate(&w.config, &w.clock).await.unwrap();
             assert_eq!((migrated.version, migrated.published, migrated.awarded), (2, true, 2));
         }
     }
-    // Ten seeds were in the ground with the third sowing; its bonus made 30 XP.
+    // The third sowing reached ten seeds; its bonus made 30 XP.
     assert_eq!(
         earned(&w, ada).await,
         [
@@ -114,7 +114,7 @@ async fn backfill(backend: Backend) {
     );
     assert_eq!(w.database.number("SELECT max(xp) FROM totals").await, 39);
 
-    // From here on it counts as it happens: Ben's tenth seed, told like any award.
+    // From now on events count as usual: Ben's tenth seed is announced like every award.
     let event = json!({"userId": ben, "activity": "seed_sown"});
     let answer = w.service().record(event).await;
     let keys: Vec<_> =
@@ -125,7 +125,7 @@ async fn backfill(backend: Backend) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_publication_of_other_words_reads_nobody() {
+async fn a_publication_that_changes_only_texts_reads_no_history() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let mut costs = Vec::new();
         for number in [1, 200] {
@@ -147,12 +147,12 @@ async fn a_publication_of_other_words_reads_nobody() {
             let published = start::bring_up(&w.server.app.db, &w.config, &w.clock).await.unwrap();
             costs.push(w.server.app.db.statements() - before);
             assert_eq!((published.version, published.published, published.awarded), (2, true, 0));
-            // A changed requirement still reads what it has to.
+            // A changed requirement reads the events it needs.
             pack["achievements"][1]["rule"]["target"] = json!(4);
             packs.write(&pack);
             let published = start::bring_up(&w.server.app.db, &w.config, &w.clock).await.unwrap();
             assert_eq!((published.version, published.awarded), (3, number));
-            // With another name and no key it would be another achievement, which everyone earns anew.
+            // A new name without a key would create another achievement, which everyone would earn again.
             pack["achievements"][0]["name"] = json!("First of Seeds");
             packs.write(&pack);
             let refused =
@@ -164,7 +164,7 @@ async fn a_publication_of_other_words_reads_nobody() {
             packs.write(&pack);
             let published = start::bring_up(&w.server.app.db, &w.config, &w.clock).await.unwrap();
             assert_eq!((published.version, published.awarded), (4, 0));
-            // Nor does a pack have text that readers cannot see.
+            // A pack must not contain text that readers cannot see.
             pack["achievements"][0]["name"] = json!("First\u{202e}Seed");
             packs.write(&pack);
             let refused =
@@ -179,7 +179,7 @@ async fn a_publication_of_other_words_reads_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn servers_change_over_by_themselves() {
+async fn servers_switch_to_a_new_publication() {
     let packs = Packs::of(&garden(json!([first()])));
     let Some(w) = World::with(Backend::Postgres, |config| config.catalogs = vec![packs.setting()]).await
     else {
@@ -188,7 +188,7 @@ async fn servers_change_over_by_themselves() {
     let ada = w.student("UTC").await;
     packs.write(&garden(json!([first(), thumb()])));
     start::migrate(&w.config, &w.clock).await.unwrap();
-    // Nothing is sent: the server looks now and then.
+    // No message is sent: the server checks periodically.
     let client = w.person(ada, Role::Student);
     let changed = async {
         while client.ask("{ achievement(key: \"garden/green-thumb\") { name } }", json!({})).await.data()["achievement"]
@@ -198,14 +198,14 @@ async fn servers_change_over_by_themselves() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), changed).await.expect("the server changes over");
-    // And publishing the same again is no publication.
+    // Publishing the same again creates no publication.
     let again = start::migrate(&w.config, &w.clock).await.unwrap();
     assert_eq!((again.version, again.published, again.awarded), (2, false, 0));
     w.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_says_when_its_files_differ_from_what_is_published() {
+async fn a_server_warns_when_its_files_differ_from_the_published_catalogue() {
     let packs = Packs::of(&garden(json!([first()])));
     let Some(w) = World::with(Backend::Postgres, |config| config.catalogs = vec![packs.setting()]).await
     else {
@@ -214,7 +214,7 @@ async fn a_server_says_when_its_files_differ_from_what_is_published() {
     let says = async || {
         let server = Process::serve(&w.config).await;
         let said = server.log.iter().any(|line| line.contains("differs from the published one"));
-        // It works by what is published all the same.
+        // It uses the published catalogue nevertheless.
         let client = server.client(&Uuid::new_v4().to_string(), Role::Student);
         let asked = "{ a: achievement(key: \"garden/first-seed\") { name } b: achievement(key: \"garden/green-thumb\") { name } }";
         let answer = client.ask(asked, json!({})).await;
@@ -228,7 +228,7 @@ async fn a_server_says_when_its_files_differ_from_what_is_published() {
     w.finish().await;
 }
 
-/// (key, earnedAt) of everything this person holds, oldest first.
+/// (key, earnedAt) of everything that this person holds, oldest first.
 async fn earned(w: &World, person: Uuid) -> Vec<(String, String)> {
     let query = "query($id: ID!) { earned(userId: $id) { nodes { earnedAt achievement { key } } } }";
     let answer = w.service().ask(query, json!({"id": person})).await;

@@ -1,4 +1,4 @@
-//! Many at once over one thing: whoever wins, it happens once, and nobody is told of the struggle.
+//! Many concurrent requests for one object: the result happens once, and no client sees the conflicts.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 const SIXTY_FOUR: usize = 64;
 
-/// What 64 right answers of one person bring besides 640 XP of their own, by key and bonus. The last
-/// three are earned by XP, so that the cascade is part of the race.
+/// The awards for 64 right answers of one person in addition to 640 XP, by key and bonus. The last three are earned by XP,
+/// so the race includes the cascade.
 const EARNED: [(&str, i64); 6] = [
     ("aurora/first-steps", 50),
     ("aurora/getting-warmed-up", 100),
@@ -27,7 +27,7 @@ on_both! {
         let ada = w.student("UTC").await;
         let clients = connections(&w, &[w.url()]);
         let answers = race(&clients, |nth| answered(&format!("q{nth}"), ada)).await;
-        expect_one_walk_over_the_thresholds(&w, &answers).await;
+        expect_each_threshold_crossed_once(&w, &answers).await;
         w.finish().await;
     }
 
@@ -37,7 +37,7 @@ on_both! {
         let mut answers = race(&clients, |_| answered("q", ada)).await;
         let duplicates = answers.iter().filter(|answer| answer["duplicate"] == true).count();
         assert_eq!(duplicates, SIXTY_FOUR - 1);
-        // But for that word, everybody is told what the event brought.
+        // Except for `duplicate`, every client gets the event's results.
         for answer in &mut answers {
             answer["duplicate"] = json!(false);
         }
@@ -50,7 +50,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn sixty_four_first_sign_ins_make_one_person(w: World) {
+    async fn sixty_four_first_sign_ins_create_one_person(w: World) {
         let ada = Uuid::new_v4();
         let client = w.person(ada, Role::Student);
         let asked = (0..SIXTY_FOUR).map(|_| client.ask("{ me { id displayName role } }", json!({})));
@@ -64,7 +64,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn batches_in_opposite_orders_do_not_get_in_each_others_way(w: World) {
+    async fn batches_in_opposite_orders_do_not_block_each_other(w: World) {
         opposite_orders(&w, &[w.url()]).await;
         w.finish().await;
     }
@@ -77,7 +77,7 @@ async fn two_servers_cross_each_threshold_once() {
     let urls = [w.url(), format!("http://{}", second.address)];
     let ada = w.student("UTC").await;
     let answers = race(&connections(&w, &urls), |nth| answered(&format!("q{nth}"), ada)).await;
-    expect_one_walk_over_the_thresholds(&w, &answers).await;
+    expect_each_threshold_crossed_once(&w, &answers).await;
     second.stop().await;
     w.finish().await;
 }
@@ -97,7 +97,7 @@ async fn two_servers_meet_one_newcomer_and_their_referrer() {
     let second = w.second_server().await;
     let (ada, ben) = (w.student("UTC").await, Uuid::new_v4());
     w.upsert(ben, json!({"referredBy": ada})).await;
-    // Ben's tenth answer is Ada's event: both are locked, by batches that know only of one of them.
+    // Ben's tenth answer creates an event of Ada: batches that know only one of them lock both.
     let urls = [w.url(), format!("http://{}", second.address)];
     let answers = race(&connections(&w, &urls), |nth| {
         answered(&format!("q{nth}"), if nth % 2 == 0 { ada } else { ben })
@@ -112,7 +112,7 @@ async fn two_servers_meet_one_newcomer_and_their_referrer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_overflows_is_refused_and_nobody_beside_them() {
+async fn an_overflowing_event_is_refused_without_affecting_others() {
     let packs = Packs::of(&json!({
         "pack": "plenty", "name": "Plenty", "description": "Any amount of XP.", "version": 1,
         "categories": [], "achievements": [],
@@ -138,7 +138,7 @@ async fn who_overflows_is_refused_and_nobody_beside_them() {
         }
         assert_eq!(w.database.number("SELECT max(xp) FROM totals").await, 2_147_483_640);
 
-        // The first person has room for 7 more; all others have plenty.
+        // The first person has room for 7 more XP; all others have plenty.
         let clients = connections(&w, &[w.url()]);
         let answers = race(&clients, |nth| windfall(format!("w{nth}"), nth, 8)).await;
         for (nth, answer) in answers.iter().enumerate() {
@@ -150,7 +150,7 @@ async fn who_overflows_is_refused_and_nobody_beside_them() {
                 assert_eq!((errors, gained), (&json!([]), &json!(8)), "caller {nth}");
             }
         }
-        // In one request the guilty row harms its neighbours no more, before it or behind.
+        // In one request the overflowing row does not affect the rows before and after it.
         let rows = [(0, 5), (1, 8), (0, 3), (0, 2), (0, 1), (2, 8)];
         let rows =
             rows.iter().enumerate().map(|(at, (nth, amount))| windfall(format!("r{at}"), *nth, *amount));
@@ -161,7 +161,7 @@ async fn who_overflows_is_refused_and_nobody_beside_them() {
         assert_eq!(w.database.number("SELECT max(xp) FROM totals").await, 2_147_483_647);
         assert_eq!(w.database.number("SELECT count(*) FROM events").await, 2_148 + 63 + 4);
 
-        // A thousand rows that do not fit cost one attempt more than a single one, also under one id.
+        // A thousand rows that do not fit take one attempt more than a single one, also with one id.
         let client = w.service();
         let rows = |rows: usize, id: Option<&str>| -> Vec<Value> {
             let ids = (0..rows).map(|nth| id.map_or_else(|| format!("o{rows}-{nth}"), str::to_owned));
@@ -183,8 +183,8 @@ async fn who_overflows_is_refused_and_nobody_beside_them() {
     }
 }
 
-/// Everything was earned once, by somebody, and told once.
-async fn expect_one_walk_over_the_thresholds(w: &World, answers: &[Value]) {
+/// Each achievement was earned once, by one request, and announced once.
+async fn expect_each_threshold_crossed_once(w: &World, answers: &[Value]) {
     let mut told: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
     for award in answers.iter().flat_map(|answer| answer["awards"].as_array().unwrap()) {
         let key = award["achievement"]["key"].as_str().unwrap();
@@ -200,8 +200,8 @@ async fn expect_one_walk_over_the_thresholds(w: &World, answers: &[Value]) {
     assert_eq!(w.database.number("SELECT count(*) FROM xp_entries WHERE kind = 'BASE'").await, 64);
 }
 
-/// Sixteen senders, half of them from the first person to the last and half the other way round,
-/// with ids of events that run against the order of the people.
+/// Sixteen senders, half of them in the order of the people and half in the opposite order, with event ids that are
+/// ordered against the people.
 async fn opposite_orders(w: &World, urls: &[String]) {
     let mut people = Vec::new();
     for _ in 0..24 {
@@ -213,7 +213,7 @@ async fn opposite_orders(w: &World, urls: &[String]) {
         let mut events: Vec<Value> = (0..people.len())
             .map(|nth| answered(&format!("{}-{sender}", people.len() - nth), people[nth]))
             .collect();
-        // Sent by everybody, so that the events themselves are fought over as well.
+        // Every sender sends these, so that the events themselves also conflict.
         events.extend((0..people.len()).map(|nth| answered(&format!("shared-{nth}"), people[nth])));
         if sender / 2 % 2 == 1 {
             events.reverse();
@@ -241,13 +241,13 @@ async fn opposite_orders(w: &World, urls: &[String]) {
     assert_eq!(w.database.number(first_steps).await, 24);
 }
 
-/// Clients with a connection of their own each, spread over these servers.
+/// Clients, each with its own connection, spread over these servers.
 fn connections(w: &World, urls: &[String]) -> Vec<Client> {
     let token = w.service().token().map(str::to_owned);
     urls.iter().cycle().take(SIXTY_FOUR).map(|url| Client::new(url.clone(), token.clone())).collect()
 }
 
-/// Every client sends its event at once.
+/// All clients send their events at once.
 async fn race(clients: &[Client], event: impl Fn(usize) -> Value) -> Vec<Value> {
     join_all(clients.iter().enumerate().map(|(nth, client)| client.record(event(nth)))).await
 }

@@ -1,4 +1,4 @@
-//! What the README prints is what a newcomer sees: its API section runs on the demo's own school.
+//! The README shows what a new user gets: its API examples run on the demo's school.
 
 use plaudit::auth::Role;
 use plaudit::demo;
@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 const README: &str = include_str!("../../README.md");
 
-/// One sample of the API section.
+/// One example of the API section.
 struct Sample {
     document: String,
     variables: Value,
     answer: Value,
 }
 
-/// The sample below this heading: a document, its variables and its answer, each in a block of its own.
+/// The example below this heading: a document, its variables and its answer, each in its own block.
 fn sample(heading: &str) -> Sample {
     let api = README.split_once("\n## API\n").expect("the README has an API section").1;
     let api = api.split("\n## ").next().unwrap();
@@ -34,14 +34,14 @@ fn sample(heading: &str) -> Sample {
 }
 
 impl Sample {
-    /// Asks as this caller; the answer is the one beside it.
+    /// Sends the request as this caller; the answer must be that of the example.
     async fn expect(&self, client: &Client) {
         let answer = client.ask(&self.document, self.variables.clone()).await;
         assert_eq!(json!({"data": abridged(answer.data(), &self.answer["data"])}), self.answer);
     }
 }
 
-/// The answer, cut where the README cuts it: a text that ends in … stands for all that begin like it.
+/// The answer, shortened where the README shortens it: a text that ends with … stands for all that start like it.
 fn abridged(answer: &Value, shown: &Value) -> Value {
     match (answer, shown) {
         (Value::Object(fields), Value::Object(shown)) => fields
@@ -68,22 +68,22 @@ fn member(w: &World, nth: u32, role: Role) -> Client {
 }
 
 on_both! {
-    async fn the_samples_do_in_order_what_stands_beside_them(w: World) {
+    async fn the_examples_give_the_documented_answers(w: World) {
         assert_eq!(demo::fill(&w.server.app).await, Ok(true));
         let teacher = member(&w, 3, Role::Teacher);
         sample("Issue a certificate").expect(&teacher).await;
         sample("Award a badge").expect(&teacher).await;
         for reader in [teacher.clone(), member(&w, 5, Role::Student), member(&w, 13, Role::Parent)] {
-            sample("What a student has been given").expect(&reader).await;
+            sample("List a student's certificates and badges").expect(&reader).await;
         }
         for reader in [teacher, member(&w, 15, Role::Student), member(&w, 2, Role::Admin)] {
-            sample("How far somebody is").expect(&reader).await;
+            sample("Show a student's progress").expect(&reader).await;
         }
         assert_eq!(demo::fill(&w.server.app).await, Ok(false), "starting again keeps the data");
         w.finish().await;
     }
 
-    async fn the_demos_student_has_nothing_and_earns_the_first_award_by_the_printed_line(w: World) {
+    async fn the_demos_student_earns_the_first_award_with_the_printed_command(w: World) {
         assert_eq!(demo::fill(&w.server.app).await, Ok(true));
         let welcome = demo::welcome(&w.server.app, w.server.address);
         let bodies: Vec<Value> = welcome
@@ -107,7 +107,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn the_demos_school_is_in_class(w: World) {
+    async fn the_demos_school_has_courses(w: World) {
         assert_eq!(demo::fill(&w.server.app).await, Ok(true));
         let query = "{ courses { nodes { title teacher { displayName } students { nodes { displayName } } } }
             certificates { nodes { title issuedBy student { displayName } } } me { children { displayName } } }";

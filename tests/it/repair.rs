@@ -1,5 +1,5 @@
-//! `plaudit repair` rebuilds what `check` finds different, takes the ledger as it is, and loses nothing beside a server
-//! that records.
+//! `plaudit repair` rebuilds the differences that `check` finds, does not change the ledger, and loses nothing while a
+//! server records.
 
 use plaudit::auth::Role;
 use plaudit::repair::{self, Outcome, Summary};
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tests::{Backend, World, command, on_both};
 use uuid::Uuid;
 
-/// Ways to damage what follows from the ledger, each with the differences `check` finds, the people `repair` rebuilds
-/// and the awards it moves in the feed. Ada has three awards.
+/// Ways to damage data derived from the ledger, each with the differences that `check` finds, the people that `repair`
+/// rebuilds and the awards that it moves in the feed. Ada has three awards.
 const DAMAGE: [(&[&str], usize, usize, usize); 13] = [
     (&["UPDATE totals SET xp = xp + 1"], 1, 1, 0),
     (&["UPDATE totals SET awards = 0, streak_longest = 9"], 2, 1, 0),
@@ -69,7 +69,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn nothing_is_changed_while_the_ledger_itself_is_different(w: World) {
+    async fn repair_changes_nothing_if_the_ledger_has_differences(w: World) {
         let ada = ada(&w).await;
         w.database.execute("UPDATE totals SET xp = 1").await;
         w.database.execute("UPDATE xp_entries SET amount = 49 WHERE amount = 50").await;
@@ -89,11 +89,11 @@ on_both! {
         database.drop().await;
     }
 
-    async fn a_repair_beside_a_server_that_records_loses_nothing(w: World) {
+    async fn a_repair_while_a_server_records_loses_nothing(w: World) {
         let mut people = Vec::new();
         for _ in 0..4 {
             let person = w.student("UTC").await;
-            // A person who has done nothing has no numbers to damage.
+            // A person without events has no numbers to damage.
             w.service().record(json!({"userId": person, "activity": "comment_written"})).await;
             people.push(person);
         }
@@ -120,7 +120,7 @@ on_both! {
         let connection = sea_orm::Database::connect(options).await.unwrap();
         let lock = match w.database.backend {
             Backend::Sqlite => {
-                // The server writes all the time: this connection has to wait for its turn.
+                // The server writes continuously, so this connection has to wait for the lock.
                 connection.execute_unprepared("PRAGMA busy_timeout = 60000").await.unwrap();
                 ""
             }

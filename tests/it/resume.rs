@@ -1,5 +1,5 @@
-//! A subscriber who comes and goes sees every award once and in order; who may see what, and how a
-//! stream ends.
+//! A subscriber that disconnects and reconnects sees every award once and in order; who may see what, and how a
+//! subscription ends.
 
 use std::collections::BTreeSet;
 
@@ -16,21 +16,21 @@ const FOLLOW: &str =
     "subscription($after: String, $userId: ID) { achievementEarned(after: $after, userId: $userId) {
     cursor isReplay award { id achievement { key } user { id } } } }";
 const PEOPLE: usize = 60;
-/// What ten right answers earn a person.
+/// The number of awards for ten right answers.
 const AWARDS: usize = 6;
 const WRITERS: usize = 4;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_subscriber_who_drops_sees_every_award_once_and_in_order_on_sqlite() {
+async fn a_reconnecting_subscriber_sees_every_award_once_and_in_order_on_sqlite() {
     follow_beside_writers(Backend::Sqlite, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_subscriber_who_hops_between_processes_sees_every_award_once_and_in_order() {
+async fn a_subscriber_that_changes_processes_sees_every_award_once_and_in_order() {
     follow_beside_writers(Backend::Postgres, 2).await;
 }
 
-/// Writers at every process, and a subscriber who drops after a few awards and comes back to any of them.
+/// Writers at every process, and a subscriber that disconnects after a few awards and reconnects to any of them.
 async fn follow_beside_writers(backend: Backend, processes: usize) {
     let Some(database) = Database::create(backend).await else { return };
     let config = tests::settings(&database);
@@ -80,7 +80,7 @@ async fn follow_beside_writers(backend: Backend, processes: usize) {
     assert_eq!(different.len(), seen.len(), "an award was told twice");
     assert_eq!(last, feed_cursor(&services[0]).await, "the feed holds more than was told");
     assert_eq!(database.number("SELECT count(*) FROM awards").await, i64::try_from(seen.len()).unwrap());
-    // The same once more, from the start and without a break, at each of them.
+    // The same again, from the start and without a break, at each process.
     for service in &services {
         let mut socket = service.socket().await;
         socket.subscribe("1", FOLLOW, json!({"after": cursor})).await;
@@ -115,7 +115,7 @@ async fn write(client: Client, writer: usize, people: Vec<Uuid>) {
 }
 
 on_both! {
-    async fn nothing_is_lost_between_the_page_and_the_stream(w: World) {
+    async fn no_award_is_lost_between_a_page_and_a_subscription(w: World) {
         let ada = w.student("UTC").await;
         let client = w.person(ada, Role::Student);
         let cursor = feed_cursor(&client).await;
@@ -166,7 +166,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn each_sees_what_they_may(w: World) {
+    async fn each_subscriber_sees_only_permitted_awards(w: World) {
         let (ada, ben, admin) = (w.student("UTC").await, w.student("UTC").await, Uuid::new_v4());
         let cursor = feed_cursor(&w.service()).await;
         let follow = async |client: Client, of: Option<Uuid>| {
@@ -196,7 +196,7 @@ on_both! {
                 assert_eq!(told(&earned), expected);
             }
         }
-        // Somebody else's stream reads as missing, as does nobody's.
+        // A subscription to another person is reported as missing, like one to a missing person.
         for of in [ben, Uuid::new_v4()] {
             let mut socket = w.person(ada, Role::Student).socket().await;
             socket.subscribe("1", FOLLOW, json!({"userId": of})).await;
@@ -235,7 +235,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_server_that_stops_says_when_to_come_back(w: World) {
+    async fn a_stopping_server_closes_sockets_with_a_code_to_reconnect(w: World) {
         let ada = w.student("UTC").await;
         let mut sockets = Vec::new();
         for _ in 0..3 {
@@ -258,7 +258,7 @@ async fn feed_cursor(client: &Client) -> String {
     text(&client.ask("{ feedCursor }", json!({})).await.data()["feedCursor"])
 }
 
-/// The error that ends this operation, which has told nothing before.
+/// The error that ends this operation, which has sent nothing before.
 async fn refused(socket: &mut Socket, id: &str) -> Value {
     match socket.frame().await {
         Frame::Message(message) if message["type"] == "error" && message["id"] == id => {
@@ -268,7 +268,7 @@ async fn refused(socket: &mut Socket, id: &str) -> Value {
     }
 }
 
-/// What was earned, and by whom.
+/// The achievement, and the person who earned it.
 fn told(earned: &Value) -> (&str, Uuid) {
     let award = &earned["award"];
     (award["achievement"]["key"].as_str().unwrap(), award["user"]["id"].as_str().unwrap().parse().unwrap())

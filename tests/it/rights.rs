@@ -1,5 +1,5 @@
-//! Rights that end while somebody follows: from that moment on nothing more is told, and what is told is told as
-//! it stands.
+//! Rights that end during a subscription: afterwards it sends no award of the person, and an award is sent with its
+//! current data.
 
 use plaudit::auth::Role;
 use sea_orm::{ConnectionTrait, TransactionTrait};
@@ -12,11 +12,11 @@ use crate::courses::{course, enroll, join, leave, mutate, text};
 const FOLLOW: &str = "subscription($after: String, $user: ID, $course: ID) {
     achievementEarned(after: $after, userId: $user, courseId: $course) {
         cursor isReplay award { achievement { key } user { id } notes revokedAt revocationReason } } }";
-/// Asks for what is read from a table that recording leaves alone.
+/// A query on a table that recording does not write.
 const FOLLOW_CHILDREN: &str =
     "subscription { achievementEarned { award { achievement { key } user { id children { id } } } } }";
 
-/// What somebody can do that earns them one award, and the award.
+/// An activity that earns a person one award, and the award.
 const COMMENT: (&str, &str) = ("comment_written", "course-portal/first-comment-written");
 const SESSION: (&str, &str) = ("session_join", "code-lab/warm-welcome");
 
@@ -31,7 +31,7 @@ async fn earn(w: &World, person: Uuid, (activity, key): (&str, &str)) {
     assert_eq!(recorded["awards"][0]["achievement"]["key"], json!(key), "{recorded}");
 }
 
-/// The next award is this one of this person's.
+/// The next award is this one of this person.
 #[track_caller]
 fn is_told(socket: &mut Socket, person: Uuid, (_, key): (&str, &str)) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
@@ -54,7 +54,7 @@ async fn link(client: &Client, guardian: Uuid, child: Uuid, linked: bool) {
     assert_eq!(mutate(client, "linkGuardian", "", input).await, json!({"userErrors": []}));
 }
 
-async fn give_role(client: &Client, person: Uuid, role: &str) {
+async fn set_role(client: &Client, person: Uuid, role: &str) {
     let input = json!({"id": person, "displayName": "Ada", "role": role});
     assert_eq!(mutate(client, "upsertUser", "", input).await, json!({"userErrors": []}));
 }
@@ -63,7 +63,7 @@ async fn erase(client: &Client, person: Uuid) {
     assert_eq!(mutate(client, "erasePerson", "", json!({"userId": person})).await, json!({"userErrors": []}));
 }
 
-/// Ten right answers of somebody who was brought by `friend`: that is one referral of theirs.
+/// Ten right answers of a person referred by `friend`: one referral for the friend.
 async fn refer(w: &World, friend: Uuid) -> Uuid {
     let person = w.student("UTC").await;
     w.upsert(person, json!({"referredBy": friend})).await;
@@ -77,7 +77,7 @@ async fn answer_ten(w: &World, person: Uuid) {
 }
 
 on_both! {
-    async fn who_leaves_the_course_is_told_of_no_more(w: World) {
+    async fn awards_of_a_student_who_left_the_course_are_not_sent(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let (_, teacher) = join(&w, Role::Teacher).await;
         let (ada, ben) = (w.student("UTC").await, w.student("UTC").await);
@@ -104,7 +104,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn whose_link_has_ended_is_told_of_no_more(w: World) {
+    async fn awards_of_a_child_whose_link_ended_are_not_sent(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let (parent_id, parent) = join(&w, Role::Parent).await;
         let (ada, ben) = (w.student("UTC").await, w.student("UTC").await);
@@ -127,7 +127,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_hands_a_course_over_is_told_of_its_students_no_more(w: World) {
+    async fn a_teacher_who_hands_a_course_over_gets_no_awards_of_its_students(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let (_, before) = join(&w, Role::Teacher).await;
         let (after_id, after) = join(&w, Role::Teacher).await;
@@ -154,7 +154,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_is_a_student_no_more_is_told_of_to_neither_teacher_nor_parent(w: World) {
+    async fn awards_of_a_former_student_are_sent_to_neither_teacher_nor_parent(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let (_, teacher) = join(&w, Role::Teacher).await;
         let (parent_id, parent) = join(&w, Role::Parent).await;
@@ -171,14 +171,14 @@ on_both! {
             is_told(socket, ada, COMMENT).await;
         }
 
-        give_role(&head, ada, "TEACHER").await;
+        set_role(&head, ada, "TEACHER").await;
         earn(&w, ada, SESSION).await;
         earn(&w, ben, SESSION).await;
         for socket in &mut sockets {
             is_told(socket, ben, SESSION).await;
         }
-        // Back in the old role, nobody is back in the old relation.
-        give_role(&head, ada, "STUDENT").await;
+        // The old role does not restore the old relations.
+        set_role(&head, ada, "STUDENT").await;
         for client in [&teacher, &parent] {
             let answer = client.ask("query($id: ID!) { user(id: $id) { id } }", json!({"id": ada})).await;
             assert_eq!(answer.data()["user"], Value::Null);
@@ -186,7 +186,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_role_that_comes_back_brings_no_children_and_no_courses_with_it(w: World) {
+    async fn restoring_a_role_does_not_restore_children_and_courses(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let (teacher_id, teacher) = join(&w, Role::Teacher).await;
         let (pupil, child) = (w.student("UTC").await, w.student("UTC").await);
@@ -201,27 +201,27 @@ on_both! {
             let ask = "query($id: ID!) { node(id: $id) { ... on Course { teacher { id } } } }";
             head.ask(ask, json!({"id": rust.id})).await.data()["node"]["teacher"].clone()
         };
-        // A change that leaves the role alone leaves the relations alone.
-        give_role(&head, teacher_id, "TEACHER").await;
+        // A change that keeps the role also keeps the relations.
+        set_role(&head, teacher_id, "TEACHER").await;
         assert_eq!((sees(pupil).await, sees(child).await), (true, true));
         assert_eq!(course_of().await, json!({"id": teacher_id}));
-        // An admin may teach and be a guardian as well.
-        give_role(&head, teacher_id, "ADMIN").await;
-        give_role(&head, teacher_id, "TEACHER").await;
+        // An admin can also teach and be a guardian.
+        set_role(&head, teacher_id, "ADMIN").await;
+        set_role(&head, teacher_id, "TEACHER").await;
         assert_eq!((sees(pupil).await, sees(child).await), (true, true));
-        // A parent does not teach.
-        give_role(&head, teacher_id, "PARENT").await;
-        give_role(&head, teacher_id, "TEACHER").await;
+        // A parent cannot teach.
+        set_role(&head, teacher_id, "PARENT").await;
+        set_role(&head, teacher_id, "TEACHER").await;
         assert_eq!((sees(pupil).await, sees(child).await), (false, true));
         assert_eq!(course_of().await, Value::Null);
-        // A student is nobody's guardian.
-        give_role(&head, teacher_id, "STUDENT").await;
-        give_role(&head, teacher_id, "TEACHER").await;
+        // A student cannot be a guardian.
+        set_role(&head, teacher_id, "STUDENT").await;
+        set_role(&head, teacher_id, "TEACHER").await;
         assert_eq!((sees(pupil).await, sees(child).await), (false, false));
         w.finish().await;
     }
 
-    async fn who_is_erased_is_told_of_no_more(w: World) {
+    async fn awards_of_an_erased_person_are_not_sent(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let (_, teacher) = join(&w, Role::Teacher).await;
         let (parent_id, parent) = join(&w, Role::Parent).await;
@@ -250,7 +250,7 @@ on_both! {
         }
 
         erase(&head, ada).await;
-        // Her third friend's tenth answer still earns her what three friends earn.
+        // The tenth answer of her third friend still earns her the award for three friends.
         let before = w.database.number("SELECT count(*) FROM awards").await;
         answer_ten(&w, friends[2]).await;
         assert_eq!(w.database.number("SELECT count(*) FROM awards").await - before, 13, "Ada has earned something");
@@ -259,7 +259,7 @@ on_both! {
             sockets.push(follow(client, json!({"after": start})).await);
         }
         for (nth, socket) in sockets.iter_mut().enumerate() {
-            // Those who see everybody are told of the friend's six awards before Ben's.
+            // Callers who see everyone get the friend's six awards before Ben's.
             let passed = if [2, 3].contains(&nth) { 0 } else { 6 };
             for _ in 0..passed {
                 let told = socket.next("1").await["data"]["achievementEarned"]["award"].clone();
@@ -270,7 +270,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_is_erased_is_told_nothing_more(w: World) {
+    async fn an_erased_subscriber_gets_no_more_awards(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let ada = w.student("UTC").await;
         let mut callers = Vec::new();
@@ -302,7 +302,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_was_missed_is_told_as_it_stands_now(w: World) {
+    async fn missed_awards_are_sent_with_their_current_data(w: World) {
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let (teacher_id, teacher) = join(&w, Role::Teacher).await;
         let ada = w.student("UTC").await;
@@ -337,10 +337,10 @@ on_both! {
     }
 }
 
-/// Two awards are read from the feed together. While the first is told, which a lock holds up, the second one's
-/// person is erased.
+/// Two awards are read from the feed together. A lock delays the sending of the first. Meanwhile the person of the second
+/// is erased.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_read_before_an_erasure_and_not_told_is_not_told_any_more() {
+async fn an_award_read_before_an_erasure_is_not_sent_after_it() {
     let Some(w) = World::on(Backend::Postgres).await else { return };
     let (_, admin) = join(&w, Role::Admin).await;
     let (ada, ben) = (w.student("UTC").await, w.student("UTC").await);
@@ -355,7 +355,7 @@ async fn what_was_read_before_an_erasure_and_not_told_is_not_told_any_more() {
     let waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'guardians'::regclass AND NOT granted";
     let held_up = async { while w.database.number(waiting).await == 0 {} };
     tokio::time::timeout(std::time::Duration::from_secs(60), held_up).await.expect("the telling waits");
-    // An erasure ends links as well, and would wait: what decides is the one column.
+    // An erasure also ends links, and would wait: only this column matters here.
     w.database.execute(&format!("UPDATE people SET erased_at = created_at WHERE id = '{ada}'")).await;
     held.commit().await.unwrap();
     earn(&w, ben, SESSION).await;

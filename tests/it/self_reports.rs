@@ -1,4 +1,4 @@
-//! Events that people report about themselves: when they may lie, what they earn, what the audit log shows.
+//! Events that people report about themselves: the allowed times, the resulting XP, and the audit log.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use plaudit::auth::Role;
@@ -11,7 +11,7 @@ const LOG: &str = "query($id: ID!) { auditLog(userId: $id) { nodes {
 const RECORD: &str = "mutation($input: RecordEventsInput!) { recordEvents(input: $input) {
     results { duplicate userErrors { message } } } }";
 
-/// A diary: pages for XP, with a cap a day, and walks for nothing.
+/// A pack of a diary: pages give XP with a daily cap, and walks give nothing.
 fn diary() -> Packs {
     Packs::of(&json!({
         "pack": "diary", "name": "Diary", "description": "What people report about themselves.", "version": 1,
@@ -35,14 +35,14 @@ fn page(person: Uuid, at: DateTime<Utc>) -> Value {
     json!({"userId": person, "activity": "page_written", "occurredAt": text(at)})
 }
 
-/// The XP of one report, which is taken.
+/// The XP of one accepted report.
 async fn gained(client: &Client, event: Value) -> i64 {
     let answer = client.record(event).await;
     assert_eq!(answer["userErrors"], json!([]));
     answer["xpGained"].as_i64().unwrap()
 }
 
-/// The message of one report, which is refused at its time.
+/// The message of one report that is refused for its time.
 async fn refusal(client: &Client, event: Value) -> String {
     let answer = client.record(event).await;
     let error = &answer["userErrors"][0];
@@ -56,7 +56,7 @@ async fn refusal(client: &Client, event: Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_own_report_lies_within_a_day_and_after_the_account_was_created() {
+async fn a_self_report_is_within_a_day_and_after_the_account_was_created() {
     let packs = diary();
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let Some(w) = world(backend, &packs).await else { continue };
@@ -77,7 +77,7 @@ async fn an_own_report_lies_within_a_day_and_after_the_account_was_created() {
         w.tick(TimeDelta::hours(-12));
         let early = refusal(&w.person(ben, Role::Student), page(ben, created - millisecond)).await;
         assert!(early.contains("before your account was created"), "{early}");
-        // A service still reports any past.
+        // A service can still report any past time.
         assert_eq!(gained(&w.service(), page(ada, now - TimeDelta::days(300))).await, 10);
         w.finish().await;
     }
@@ -124,7 +124,7 @@ async fn a_report_sent_again_after_a_day_is_a_duplicate() {
         let again = as_ada.record(named("p1", then)).await;
         assert_eq!((&again["duplicate"], &again["eventId"]), (&json!(true), &first["eventId"]));
         assert_eq!((&again["xpGained"], &again["userErrors"]), (&json!(10), &json!([])));
-        // Another event under a known id is a conflict, and an unknown one is too old, in one request too.
+        // Another event with a known id is a conflict, and an unknown one is too old, also in one request.
         let rows = [
             named("p1", then + TimeDelta::hours(1)),
             named("p2", then),
@@ -155,20 +155,20 @@ async fn the_daily_cap_of_own_reports_is_that_of_the_day_of_recording() {
         w.tick(TimeDelta::days(3));
         let (now, hours) = (w.clock.now(), TimeDelta::hours);
         let as_ada = w.person(ada, Role::Student);
-        // Noon in UTC is 4 o'clock in Los Angeles: half of these lie on the day before.
+        // Noon in UTC is 4:00 in Los Angeles: half of these are on the day before.
         for (ago, gain) in [(12, 10), (0, 10), (20, 5), (1, 0), (23, 0)] {
             assert_eq!(gained(&as_ada, page(ada, now - hours(ago))).await, gain, "{ago} hours ago");
         }
-        // What a service reports counts for the day on which it happened.
+        // An event from a service counts for the day on which it happened.
         assert_eq!(gained(&w.service(), page(ada, now - hours(12))).await, 10);
         assert_eq!(gained(&w.service(), page(ada, now)).await, 0);
-        // The next day has a cap of its own, which reports about today share.
+        // The next day has its own cap, shared by the reports about today.
         w.tick(hours(20));
         let as_ada = w.person(ada, Role::Student);
         for (ago, gain) in [(20, 10), (19, 10), (0, 5), (18, 0)] {
             assert_eq!(gained(&as_ada, page(ada, w.clock.now() - hours(ago))).await, gain, "{ago} hours ago");
         }
-        // `check` compares the XP of events with what they come to in any other order.
+        // `check` compares the XP of events with the result of any other order.
         w.finish().await;
     }
 }
@@ -189,12 +189,12 @@ async fn the_audit_log_shows_a_request_of_own_reports_once_for_each_activity() {
         rows.push(json!({"id": "old", "userId": ada, "activity": "walk_taken", "occurredAt": "2020-01-01T00:00:00Z"}));
         let answer = as_ada.ask(RECORD, json!({"input": {"events": rows}})).await;
         let request = answer.headers["x-request-id"].to_str().unwrap().to_owned();
-        // Sent again, nothing is new.
+        // A repeat adds nothing.
         as_ada.ask(RECORD, json!({"input": {"events": rows}})).await;
         let admin = w.person(Uuid::new_v4(), Role::Admin);
         let log = admin.ask(LOG, json!({"id": ada})).await;
         let mut nodes = log.data()["auditLog"]["nodes"].as_array().unwrap().clone();
-        // The first of all acts created Ada.
+        // The first audit entry is Ada's creation.
         let created = nodes.pop().unwrap();
         assert_eq!(
             [

@@ -1,8 +1,8 @@
-//! The tables: what is looked up by somebody's id is found without reading all of it.
+//! The tables: an index supports every search by a person's id.
 
 use tests::{Backend, on_both};
 
-/// How many columns name a person, and how many of them lead no index that helps to find their rows.
+/// The number of columns that refer to a person, and how many of them have no index for finding their rows.
 fn without_an_index(backend: Backend) -> [&'static str; 2] {
     match backend {
         Backend::Sqlite => [

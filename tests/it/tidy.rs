@@ -1,5 +1,5 @@
-//! The shape of the house, as absences: who must not know whom, and what must stand nowhere. Each failure
-//! names the rule and the file.
+//! The architecture rules of the code: forbidden dependencies, names and texts. Each failure names the rule and the
+//! file.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ mod rules;
 use rules::faults;
 
 #[test]
-fn the_house_is_tidy() {
+fn source_files_follow_the_rules() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let files = code::files(root);
     assert!(files.len() > 150, "{} files: the walk has lost its way", files.len());
@@ -18,7 +18,7 @@ fn the_house_is_tidy() {
 }
 
 #[test]
-fn every_rule_sees_what_breaks_it() {
+fn every_rule_detects_its_violation() {
     for (path, text, rule) in [
         ("api/engine/src/a.rs", "use tokio::sync::Mutex;", "the engine is pure"),
         ("api/engine/src/a.rs", "let at = std::time::SystemTime::now();", "the engine is pure"),
@@ -83,7 +83,7 @@ fn every_rule_sees_what_breaks_it() {
 }
 
 #[test]
-fn what_is_allowed_is_no_fault() {
+fn allowed_code_has_no_fault() {
     for (path, text) in [
         ("api/src/store/a.rs", "use sea_orm::EntityTrait;\nuse entity::people;\nlet sql = \"SELECT 1\";"),
         (

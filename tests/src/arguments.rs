@@ -4,20 +4,20 @@ use std::str::FromStr;
 
 use crate::database::Backend;
 
-/// What stands behind the program's name.
+/// The arguments after the program's name.
 #[derive(Debug, Clone)]
 pub struct Arguments {
     words: Vec<String>,
 }
 
 impl Arguments {
-    /// Those of this process.
+    /// The arguments of this process.
     #[must_use]
     pub fn of_process() -> Self {
         Self { words: std::env::args().skip(1).collect() }
     }
 
-    /// The databases to run on: those named `sqlite` or `postgres`, both if none is named.
+    /// The databases to run on: `sqlite`, `postgres`, or both if none is named.
     #[must_use]
     pub fn backends(&self) -> Vec<Backend> {
         let both = [Backend::Sqlite, Backend::Postgres];
@@ -26,17 +26,17 @@ impl Arguments {
         if named.is_empty() { both.to_vec() } else { named }
     }
 
-    /// The text behind `--name`.
+    /// The text after `--name`.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         let place = self.words.iter().position(|word| word.strip_prefix("--") == Some(name))?;
         self.words.get(place + 1).map(String::as_str)
     }
 
-    /// The value behind `--name`, or this one if the argument is missing.
+    /// The value after `--name`, or `otherwise` if the argument is missing.
     ///
     /// # Panics
-    /// If the text is no such value.
+    /// If the text is not a valid value.
     #[must_use]
     pub fn value<T: FromStr>(&self, name: &str, otherwise: T) -> T {
         let Some(text) = self.text(name) else { return otherwise };

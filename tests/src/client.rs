@@ -1,4 +1,4 @@
-//! A GraphQL client over HTTP, as a front end has one.
+//! A GraphQL client over HTTP, like that of a front end.
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::socket::Socket;
 
-/// Asks a server, always as the same caller.
+/// Sends requests to a server, always as the same caller.
 #[derive(Clone)]
 pub struct Client {
     url: String,
@@ -14,7 +14,7 @@ pub struct Client {
     http: reqwest::Client,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     /// The HTTP status.
@@ -31,7 +31,7 @@ impl Client {
         Self { url, token, http: reqwest::Client::new() }
     }
 
-    /// The same caller at another server.
+    /// The same caller on another server.
     pub fn at(&self, url: String) -> Self {
         Self { url, ..self.clone() }
     }
@@ -46,7 +46,7 @@ impl Client {
         self.try_ask(query, variables).await.expect("the server answers")
     }
 
-    /// The same, where the server may be gone.
+    /// The same, but the server may have ended.
     pub async fn try_ask(&self, query: &str, variables: Value) -> reqwest::Result<Answer> {
         let mut request = self
             .http
@@ -61,7 +61,7 @@ impl Client {
         Ok(Answer { status, headers, body: response.json().await? })
     }
 
-    /// Posts a body as it is, under this content type.
+    /// Posts a raw body with this content type.
     pub async fn post(&self, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
         let mut request = self
             .http
@@ -77,7 +77,7 @@ impl Client {
         Answer { status, headers, body: response.json().await.expect("the answer is JSON") }
     }
 
-    /// Posts a document under this request id; returns the status and the bytes, with this id in place of the
+    /// Posts a document with this request id; returns the status and the bytes, with this id in place of the
     /// server's own, so that equal answers are equal bytes.
     pub async fn exchange(&self, query: &str, variables: Value, request_id: &str) -> (StatusCode, String) {
         let mut request = self
@@ -95,7 +95,7 @@ impl Client {
         (status, text.replace(&own, request_id))
     }
 
-    /// Records one event and answers the payload with awards by key.
+    /// Records one event and returns the payload with awards by key.
     pub async fn record(&self, input: Value) -> Value {
         let answer = self
             .ask(
@@ -108,7 +108,7 @@ impl Client {
         answer.data()["recordEvent"].clone()
     }
 
-    /// Records many events and answers the payload with awards by key.
+    /// Records many events and returns the payload with awards by key.
     pub async fn record_all(&self, events: &[Value]) -> Value {
         let answer = self
             .ask(

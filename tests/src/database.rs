@@ -1,4 +1,4 @@
-//! A database of a test's own: a file in a folder that goes away, or a PostgreSQL database that does.
+//! A database for one test: a file in a temporary folder, or a PostgreSQL database. Both are removed afterwards.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,24 +6,24 @@ use std::path::PathBuf;
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use uuid::Uuid;
 
-/// Which database a test runs on.
+/// The database of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     /// A file.
     Sqlite,
-    /// A server: `PLAUDIT_TEST_POSTGRES`, or the one on this machine.
+    /// A server: `PLAUDIT_TEST_POSTGRES`, or the local one.
     Postgres,
 }
 
-/// A database that nobody else uses.
+/// A database that no other test uses.
 pub struct Database {
-    /// Which kind it is.
+    /// The kind of database.
     pub backend: Backend,
     name: String,
 }
 
 impl Database {
-    /// Makes one; `None` if there is no PostgreSQL, which is said aloud, and fails where `CI` is `true`.
+    /// Creates one; `None` without PostgreSQL, with a message; fails instead if `CI` is `true`.
     pub async fn create(backend: Backend) -> Option<Self> {
         let name = format!("plaudit_test_{}", Uuid::new_v4().simple());
         if backend == Backend::Sqlite {
@@ -43,7 +43,7 @@ impl Database {
         }
     }
 
-    /// What the server is told.
+    /// The URL for the server's settings.
     pub fn url(&self) -> String {
         match self.backend {
             Backend::Sqlite => {
@@ -58,12 +58,12 @@ impl Database {
         folder(&self.name).join("plaudit.db")
     }
 
-    /// A connection beside the server's.
+    /// A connection in addition to the server's.
     pub async fn connect(&self) -> DatabaseConnection {
         sea_orm::Database::connect(options(self.url())).await.expect("the test's database answers")
     }
 
-    /// The one number this query answers.
+    /// The single number that this query returns.
     pub async fn number(&self, sql: &str) -> i64 {
         let connection = self.connect().await;
         let row = connection.query_one_raw(Statement::from_string(self.dialect(), sql)).await;
@@ -72,7 +72,7 @@ impl Database {
         row.try_get_by_index::<i64>(0).expect("the row begins with a number")
     }
 
-    /// The numbers in the first column of what this query returns.
+    /// The numbers in the first column of this query's result.
     pub async fn numbers(&self, sql: &str) -> Vec<i64> {
         let connection = self.connect().await;
         let rows = connection.query_all_raw(Statement::from_string(self.dialect(), sql)).await;
@@ -81,7 +81,7 @@ impl Database {
         rows.iter().map(|row| row.try_get_by_index(0).expect("the row begins with a number")).collect()
     }
 
-    /// How many rows each table has, whichever tables there are.
+    /// The number of rows of every table.
     pub async fn rows(&self) -> BTreeMap<String, i64> {
         let tables = match self.backend {
             Backend::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name",
@@ -106,7 +106,7 @@ impl Database {
         counts
     }
 
-    /// Of each table, how many rows it has and everything that stands in them, as one text.
+    /// The number of rows and the whole content of every table, as text.
     pub async fn contents(&self) -> BTreeMap<String, (i64, String)> {
         let connection = self.connect().await;
         let ask = async |sql: String| {
@@ -150,7 +150,7 @@ impl Database {
         connection.close().await.expect("the connection closes");
     }
 
-    /// Takes it away.
+    /// Removes the database.
     pub async fn drop(self) {
         match self.backend {
             Backend::Sqlite => {
@@ -173,8 +173,8 @@ impl Database {
     }
 }
 
-/// A connection without the pool's upkeep: its task can read a count of idle connections that has just wrapped
-/// around, and then it loops without end.
+/// A connection without the pool's maintenance task: it can loop forever if it reads a counter of idle connections that
+/// has just wrapped around.
 fn options(url: String) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options.max_lifetime(None).idle_timeout(None);

@@ -1,5 +1,5 @@
-//! The most expensive documents that are known, for a benchmark and a test: `it/graphql/expensive/*.graphql`. The ids
-//! in them are those of a [`School`]; the first line says whose token they are sent with.
+//! The most expensive known documents, for a benchmark and a test: `it/graphql/expensive/*.graphql`. They use ids of a
+//! [`School`]. The first line names the caller.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::school::School;
 /// A document and its caller.
 #[derive(Debug, Clone)]
 pub struct Expensive {
-    /// The name of its file, without the ending.
+    /// The name of its file, without the extension.
     pub name: String,
     /// The caller's id.
     pub subject: Uuid,

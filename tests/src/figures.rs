@@ -1,8 +1,8 @@
-//! What benchmarks do with what they measured: percentiles and tables.
+//! Percentiles and tables for the measurements of benchmarks.
 
 use std::time::Duration;
 
-/// How long each of many requests took, and how many failed.
+/// The durations of many requests, and the number of failures.
 #[derive(Debug, Clone, Default)]
 pub struct Latencies {
     taken: Vec<Duration>,
@@ -10,35 +10,35 @@ pub struct Latencies {
 }
 
 impl Latencies {
-    /// Notes a request that succeeded after this time.
+    /// Records the duration of a successful request.
     pub fn add(&mut self, taken: Duration) {
         self.taken.push(taken);
     }
 
-    /// Notes a request that failed.
+    /// Records a failed request.
     pub fn add_failure(&mut self) {
         self.failed += 1;
     }
 
-    /// Adds those of another caller.
+    /// Adds the measurements of another caller.
     pub fn extend(&mut self, other: &Self) {
         self.taken.extend(&other.taken);
         self.failed += other.failed;
     }
 
-    /// How many requests there were.
+    /// The number of requests.
     #[must_use]
     pub fn requests(&self) -> usize {
         self.taken.len() + self.failed
     }
 
-    /// How many of them failed.
+    /// The number of failed requests.
     #[must_use]
     pub fn failed(&self) -> usize {
         self.failed
     }
 
-    /// The time within which so many thousandths of the successful requests finished; zero if none did.
+    /// The time within which `thousandths` of the successful requests finished; zero without any.
     #[must_use]
     pub fn percentile(&self, thousandths: usize) -> Duration {
         let mut sorted = self.taken.clone();
@@ -48,7 +48,7 @@ impl Latencies {
     }
 }
 
-/// Rows below headings, each column as wide as its longest text; the first one is aligned to the left.
+/// A table with headings; each column is as wide as its longest text; the first one is left-aligned.
 #[must_use]
 pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let headings: Vec<String> = headings.iter().map(|&heading| heading.to_owned()).collect();
@@ -66,13 +66,13 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     all().map(line).collect()
 }
 
-/// Milliseconds, as a table shows them.
+/// Milliseconds, formatted for a table.
 #[must_use]
 pub fn milliseconds(time: Duration) -> String {
     format!("{:.1}", time.as_secs_f64() * 1_000.0)
 }
 
-/// Mebibytes, as a table shows them.
+/// Mebibytes, formatted for a table.
 #[must_use]
 pub fn mebibytes(bytes: u64) -> String {
     format!("{}.{}", bytes >> 20, ((bytes & 0xf_ffff) * 10) >> 20)

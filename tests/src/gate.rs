@@ -1,5 +1,5 @@
-//! A gate between a server and PostgreSQL. It stops a transaction where a test wants it, for the server to be
-//! killed there; or it cuts, silences or delays a statement, for the server to live with it.
+//! A gate between a server and PostgreSQL. It stops a transaction at a chosen statement, so that the test can kill the
+//! server there; or it cuts, silences or delays a statement.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -20,10 +20,10 @@ use crate::database::Database;
 pub enum Stop {
     /// Nowhere.
     Never,
-    /// Before its so-many-th statement reaches the database; `BEGIN` is the first. That a statement is prepared
-    /// does not count: whether it was before depends on what else its connection has done.
+    /// Before its n-th statement reaches the database; `BEGIN` is the first. Preparing a statement does not count, because
+    /// it depends on the earlier use of the connection.
     Before(usize),
-    /// After the database has committed, before the server hears of it.
+    /// After the database has committed, before the server receives the result.
     Committed,
 }
 
@@ -34,13 +34,13 @@ pub enum Fault {
     Cut,
     /// The database runs the statement, and the connection is cut before the answer.
     CutAnswer,
-    /// The connection stays open, and nothing passes any more.
+    /// The connection stays open, but no more bytes pass.
     Silence,
     /// The statement reaches the database after this time.
     Delay(Duration),
 }
 
-/// The gate. When it goes, so do all connections through it.
+/// The gate. Dropping it closes all connections through it.
 pub struct Gate {
     address: SocketAddr,
     stop: watch::Sender<Stop>,
@@ -51,7 +51,7 @@ pub struct Gate {
     _connections: JoinSet<()>,
 }
 
-/// What every connection through the gate knows.
+/// The state shared by all connections through the gate.
 #[derive(Clone)]
 struct Shared {
     stop: watch::Receiver<Stop>,
@@ -61,20 +61,20 @@ struct Shared {
     silent: watch::Receiver<u64>,
 }
 
-/// What becomes of the database's answers on one connection.
+/// What happens to the database's responses on one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answers {
     Pass,
-    /// The next one is the last: it belongs to a commit that nobody hears of.
+    /// The next one is the last: it belongs to a commit whose result the server must not receive.
     Stop,
     /// The next one cuts the connection.
     Cut,
-    /// They are swallowed, the end of the connection too.
+    /// They are dropped, and so is the end of the connection.
     Silence,
 }
 
 impl Gate {
-    /// A gate before the server that this database lives on.
+    /// A gate before the server of this database.
     pub async fn before(database: &Database) -> Self {
         let url = Url::parse(&database.url()).expect("the database's URL is one");
         let host = url.host_str().expect("PostgreSQL is reached over TCP").to_owned();
@@ -99,7 +99,7 @@ impl Gate {
                     let (from_client, to_client) = client.into_split();
                     let (from_server, to_server) = server.into_split();
                     let (tell, told) = watch::channel(Answers::Pass);
-                    // Whichever ends first takes the whole connection along.
+                    // When one direction ends, the whole connection ends.
                     tokio::select! {
                         _ = requests(from_client, to_server, (number, shared.clone()), tell) => {}
                         _ = answers(from_server, to_client, (number, shared.clone()), told) => {}
@@ -110,7 +110,7 @@ impl Gate {
         Self { address, stop, stopped: was_stopped, fault, opened, silent, _connections: accepting }
     }
 
-    /// The database's URL through the gate, in the clear: a gate has to read what passes.
+    /// The database's URL through the gate, without TLS, because the gate reads the traffic.
     pub fn url(&self, database: &Database) -> String {
         let mut url = Url::parse(&database.url()).expect("the database's URL is one");
         url.set_host(Some(&self.address.ip().to_string())).expect("an address is a host");
@@ -119,19 +119,19 @@ impl Gate {
         url.into()
     }
 
-    /// Stops whichever transaction gets there first from now on.
+    /// From now on, stops the first transaction that gets there.
     pub fn set(&self, stop: Stop) {
         self.stop.send_replace(stop);
     }
 
-    /// Waits until a transaction has been stopped; says whether it asked for its commit.
+    /// Waits until a transaction has been stopped; returns whether it was at its commit.
     pub async fn stopped(&self) -> bool {
         let mut stopped = self.stopped.clone();
         let stopped = stopped.wait_for(Option::is_some).await.expect("the gate stands");
         *stopped == Some(true)
     }
 
-    /// Lets this happen, once, to the so-many-th statement of the next transaction that takes the catalogue's
+    /// Applies this fault once, to the n-th statement of the next transaction that takes the catalogue's
     /// lock; `BEGIN` is the first.
     pub fn strike(&self, nth: usize, fault: Fault) {
         self.fault.send_replace(Some((nth, fault)));
@@ -142,7 +142,7 @@ impl Gate {
         self.fault.subscribe().wait_for(Option::is_none).await.expect("the gate stands");
     }
 
-    /// Takes back a fault that has not happened; returns whether it has.
+    /// Cancels a fault that has not happened; returns whether it has happened.
     pub fn struck(&self) -> bool {
         self.fault.send_replace(None).is_none()
     }
@@ -155,14 +155,14 @@ impl Gate {
     }
 }
 
-/// From the server we test to the database, a request at a time.
+/// Forwards requests from the tested server to the database, one at a time.
 async fn requests(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     (number, shared): (u64, Shared),
     answers: watch::Sender<Answers>,
 ) -> std::io::Result<()> {
-    // What opens a connection has no kind before its length.
+    // The first message of a connection has a length but no kind.
     to.write_all(&message(&mut from).await?).await?;
     let mut statements: HashMap<Vec<u8>, bool> = HashMap::new();
     let (mut request, mut executes, mut nth, mut locks) = (Vec::new(), false, 0, false);
@@ -183,7 +183,7 @@ async fn requests(
             b'B' => statements.get(text(text(body).1).0).copied().unwrap_or_default(),
             _ => false,
         };
-        // A request ends with a Sync, or is a Query by itself; all before it goes with it.
+        // A request ends with a Sync, or is a single Query; all messages before belong to it.
         if !matches!(kind, b'S' | b'Q' | b'p' | b'X') {
             continue;
         }
@@ -227,19 +227,19 @@ async fn requests(
     }
 }
 
-/// A text that ends with a zero byte, and what follows.
+/// A text that ends with a zero byte, and the following bytes.
 fn text(bytes: &[u8]) -> (&[u8], &[u8]) {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     (bytes.get(..end).unwrap_or_default(), bytes.get(end + 1..).unwrap_or_default())
 }
 
-/// Whether this statement takes the catalogue's lock, shared or alone. A migration's lock has its key in its text.
+/// Whether this statement takes the catalogue's lock, shared or exclusive. A migration's lock has its key in the SQL text.
 fn takes_lock(text: &[u8]) -> bool {
     let text = String::from_utf8_lossy(text);
     text.contains("pg_advisory_xact_lock($1)") || text.contains("pg_advisory_xact_lock_shared($1)")
 }
 
-/// A length and as much as it says.
+/// Reads a length and as many bytes.
 async fn message(from: &mut OwnedReadHalf) -> std::io::Result<Vec<u8>> {
     let length = from.read_u32().await?;
     let mut message = length.to_be_bytes().to_vec();
@@ -248,7 +248,7 @@ async fn message(from: &mut OwnedReadHalf) -> std::io::Result<Vec<u8>> {
     Ok(message)
 }
 
-/// From the database to the server we test, unless that should not hear of it.
+/// Forwards responses from the database to the tested server, unless the server must not receive them.
 async fn answers(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,

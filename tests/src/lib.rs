@@ -1,5 +1,5 @@
-//! The world a test lives in: a server, a database of its own, a clock in hand, clients.
-//! A test ends with [`World::finish`], which fails if work is left over or anything disagrees.
+//! The environment of a test: a server, its own database, a test clock, and clients.
+//! A test ends with [`World::finish`], which fails if work is left or data is inconsistent.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -44,14 +44,14 @@ pub use process::{Process, SECRET, client_of, command, command_on_disk_of};
 pub use school::{Kind, School};
 pub use socket::{Closed, Frame, Socket};
 
-/// When a test's clock starts, unless it says otherwise: a Thursday noon in UTC.
+/// The start time of a test's clock by default: a Thursday noon in UTC.
 pub const START: &str = "2026-01-15T12:00:00Z";
 
-/// A running server and everything around it.
+/// A running server and its environment.
 pub struct World {
-    /// The database, gone when the world is.
+    /// The database, removed with the world.
     pub database: Database,
-    /// What the server was started with.
+    /// The settings of the server.
     pub config: Config,
     /// The server's clock.
     pub clock: Clock,
@@ -61,13 +61,13 @@ pub struct World {
 }
 
 impl World {
-    /// A world on this database; `None` if it is PostgreSQL and there is none to be had, which is said
-    /// aloud, and fails where `CI` is `true`.
+    /// A world on this database; `None` for PostgreSQL if it is not available, with a message; fails instead if `CI` is
+    /// `true`.
     pub async fn on(backend: Backend) -> Option<Self> {
         Self::with(backend, |_| {}).await
     }
 
-    /// A world with other settings than the demo's.
+    /// A world with changed settings.
     pub async fn with(backend: Backend, change: impl FnOnce(&mut Config)) -> Option<Self> {
         let database = Database::create(backend).await?;
         let mut config = settings(&database);
@@ -91,7 +91,7 @@ impl World {
         format!("http://{}", self.server.address)
     }
 
-    /// A token for this subject, good for an hour of the world's clock.
+    /// A token for this subject, valid for an hour of the world's clock.
     pub fn token(&self, subject: &str, role: Role) -> String {
         self.keys.mint(subject, role, None, TimeDelta::hours(1), self.clock.now()).expect("a token is minted")
     }
@@ -111,14 +111,14 @@ impl World {
         Client::new(self.url(), Some(self.token("school", Role::Service)))
     }
 
-    /// A new student, made by the service; `zone` is their time zone.
+    /// A new student, created by the service; `zone` is the time zone.
     pub async fn student(&self, zone: &str) -> Uuid {
         let id = Uuid::new_v4();
         self.upsert(id, json!({"timezone": zone})).await;
         id
     }
 
-    /// Creates or changes a person with these fields besides their id and name.
+    /// Creates or changes a person with these fields in addition to id and name.
     pub async fn upsert(&self, id: Uuid, fields: Value) {
         let mut input = json!({"id": id, "displayName": "Ada"});
         input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -132,7 +132,7 @@ impl World {
         assert_eq!(answer.data()["upsertUser"], json!({"user": {"id": id}, "userErrors": []}));
     }
 
-    /// Waits until so many subscriptions follow the feed: nothing tells a client that its own does.
+    /// Waits until this number of subscriptions follow the feed, because a client cannot see when its own does.
     pub async fn followed_by(&self, subscriptions: usize) {
         let followed = async {
             while self.server.followers() != subscriptions {
@@ -149,18 +149,18 @@ impl World {
         self.clock.advance(by);
     }
 
-    /// Rebuilds and compares everything.
+    /// Recalculates and compares everything.
     pub async fn check(&self) -> Report {
         plaudit::check::run(&self.config).await.expect("the database can be checked")
     }
 
-    /// Ends the world: delivers what is due, checks that nothing is left and everything agrees.
+    /// Ends the world: delivers due messages, and checks that no work is left and all data is consistent.
     #[track_caller]
     pub fn finish(self) -> impl Future<Output = Report> {
         let caller = std::panic::Location::caller();
         async move {
             self.server.settle().await.expect("the outbox is delivered");
-            // The server's own rounds may hold a message still; they end before the server does.
+            // A round of the server may still hold a message; rounds end before the server does.
             self.server.stop().await;
             let left = self
                 .database
@@ -176,30 +176,30 @@ impl World {
     }
 }
 
-/// The settings a test's server gets: the demo's, on any free port, on this database.
+/// The settings of a test's server: those of the demo, with a free port and this database.
 pub fn settings(database: &Database) -> Config {
     let mut config = Config::demo();
     config.listen = ([127, 0, 0, 1], 0).into();
     config.database_url = database.url();
-    // A machine that is busy with other tests is not a database that does not answer.
+    // A machine that is busy with other tests must not look like an unavailable database.
     config.database_acquire_seconds = 15;
     config.database_statement_seconds = 20;
-    // A test that ends has nobody left to say goodbye to.
+    // At the end of a test no client waits for the shutdown.
     config.limits.shutdown_seconds = 1;
-    // Tests send more than a person does. Those of the budget set it.
+    // Tests send more than a person does. Tests of the budget set it.
     config.limits.cost_per_minute = 0;
-    // Many requests of one person at once have to reach the database where a test races them there.
+    // Tests of races need many concurrent requests of one person at the database.
     config.limits.operations_at_once = 64;
     config.limits.operations_at_once_admin = 64;
     config
 }
 
-/// This moment.
+/// Parses this moment.
 pub fn moment(text: &str) -> DateTime<Utc> {
     text.parse().expect("an RFC 3339 time")
 }
 
-/// Makes two tests of one body: on SQLite and on PostgreSQL.
+/// Creates two tests from one body: on SQLite and on PostgreSQL.
 #[macro_export]
 macro_rules! on_both {
     ($($(#[$meta:meta])* async fn $name:ident($world:ident: World) $body:block)*) => { $(

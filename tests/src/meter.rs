@@ -1,11 +1,11 @@
-//! What processes take of the machine, read from Linux's `/proc`.
+//! The machine resources that processes use, read from Linux's `/proc`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::database::{Backend, Database};
 
-/// The processes that do the work of one server: its own, and those of its PostgreSQL connections.
+/// The processes of one server: its own, and those of its PostgreSQL connections.
 #[derive(Clone)]
 pub struct Meter<'a> {
     server: u32,
@@ -20,8 +20,8 @@ impl<'a> Meter<'a> {
         Self { server, database, connections: Vec::new() }
     }
 
-    /// Looks for the processes of the server's connections. PostgreSQL has to run on this machine, without parallel
-    /// workers: these end before they can be read.
+    /// Finds the processes of the server's connections. PostgreSQL must run on this machine, without parallel workers,
+    /// because these end before they can be read.
     pub async fn find_connections(&mut self) {
         if self.database.backend == Backend::Postgres {
             let others = "datname = current_database() AND pid <> pg_backend_pid()";
@@ -31,13 +31,13 @@ impl<'a> Meter<'a> {
         }
     }
 
-    /// Processor time that the server and the connections found have taken since they started.
+    /// The total processor time of the server and the connections found.
     #[must_use]
     pub fn processor(&self) -> Duration {
         std::iter::once(&self.server).chain(&self.connections).copied().map(processor_of).sum()
     }
 
-    /// The server's resident memory in bytes: now, and the most since [`Meter::reset_peak`].
+    /// The server's resident memory in bytes: now, and the peak since [`Meter::reset_peak`].
     #[must_use]
     pub fn memory(&self) -> (u64, u64) {
         let status = std::fs::read_to_string(self.file("status")).expect("the server runs on Linux");
@@ -49,7 +49,7 @@ impl<'a> Meter<'a> {
         (bytes("VmRSS:"), bytes("VmHWM:"))
     }
 
-    /// Lets the peak begin at the memory that is in use now.
+    /// Resets the peak to the current memory.
     pub fn reset_peak(&self) {
         std::fs::write(self.file("clear_refs"), "5").expect("the process belongs to this user");
     }
@@ -59,7 +59,7 @@ impl<'a> Meter<'a> {
     }
 }
 
-/// The processor time of a process: the sum over its threads, which the kernel keeps in nanoseconds.
+/// The processor time of a process: the sum over its threads, which the kernel counts in nanoseconds.
 fn processor_of(process: u32) -> Duration {
     let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { return Duration::ZERO };
     let times = threads.filter_map(|thread| {

@@ -1,4 +1,4 @@
-//! Packs a test writes itself: a folder that goes away, as the setting `catalogs` names it.
+//! Packs that a test writes, in a temporary folder for the setting `catalogs`.
 
 use std::path::PathBuf;
 
@@ -30,14 +30,14 @@ impl Packs {
         std::fs::remove_file(self.folder.join(format!("{key}.json"))).expect("the pack is there");
     }
 
-    /// Writes the pack into its file, in place of what it said before.
+    /// Writes the pack's file, and replaces its earlier content.
     pub fn write(&self, pack: &Value) {
         let key = pack["pack"].as_str().expect("a pack has a key");
         std::fs::write(self.folder.join(format!("{key}.json")), pack.to_string())
             .expect("the pack is written");
     }
 
-    /// What the setting says.
+    /// The value of the setting.
     pub fn setting(&self) -> String {
         self.folder.display().to_string()
     }

@@ -1,4 +1,4 @@
-//! The server as a process of its own, to be killed.
+//! The server as a separate process that can be killed.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -18,22 +18,22 @@ use crate::socket::PATIENCE;
 
 /// A running `plaudit serve`.
 pub struct Process {
-    /// Where it listens.
+    /// The URL it listens on.
     pub url: String,
-    /// What it said before it listened, a line of JSON each.
+    /// The log before it listened, one JSON object per line.
     pub log: Vec<String>,
     told: mpsc::UnboundedReceiver<String>,
     child: Child,
 }
 
 impl Process {
-    /// Starts the binary on the database of these settings and waits until it listens.
+    /// Starts the binary with these settings and waits until it listens.
     pub async fn serve(config: &Config) -> Self {
         Self::serve_with(config, &[]).await
     }
 
-    /// The same with these settings, such as `("limits.connections", "12000")`. A setting that this version does not
-    /// have is left out, so that a benchmark can also measure an older version.
+    /// The same with additional settings, such as `("limits.connections", "12000")`. A setting that this version does not
+    /// have is skipped, so that a benchmark can also measure an older version.
     pub async fn serve_with(config: &Config, settings: &[(&str, &str)]) -> Self {
         let known = settings.iter().filter(|(key, _)| exists(key));
         let mut child = plaudit(config)
@@ -55,7 +55,7 @@ impl Process {
             if let Some(address) = entry["fields"]["address"].as_str() {
                 let url = format!("http://{address}");
                 let (tell, told) = mpsc::unbounded_channel();
-                // The rest of the log is read on, or a full pipe would hold the server up.
+                // Reads the rest of the log, because a full pipe would block the server.
                 tokio::spawn(async move {
                     while let Ok(Some(line)) = lines.next_line().await {
                         let _ = tell.send(line);
@@ -68,7 +68,7 @@ impl Process {
         panic!("the server ended before it listened: {log:#?}");
     }
 
-    /// What it says from here up to this message, a line of JSON each.
+    /// The log from here up to this message, one JSON object per line.
     pub async fn log_until(&mut self, message: &str) -> Vec<Value> {
         let mut lines = Vec::new();
         let heard = async {
@@ -84,17 +84,17 @@ impl Process {
         lines
     }
 
-    /// A client of it, by a token that is good for an hour.
+    /// A client of this server, with a token that is valid for an hour.
     pub fn client(&self, subject: &str, role: Role) -> Client {
         client_of(&self.url, subject, role)
     }
 
-    /// Ends it as a power cut does.
+    /// Kills the process, as a power cut does.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("the process can be killed");
     }
 
-    /// Lets no file that it writes grow past so many bytes; none: as far as the disk allows.
+    /// Limits the size of files that it writes; `None` removes the limit.
     pub async fn limit_files(&self, bytes: Option<u64>) {
         let soft = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
         let pid = self.id().to_string();
@@ -112,12 +112,12 @@ impl Process {
     }
 }
 
-/// Runs the binary with these arguments on the database of these settings, to its end.
+/// Runs the binary with these arguments and settings, to its end.
 pub async fn command(config: &Config, arguments: &[&str]) -> std::process::Output {
     plaudit(config).args(arguments).kill_on_drop(true).output().await.expect("the binary runs")
 }
 
-/// The same, where no file that it writes grows past about so many bytes.
+/// The same, with a limit on the size of files that it writes.
 pub async fn command_on_disk_of(bytes: u64, config: &Config, arguments: &[&str]) -> std::process::Output {
     let mut limited = Command::new("prlimit");
     let command = plaudit(config);
@@ -136,7 +136,7 @@ pub fn client_of(url: &str, subject: &str, role: Role) -> Client {
     Client::new(url.to_owned(), Some(token.expect("a token is minted")))
 }
 
-/// Whether the file of defaults has a setting with this dotted key.
+/// Whether the file of defaults has a setting with this key.
 fn exists(key: &str) -> bool {
     let defaults = include_str!("../../api/config.default.toml");
     let (table, name) = key.split_once('.').unwrap_or(("", key));
@@ -149,9 +149,9 @@ fn exists(key: &str) -> bool {
 /// The secret that processes verify tokens with.
 pub const SECRET: &str = "a-secret-of-the-tests-that-is-long-enough";
 
-/// The binary with nothing in its environment but what these settings say, in production.
+/// The binary in production, with an environment that has only these settings.
 fn plaudit(config: &Config) -> Command {
-    // A write past the limit on the size of files fails, where its signal is ignored, as on a full disk.
+    // With its signal ignored, a write past the file size limit fails as on a full disk.
     let mut command = Command::new("/bin/sh");
     command
         .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
@@ -167,7 +167,7 @@ fn plaudit(config: &Config) -> Command {
     command
 }
 
-/// The binary that was built beside this test.
+/// The binary that was built with this test.
 fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own file");
     let binary = test.ancestors().nth(2).expect("it lies in target/PROFILE/deps").join("plaudit");

@@ -1,6 +1,6 @@
-//! A whole school, written by a few SQL statements in seconds: people, events, awards and everything beside them.
-//! The ids follow from numbers, so that a document in a file can name them. Events and totals agree with the ledger;
-//! metrics are left out (see [`School::copy_metrics`]), so `plaudit check` is not clean.
+//! A whole school, written by a few SQL statements in seconds: people, events, awards and all other data.
+//! The ids are derived from numbers, so that a document in a file can contain them. Events and totals match the ledger.
+//! Metrics are missing (see [`School::copy_metrics`]), so `plaudit check` reports differences.
 
 mod rows;
 mod sql;
@@ -12,33 +12,33 @@ use crate::database::{Backend, Database};
 use crate::process::Process;
 use sql::Dialect;
 
-/// How large each part of a school is.
+/// The sizes of a school.
 #[derive(Debug, Clone, Copy)]
 pub struct School {
     /// People of all roles; at least 200.
     pub people: u64,
     /// Events. One fiftieth of them are those of the busiest student.
     pub events: u64,
-    /// Awards, spread evenly over the students; each has an item in the feed.
+    /// Awards, spread evenly over the students; each has a place in the feed.
     pub awards: u64,
-    /// Courses of 500 lessons, the most that a course may have, with the longest titles.
+    /// Courses of 500 lessons, the maximum of a course, with the longest titles.
     pub large_courses: u64,
-    /// Courses of 20 lessons. Every student takes course 1, and two others.
+    /// Courses of 20 lessons. Every student is enrolled in course 1 and two others.
     pub small_courses: u64,
-    /// Comments, half of them on lesson 1. The newest 200 have the greatest length.
+    /// Comments, half of them on lesson 1. The newest 200 have the maximum length.
     pub comments: u64,
-    /// Certificates. The first 300 are the busiest student's and have the largest metadata.
+    /// Certificates. The first 300 belong to the busiest student and have the largest metadata.
     pub certificates: u64,
     /// Rows of the audit log.
     pub acts: u64,
 }
 
-/// Numbers of people by role, in this order; all others are students.
+/// The numbers of people by role, in this order; all others are students.
 const TEACHER: u64 = 3;
 const PARENT: u64 = 13;
 const STUDENT: u64 = 113;
 
-/// What a number is the id of; it is the upper half of the id.
+/// The kind of object of an id; it is the upper half of the id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A person.
@@ -80,7 +80,7 @@ impl Kind {
 }
 
 impl School {
-    /// The size that limits are tried on: 50,000 people and 500,000 events.
+    /// The size for testing limits: 50,000 people and 500,000 events.
     pub const LARGE: Self = Self {
         people: 50_000,
         events: 500_000,
@@ -91,7 +91,7 @@ impl School {
         certificates: 10_000,
         acts: 100_000,
     };
-    /// The size that attacks are tried on: 50,000 awards.
+    /// The size for testing attacks: 50,000 awards.
     pub const CROWD: Self = Self {
         people: 10_000,
         events: 100_000,
@@ -102,7 +102,7 @@ impl School {
         certificates: 2_000,
         acts: 10_000,
     };
-    /// The same shape with few people, for a test.
+    /// The same structure with few people, for a test.
     pub const SMALL: Self = Self {
         people: 300,
         events: 10_000,
@@ -114,7 +114,7 @@ impl School {
         acts: 400,
     };
 
-    /// The person who runs the installation.
+    /// The super admin.
     #[must_use]
     pub fn super_admin() -> Uuid {
         Kind::Person.id(1)
@@ -144,7 +144,7 @@ impl School {
         Kind::Person.id(STUDENT + 1 + number % (self.students() - 1))
     }
 
-    /// How many students there are.
+    /// The number of students.
     #[must_use]
     pub fn students(&self) -> u64 {
         self.people - (STUDENT - 1)
@@ -154,8 +154,8 @@ impl School {
         self.large_courses + self.small_courses
     }
 
-    /// A server process with these settings besides the defaults, on a database of its own with this school; `None`
-    /// without PostgreSQL.
+    /// Starts a server process with these additional settings, on its own database with this school; `None` without
+    /// PostgreSQL.
     pub async fn serve(&self, backend: Backend, settings: &[(&str, &str)]) -> Option<(Database, Process)> {
         let database = Database::create(backend).await?;
         let config = crate::settings(&database);
@@ -173,8 +173,8 @@ impl School {
         database.execute(&dialect.as_bulk(&statements)).await;
     }
 
-    /// Gives every student the metrics that this person has: only the server knows how metrics are named, so one
-    /// student records events and the others get copies.
+    /// Copies the metrics of this person to every student. Only the server knows the ids of metrics, so one student records
+    /// events and the others get copies.
     pub async fn copy_metrics(database: &Database, from: Uuid) {
         let dialect = Dialect::of(database.backend);
         let from = dialect.literal(from);

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-/// How long what has to come may take before the test fails.
+/// The timeout for expected messages.
 pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// An open socket.
@@ -16,19 +16,19 @@ pub struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
-/// What the server sent.
+/// A frame from the server.
 #[derive(Debug, PartialEq)]
 pub enum Frame {
     /// A message of the protocol.
     Message(Value),
-    /// The end.
+    /// The close.
     Closed(Closed),
 }
 
 /// How a socket ended.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Closed {
-    /// The close code; 0 where there was none.
+    /// The close code; 0 without one.
     pub code: u16,
     /// The reason.
     pub reason: String,
@@ -65,12 +65,12 @@ impl Socket {
         self.send(json!({"id": id, "type": "subscribe", "payload": payload})).await;
     }
 
-    /// The next message or the end; pings are answered and passed over.
+    /// The next message or the close; pings are answered and skipped.
     pub async fn frame(&mut self) -> Frame {
         tokio::time::timeout(PATIENCE, self.read()).await.expect("the server sends something in time")
     }
 
-    /// The payload of the next message, which has to be a `next` of this operation.
+    /// The payload of the next message, which must be a `next` of this operation.
     pub async fn next(&mut self, id: &str) -> Value {
         match self.frame().await {
             Frame::Message(message) if message["type"] == "next" && message["id"] == id => {
@@ -80,7 +80,7 @@ impl Socket {
         }
     }
 
-    /// Drops the connection without a word.
+    /// Drops the connection without closing it.
     pub fn cut(self) {
         drop(self);
     }

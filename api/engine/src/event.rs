@@ -1,4 +1,4 @@
-//! A fact that happened to a person, with the attributes it carries and the local day it counts for.
+//! An event of a person, with its attributes and the local day it counts for.
 
 use std::{
     collections::{BTreeMap, btree_map},
@@ -12,41 +12,41 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Visitor};
 use uuid::Uuid;
 
-/// One event, as recorded. `(source, external_id)` is its identity; `id` is the name we gave it.
+/// A recorded event. `(source, external_id)` is its identity; `id` is our id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Ours.
+    /// Our id.
     pub id: Uuid,
-    /// Who sent it: the token's subject, or `plaudit`.
+    /// The sender: the token's subject, or `plaudit`.
     pub source: Arc<str>,
-    /// The sender's own id for it.
+    /// The sender's id of the event.
     pub external_id: Arc<str>,
-    /// Whom it is about.
+    /// The person it is about.
     pub person: Uuid,
-    /// The activity's key. One that the catalogue does not know moves nothing.
+    /// The activity's key. An unknown activity changes nothing.
     pub activity: Arc<str>,
-    /// When it happened, at the precision that is stored: runs are folded in this order.
+    /// When it happened, in the stored precision. Runs are folded in this order.
     pub occurred_at: DateTime<Utc>,
-    /// Its place in the request that sent it: of events of one moment, the earlier place comes first.
+    /// Its position in the request that sent it. It orders events of the same moment.
     pub place: i32,
-    /// The person's date then, fixed when it was recorded.
+    /// The person's date then, fixed at recording.
     pub local_date: NaiveDate,
     /// The person's hour then, 0 to 23.
     pub local_hour: u8,
-    /// The person's date when it was recorded, if the person reported it about themselves.
+    /// The person's date at recording, if the person reported the event.
     pub reported_on: Option<NaiveDate>,
-    /// What it carries, as parsed: defaults filled in.
+    /// The parsed attributes, with defaults.
     pub attributes: Attributes,
 }
 
 impl Event {
-    /// The day whose cap limits the event's XP. A person's own report counts for the day of recording, so that
+    /// The day whose cap limits the event's XP. A self-reported event counts for the day of recording, so that
     /// reports about many past days share one cap.
     pub fn capped_on(&self) -> NaiveDate {
         self.reported_on.unwrap_or(self.local_date)
     }
 
-    /// The event's place in the order that runs are folded in.
+    /// The event's position in the order in which runs are folded.
     pub fn key(&self) -> EventKey {
         EventKey {
             occurred_at: self.occurred_at,
@@ -57,30 +57,29 @@ impl Event {
     }
 }
 
-/// An event's place among a person's events: by time, then by its place in the request, then by source and id, so that
-/// the order is total.
+/// The total order of a person's events: by time, then by the position in the request, then by source and id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKey {
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
-    /// Its place in its request.
+    /// Its position in its request.
     pub place: i32,
-    /// Who sent it.
+    /// The sender.
     pub source: Arc<str>,
-    /// The sender's id for it.
+    /// The sender's id of the event.
     pub external_id: Arc<str>,
 }
 
-/// The date and hour that a moment has where a person lives.
+/// The local date and hour of a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Local {
-    /// The date there.
+    /// The local date.
     pub date: NaiveDate,
-    /// The hour there, 0 to 23.
+    /// The local hour, 0 to 23.
     pub hour: u8,
 }
 
-/// What date and hour it was in `zone` at that moment.
+/// The date and hour in `zone` at that moment.
 pub fn local(occurred_at: DateTime<Utc>, zone: Tz) -> Local {
     let there = occurred_at.with_timezone(&zone);
     Local { date: there.date_naive(), hour: u8::try_from(there.hour()).unwrap_or(0) }
@@ -92,7 +91,7 @@ pub fn local(occurred_at: DateTime<Utc>, zone: Tz) -> Local {
 pub struct Attributes(BTreeMap<String, Value>);
 
 impl Attributes {
-    /// The value of one attribute; none if the event leaves it out.
+    /// The value of an attribute; `None` if it is missing.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }

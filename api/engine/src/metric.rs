@@ -1,5 +1,5 @@
-//! Metrics: what is counted of each person. Equal requirements share one; one event moves one metric
-//! by asking `takes` and then what its kind says.
+//! Metrics: the numbers that are counted per person. Equal requirements share one metric. For each event, `takes`
+//! decides whether it changes a metric, and the kind of the metric decides how.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, Utc, Weekday};
 use serde::Serialize;
@@ -10,10 +10,10 @@ use crate::{
     event::{Attributes, Event, Value},
 };
 
-/// The namespace of metric ids: never to change, or every metric would be rebuilt.
+/// The namespace of metric ids. It must never change, or every metric would be rebuilt.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6d0f_5f0e_8a57_4c43_9d0b_0a57_71c4_4f1e);
 
-/// Something that is counted of each person.
+/// A number that is counted per person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metric {
     pub(crate) id: Uuid,
@@ -24,22 +24,22 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// The hash of the metric's definition: another definition is another metric.
+    /// The hash of the metric's definition. Another definition is another metric.
     pub fn id(&self) -> Uuid {
         self.id
     }
 
-    /// Whether it is the longest of something that can break, so that a late event may lower it.
+    /// Whether it is the length of the longest run, so that a late event may lower it.
     pub fn is_run(&self) -> bool {
         matches!(self.kind, Kind::Run { .. })
     }
 
-    /// Whether it counts members, each once.
+    /// Whether it counts distinct members.
     pub fn is_distinct(&self) -> bool {
         matches!(self.kind, Kind::Distinct { .. })
     }
 
-    /// The member that an event stands for in a `distinct` metric; none if it stands for none.
+    /// The member that an event adds to a `distinct` metric, if any.
     pub(crate) fn member(&self, event: &Event) -> Option<String> {
         let Kind::Distinct { by } = &self.kind else { return None };
         match by {
@@ -57,7 +57,7 @@ impl Metric {
         }
     }
 
-    /// Whether an event that takes part in a run lengthens it; else it breaks it.
+    /// Whether an event of a run extends it; otherwise it breaks the run.
     pub(crate) fn holds(&self, event: &Event) -> bool {
         match &self.kind {
             Kind::Run { holds } => meets(&event.attributes, holds),
@@ -66,7 +66,7 @@ impl Metric {
     }
 }
 
-/// How a metric moves.
+/// How events change a metric.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Kind {
@@ -76,7 +76,7 @@ pub(crate) enum Kind {
     Distinct { by: Distinguish },
 }
 
-/// What a `distinct` metric tells apart.
+/// The value by which a `distinct` metric distinguishes its members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Distinguish {
@@ -84,7 +84,7 @@ pub(crate) enum Distinguish {
     Calendar(Calendar),
 }
 
-/// Which events of its activities a metric takes.
+/// The events of its activities that a metric counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Filter {
     pub(crate) conditions: Vec<Condition>,
@@ -93,7 +93,7 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Whether an event passes.
+    /// Whether an event matches.
     pub(crate) fn takes(&self, event: &Event) -> bool {
         self.window.contains(event.occurred_at)
             && self.when.contains(event)
@@ -101,18 +101,18 @@ impl Filter {
     }
 }
 
-/// What one attribute must be, in its plainest form, so that equal conditions are equal values.
+/// A condition on one attribute, normalised so that equal conditions are equal values.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Condition {
     pub(crate) attribute: String,
-    /// One of these; any if none are given.
+    /// The accepted values; `None` accepts any.
     pub(crate) one_of: Option<Vec<Value>>,
     pub(crate) at_least: Option<i64>,
     pub(crate) at_most: Option<i64>,
 }
 
 impl Condition {
-    /// The plainest form of a test whose types have been checked.
+    /// Normalises a test. Its types are already checked.
     pub(crate) fn of(attribute: &str, test: &Test) -> Self {
         let (one_of, at_least, at_most) = match test {
             Test::Equals(value) => (Some(vec![value.clone()]), None, None),
@@ -146,14 +146,14 @@ impl Condition {
     }
 }
 
-/// Whether attributes meet every condition; one that is left out meets none.
+/// Whether attributes meet every condition. A missing attribute meets no condition.
 pub(crate) fn meets(attributes: &Attributes, conditions: &[Condition]) -> bool {
     conditions
         .iter()
         .all(|condition| attributes.get(&condition.attribute).is_some_and(|value| condition.admits(value)))
 }
 
-/// The value of an int attribute; 0 if it is left out.
+/// The value of an int attribute; 0 if it is missing.
 pub(crate) fn int(attributes: &Attributes, name: &str) -> i64 {
     match attributes.get(name) {
         Some(Value::Int(value)) => *value,
@@ -161,7 +161,7 @@ pub(crate) fn int(attributes: &Attributes, name: &str) -> i64 {
     }
 }
 
-/// Conditions on the local clock and calendar, each as the values it admits; none admits all.
+/// Conditions on the local clock and calendar, each as the accepted values; `None` accepts all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct When {
     pub(crate) hours: Option<Vec<u8>>,
@@ -173,7 +173,7 @@ pub(crate) struct When {
 }
 
 impl When {
-    /// Whether nothing is asked.
+    /// Whether there are no conditions.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -190,21 +190,21 @@ impl When {
     }
 }
 
-/// The span of time whose events count.
+/// The time span in which events count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Window {
-    /// All of time.
+    /// No limit.
     #[default]
     Always,
-    /// None of it: a setting that gives a bound is not set.
+    /// No time: the setting that defines a bound has no value.
     Never,
-    /// From the first moment on, and before the second.
+    /// From the first moment (inclusive) to the second (exclusive).
     Between(Option<DateTime<Utc>>, Option<DateTime<Utc>>),
 }
 
 impl Window {
-    /// Whether a moment is inside.
+    /// Whether a moment is within the window.
     pub fn contains(&self, moment: DateTime<Utc>) -> bool {
         match self {
             Self::Always => true,
@@ -216,7 +216,7 @@ impl Window {
     }
 }
 
-/// A metric's id, from what defines it. `activities` are the keys, sorted.
+/// A metric's id, from its definition. `activities` are the keys, sorted.
 pub(crate) fn metric_id(kind: &Kind, activities: &[&str], filter: &Filter) -> Uuid {
     #[derive(Serialize)]
     struct Definition<'a> {
@@ -224,13 +224,13 @@ pub(crate) fn metric_id(kind: &Kind, activities: &[&str], filter: &Filter) -> Uu
         activities: &'a [&'a str],
         filter: &'a Filter,
     }
-    // Fields are written in the order of the structs, so equal definitions give equal text. None of
-    // these types can fail to serialize.
+    // Fields are serialised in the order of the structs, so equal definitions result in equal text. Serialisation of
+    // these types cannot fail.
     let text = serde_json::to_vec(&Definition { kind, activities, filter }).unwrap_or_default();
     Uuid::new_v5(&NAMESPACE, &text)
 }
 
-/// The unit of the calendar that a date lies in, as its first day (or year and month).
+/// The calendar unit of a date, as its first day (or year and month).
 fn calendar_member(unit: Calendar, date: NaiveDate) -> Option<String> {
     let since_monday = u64::from(date.weekday().num_days_from_monday());
     match unit {

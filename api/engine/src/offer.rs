@@ -1,5 +1,5 @@
-//! What can still be earned: an achievement whose window is over, or that asks for one that nobody gets any more, is
-//! not offered.
+//! The achievements that can still be earned. An achievement is not offered if its window is over, or if it requires one
+//! that can no longer be earned.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Catalog {
-    /// Whether someone who holds what `holds` says can earn this achievement from `now` on.
+    /// Whether a person can earn this achievement from `now` on; `holds` returns the achievements the person holds.
     pub fn is_offered(
         &self,
         achievement: &Achievement,
@@ -33,7 +33,7 @@ struct Offer<'a, F> {
 }
 
 impl<F: Fn(Uuid) -> bool> Offer<'_, F> {
-    /// `above` has the achievements that wait for this one: none of them comes before it.
+    /// `above` contains the achievements that require this one: none of them can be earned before it.
     fn is_open(&self, index: usize, above: &BTreeSet<usize>) -> bool {
         let Some(achievement) = self.catalog.achievements.get(index) else { return false };
         if above.contains(&index) || !achievement.is_active() || is_over(achievement.window, self.now) {

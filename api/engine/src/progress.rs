@@ -1,4 +1,4 @@
-//! How far someone is: towards one achievement, and in a pack's ranks.
+//! A person's progress: towards one achievement, and in a pack's ranks.
 
 use chrono::NaiveDate;
 use uuid::Uuid;
@@ -9,29 +9,29 @@ use crate::{
     state::{MetricState, PersonState},
 };
 
-/// How far someone is towards an achievement.
+/// The progress towards an achievement.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
-    /// What is done. A run or a streak shows its current length.
+    /// The current value. For a run or a streak, its current length.
     pub current: i64,
-    /// What is asked.
+    /// The required value.
     pub target: i64,
     /// From 0 to 100, with two decimals.
     pub percent: f64,
 }
 
-/// How far someone is in a pack's ranks.
+/// The progress in a pack's ranks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary<'a> {
-    /// The title held; none if the pack has no ranks.
+    /// The current rank; `None` if the pack has no ranks.
     pub current_rank: Option<&'a str>,
-    /// The next one; none at the top.
+    /// The next rank; `None` at the top.
     pub next_rank: Option<&'a str>,
     /// How many achievements are missing for it.
     pub remaining: Option<i64>,
 }
 
-/// How far a person is towards an achievement. `state` needs the metrics of `Catalog::metrics_of`, the
+/// A person's progress towards an achievement. `state` needs the metrics of `Catalog::metrics_of`, the
 /// awards, XP and streak; `today` is the person's local date.
 pub fn progress(
     catalog: &Catalog,
@@ -57,7 +57,7 @@ pub fn progress(
     }
 }
 
-/// Where someone stands who holds so many different achievements of a pack.
+/// The rank of a person who holds this many different achievements of a pack.
 pub fn summary(pack: &LoadedPack, held: i64) -> Summary<'_> {
     let current = pack.ranks.iter().rev().find(|rank| rank.awards <= held);
     let next = pack.ranks.iter().find(|rank| rank.awards > held);
@@ -108,7 +108,7 @@ impl View<'_> {
         }
     }
 
-    /// Whether a part is met: a run or a streak by its longest, unlike its progress.
+    /// Whether a part is met. For a run or a streak this uses the longest one, unlike the progress.
     fn is_met(&self, rule: &Rule) -> bool {
         match rule {
             Rule::Metric { metric, target } => {

@@ -1,63 +1,63 @@
-//! Rules compiled: a closed set of requirements over a person's numbers. All of them are monotone:
-//! more never undoes one, which is why awards reach a least fixpoint whatever the order.
+//! Compiled rules: a closed set of requirements on a person's numbers. All are monotone: higher numbers never make a
+//! met rule unmet. Therefore the awards reach a least fixpoint in every order.
 
-/// What must be done, over indexes into the catalogue's metrics and achievements.
+/// A requirement, with indexes into the catalogue's metrics and achievements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rule {
     /// A metric at its target.
     Metric {
-        /// Which metric.
+        /// The metric.
         metric: usize,
-        /// How much.
+        /// The required value.
         target: i64,
     },
     /// Every one of several metrics at the target.
     Each {
-        /// Which metrics.
+        /// The metrics.
         metrics: Vec<usize>,
-        /// How much at each.
+        /// The required value of each.
         target: i64,
     },
     /// Total XP.
     Xp {
-        /// How much.
+        /// The required XP.
         target: i64,
     },
     /// A level.
     Level {
-        /// Which.
+        /// The required level.
         target: i64,
         /// The XP at which it starts.
         starts_at: i64,
     },
     /// The longest streak, in days.
     Streak {
-        /// How many.
+        /// The required number of days.
         target: i64,
     },
     /// Different achievements held.
     Awards {
-        /// Those that count.
+        /// The achievements that count.
         among: Vec<usize>,
-        /// How many of them.
+        /// How many of them are required.
         target: i64,
     },
-    /// Given by people only.
+    /// Awarded only by people.
     Person,
     /// Every part.
     All(Vec<Rule>),
     /// One part at least.
     Any(Vec<Rule>),
-    /// So many of the parts.
+    /// A number of the parts.
     AtLeast {
         /// The parts.
         of: Vec<Rule>,
-        /// How many of them.
+        /// How many of them are required.
         count: i64,
     },
 }
 
-/// The numbers of one person that rules are judged by.
+/// The numbers of one person that rules are evaluated on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Numbers<'a> {
     /// By the metric's index.
@@ -104,7 +104,7 @@ impl Rule {
         }
     }
 
-    /// Calls `leaf` with every part that is not a tree.
+    /// Calls `leaf` for every rule that is not a combination of rules.
     pub(crate) fn visit<'a>(&'a self, leaf: &mut impl FnMut(&'a Rule)) {
         match self {
             Self::All(parts) | Self::Any(parts) | Self::AtLeast { of: parts, .. } => {

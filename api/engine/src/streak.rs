@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-/// A person's streak as kept: enough to add today, or any day of the open run, without the whole calendar.
+/// A person's streak as stored. With it, today or any day of the current run can be added without all active days.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Streak {
     /// The latest active day.
     pub last_active_on: Option<NaiveDate>,
-    /// How many active days in a row end on that day.
+    /// Number of consecutive active days up to that day.
     pub run: i64,
-    /// The most there ever were in a row.
+    /// The longest run so far.
     pub longest: i64,
 }
 
@@ -25,7 +25,7 @@ impl Streak {
         streak
     }
 
-    /// How long the streak is on `today`: it still stands if the last active day was yesterday.
+    /// The length of the streak on `today`. It continues if the last active day was yesterday.
     pub fn current(&self, today: NaiveDate) -> i64 {
         match self.last_active_on {
             Some(last) if last >= today || last.succ_opt() == Some(today) => self.run,
@@ -33,12 +33,12 @@ impl Streak {
         }
     }
 
-    /// Whether `today` is an active day already.
+    /// Whether `today` is already an active day.
     pub fn is_active_on(&self, today: NaiveDate) -> bool {
         self.last_active_on.is_some_and(|last| last >= today) && self.covers(today)
     }
 
-    /// Whether a day is known to be active: it lies in the open run.
+    /// Whether a day is known to be active because it is in the current run.
     pub(crate) fn covers(&self, day: NaiveDate) -> bool {
         self.last_active_on.is_some_and(|last| {
             let before = last.signed_duration_since(day).num_days();
@@ -46,12 +46,12 @@ impl Streak {
         })
     }
 
-    /// Whether a day comes too late to be placed without the whole calendar.
+    /// Whether a day is so old that adding it needs all active days.
     pub(crate) fn is_late(&self, day: NaiveDate) -> bool {
         self.last_active_on.is_some_and(|last| day < last) && !self.covers(day)
     }
 
-    /// Adds the latest day. The caller has made sure that it is not before the last one.
+    /// Adds the latest day. The caller ensures that it is not before the last one.
     pub(crate) fn append(&mut self, day: NaiveDate) {
         if self.last_active_on == Some(day) {
             return;

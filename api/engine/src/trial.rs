@@ -1,4 +1,4 @@
-//! A pack's own tests: given these events, exactly these awards.
+//! A pack's own tests: the given events must result in exactly the expected awards.
 
 use std::fmt;
 
@@ -16,15 +16,15 @@ use crate::{
     progress::summary,
 };
 
-/// The namespace of the people and events of trials.
+/// The namespace of the people and events in these tests.
 const NAMESPACE: Uuid = Uuid::from_u128(0x3c5e_7a10_64bd_4f2a_8d19_c07b_25e6_f48d);
 
-/// A test of a pack that does not come out as it says.
+/// A failed test of a pack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
     /// The test's name.
     pub trial: String,
-    /// What was expected and what came.
+    /// The expected and the actual result.
     pub message: String,
 }
 
@@ -47,7 +47,7 @@ fn mismatches(pack: &Pack, trial: &Trial) -> Vec<Mismatch> {
     messages.into_iter().map(|message| Mismatch { trial: trial.name.clone(), message }).collect()
 }
 
-/// What does not come out, or why the test cannot be played.
+/// The differences, or the reason why the test cannot run.
 fn play(pack: &Pack, trial: &Trial) -> Result<Vec<String>, String> {
     let mut settings = Settings::default();
     for (key, value) in &trial.settings {

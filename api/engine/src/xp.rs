@@ -1,32 +1,32 @@
-//! XP: what an event gives, what a day's cap leaves of it, and the curve of levels.
+//! XP: the amount of an event, the daily cap, and the level curve.
 
 use crate::{
     event::Event,
     metric::{Condition, int, meets},
 };
 
-/// The most XP a person can have, and the most a metric can count: a GraphQL `Int`. What would pass it is refused.
+/// The maximum XP of a person and the maximum of a metric: a GraphQL `Int`. Larger values are refused.
 pub const MAX_XP: i64 = 2_147_483_647;
 
-/// A level and where in it someone is.
+/// A level, and the progress within it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Level {
     /// From 1.
     pub number: i64,
     /// XP since the level started.
     pub xp_into_level: i64,
-    /// The whole width of the level, in XP.
+    /// The total XP of the level.
     pub xp_for_next: i64,
 }
 
-/// What XP an event of an activity gives.
+/// The XP of an event of an activity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reward {
     pub(crate) amount: Amount,
     pub(crate) conditions: Vec<Condition>,
 }
 
-/// A fixed amount and more per units, or an attribute's own value.
+/// A fixed amount plus an amount per units, or the value of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Amount {
     Attribute(String),
@@ -64,7 +64,7 @@ impl Units {
     }
 }
 
-/// What a day's cap leaves of an amount that raises the day's total from `before` to `after`.
+/// The XP that remains under a daily cap if an amount raises the day's total from `before` to `after`.
 pub(crate) fn capped(cap: i64, before: i64, after: i64) -> i64 {
     after.min(cap).saturating_sub(before.min(cap))
 }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cap_leaves_what_is_still_open_of_the_day() {
+    fn a_cap_limits_the_xp_that_remains_for_the_day() {
         assert_eq!(capped(50, 0, 30), 30);
         assert_eq!(capped(50, 30, 60), 20);
         assert_eq!(capped(50, 60, 90), 0);

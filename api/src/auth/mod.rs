@@ -1,4 +1,4 @@
-//! Who is asking: a token becomes an `Actor`, and `policy` says what an actor may do to whom.
+//! The caller: a token becomes an `Actor`, and `policy` defines what an actor may do to whom.
 
 pub mod policy;
 mod reach;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 pub use source::{Source, reads_as_uuid};
 
-/// What someone is in the school. Stored in the database; from the first sight on, the stored one decides.
+/// A role in the school. It is stored when the person is first seen; from then on the stored role applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
     /// Runs the installation.
@@ -21,20 +21,20 @@ pub enum Role {
     Admin,
     /// Teaches courses.
     Teacher,
-    /// Learns.
+    /// Takes courses.
     Student,
     /// Is linked to children.
     Parent,
-    /// A backend that sends events: no person.
+    /// A backend that sends events. Not a person.
     Service,
 }
 
 impl Role {
-    /// Every role, as tokens, the database and `--help` list them.
+    /// Every role, in the order of tokens, the database and `--help`.
     pub const ALL: [Self; 6] =
         [Self::SuperAdmin, Self::Admin, Self::Teacher, Self::Student, Self::Parent, Self::Service];
 
-    /// The word for it in tokens and in the database.
+    /// The role's name in tokens and in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -47,32 +47,32 @@ impl Role {
         }
     }
 
-    /// The role of that word, if there is one.
+    /// The role with this name; `None` for an unknown name.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == word)
     }
 }
 
-/// What a verified token says. Nothing here has been compared with the database yet.
+/// The claims of a verified token. They have not been compared with the database yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
     /// A person's UUID; for a service, the name of the sending system.
     pub subject: String,
-    /// The role the issuer gives.
+    /// The role that the issuer states.
     pub role: Role,
-    /// The person's name, if the issuer tells it.
+    /// The person's name, if the issuer states it.
     pub name: Option<String>,
-    /// When the token ends; a socket that lives on it is closed then.
+    /// When the token expires. A socket opened with it is closed then.
     pub expires_at: DateTime<Utc>,
 }
 
-/// Who asks, once the token has been believed and the person is known.
+/// The caller, after the token was verified and the person looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
-    /// A person with the role the database holds.
+    /// A person with the role stored in the database.
     Person {
-        /// Whose request this is.
+        /// The person's id.
         id: Uuid,
         /// The stored role.
         role: Role,
@@ -85,7 +85,7 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// The role that rights are judged by.
+    /// The role that decides the actor's rights.
     #[must_use]
     pub fn role(&self) -> Role {
         match self {
@@ -94,7 +94,7 @@ impl Actor {
         }
     }
 
-    /// The person asking, unless it is a service.
+    /// The person's id; `None` for a service.
     #[must_use]
     pub fn person(&self) -> Option<Uuid> {
         match self {
@@ -103,7 +103,7 @@ impl Actor {
         }
     }
 
-    /// What kind of actor it is.
+    /// The kind of the actor.
     #[must_use]
     pub fn kind(&self) -> ActorKind {
         match self {
@@ -112,7 +112,7 @@ impl Actor {
         }
     }
 
-    /// The name within its kind: a person's id, or the name of a service.
+    /// The name within the kind: a person's id, or the name of a service.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -121,7 +121,7 @@ impl Actor {
         }
     }
 
-    /// The source that ids of events recorded by this actor belong to.
+    /// The source of the events that this actor records. Event ids are unique within it.
     #[must_use]
     pub fn source(&self) -> Source {
         match self {
@@ -141,7 +141,7 @@ pub enum ActorKind {
 }
 
 impl ActorKind {
-    /// The word for it in the database.
+    /// The kind's name in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -150,7 +150,7 @@ impl ActorKind {
         }
     }
 
-    /// The kind of that word, if there is one.
+    /// The kind with this name; `None` for an unknown name.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         [Self::Person, Self::Service].into_iter().find(|kind| kind.as_str() == word)

@@ -1,5 +1,5 @@
-//! Who may do what to whom: one table, and the proofs it hands out.
-//! A role that may not do something at all is FORBIDDEN; a person out of reach reads like a missing one.
+//! The authorization table: who may do what to whom. It issues the proofs of permission.
+//! A role without permission for an action gets FORBIDDEN. A person outside the reach is reported as not found.
 
 use uuid::Uuid;
 
@@ -7,69 +7,69 @@ pub use super::reach::{Extent, Reach, Seen};
 use super::{Actor, Role, Source};
 use crate::refusal::{Code, Refusal};
 
-/// What can be done to somebody's record, or in the school.
+/// An action on a person's record, or in the school.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
-    /// Read what somebody has earned and is on the way to.
+    /// Read a person's awards and progress.
     SeeRecord,
-    /// Record events about somebody.
+    /// Record events about a person.
     RecordEvents,
     /// Create and change people.
     KeepPeople,
-    /// Link a guardian to a child, or end it.
+    /// Link a guardian to a child, or remove the link.
     LinkGuardian,
-    /// Create and change a course that somebody teaches.
+    /// Create and change courses.
     KeepCourse,
-    /// Enrol somebody in a course, or end it.
+    /// Enrol a person in a course, or end the enrolment.
     Enroll,
-    /// Complete a lesson for somebody.
+    /// Complete a lesson for a person.
     CompleteLesson,
-    /// Write a comment as somebody.
+    /// Write a comment in the name of a person.
     WriteComment,
-    /// Read what is written about the lessons of a course, as who teaches it or through somebody who takes it.
+    /// Read the comments on the lessons of a course, as its teacher or through a person enrolled in it.
     ReadComments,
     /// Create, change and retire badges.
     KeepBadges,
-    /// Give somebody a badge.
+    /// Award a badge to a person.
     AwardBadge,
-    /// Take an award back from somebody.
+    /// Revoke a person's award.
     RevokeAward,
-    /// Issue somebody a certificate.
+    /// Issue a certificate to a person.
     CreateCertificate,
-    /// Change or delete somebody's certificate.
+    /// Change or delete a person's certificate.
     ChangeCertificate,
-    /// Read who did what on whose record.
+    /// Read the audit log.
     ReadAudit,
-    /// Take out everything that is held on somebody.
+    /// Export all stored data of a person.
     ExportPerson,
-    /// Remove what identifies somebody.
+    /// Erase the data that identifies a person.
     ErasePerson,
 }
 
-/// How somebody stands to the one who asks, now.
+/// How a person is currently related to the actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Relation {
-    /// It is they.
+    /// The person is the actor.
     Themselves,
-    /// A child they are linked to.
+    /// A child linked to the actor.
     Child,
-    /// A student enrolled in a course they teach.
+    /// A student enrolled in a course that the actor teaches.
     Student,
 }
 
-/// To whom a role may do something.
+/// The people that a role may apply an action to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whom {
-    /// To nobody.
+    /// No person.
     Nobody,
-    /// To everybody.
+    /// All people.
     Everybody,
-    /// To those who stand to them in one of these relations.
+    /// People who have one of these relations to the actor.
     Only(&'static [Relation]),
 }
 
 impl Action {
-    /// All of them, in the order of the printed table.
+    /// All actions, in the order of the printed table.
     pub const ALL: [Self; 17] = [
         Self::SeeRecord,
         Self::RecordEvents,
@@ -90,12 +90,12 @@ impl Action {
         Self::ErasePerson,
     ];
 
-    /// The action in words: "Your role may not …".
+    /// The action as a phrase that completes "Your role cannot …".
     fn words(self) -> &'static str {
         match self {
             Self::SeeRecord => "read records",
             Self::RecordEvents => "record events",
-            Self::KeepPeople => "keep the register of people",
+            Self::KeepPeople => "manage users",
             Self::LinkGuardian => "link guardians and children",
             Self::KeepCourse => "create or change courses",
             Self::Enroll => "enrol people in courses",
@@ -108,13 +108,13 @@ impl Action {
             Self::CreateCertificate => "issue certificates",
             Self::ChangeCertificate => "change or delete certificates",
             Self::ReadAudit => "read the audit log",
-            Self::ExportPerson => "export what is held on people",
+            Self::ExportPerson => "export personal data",
             Self::ErasePerson => "erase people",
         }
     }
 }
 
-/// The table: to whom this role may do this.
+/// The table: the people to whom this role may apply this action.
 #[must_use]
 pub fn whom(action: Action, role: Role) -> Whom {
     use Action as A;
@@ -152,29 +152,29 @@ pub fn whom(action: Action, role: Role) -> Whom {
     }
 }
 
-/// To whom the actor may do this.
+/// The people to whom the actor may apply this action.
 ///
 /// # Errors
-/// FORBIDDEN where the role may do it to nobody.
+/// FORBIDDEN if the role may apply it to no person.
 pub fn reach(actor: &Actor, action: Action) -> Result<Reach, Refusal> {
     match whom(action, actor.role()) {
         Whom::Nobody => {
             let able: Vec<_> = Role::ALL.iter().filter(|role| whom(action, **role) != Whom::Nobody).collect();
             let able: Vec<_> = able.into_iter().map(|role| role.as_str().to_uppercase()).collect();
-            let message = format!("Your role may not {}; {} may.", action.words(), able.join(", "));
+            let message = format!("Your role cannot {}. Allowed roles: {}.", action.words(), able.join(", "));
             Err(Refusal::new(Code::Forbidden, message))
         }
         _ => Ok(Reach::of(actor, action)),
     }
 }
 
-/// Whose records the actor may read.
+/// The people whose records the actor may read.
 #[must_use]
 pub fn sight(actor: &Actor) -> Reach {
     Reach::of(actor, Action::SeeRecord)
 }
 
-/// Proof that the actor may record events; `own` is set if only that person's.
+/// Proof that the actor may record events. If `own` is set, only events of that person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorder {
     source: Source,
@@ -182,32 +182,31 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// The product itself: what it emits belongs to a source that no sender may take.
+    /// Plaudit itself. Its events have a source that no sender can use.
     pub(crate) fn ourselves() -> Self {
         Self { source: Source::Ourselves, own: None }
     }
 
-    /// The source the events' ids belong to.
+    /// The source that the ids of the events belong to.
     #[must_use]
     pub fn source(&self) -> &Source {
         &self.source
     }
 
-    /// The person who may report events about themselves only.
+    /// The person, if the actor may report only events about themselves.
     pub(crate) fn reporter(&self) -> Option<Uuid> {
         self.own
     }
 
-    /// Whether events of an activity, self-reportable or not, may be recorded.
+    /// Checks whether events of an activity may be recorded; `self_reportable` is a property of the activity.
     ///
     /// # Errors
-    /// FORBIDDEN where others have to record them.
+    /// FORBIDDEN if only an admin or a service may record them.
     pub(crate) fn may_record(&self, self_reportable: bool) -> Result<(), Refusal> {
         if self.own.is_none() || self_reportable {
             return Ok(());
         }
-        let message =
-            "Your role may record only what is self-reportable; an admin or a service records the rest.";
+        let message = "Your role can record only self-reportable activities. Ask an admin or a service to record this event.";
         Err(Refusal::new(Code::Forbidden, message))
     }
 
@@ -224,7 +223,7 @@ pub fn recorder(actor: &Actor) -> Recorder {
     Recorder { source: actor.source(), own: actor.person().filter(|_| !everybody) }
 }
 
-/// Whether the actor may change someone who has this role: nobody changes those above them.
+/// Checks whether the actor may change a person with the role `now`: a higher role cannot be changed.
 fn keep(actor: &Actor, now: Option<Role>) -> Result<(), Refusal> {
     let above = match actor.role() {
         Role::Admin => now == Some(Role::SuperAdmin),
@@ -234,15 +233,14 @@ fn keep(actor: &Actor, now: Option<Role>) -> Result<(), Refusal> {
     if !above {
         return Ok(());
     }
-    let message =
-        "This person stands above you: an admin changes all but super admins, a service neither of them.";
+    let message = "You cannot modify a user with a higher role. Ask a super admin.";
     Err(Refusal::new(Code::Forbidden, message).at(["id"]).because("ABOVE_YOU"))
 }
 
-/// Whether the actor may give `person`, who has the role `now` if they exist, the role `wanted`.
+/// Checks whether the actor may set `person`'s role to `wanted`; `now` is the current role, `None` for a new person.
 ///
 /// # Errors
-/// FORBIDDEN with what the actor may give, at `role`, or at `id` for a person above them.
+/// FORBIDDEN with the roles that the actor may assign: at `role`, or at `id` for a person with a higher role.
 pub fn give_role(actor: &Actor, person: Uuid, now: Option<Role>, wanted: Role) -> Result<(), Refusal> {
     keep(actor, now)?;
     if now == Some(wanted) {
@@ -250,8 +248,8 @@ pub fn give_role(actor: &Actor, person: Uuid, now: Option<Role>, wanted: Role) -
     }
     if actor.person() == Some(person) {
         let message = match actor.role() {
-            Role::SuperAdmin => "Nobody changes their own role: ask another super admin.",
-            _ => "Nobody changes their own role: ask another admin.",
+            Role::SuperAdmin => "You cannot change your own role. Ask another super admin.",
+            _ => "You cannot change your own role. Ask another admin.",
         };
         return Err(Refusal::new(Code::Forbidden, message).at(["role"]).because("OWN_ROLE"));
     }
@@ -265,10 +263,10 @@ pub fn give_role(actor: &Actor, person: Uuid, now: Option<Role>, wanted: Role) -
         return Ok(());
     }
     let gives = match actor.role() {
-        Role::SuperAdmin => "a super admin gives any role of a person",
-        Role::Admin => "an admin gives ADMIN, TEACHER, STUDENT and PARENT",
-        _ => "a service creates STUDENT, PARENT and TEACHER and changes no role",
+        Role::SuperAdmin => "a super admin can assign every role except SERVICE",
+        Role::Admin => "an admin can assign ADMIN, TEACHER, STUDENT and PARENT",
+        _ => "a service can create STUDENT, PARENT and TEACHER, and cannot change a role",
     };
-    let message = format!("This role is not yours to give: {gives}.");
+    let message = format!("You cannot assign this role: {gives}.");
     Err(Refusal::new(Code::Forbidden, message).at(["role"]).because("ROLE_NOT_YOURS_TO_GIVE"))
 }

@@ -1,12 +1,12 @@
-//! Proofs that `policy` issues: the people an actor may do one action to, and that a person is one of them.
-//! Each proof carries its action. Used for another action, it matches no person.
+//! Proofs that `policy` issues: the people to whom an actor may apply one action, and that a person is one of them.
+//! A proof holds for its action only. Used for another action, it matches no person.
 
 use uuid::Uuid;
 
 use super::Actor;
 use super::policy::{Action, Relation, Whom, whom};
 
-/// The people to whom one actor may do one action. The store turns it into SQL and issues [`Seen`] for the people
+/// The people to whom an actor may apply one action. The store turns it into SQL and issues [`Seen`] for the people
 /// that it finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reach {
@@ -21,7 +21,7 @@ pub enum Extent {
     Nobody,
     /// All people.
     Everybody,
-    /// The people who stand to the actor in one of these relations.
+    /// The people who have one of these relations to the actor.
     Related {
         /// The actor.
         me: Uuid,
@@ -31,7 +31,7 @@ pub enum Extent {
 }
 
 impl Reach {
-    /// What the table says of this actor and action. Relations of an actor that is not a person match no person.
+    /// The reach of this actor for this action, from the table. A service has no relations, so they match no person.
     pub(super) fn of(actor: &Actor, action: Action) -> Self {
         let extent = match (whom(action, actor.role()), actor.person()) {
             (Whom::Everybody, _) => Extent::Everybody,
@@ -41,29 +41,29 @@ impl Reach {
         Self { action, extent }
     }
 
-    /// Whether it is everybody.
+    /// Whether it is all people.
     #[must_use]
     pub fn is_everybody(&self) -> bool {
         self.extent == Extent::Everybody
     }
 
-    /// The people for its own action, whichever that is.
+    /// The people for the proof's own action.
     pub(crate) fn extent(&self) -> Extent {
         self.extent
     }
 
-    /// The people for a statement that serves these actions: no person if the reach is for another one.
+    /// The people for a statement that serves these actions; no person if the proof is for another action.
     pub(crate) fn extent_for(&self, actions: &[Action]) -> Extent {
         if actions.contains(&self.action) { self.extent } else { Extent::Nobody }
     }
 
-    /// The proof for a person whom a statement found within this reach. For `store` alone.
+    /// The proof for a person that a statement found within this reach. Only `store` calls this.
     pub(crate) fn found(&self, person: Uuid) -> Seen {
         Seen { person, action: self.action }
     }
 }
 
-/// Proof that an actor may do one action to this person.
+/// Proof that an actor may apply one action to this person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Seen {
     person: Uuid,
@@ -71,13 +71,13 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Whose record it is.
+    /// The person's id.
     #[must_use]
     pub fn person(&self) -> Uuid {
         self.person
     }
 
-    /// The person, if the proof is for one of these actions.
+    /// The person's id, if the proof is for one of these actions.
     pub(crate) fn person_for(&self, actions: &[Action]) -> Option<Uuid> {
         Some(self.person).filter(|_| actions.contains(&self.action))
     }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reach_is_what_the_table_says_and_nobody_for_any_other_action() {
+    fn a_reach_follows_the_table_and_is_empty_for_every_other_action() {
         for action in Action::ALL {
             for role in Role::ALL {
                 let reach = Reach::of(&actor(role), action);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn relations_of_an_actor_who_is_no_person_reach_nobody() {
+    fn relations_of_an_actor_that_is_not_a_person_match_no_person() {
         let service = actor(Role::Service);
         for action in Action::ALL {
             let is_related = matches!(Reach::of(&service, action).extent(), Extent::Related { .. });

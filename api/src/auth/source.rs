@@ -1,5 +1,5 @@
-//! The source of events: who sent them, with the kind of the sender.
-//! A sender's event ids are unique within its source, so two senders never share one.
+//! The source of events: the sender and its kind.
+//! A sender's event ids are unique within its source. Two senders never share a source.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use super::token::RESERVED_SERVICE_NAME;
 
-/// Begins the text of a service's source where the plain name could be read as another kind of source.
+/// Prefix of a service's source text, used where the plain name could be read as another kind of source.
 const SERVICE: &str = "service:";
 
-/// Who sent an event.
+/// The sender of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// The product itself.
+    /// Plaudit itself.
     Ourselves,
     /// A person.
     Person(Uuid),
@@ -39,8 +39,8 @@ fn is_ambiguous(name: &str) -> bool {
     name == RESERVED_SERVICE_NAME || name.starts_with(SERVICE) || reads_as_uuid(name)
 }
 
-/// Whether a reader may take this text for a UUID: with or without dashes and braces, as a URN, in any case, and
-/// in compatibility forms such as full-width letters.
+/// Whether a reader may take this text for a UUID: with or without dashes and braces, as a URN, in upper or lower
+/// case, and in compatibility forms such as full-width letters.
 #[must_use]
 pub fn reads_as_uuid(text: &str) -> bool {
     let text = text.nfkc().collect::<String>().to_lowercase();

@@ -1,5 +1,5 @@
-//! A token becomes `Claims`, or a refusal that says what would be right.
-//! Every check is made here, against a time that is given: the library only does the cryptography.
+//! Parses and verifies a token into `Claims`, or returns a refusal that says how to correct it.
+//! All checks are here, and the current time is a parameter. The library does only the cryptography.
 
 mod keys;
 
@@ -16,21 +16,21 @@ use crate::text::hidden;
 
 pub use keys::Keys;
 
-/// The longest token that is looked at, in bytes.
+/// Maximum length of a token, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
-/// The longest name of a sending system, in bytes.
+/// Maximum length of a service's name, in bytes.
 pub const MAX_SERVICE_NAME_BYTES: usize = 128;
-/// The source of events that Plaudit derives itself: no service may call itself that.
+/// The source of events that Plaudit derives. No service may use this name.
 pub const RESERVED_SERVICE_NAME: &str = "plaudit";
 
-/// How far two clocks may be apart.
+/// The accepted difference between two clocks.
 const LEEWAY: TimeDelta = TimeDelta::seconds(5);
 
 impl Keys {
-    /// What `token` says, if one of our keys signed it and it is valid at `now`.
+    /// Verifies `token`: one of our keys signed it, and it is valid at `now`. Returns its claims.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED`, with what is wrong and what would be right.
+    /// `UNAUTHENTICATED`, with the fault and how to correct it.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, Refusal> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(refuse(format!(
@@ -44,16 +44,14 @@ impl Keys {
             message.split_once('.').filter(|(_, payload)| !payload.contains('.')).ok_or_else(malformed)?;
         let head = object(head).ok_or_else(malformed)?;
         if head.contains_key("crit") {
-            return Err(refuse(
-                "The token demands header extensions this server does not know; leave out crit.",
-            ));
+            return Err(refuse("The token requires unsupported header extensions; remove crit."));
         }
         let algorithm = self.check_signature(&head, message, signature, now)?;
         let claims = object(payload).ok_or_else(malformed)?;
         self.check_times(&claims, algorithm, now).and_then(|expires_at| self.read(&claims, expires_at))
     }
 
-    /// A token of our own for `subject`, valid from `now` for `ttl`.
+    /// Creates a token for `subject`, valid from `now` for `ttl`.
     ///
     /// # Errors
     /// `INVALID_INPUT` if there is no secret to sign with, or this server would not accept the token.
@@ -74,7 +72,7 @@ impl Keys {
             let most = self.max_ttl.num_seconds();
             return Err(invalid(
                 "ttl",
-                format!("a token lives from 1 to {most} seconds (PLAUDIT_AUTH_MAX_TTL)."),
+                format!("a token's lifetime must be 1 to {most} seconds (PLAUDIT_AUTH_MAX_TTL)."),
             ));
         }
         let issued = now.timestamp();
@@ -94,7 +92,7 @@ impl Keys {
             .map_err(|_| Refusal::new(Code::Internal, "the token could not be signed."))
     }
 
-    /// Whether one of our keys signed it, with that key's own algorithm; the header can rule keys out, never in.
+    /// Checks the signature with our keys, each with its own algorithm. The header can only exclude keys.
     fn check_signature(
         &self,
         head: &Map<String, Value>,
@@ -105,21 +103,21 @@ impl Keys {
         let kid = head.get("kid").and_then(Value::as_str);
         let mut keys = self.candidates(kid, now);
         if keys.is_empty() {
-            return Err(refuse("The token's kid names no key of this server; sign it with a current key."));
+            return Err(refuse("The token's kid matches no key of this server; sign it with a current key."));
         }
         let named = head.get("alg").and_then(Value::as_str).and_then(|name| name.parse::<Algorithm>().ok());
         keys.retain(|key| Some(key.algorithm) == named);
         if keys.is_empty() {
             return Err(refuse(
-                "The token's algorithm is not that of this server's key; sign it with the algorithm of the key.",
+                "The token's algorithm differs from that of this server's key; sign it with the algorithm of the key.",
             ));
         }
         keys.into_iter().find(|key| key.signed(message, signature)).map(|key| key.algorithm).ok_or_else(
-            || refuse("The token's signature does not match; sign it with the key this server was given."),
+            || refuse("The token's signature does not match; sign it with a key that this server knows."),
         )
     }
 
-    /// When it ends, if it has begun, has not ended and does not live too long.
+    /// Returns when the token expires, if it is already valid, not expired, and its lifetime is within the limit.
     fn check_times(
         &self,
         claims: &Map<String, Value>,
@@ -141,18 +139,18 @@ impl Keys {
                 "The token is not valid yet: its nbf is in the future; check the issuer's clock.",
             ));
         }
-        // Counted from the earliest start it claims, and never more than the cap from now.
+        // The lifetime starts at the earliest start that the token claims. It ends at most `max_ttl` from now.
         let started = [begins_at, issued_at].into_iter().flatten().min().unwrap_or(now);
         if expires_at - started > self.max_ttl || expires_at - now > self.max_ttl + LEEWAY {
             let most = self.max_ttl.num_seconds();
             return Err(refuse(format!(
-                "The token lives too long; let exp be at most {most} seconds after nbf and iat."
+                "The token's lifetime is too long; set exp to at most {most} seconds after nbf and iat."
             )));
         }
         Ok(expires_at)
     }
 
-    /// The claims, each of the right type and meant for us.
+    /// Reads the claims. Each must have the right type, and the token must be for this server.
     fn read(&self, claims: &Map<String, Value>, expires_at: DateTime<Utc>) -> Result<Claims, Refusal> {
         match claims.get("iss") {
             Some(Value::String(issuer)) if *issuer == self.issuer => {}
@@ -161,7 +159,7 @@ impl Keys {
                     "The token's iss is not the issuer this server trusts; get one from that issuer.",
                 ));
             }
-            _ => return Err(refuse("The token needs an iss that is a text: the issuer this server trusts.")),
+            _ => return Err(refuse("The token needs an iss of type string: the issuer this server trusts.")),
         }
         match audiences(claims.get("aud")) {
             Some(audiences) if audiences.contains(&self.audience.as_str()) => {}
@@ -170,7 +168,7 @@ impl Keys {
             }
             None => {
                 return Err(refuse(
-                    "The token needs an aud that is a text or a list of texts naming this server.",
+                    "The token needs an aud that is a string or a list of strings, with the name of this server.",
                 ));
             }
         }
@@ -189,21 +187,21 @@ impl Keys {
                     .map_err(|message| refuse(format!("The token's name is wrong: {message}")))?;
                 Some(name.clone())
             }
-            Some(_) => return Err(refuse("The token's name must be a text, or left out.")),
+            Some(_) => return Err(refuse("The token's name must be a string, or absent.")),
         };
         Ok(Claims { subject, role, name, expires_at })
     }
 }
 
-/// What the numeric dates are.
+/// Explains the format of numeric dates.
 const SECONDS: &str = "give it in seconds since 1970.";
 
-/// A subject in the one way it is written from here on: a UUID for people, a visible name for services.
+/// Normalises a subject: a UUID for a person, visible text for a service.
 fn check_subject(subject: &str, role: Role) -> Result<String, &'static str> {
     if role != Role::Service {
         let id = Some(subject).filter(|subject| subject.len() == 36).and_then(|s| Uuid::parse_str(s).ok());
         let id = id.filter(|id| !id.is_nil());
-        return id.map(|id| id.to_string()).ok_or("a person is named by a UUID that is not nil.");
+        return id.map(|id| id.to_string()).ok_or("a person's sub must be a UUID that is not nil.");
     }
     let is_visible = |text: &str| {
         !text.contains(|letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}'))
@@ -215,7 +213,7 @@ fn check_subject(subject: &str, role: Role) -> Result<String, &'static str> {
         || subject.trim() != subject
         || !is_visible(subject)
     {
-        return Err("a service is named by 1 to 128 bytes of visible text.");
+        return Err("a service's sub must be 1 to 128 bytes of visible text.");
     }
     if reads_as_uuid(subject) {
         return Err("a service's sub must not be a UUID; name the sending system.");
@@ -226,28 +224,32 @@ fn check_subject(subject: &str, role: Role) -> Result<String, &'static str> {
     Ok(subject.to_owned())
 }
 
-/// Names end in mails and logs, where a line break is an attack.
+/// Checks a name. Names appear in mails and logs, where a line break would allow an injection.
 fn check_name(name: &str) -> Result<(), &'static str> {
-    if name.chars().any(char::is_control) { Err("a name has no control characters.") } else { Ok(()) }
+    if name.chars().any(char::is_control) {
+        Err("a name must not contain control characters.")
+    } else {
+        Ok(())
+    }
 }
 
-/// A numeric date, whole or with a fraction that is cut off; none if it is absent.
+/// A numeric date, rounded down to whole seconds; `None` if the claim is absent.
 fn moment(claims: &Map<String, Value>, claim: &str) -> Result<Option<DateTime<Utc>>, Refusal> {
-    let wrong = || refuse(format!("The token's {claim} is no time; {SECONDS}"));
+    let wrong = || refuse(format!("The token's {claim} is not a valid time; {SECONDS}"));
     let Some(value) = claims.get(claim) else { return Ok(None) };
     let text = match value {
         Value::Number(number) => number.to_string(),
         _ => return Err(wrong()),
     };
-    // A number with an exponent is no date anybody writes.
+    // A date with an exponent is refused.
     let seconds =
         text.split_once('.').map_or(text.as_str(), |(whole, _)| whole).parse().map_err(|_| wrong())?;
-    // Far years would overflow the sums below, and are no lifetime anyway.
+    // Years beyond 9999 would overflow the additions below, and are not a valid lifetime.
     let moment = DateTime::from_timestamp(seconds, 0).filter(|_| (0..=253_402_300_799).contains(&seconds));
     moment.map(Some).ok_or_else(wrong)
 }
 
-/// The audiences a token names; none if the claim is absent or of a wrong type.
+/// The audiences of a token; `None` if the claim is absent or of a wrong type.
 fn audiences(claim: Option<&Value>) -> Option<Vec<&str>> {
     match claim? {
         Value::String(audience) => Some(vec![audience]),
@@ -256,7 +258,7 @@ fn audiences(claim: Option<&Value>) -> Option<Vec<&str>> {
     }
 }
 
-/// A base64url part that is a JSON object.
+/// Decodes a base64url part that contains a JSON object.
 fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }

@@ -1,6 +1,6 @@
-//! The cost that each subject may cause per minute, as a generic cell rate: a subject has one number, the time
-//! until which its past requests are paid for. The arithmetic is our own because three of its operations exist in no
-//! limiter: to add a cost that is known only afterwards, to give a cost back, and to use several rates in one table.
+//! The cost that each subject may cause per minute, as a generic cell rate: each subject has one number, the time
+//! until which its past requests are paid for. We implement the arithmetic because no limiter library offers three of
+//! its operations: adding a cost that is known only afterwards, refunding a cost, and several rates in one table.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,14 +11,14 @@ use crate::auth::Role;
 use crate::config::Limits;
 use crate::refusal::Refusal;
 
-/// The span that a budget is given for. A subject that was idle for this long has its whole budget.
+/// The period of a budget. A subject that was idle for this long has its whole budget.
 const SPAN: Duration = Duration::from_mins(1);
-/// The longest debt that costs known afterwards can build up.
+/// The maximum debt from costs that are known only afterwards.
 const MOST_OWED: Duration = Duration::from_mins(2);
-/// The table is searched for idle subjects after it has grown by so many.
+/// Idle subjects are removed each time the table has grown by this many.
 const GROWTH: usize = 1_024;
 
-/// What all subjects have spent.
+/// The spent budget of all subjects.
 #[derive(Debug)]
 pub(crate) struct CostBudget {
     /// Units per minute of a person, and of an address without a valid token; 0 turns the budget off.
@@ -31,7 +31,7 @@ pub(crate) struct CostBudget {
     spent: Mutex<Spent>,
 }
 
-/// Until when each subject has paid, in time since the start. An absent subject has its whole budget.
+/// The time until which each subject has paid, measured since the start. An absent subject has its whole budget.
 #[derive(Debug, Default)]
 struct Spent {
     paid_until: HashMap<Subject, Duration>,
@@ -40,7 +40,7 @@ struct Spent {
 }
 
 impl CostBudget {
-    /// Budgets as the settings say.
+    /// The budgets from the settings.
     pub(crate) fn new(limits: &Limits) -> Self {
         let person = limits.cost_per_minute;
         Self {
@@ -52,10 +52,10 @@ impl CostBudget {
         }
     }
 
-    /// Takes `units` from the subject's budget. An operation that costs more than the whole budget takes all of it.
+    /// Deducts `units` from the subject's budget. An operation that costs more than the whole budget deducts all of it.
     ///
     /// # Errors
-    /// `RATE_LIMITED` if the budget does not have them; then nothing is taken.
+    /// `RATE_LIMITED` if the budget is not sufficient; then nothing is deducted.
     pub(crate) fn charge(&self, subject: &Subject, units: u64) -> Result<(), Refusal> {
         if units == 0 {
             return Ok(());
@@ -63,12 +63,12 @@ impl CostBudget {
         self.charge_at(subject, units, self.started.elapsed()).map_err(|wait| self.refusal(subject, wait))
     }
 
-    /// Adds a cost that is known only now that it was caused. The subject may then owe up to a minute's budget.
+    /// Adds a cost that is known only after it was caused. The subject may then owe up to a minute's budget.
     pub(crate) fn owe(&self, subject: &Subject, units: u64) {
         self.owe_at(subject, units, self.started.elapsed());
     }
 
-    /// Gives back what was taken for an operation that we could not carry out.
+    /// Refunds the cost of an operation that the server could not execute.
     pub(crate) fn give_back(&self, subject: &Subject, units: u64) {
         let Some(price) = self.price(subject, units) else { return };
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,7 +77,7 @@ impl CostBudget {
         }
     }
 
-    /// Refuses a subject that owes more than its budget, before anything is read or parsed for it.
+    /// Refuses a subject that owes more than its budget, before the server reads or parses anything for it.
     ///
     /// # Errors
     /// `RATE_LIMITED` until the debt is paid.
@@ -110,7 +110,7 @@ impl CostBudget {
         if owed.is_zero() { Ok(()) } else { Err(owed) }
     }
 
-    /// The part of a minute that these units take from the subject's budget; none if it is not limited.
+    /// The part of a minute that these units take from the subject's budget; `None` if it is not limited.
     fn price(&self, subject: &Subject, units: u64) -> Option<Duration> {
         let per_minute = self.per_minute(subject);
         let nanos = SPAN.as_nanos().saturating_mul(u128::from(units.min(per_minute)));
@@ -155,7 +155,7 @@ impl Spent {
         self.paid_until.get(subject).copied().unwrap_or(now).max(now)
     }
 
-    /// Writes a subject's time, and forgets the idle ones when the table has doubled: each costs one look.
+    /// Stores a subject's time. Removes idle subjects when the table has grown, so the cost per call stays constant.
     fn set(&mut self, subject: &Subject, until: Duration, now: Duration) {
         if self.paid_until.len() >= self.prune_at {
             self.paid_until.retain(|_, until| *until > now);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn each_subject_has_a_budget_of_its_own_by_what_it_is() {
+    fn each_subject_has_its_own_budget_by_its_kind() {
         let budget = budget();
         for (subject, units) in [
             (person(Role::Student), 600),
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_owed_is_paid_before_anything_else_and_has_an_end() {
+    fn a_debt_is_paid_before_new_charges_and_has_a_maximum() {
         let (budget, ada) = (budget(), person(Role::Student));
         budget.owe_at(&ada, 300, seconds(0));
         assert_eq!(budget.check_at(&ada, seconds(0)), Ok(()));
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_can_be_spent_again() {
+    fn refunded_units_can_be_spent_again() {
         let (budget, ada) = (budget(), person(Role::Student));
         assert_eq!(budget.charge_at(&ada, 600, seconds(0)), Ok(()));
         budget.give_back(&ada, 200);

@@ -1,5 +1,5 @@
-//! Exports under way: one for each caller, and few at once on this server, since each reads everything about a person
-//! over one connection.
+//! Running exports: one for each caller, and few on this server, because each reads all data of a person over one
+//! connection.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,10 +8,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Subject;
 
-/// Exports that run at once; more of them wait for their turn without a connection.
+/// Maximum number of concurrent exports. Further exports wait without a connection.
 const AT_ONCE: usize = 2;
 
-/// Who exports at this moment.
+/// The callers with a running export.
 #[derive(Debug)]
 pub(crate) struct Exports {
     callers: Arc<Mutex<HashSet<Subject>>>,
@@ -25,7 +25,7 @@ impl Default for Exports {
 }
 
 impl Exports {
-    /// Begins an export for a caller and waits for its turn; none if the caller has one under way.
+    /// Starts an export for a caller and waits for its turn; `None` if the caller already has one.
     pub(crate) async fn begin(&self, caller: Subject) -> Option<Export> {
         if !self.callers.lock().unwrap_or_else(PoisonError::into_inner).insert(caller.clone()) {
             return None;
@@ -37,7 +37,7 @@ impl Exports {
     }
 }
 
-/// An export under way; over when it is dropped.
+/// A running export. It ends when dropped.
 #[derive(Debug)]
 pub(crate) struct Export {
     callers: Arc<Mutex<HashSet<Subject>>>,

@@ -1,5 +1,5 @@
-//! Limits how many operations of one subject run at once, and shares the rest of the server fairly:
-//! the next turn goes to the waiting subject that runs the fewest operations.
+//! Limits how many operations of one subject run concurrently, and shares the remaining capacity fairly:
+//! the next turn goes to the waiting subject with the fewest running operations.
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
@@ -12,52 +12,52 @@ use tokio::time::timeout;
 
 use super::Subject;
 
-/// What an operation does with the database.
+/// How an operation uses the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// It reads, and shares the readers' connections with every subject.
+    /// It reads. All subjects share the readers' connections.
     Reads,
     /// It writes in its own transaction.
     Writes,
-    /// It records events, which the batcher's transactions do: only the subject's own number limits it.
+    /// It records events, in the batcher's transactions. Only the subject's own maximum applies.
     Records,
 }
 
-/// What runs at once at most.
+/// The maxima of concurrent use.
 #[derive(Debug, Clone)]
 pub(super) struct Bounds {
     /// Operations of one subject.
     pub(super) at_once: fn(&Subject, &super::turns::AtOnce) -> usize,
-    /// The numbers that `at_once` chooses from.
+    /// The numbers that `at_once` selects from.
     pub(super) numbers: super::turns::AtOnce,
-    /// Writes of one subject: fewer than the writers' connections, so others find one free.
+    /// Writes of one subject. Less than the number of the writers' connections, so that others find one free.
     pub(super) subject_writes: usize,
-    /// Reads in all for a subject that runs nothing yet.
+    /// Reads in total, for a subject that runs no operation yet.
     pub(super) first_reads: usize,
-    /// Reads in all for a subject that already runs an operation.
+    /// Reads in total, for a subject that already runs an operation.
     pub(super) further_reads: usize,
-    /// Bytes of answers in all that no client has taken yet.
+    /// Total bytes of answers that clients have not read yet.
     pub(super) bytes: usize,
-    /// The same bytes of one subject.
+    /// The same for one subject.
     pub(super) subject_bytes: usize,
 }
 
-/// Why a turn did not come in time.
+/// Why a turn was not granted in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// The subject runs as many operations as it may.
+    /// The subject is at its maximum of operations.
     OwnTurns,
-    /// The subject runs as many writes as it may.
+    /// The subject is at its maximum of writes.
     OwnWrites,
-    /// The subject has not taken its earlier answers.
+    /// The subject has not read its earlier answers.
     OwnBytes,
-    /// Clients in all have not taken their earlier answers.
+    /// All clients together have too many unread answers.
     AllBytes,
     /// Other subjects use the readers.
     AllReads,
 }
 
-/// The gate that operations pass one turn at a time.
+/// Grants turns to operations.
 #[derive(Debug)]
 pub(super) struct Gate {
     bounds: Bounds,
@@ -67,30 +67,30 @@ pub(super) struct Gate {
 #[derive(Debug, Default)]
 struct State {
     lines: HashMap<Subject, Line>,
-    /// Subjects whose oldest read may run when there is room, by the turns they hold and then by age.
+    /// Subjects whose oldest read may run when there is room, ordered by their number of turns and then by age.
     ready: BTreeMap<(usize, u64), Subject>,
-    /// Subjects that wait until clients take their answers, by age.
+    /// Subjects that wait until clients read their answers, by age.
     parked: BTreeMap<u64, Subject>,
     reads: usize,
     bytes: usize,
     tickets: u64,
 }
 
-/// One subject's operations.
+/// The operations of one subject.
 #[derive(Debug, Default)]
 struct Line {
     turns: usize,
-    /// Those of the turns that write.
+    /// The number of turns that write.
     writes: usize,
     bytes: usize,
-    /// Each kind of operation waits for itself: one that has to wait does not hold up the others.
+    /// Each kind of operation has its own queue, so a waiting operation does not delay the other kinds.
     reads: Waiters,
     writes_waiting: Waiters,
     records: Waiters,
     filed: Option<Filed>,
 }
 
-/// Operations that wait, by age.
+/// Waiting operations, by age.
 type Waiters = BTreeMap<u64, oneshot::Sender<Turn>>;
 
 impl Line {
@@ -102,7 +102,7 @@ impl Line {
         }
     }
 
-    /// The operation that comes next. Only reads have to wait for other subjects, so the rest comes before them.
+    /// The next operation. Only reads have to wait for other subjects, so the other kinds come first.
     fn first(&self, bounds: &Bounds) -> Option<(u64, Access)> {
         let first =
             |waiters: &Waiters, access| waiters.first_key_value().map(|(ticket, _)| (*ticket, access));
@@ -119,23 +119,23 @@ impl Line {
     }
 }
 
-/// Where a waiting subject stands.
+/// Where a waiting subject is registered.
 #[derive(Debug, Clone, Copy)]
 enum Filed {
     Ready(usize, u64),
     Parked(u64),
 }
 
-/// The right to execute. Given back when dropped.
+/// The permission to execute. Released when dropped.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    /// None once it has been given back.
+    /// `None` after the release.
     gate: Option<Arc<Gate>>,
     subject: Subject,
     access: Access,
 }
 
-/// Bytes of an answer that its client has not taken yet. They count until this is dropped.
+/// Bytes of an answer that its client has not read yet. They count until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Unread {
     gate: Arc<Gate>,
@@ -143,7 +143,7 @@ pub(crate) struct Unread {
     bytes: usize,
 }
 
-/// A place in the line of a subject; dropped, it leaves the line.
+/// A waiting operation in the queue of its subject. Dropping it removes it from the queue.
 struct Waiting<'a> {
     gate: &'a Arc<Gate>,
     subject: &'a Subject,
@@ -162,16 +162,16 @@ impl Gate {
         let mut waiting = self.join(subject, access);
         match (&mut waiting.granted).await {
             Ok(turn) => turn,
-            // The gate keeps the sender until it grants, so this does not happen.
+            // The gate keeps the sender until it grants the turn, so this does not happen.
             Err(_) => std::future::pending().await,
         }
     }
 
-    /// Waits for a turn, but not longer than `patience` for what the subject itself or unread answers hold up.
-    /// Reads of others end soon, so the wait for them is left to the caller's own deadline.
+    /// Waits for a turn. If the subject's own operations or unread answers are the reason, waits at most `patience`.
+    /// Reads of other subjects end soon, so the caller's own deadline limits the wait for them.
     ///
     /// # Errors
-    /// What the turn waited for.
+    /// The reason for the wait.
     pub(super) async fn take_within(
         self: &Arc<Self>,
         subject: &Subject,
@@ -190,7 +190,7 @@ impl Gate {
         }
     }
 
-    /// A turn without a wait, for what is done already and only has to be answered.
+    /// Takes a turn without waiting, for completed work whose answer is still to be sent.
     pub(super) fn resume(self: &Arc<Self>, subject: &Subject, access: Access) -> Turn {
         let mut state = self.lock();
         let line = state.lines.entry(subject.clone()).or_default();
@@ -201,7 +201,7 @@ impl Gate {
         Turn { gate: Some(Arc::clone(self)), subject: subject.clone(), access }
     }
 
-    /// Counts the bytes of an answer until its client has taken it.
+    /// Counts the bytes of an answer until its client has read it.
     pub(super) fn count(self: &Arc<Self>, subject: &Subject, bytes: usize) -> Unread {
         let mut state = self.lock();
         state.bytes = state.bytes.saturating_add(bytes);
@@ -210,7 +210,7 @@ impl Gate {
         Unread { gate: Arc::clone(self), subject: subject.clone(), bytes }
     }
 
-    /// Bytes of answers that clients have not taken yet.
+    /// Total bytes of answers that clients have not read yet.
     pub(super) fn unread(&self) -> usize {
         self.lock().bytes
     }
@@ -223,7 +223,7 @@ impl Gate {
         let line = state.lines.entry(subject.clone()).or_default();
         let waiters = line.waiters(access);
         waiters.insert(ticket, grant);
-        // If others of its kind wait before it, nothing changes.
+        // If operations of its kind already wait, nothing changes.
         if waiters.len() == 1 {
             self.refile(&mut state, subject);
             self.dispatch(&mut state);
@@ -231,7 +231,7 @@ impl Gate {
         Waiting { gate: self, subject, access, ticket, granted }
     }
 
-    /// Updates the place of a subject after its line has changed.
+    /// Updates where a subject is registered after its queue has changed.
     fn refile(self: &Arc<Self>, state: &mut State, subject: &Subject) {
         loop {
             let all = state.bytes;
@@ -264,7 +264,7 @@ impl Gate {
         }
     }
 
-    /// Gives turns to those that are ready, while there is room.
+    /// Grants turns to ready subjects while there is room.
     fn dispatch(self: &Arc<Self>, state: &mut State) {
         while let Some((&(turns, ticket), _)) = state.ready.first_key_value() {
             let bound = if turns == 0 { self.bounds.first_reads } else { self.bounds.further_reads };
@@ -283,7 +283,7 @@ impl Gate {
         }
     }
 
-    /// Gives the first of a line its turn.
+    /// Grants a turn to the first operation of a queue.
     fn grant(self: &Arc<Self>, state: &mut State, subject: &Subject) {
         let Some(line) = state.lines.get_mut(subject) else { return };
         let Some((ticket, access)) = line.first(&self.bounds) else { return };
@@ -295,7 +295,7 @@ impl Gate {
                 line.writes += usize::from(access == Access::Writes);
                 state.reads += usize::from(access == Access::Reads);
             }
-            // Nothing has been counted for it, so nothing is given back.
+            // This turn was not counted, so nothing is released.
             Err(mut turn) => turn.gate = None,
         }
     }
@@ -327,8 +327,8 @@ impl Bounds {
         (self.at_once)(subject, &self.numbers)
     }
 
-    /// Whether a subject that holds `own` of `all` bytes may make another answer. Each subject leaves as much
-    /// free as it holds, so that a few that do not read cannot use up the room of the others.
+    /// Whether a subject that holds `own` of `all` unread bytes may produce another answer. Each subject leaves as much
+    /// free as it holds, so a few that do not read cannot use up the room of the others.
     fn has_room(&self, own: usize, all: usize) -> bool {
         let free = self.bytes.saturating_sub(all);
         free > 0 && own <= free && own < self.subject_bytes

@@ -1,4 +1,4 @@
-//! Turns of operations: the numbers of each kind of subject, and the refusals where a turn does not come.
+//! Turns of operations: the maximum for each kind of subject, and the errors when a turn is not granted.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,16 +11,16 @@ use crate::auth::Role;
 use crate::config::Config;
 use crate::refusal::{Code, Refusal};
 
-/// How long a request over HTTP waits for its turn.
+/// How long an HTTP request waits for its turn.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
-/// When a refused request may be sent again.
+/// How long a client should wait before it sends a refused request again.
 const RETRY: Duration = Duration::from_secs(1);
-/// Reads that run at once in all, for each connection: the readers' queue stays short, so no read times out in it.
+/// Concurrent reads for each connection. The readers' queue stays so short that no read times out in it.
 const READS_A_CONNECTION: usize = 8;
-/// The part of all unread answers that one subject may hold.
+/// One subject may hold the unread answer bytes of all clients divided by this.
 const SUBJECT_SHARE: usize = 16;
 
-/// Operations at once for each kind of subject.
+/// Concurrent operations for each kind of subject.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AtOnce {
     pub(super) person: usize,
@@ -29,7 +29,7 @@ pub(super) struct AtOnce {
     pub(super) address: usize,
 }
 
-/// Every turn that the server gives. Cheap to clone.
+/// All turns of the server. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Turns {
     operations: Arc<Gate>,
@@ -39,7 +39,7 @@ pub(crate) struct Turns {
     bytes: usize,
 }
 
-/// The turn of one operation. It is taken while the operation executes and given back while it waits.
+/// The turn of one operation. The operation holds it while it executes and releases it while it waits.
 /// Clones share the turn.
 #[derive(Debug, Clone)]
 pub(crate) struct Pacer {
@@ -55,7 +55,7 @@ struct Paced {
 }
 
 impl Turns {
-    /// Turns by these settings.
+    /// Creates the turns from the settings.
     pub(crate) fn new(config: &Config) -> Self {
         let limits = &config.limits;
         let numbers = AtOnce {
@@ -76,7 +76,7 @@ impl Turns {
             bytes,
             subject_bytes: bytes / SUBJECT_SHARE,
         };
-        // A look-up is one short statement: only each subject's own number limits it.
+        // A look-up is one short statement, so only each subject's own maximum applies.
         let sign_ins = Bounds {
             subject_writes: usize::MAX,
             first_reads: usize::MAX,
@@ -94,22 +94,22 @@ impl Turns {
         }
     }
 
-    /// The pacer of a new operation, which holds no turn yet.
+    /// The pacer of a new operation. It holds no turn yet.
     pub(crate) fn pacer(&self, subject: Subject, access: Access) -> Pacer {
         let turns = self.clone();
         Pacer { shared: Arc::new(Paced { turns, subject, access, held: Mutex::new(None) }) }
     }
 
-    /// A turn to look up the subject of a verified token, which happens before any other budget.
+    /// A turn to look up the subject of a verified token. It precedes all other budgets.
     ///
     /// # Errors
-    /// `RATE_LIMITED` or `UNAVAILABLE` if it does not come within `patience`.
+    /// `RATE_LIMITED` or `UNAVAILABLE` if no turn is granted within `patience`.
     pub(crate) async fn sign_in(&self, subject: &Subject, patience: Duration) -> Result<Turn, Refusal> {
         let turn = self.sign_ins.take_within(subject, Access::Reads, patience).await;
         turn.map_err(|cause| self.refuse(subject, cause))
     }
 
-    /// Bytes of answers that clients have not taken yet.
+    /// Total bytes of answers that clients have not read yet.
     pub(crate) fn unread(&self) -> usize {
         self.operations.unread()
     }
@@ -154,7 +154,7 @@ impl Turns {
 }
 
 impl AtOnce {
-    /// The number of this subject and the setting it comes from.
+    /// The maximum of this subject, and the setting that defines it.
     fn of(&self, subject: &Subject) -> (usize, &'static str) {
         match subject {
             Subject::Person { role: Role::SuperAdmin | Role::Admin, .. } => {
@@ -168,7 +168,7 @@ impl AtOnce {
 }
 
 impl Pacer {
-    /// Waits for the turn, unless it is held already.
+    /// Waits for the turn, unless it is already held.
     pub(crate) async fn take(&self) {
         if !self.is_held() {
             let Paced { turns, subject, access, .. } = &*self.shared;
@@ -177,10 +177,10 @@ impl Pacer {
         }
     }
 
-    /// The same, but not longer than `patience`.
+    /// The same, but waits at most `patience`.
     ///
     /// # Errors
-    /// `RATE_LIMITED` where the caller's own operations or unread answers are the reason, else `UNAVAILABLE`.
+    /// `RATE_LIMITED` if the caller's own operations or unread answers are the reason, otherwise `UNAVAILABLE`.
     pub(crate) async fn take_within(&self, patience: Duration) -> Result<(), Refusal> {
         if !self.is_held() {
             let Paced { turns, subject, access, .. } = &*self.shared;
@@ -190,25 +190,25 @@ impl Pacer {
         Ok(())
     }
 
-    /// Gives the turn back.
+    /// Releases the turn.
     pub(crate) fn release(&self) {
         drop(self.lock().take());
     }
 
-    /// Counts the bytes of an answer until its client has taken it.
+    /// Counts the bytes of an answer until its client has read it.
     pub(crate) fn count(&self, bytes: usize) -> Unread {
         self.shared.turns.operations.count(&self.shared.subject, bytes)
     }
 
-    /// Waits for something that needs no turn, such as a commit that one transaction makes for many callers.
-    /// A service records many events at once, so its turn is given back meanwhile; others keep theirs.
+    /// Waits for work that needs no turn, such as a commit that one transaction makes for many callers.
+    /// A service records many events at once, so it releases its turn meanwhile; other subjects keep theirs.
     pub(crate) async fn wait_for_commit<F: Future>(&self, commit: F) -> F::Output {
         if !matches!(self.shared.subject, Subject::Service(_)) {
             return commit.await;
         }
         self.release();
         let output = commit.await;
-        // The events are recorded, so their answer does not wait behind other operations of the service.
+        // The events are recorded, so their answer must not wait for other operations of the service.
         let Paced { turns, subject, access, .. } = &*self.shared;
         self.hold(turns.operations.resume(subject, *access));
         output

@@ -1,52 +1,52 @@
-//! What one request, socket or person may ask for; every number is a setting below `limits`.
-//! A limit is answered with one error that names it.
+//! The limits of requests, sockets and people. Every number is a setting below `limits`.
+//! An error about a limit names it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// The limits, each with its unit in its name or in a sentence.
+/// The limits. The unit is in the name or in the description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of an HTTP body.
     pub body_bytes: usize,
     /// Bytes of an HTTP body without a valid token.
     pub anonymous_body_bytes: usize,
-    /// Bytes of HTTP bodies held at once, in all.
+    /// Total bytes of HTTP bodies held at once.
     pub body_bytes_in_flight: usize,
     /// JSON values of an HTTP body.
     pub body_values: usize,
-    /// Bytes of a document's text. Values belong into variables, which the body's limit covers.
+    /// Bytes of a document's text. Values belong in variables, which the body's limit covers.
     pub query_bytes: usize,
     /// Brackets of any kind open at once in a document.
     pub nesting: usize,
-    /// Words, numbers, strings and signs of a document.
+    /// Words, numbers, strings and punctuation of a document.
     pub tokens: usize,
-    /// Fields, spreads and directives of a document, each fragment counted wherever it is spread.
+    /// Fields, spreads and directives of a document; a fragment counts at each spread.
     pub nodes: usize,
-    /// Aliases of a document, each fragment counted wherever it is spread.
+    /// Aliases of a document; a fragment counts at each spread.
     pub aliases: usize,
     /// Directives in one place.
     pub directives_per_field: usize,
-    /// Directives of a document, each fragment counted wherever it is spread.
+    /// Directives of a document; a fragment counts at each spread.
     pub directives: usize,
     /// Operations of a document.
     pub operations: usize,
-    /// Fields inside fields.
+    /// Nesting depth of fields.
     pub depth: usize,
-    /// The cost of an operation in units, by the table of prices of its fields.
+    /// The cost of an operation in units, from the prices of its fields.
     pub complexity: usize,
-    /// Units of cost that a person may cause per minute, and an address that sends no valid token; 0 turns it off.
+    /// Cost units per minute of a person, and of an address without a valid token; 0 turns the budget off.
     pub cost_per_minute: u64,
-    /// How many times `cost_per_minute` an admin may cause.
+    /// Factor on `cost_per_minute` for an admin.
     pub cost_per_minute_admin: u64,
-    /// How many times `cost_per_minute` a service may cause; the events it records are not counted.
+    /// Factor on `cost_per_minute` for a service; recording events costs nothing.
     pub cost_per_minute_service: u64,
-    /// Bytes of one answer, over HTTP and on a socket, and of an export.
+    /// Bytes of one answer, over HTTP or on a socket, and of an export.
     pub answer_bytes: usize,
     /// Events of one `recordEvents`.
     pub batch_events: usize,
-    /// Hours after an event in which a person may report it about themselves.
+    /// Hours after an event in which a person may report it themselves.
     pub self_report_hours: u64,
     /// Bytes of one event's attributes, as compact JSON.
     pub attributes_bytes: usize,
@@ -56,7 +56,7 @@ pub struct Limits {
     pub subscriptions_per_socket: usize,
     /// Sockets open for one person or service.
     pub sockets_per_user: usize,
-    /// Operations of one person that execute at the same time; further ones wait.
+    /// Concurrent operations of one person; further ones wait.
     pub operations_at_once: usize,
     /// The same for an admin.
     pub operations_at_once_admin: usize,
@@ -64,35 +64,35 @@ pub struct Limits {
     pub operations_at_once_service: usize,
     /// The same for all clients without a token at one address.
     pub operations_at_once_address: usize,
-    /// Mutations of one caller that execute at the same time; events that are recorded do not count.
+    /// Concurrent mutations of one caller; recording events does not count.
     pub mutations_at_once: usize,
-    /// Bytes of answers that clients have not taken yet, in all. One caller may hold a sixteenth.
+    /// Total bytes of answers that clients have not read yet. One caller may hold a sixteenth.
     pub answer_bytes_in_flight: usize,
-    /// Connections open in all.
+    /// Open connections in total.
     pub connections: usize,
-    /// Connections open from one address; behind a trusted proxy, requests and sockets of one client.
+    /// Open connections from one address; behind a trusted proxy, requests and sockets of one client.
     pub connections_per_address: usize,
     /// Peers whose `Forwarded` and `X-Forwarded-For` headers name the client.
     pub trusted_proxies: Vec<IpNet>,
-    /// Seconds a client has to send the head of a request, the wait for it on an open connection included.
+    /// Seconds to send the head of a request, including the idle time before it on an open connection.
     pub header_seconds: u64,
-    /// Seconds a client has to send the body of a request.
+    /// Seconds to send the body of a request.
     pub body_seconds: u64,
-    /// Seconds a client may read nothing of an answer that waits for it.
+    /// Seconds that a client may pause while reading an answer.
     pub send_seconds: u64,
-    /// Bytes of an answer that a client reads each second on average, once the server waits for it.
+    /// Minimum average bytes per second that a client reads while the server waits for it.
     pub send_bytes_per_second: u64,
-    /// Seconds the answer to a request may take.
+    /// Seconds that the answer to a request may take.
     pub request_seconds: u64,
-    /// Seconds a socket has to send `connection_init`.
+    /// Seconds to send `connection_init` on a new socket.
     pub socket_init_seconds: u64,
     /// Seconds between pings on a socket.
     pub socket_ping_seconds: u64,
-    /// Seconds one message to a socket may take to send.
+    /// Seconds that sending one message to a socket may take.
     pub socket_send_seconds: u64,
-    /// Seconds from the signal to stop until the process ends.
+    /// Seconds from the stop signal to the end of the process.
     pub shutdown_seconds: u64,
-    /// Days after which an undelivered outbox row is buried, if it has been tried often enough by then.
+    /// Days after which an undelivered outbox row is buried, if delivery was tried often enough.
     pub outbox_days: u64,
     /// Days that a delivered outbox row is kept.
     pub outbox_settled_days: u64,
@@ -149,7 +149,7 @@ impl Default for Limits {
     }
 }
 
-/// This machine.
+/// The loopback networks.
 fn loopback() -> Vec<IpNet> {
     vec![
         Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8).into(),

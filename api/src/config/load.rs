@@ -1,5 +1,5 @@
 //! Reads the settings: the defaults, then the file, then the environment.
-//! Every problem is found before any is told, and none is told with a secret in it.
+//! It reports all problems together, and never with a secret.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -13,26 +13,26 @@ use crate::packs;
 /// Where the settings come from.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// The TOML file named on the command line; else `PLAUDIT_CONFIG` may name one.
+    /// The TOML file from the command line; otherwise `PLAUDIT_CONFIG` may name one.
     pub file: Option<PathBuf>,
-    /// The environment; only names that begin with `PLAUDIT_` are looked at.
+    /// The environment. Only names that start with `PLAUDIT_` are read.
     pub environment: Vec<(OsString, OsString)>,
 }
 
 impl Sources {
-    /// This process's environment, and the file the command line named, if it did.
+    /// The environment of this process, and the file from the command line, if any.
     #[must_use]
     pub fn of_process(file: Option<PathBuf>) -> Self {
         Self { file, environment: std::env::vars_os().collect() }
     }
 }
 
-/// One thing wrong with the settings.
+/// One problem of the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The setting, as it was written: `PLAUDIT_LISTEN`, or `listen` of the file.
+    /// The setting as the operator wrote it: `PLAUDIT_LISTEN`, or `listen` in the file.
     pub setting: String,
-    /// What is wrong and what would be right.
+    /// The fault, and how to correct it.
     pub message: String,
 }
 
@@ -49,7 +49,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything wrong with the settings, one line each.
+/// All problems of the settings, one per line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
@@ -62,14 +62,14 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// The settings that the packs named have, as (pack, setting).
+/// Returns the settings that these packs declare, as (pack, setting).
 pub(super) type Declared<'a> = &'a dyn Fn(&[String]) -> BTreeSet<(String, String)>;
 
 impl Config {
     /// Reads and validates the settings.
     ///
     /// # Errors
-    /// All problems together: unknown names, wrong values, and what the profile refuses to start with.
+    /// All problems together: unknown names, invalid values, and values that the profile does not allow.
     pub fn load(sources: &Sources) -> Result<Self, Problems> {
         Self::load_with(sources, &packs::declared_settings)
     }
@@ -116,7 +116,7 @@ impl Config {
     }
 }
 
-/// The nearest of `known` to a misspelt `word`, if one is near enough to be meant.
+/// The entry of `known` that is most similar to a misspelt `word`, if it is similar enough.
 pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     known
@@ -126,14 +126,14 @@ pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|(_, name)| name)
 }
 
-/// Sets one setting, or says why its value cannot be.
+/// Applies one setting, or adds the reason why its value is invalid.
 fn apply(setting: &Setting, config: &mut Config, name: &str, raw: &Raw, problems: &mut Vec<Problem>) {
     if let Err(message) = (setting.set)(config, raw) {
         problems.push(Problem::new(name, message));
     }
 }
 
-/// Our part of the environment by name. `PLAUDIT_TOKEN` belongs to `plaudit watch`, `PLAUDIT_TEST_*` to tests.
+/// The `PLAUDIT_` variables by name. `PLAUDIT_TOKEN` belongs to `plaudit watch`, `PLAUDIT_TEST_*` to tests.
 fn read_environment(all: &[(OsString, OsString)], problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
     let mut ours = BTreeMap::new();
     for (name, value) in all {
@@ -150,7 +150,7 @@ fn read_environment(all: &[(OsString, OsString)], problems: &mut Vec<Problem>) -
     ours
 }
 
-/// The file's settings by dotted key.
+/// The settings of the file by dotted key.
 fn read_file(path: &Path, problems: &mut Vec<Problem>) -> BTreeMap<String, Raw> {
     let shown = path.display();
     let text = match std::fs::read_to_string(path) {
@@ -164,7 +164,7 @@ fn read_file(path: &Path, problems: &mut Vec<Problem>) -> BTreeMap<String, Raw> 
     let mut found = BTreeMap::new();
     match text.parse::<toml::Table>() {
         Ok(table) => flatten("", &table, &mut found, problems),
-        // The parser's own text would quote the line, and the line may hold a secret.
+        // The parser's full text would quote the line, which may contain a secret.
         Err(error) => {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = before.matches('\n').count().saturating_add(1);
@@ -196,7 +196,7 @@ fn flatten(
     }
 }
 
-/// Every name that means something, as (key of the file, name in the environment).
+/// Every known name, as (key in the file, name in the environment).
 fn known_names(declared: &BTreeSet<(String, String)>) -> Vec<(String, String)> {
     let ours = SETTINGS.iter().map(|setting| (setting.key.to_owned(), environment_name(setting.key)));
     let packs = declared.iter().map(|(pack, setting)| {
@@ -205,11 +205,11 @@ fn known_names(declared: &BTreeSet<(String, String)>) -> Vec<(String, String)> {
     ours.chain(packs).chain([("".to_owned(), "PLAUDIT_CONFIG".to_owned())]).collect()
 }
 
-/// A name that means nothing, and the one that was probably meant.
+/// The problem of an unknown name, with the most similar known one.
 fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Problem {
     let message = match nearest(name, known) {
-        Some(near) => format!("is no setting. Did you mean {near}?"),
-        None => "is no setting; config.default.toml lists them all.".to_owned(),
+        Some(near) => format!("is not a setting. Did you mean {near}?"),
+        None => "is not a setting; config.default.toml lists them all.".to_owned(),
     };
     Problem::new(name, message)
 }

@@ -1,5 +1,5 @@
-//! The table of settings: the key of each, how its text is read, and what its default is.
-//! Its order matters: a row may give later rows another default (the profile, the address).
+//! The table of settings: the key, the parser and the default of each.
+//! The order matters: a row (the profile, the address) may change the defaults of later rows.
 
 use std::path::PathBuf;
 
@@ -11,16 +11,16 @@ use super::{Config, DEMO_SECRET, LogFormat, Profile, url_of};
 
 /// One setting.
 pub(super) struct Setting {
-    /// Its dotted key in the file; the name in the environment follows from it.
+    /// The dotted key in the file. The name in the environment is derived from it.
     pub(super) key: &'static str,
-    /// Reads its text into the settings, or says what would be right.
+    /// Parses the text into the settings, or returns how to correct it.
     pub(super) set: fn(&mut Config, &Raw) -> Result<(), String>,
-    /// Its value as the file would have it; empty where the default is "none" or follows from others.
+    /// The value as written in the file; empty if the default is "none" or derived from others.
     #[cfg_attr(not(test), expect(dead_code, reason = "compared with config.default.toml"))]
     pub(super) get: fn(&Config) -> Raw,
 }
 
-/// A value before it is understood: the environment has texts, the file texts, numbers and lists.
+/// A value before it is parsed: the environment has texts; the file has texts, numbers and lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Raw {
     /// A text, or a number's digits.
@@ -30,7 +30,7 @@ pub(super) enum Raw {
 }
 
 impl Raw {
-    /// A value of the file; none for what no setting is: floats, dates, lists of anything but texts.
+    /// A value of the file; `None` for types that no setting has: floats, dates, and lists of other than texts.
     pub(super) fn of_toml(value: &toml::Value) -> Option<Self> {
         match value {
             toml::Value::String(text) => Some(Self::Text(text.clone())),
@@ -45,12 +45,12 @@ impl Raw {
         }
     }
 
-    /// Whether it says nothing: an empty text leaves the default.
+    /// Whether it is empty: an empty text keeps the default.
     pub(super) fn is_unset(&self) -> bool {
         matches!(self, Self::Text(text) if text.is_empty())
     }
 
-    /// The one text it is.
+    /// The single text.
     fn text(&self) -> Result<&str, String> {
         match self {
             Self::Text(text) => Ok(text),
@@ -58,7 +58,7 @@ impl Raw {
         }
     }
 
-    /// The texts it lists; in one text they are separated by commas.
+    /// The listed texts; a single text is split at commas.
     fn list(&self) -> Vec<String> {
         match self {
             Self::Text(text) => {
@@ -112,7 +112,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         key: "profile",
         set: |config, raw| {
             config.profile = read_profile(raw.text()?)?;
-            // What only a demo may take for granted.
+            // Defaults that are safe only in a demo.
             if config.profile == Profile::Production {
                 config.auth.secret = None;
                 config.origins.clear();
@@ -202,7 +202,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     number!("database.connections", database_connections, 1..=1_000),
     number!("database.acquire_seconds", database_acquire_seconds, 1..=60),
     number!("database.statement_seconds", database_statement_seconds, 1..=600),
-    // A key of one's own ends the trust in the demo's.
+    // A configured key replaces the demo's key.
     Setting {
         key: "auth.public_key",
         set: |config, raw| {
@@ -269,7 +269,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     number!("limits.directives_per_field", limits.directives_per_field, 1..=100),
     number!("limits.directives", limits.directives, 1..=10_000),
     number!("limits.operations", limits.operations, 1..=100),
-    // Introspection by the usual tools is 15 deep.
+    // The introspection query of common tools is 15 levels deep.
     number!("limits.depth", limits.depth, 15..=100),
     number!("limits.complexity", limits.complexity, 100..=10_000_000),
     number!("limits.cost_per_minute", limits.cost_per_minute, 0..=1_000_000_000),

@@ -1,4 +1,4 @@
-//! The settings: their documentation, their order, and what is said about wrong ones.
+//! The settings: their documentation, their order, and the messages about invalid ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -62,7 +62,7 @@ fn the_documented_defaults_are_the_defaults() {
 }
 
 #[test]
-fn the_documented_defaults_load_and_say_the_same() {
+fn the_documented_defaults_load_as_the_defaults() {
     let loaded = load_file(DEFAULTS, &[]).unwrap();
     let defaults = load(&[]).unwrap();
     for setting in SETTINGS {
@@ -86,7 +86,7 @@ fn every_setting_can_come_from_the_environment() {
 }
 
 #[test]
-fn the_environment_wins_over_the_file_and_an_empty_value_is_not_set() {
+fn the_environment_overrides_the_file_and_an_empty_value_is_not_set() {
     let file = "listen = \"127.0.0.1:9000\"\ntimezone = \"Asia/Tokyo\"\n[limits]\nnodes = 300\n";
     let public = ("PLAUDIT_DEMO_IN_PUBLIC", "true");
     let environment = [("PLAUDIT_LISTEN", "0.0.0.0:9001"), ("PLAUDIT_TIMEZONE", ""), ("OTHER", "x"), public];
@@ -166,7 +166,7 @@ fn a_pack_is_set_from_the_file_too_and_only_while_it_is_loaded() {
     assert_eq!(config.unwrap().pack_settings[&("code-lab".to_owned(), "season".to_owned())], "winter");
     check_told(
         load_file("catalogs = [\"tests\"]\n[packs.aurora]\nlaunchedOn = \"2026-01-01\"\n", &[]),
-        &[("packs.aurora.launchedOn", "is no setting; config.default.toml lists them all.")],
+        &[("packs.aurora.launchedOn", "is not a setting; config.default.toml lists them all.")],
     );
 }
 
@@ -196,8 +196,8 @@ fn an_origin_is_allowed_as_listed_or_with_any_port_or_as_our_own() {
 }
 
 #[test]
-fn all_problems_are_told_together_each_with_what_would_be_right() {
-    let span = "must be a length of time from 1s to 365d, such as 90s, 30m, 12h or 7d.";
+fn all_problems_are_reported_together_each_with_its_remedy() {
+    let span = "must be a duration from 1s to 365d, such as 90s, 30m, 12h or 7d.";
     let origins = "must be a list of origins, each a scheme, a host and an optional port, without a path: \
                    https://school.example, http://localhost:5173; http://localhost:* is any port.";
     check_told(
@@ -231,17 +231,17 @@ fn all_problems_are_told_together_each_with_what_would_be_right() {
                 "must be an absolute http or https URL, such as https://plaudit.example.school/.",
             ),
             ("origins", origins),
-            ("PLAUDIT_TIMEZONE", "is no IANA time zone. Did you mean Europe/Berlin?"),
+            ("PLAUDIT_TIMEZONE", "is not an IANA time zone. Did you mean Europe/Berlin?"),
             ("auth.max_ttl", span),
             ("PLAUDIT_LIMITS_NODES", "must be a whole number from 100 to 100000."),
             ("PLAUDIT_LIMITS_DEPTH", "must be a whole number from 15 to 100."),
             ("PLAUDIT_LOG_FORMAT", "must be text or json."),
-            ("listn", "is no setting. Did you mean listen?"),
-            ("PLAUDIT_AURORA_LAUNCHEDON", "is no setting. Did you mean PLAUDIT_AURORA_LAUNCHED_ON?"),
-            ("PLAUDIT_AUTH_SECERT", "is no setting. Did you mean PLAUDIT_AUTH_SECRET?"),
-            ("PLAUDIT_SOMETHING_ELSE_ENTIRELY", "is no setting; config.default.toml lists them all."),
+            ("listn", "is not a setting. Did you mean listen?"),
+            ("PLAUDIT_AURORA_LAUNCHEDON", "is not a setting. Did you mean PLAUDIT_AURORA_LAUNCHED_ON?"),
+            ("PLAUDIT_AUTH_SECERT", "is not a setting. Did you mean PLAUDIT_AUTH_SECRET?"),
+            ("PLAUDIT_SOMETHING_ELSE_ENTIRELY", "is not a setting; config.default.toml lists them all."),
             ("PLAUDIT_AUTH_SECRET", "is too short; use at least 32 random bytes."),
-            ("PLAUDIT_AUTH_ROLE_CLAIM", "is a claim with a meaning of its own; name another, such as role."),
+            ("PLAUDIT_AUTH_ROLE_CLAIM", "is a claim with a defined meaning; use another one, such as role."),
             (
                 "PLAUDIT_DATABASE_URL",
                 "must be sqlite://PATH?mode=rwc or postgres://USER:PASSWORD@HOST/DATABASE.",
@@ -282,7 +282,7 @@ fn a_database_is_a_file_or_a_server() {
 }
 
 #[test]
-fn production_refuses_to_start_without_a_key_of_its_own() {
+fn production_refuses_to_start_without_its_own_key() {
     let missing = "is missing: production needs a key. Set it to at least 32 random bytes (openssl rand -base64 48), \
                    or set PLAUDIT_AUTH_PUBLIC_KEY or PLAUDIT_AUTH_JWKS.";
     let demo = "is the demo's, which everyone knows; production needs at least 32 random bytes of its own.";
@@ -299,7 +299,7 @@ fn production_refuses_to_start_without_a_key_of_its_own() {
 }
 
 #[test]
-fn a_demo_with_a_key_of_its_own_does_not_trust_the_known_one() {
+fn a_demo_with_its_own_key_does_not_trust_the_public_one() {
     let key = include_str!("../auth/token/test_keys/ed25519.pub.pem");
     assert_eq!(load(&[("PLAUDIT_AUTH_PUBLIC_KEY", key)]).unwrap().auth.secret, None);
 }
@@ -320,12 +320,12 @@ fn a_file_that_cannot_be_read_is_named_and_its_lines_are_not_repeated() {
 }
 
 #[test]
-fn catalogues_that_cannot_be_loaded_are_told_with_the_rest() {
+fn unreadable_catalogues_are_reported_with_the_other_problems() {
     check_told(
         load(&[("PLAUDIT_CATALOGS", "tests,aurorra,tests")]),
         &[
-            ("PLAUDIT_CATALOGS", "names tests twice; once is enough."),
-            ("PLAUDIT_CATALOGS", "names aurorra, which is no pack. Did you mean aurora?"),
+            ("PLAUDIT_CATALOGS", "names tests twice; name it once."),
+            ("PLAUDIT_CATALOGS", "names aurorra, which is not a pack. Did you mean aurora?"),
         ],
     );
     check_told(
@@ -356,7 +356,7 @@ fn lengths_of_time_have_a_unit() {
 }
 
 #[test]
-fn a_public_address_is_missing_where_others_reach_the_server() {
+fn a_missing_public_url_is_detected_if_others_can_reach_the_server() {
     let with = |listen: &str, public_url: Option<&str>| {
         let mut config = Config::demo();
         config.listen = listen.parse().unwrap();
@@ -370,7 +370,7 @@ fn a_public_address_is_missing_where_others_reach_the_server() {
 }
 
 #[test]
-fn the_operations_listener_is_off_and_has_an_address_of_its_own() {
+fn the_operations_listener_is_off_by_default_and_has_a_separate_address() {
     assert_eq!(load(&[]).unwrap().operations_listen, None);
     let loaded = load(&[("PLAUDIT_OPERATIONS_LISTEN", "127.0.0.1:9001")]).unwrap();
     assert_eq!(loaded.operations_listen, Some(([127, 0, 0, 1], 9001).into()));

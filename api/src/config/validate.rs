@@ -1,4 +1,4 @@
-//! What single settings cannot know: how they stand together, and what a profile refuses to start with.
+//! Checks the settings together, and the requirements of the profile.
 
 use tracing_subscriber::EnvFilter;
 
@@ -7,10 +7,10 @@ use super::{Config, DEMO_SECRET, Profile};
 use crate::auth::token::Keys;
 use crate::packs;
 
-/// Claims that have a meaning of their own, so that no role can be in them.
+/// Claims with a defined meaning. They cannot contain the role.
 const TAKEN_CLAIMS: [&str; 8] = ["sub", "iss", "aud", "exp", "nbf", "iat", "jti", "name"];
 
-/// Adds what is wrong with the settings as a whole; `name_of` tells how a setting was written.
+/// Adds the problems of the settings as a whole; `name_of` returns the name under which a setting was written.
 pub(super) fn check(config: &Config, name_of: &dyn Fn(&str) -> String, problems: &mut Vec<Problem>) {
     let mut note = |setting: &str, message: String| problems.push(Problem::new(name_of(setting), message));
     check_auth(config, &mut note);
@@ -48,7 +48,7 @@ pub(super) fn check(config: &Config, name_of: &dyn Fn(&str) -> String, problems:
     }
     for (at, catalog) in config.catalogs.iter().enumerate() {
         if config.catalogs.iter().take(at).any(|earlier| earlier == catalog) {
-            note("catalogs", format!("names {catalog} twice; once is enough."));
+            note("catalogs", format!("names {catalog} twice; name it once."));
         }
     }
     if let Err(problem) = packs::read(&config.catalogs) {
@@ -57,7 +57,7 @@ pub(super) fn check(config: &Config, name_of: &dyn Fn(&str) -> String, problems:
     if let Err(message) = check_database_url(&config.database_url) {
         note("database.url", message.to_owned());
     }
-    // The filter takes a misspelt level for the name of a module, and the log would be empty.
+    // The filter would take a misspelt level for a module name, and the log would be empty.
     let is_bare_word = |part: &str| {
         !part.contains(['=', '[', ':'])
             && part.trim().parse::<tracing_subscriber::filter::LevelFilter>().is_err()
@@ -72,7 +72,7 @@ pub(super) fn check(config: &Config, name_of: &dyn Fn(&str) -> String, problems:
     }
 }
 
-/// The keys, and what production asks of them.
+/// Checks the keys, and the requirements of production.
 fn check_auth(config: &Config, note: &mut dyn FnMut(&str, String)) {
     let auth = &config.auth;
     if config.profile == Profile::Production {
@@ -101,12 +101,12 @@ fn check_auth(config: &Config, note: &mut dyn FnMut(&str, String)) {
     if TAKEN_CLAIMS.contains(&auth.role_claim.as_str()) {
         note(
             "auth.role_claim",
-            "is a claim with a meaning of its own; name another, such as role.".to_owned(),
+            "is a claim with a defined meaning; use another one, such as role.".to_owned(),
         );
     }
 }
 
-/// The address of a database we can use. It may hold a password, so it is never repeated.
+/// Checks the database URL. It may contain a password, so no message repeats it.
 fn check_database_url(url: &str) -> Result<(), &'static str> {
     const WRONG: &str = "must be sqlite://PATH?mode=rwc or postgres://USER:PASSWORD@HOST/DATABASE.";
     if let Some(path) = url.strip_prefix("sqlite:") {
@@ -120,7 +120,7 @@ fn check_database_url(url: &str) -> Result<(), &'static str> {
     let postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
     match url::Url::parse(url) {
         Ok(parsed) if postgres && parsed.host_str().is_some_and(|host| !host.is_empty()) => Ok(()),
-        // A socket's folder can stand in the query instead of a host.
+        // The query may contain the folder of a Unix socket instead of a host.
         Ok(parsed) if postgres && parsed.query_pairs().any(|(name, _)| name == "host") => Ok(()),
         _ => Err(WRONG),
     }

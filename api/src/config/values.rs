@@ -1,4 +1,4 @@
-//! Reads the text of one setting into its type, or says what would be right.
+//! Parses the text of one setting into its type, or returns how to correct it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -25,7 +25,7 @@ pub(super) fn read_listen(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// The listener has no authentication, so the message does not suggest an address that others reach.
+/// The listener has no authentication, so the message does not suggest an address that other machines reach.
 pub(super) fn read_operations_listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "must be an IP address and a port, such as 127.0.0.1:9001.".to_owned())
 }
@@ -39,7 +39,7 @@ pub(super) fn read_public_url(text: &str) -> Result<Url, String> {
     if !matches!(url.scheme(), "http" | "https") || !plain {
         return Err(wrong());
     }
-    // Paths are joined below it, and a URL without the last slash would lose its last segment.
+    // Paths are joined to it. Without the last slash the join would drop its last segment.
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
     }
@@ -54,7 +54,7 @@ pub(super) fn read_origins(texts: &[String]) -> Result<Vec<String>, String> {
     })
 }
 
-/// An origin as browsers write it; a port of `*` is kept.
+/// An origin as browsers send it; the port `*` is kept.
 fn read_origin(text: &str) -> Option<String> {
     let (host, any_port) = match text.strip_suffix(":*") {
         Some(host) => (host, ":*"),
@@ -99,8 +99,8 @@ pub(super) fn read_truth(text: &str) -> Result<bool, String> {
 
 pub(super) fn read_timezone(text: &str) -> Result<Tz, String> {
     text.parse().map_err(|_| match nearest(text, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name())) {
-        Some(near) => format!("is no IANA time zone. Did you mean {near}?"),
-        None => "is no IANA time zone; write one such as Europe/Berlin or UTC.".to_owned(),
+        Some(near) => format!("is not an IANA time zone. Did you mean {near}?"),
+        None => "is not an IANA time zone; write one such as Europe/Berlin or UTC.".to_owned(),
     })
 }
 
@@ -112,12 +112,12 @@ pub(super) fn read_log_format(text: &str) -> Result<LogFormat, String> {
     }
 }
 
-/// Reads a length of time: `90s`, `30m`, `12h`, `7d`.
+/// Parses a duration: `90s`, `30m`, `12h`, `7d`.
 ///
 /// # Errors
-/// What would be right, for a person.
+/// How to correct the text, for a human reader.
 pub fn parse_span(written: &str) -> Result<TimeDelta, String> {
-    let wrong = || "must be a length of time from 1s to 365d, such as 90s, 30m, 12h or 7d.".to_owned();
+    let wrong = || "must be a duration from 1s to 365d, such as 90s, 30m, 12h or 7d.".to_owned();
     let unit = written.chars().last().ok_or_else(wrong)?;
     let number: i64 = written.strip_suffix(unit).and_then(|n| n.parse().ok()).ok_or_else(wrong)?;
     let seconds = match unit {

@@ -1,6 +1,6 @@
-//! Wakes subscribers. One reader a process follows the feed and keeps its newest stretch; whoever is
-//! up to date reads there, whoever is behind reads the table. Either way it is places that are read: what
-//! stands at a place is looked up when it is told, so that nobody is told what was.
+//! Wakes subscribers. One reader per process follows the feed and caches its newest entries. Subscribers that are
+//! up to date read the cache; the others read the table. Both read places only. The award at a place is loaded
+//! when it is sent, so no subscriber receives outdated data.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -15,39 +15,39 @@ use crate::pulse::Beat;
 use crate::store::feed::Item;
 use crate::store::{self, feed};
 
-/// Places the newest stretch holds.
+/// Number of places in the cache.
 const KEPT: usize = 4_096;
-/// Places one read of the table brings.
+/// Places that one read of the table returns.
 const PAGE: u64 = 500;
-/// Places one read of the newest stretch brings, so that many readers that are behind stay small.
+/// Places that one read of the cache returns, so that many slow readers use little memory.
 const TAIL_PAGE: usize = 500;
-/// How often the head is looked at for what other processes have committed.
+/// How often the head is read to find commits of other processes.
 const POLL: Duration = Duration::from_millis(100);
 
-/// The newest stretch of the feed, and who waits for more.
+/// The newest part of the feed, and the subscribers that wait for more.
 pub(crate) struct Hub {
     tail: RwLock<Tail>,
     head: watch::Sender<i64>,
-    /// The head of the table when it was last read.
+    /// The head of the table at the last read.
     seen: AtomicI64,
 }
 
 struct Tail {
-    /// Every place behind this position and up to the head is in `places`.
+    /// Every place after this position and up to the head is in `places`.
     start: i64,
     places: VecDeque<Item>,
 }
 
-/// A piece of the feed.
+/// A part of the feed.
 pub(crate) struct Stretch {
-    /// The places asked for, in order.
+    /// The matching places, in order.
     pub(crate) places: Vec<Item>,
-    /// How far was read: the next read begins behind this.
+    /// The position up to which the feed was read. The next read starts after it.
     pub(crate) reached: i64,
 }
 
 impl Hub {
-    /// A hub that knows nothing yet; [`Hub::follow`] makes it follow.
+    /// Creates an empty hub; [`Hub::follow`] fills it.
     pub(crate) fn new() -> Self {
         Self {
             tail: RwLock::new(Tail { start: 0, places: VecDeque::new() }),
@@ -56,26 +56,26 @@ impl Hub {
         }
     }
 
-    /// Hears that the head has moved.
+    /// Subscribes to moves of the head.
     pub(crate) fn listen(&self) -> watch::Receiver<i64> {
         self.head.subscribe()
     }
 
-    /// Positions that are committed and not read yet; `hinted` is the last one this process committed.
+    /// Number of committed positions that were not read yet; `hinted` is the last one that this process committed.
     pub(crate) fn lag(&self, hinted: i64) -> i64 {
         let committed = self.seen.load(Ordering::Relaxed).max(hinted);
         committed.saturating_sub(*self.head.borrow()).max(0)
     }
 
-    /// How many listen.
+    /// The number of subscribers.
     pub(crate) fn listeners(&self) -> usize {
         self.head.receiver_count()
     }
 
-    /// The next stretch behind `position`: everyone's, or one person's.
+    /// The next part after `position`: for all people, or for one person.
     ///
     /// # Errors
-    /// When it has to be read from the table and the database fails.
+    /// If it has to read the table and the database fails.
     pub(crate) async fn read(
         &self,
         app: &App,
@@ -111,7 +111,7 @@ impl Hub {
         Some(Stretch { places, reached: reached.max(position) })
     }
 
-    /// Follows the feed until told to stop: wakes at a hint, and looks by itself now and then.
+    /// Follows the feed until `stop` turns true. It wakes on a hint, and also polls.
     pub(crate) async fn follow(&self, app: App, beat: Beat, mut stop: watch::Receiver<bool>) {
         let mut hints = app.bus.listen();
         loop {
@@ -126,10 +126,10 @@ impl Hub {
         }
     }
 
-    /// Begins at the feed's head: who wants what lies before it reads the table.
+    /// Starts at the head of the feed. Subscribers that want earlier places read the table.
     ///
     /// # Errors
-    /// When the database fails.
+    /// If the database fails.
     pub(crate) async fn begin(&self, app: &App) -> Result<(), store::Error> {
         let head = feed::head(&app.db).await?;
         self.tail.write().unwrap_or_else(PoisonError::into_inner).start = head;

@@ -1,4 +1,4 @@
-//! The flow, right of the commit: nothing is decided here, only told.
+//! The part of the flow after the commit. It sends results and decides nothing.
 
 pub(crate) mod hub;
 pub(crate) mod relay;

@@ -1,5 +1,5 @@
-//! Leases what waits in the outbox, hands it over, settles it; buries what has been tried in vain for days, and trims
-//! what was settled long ago. Its one sink today is the log: a line a round, and with `debug` a line a message.
+//! Leases the due messages of the outbox, delivers and settles them. It buries messages that failed for days, and deletes
+//! messages settled long ago. Its only sink is the log: one line per round, and with `debug` one line per message.
 
 use chrono::TimeDelta;
 
@@ -7,31 +7,31 @@ use crate::app::App;
 use crate::pulse::Beat;
 use crate::store::{self, outbox};
 
-/// Messages that one delivery takes.
+/// Messages per delivery.
 const ROUND: u64 = 200;
 /// Settled messages that one transaction deletes.
 const TRIM: u64 = 500;
-/// A message is tried so often before its age can bury it.
+/// Minimum number of attempts before a message can be buried for its age.
 const ATTEMPTS: i32 = 8;
 
-/// One round: delivers everything that is due and trims some of what was settled long ago. Each bounded piece is a
-/// turn.
+/// One round: delivers everything that is due, and deletes some messages that were settled long ago. Each bounded
+/// step is one turn of the loop.
 ///
 /// # Errors
-/// When the database fails; the next round continues.
+/// If the database fails; the next round continues.
 pub(crate) async fn round(app: &App, beat: &Beat) -> Result<(), store::Error> {
     while beat.turn(deliver(app)).await? > 0 {}
-    // Once a round, so that a large backlog does not keep the writer of SQLite from those who record.
+    // Once per round, so that a large backlog does not block SQLite's only writer.
     beat.turn(trim(app)).await?;
     let oldest = beat.turn(outbox::oldest(&app.db)).await?;
     app.telemetry.oldest_message(oldest);
     Ok(())
 }
 
-/// Delivers everything that is due now, and trims what was settled long ago; returns how many messages it settled.
+/// Delivers everything that is due now, and deletes old settled messages. Returns the number of messages it settled.
 ///
 /// # Errors
-/// When the database fails; what was leased becomes due again when its lease ends.
+/// If the database fails; leased messages become due again when their lease ends.
 pub(crate) async fn deliver_due(app: &App) -> Result<usize, store::Error> {
     let mut settled = 0;
     loop {
@@ -45,10 +45,10 @@ pub(crate) async fn deliver_due(app: &App) -> Result<usize, store::Error> {
     Ok(settled)
 }
 
-/// Delivers some of what is due; returns how many messages it settled, 0 if none is due.
+/// Delivers some of the due messages. Returns the number that it settled; 0 if none is due.
 async fn deliver(app: &App) -> Result<usize, store::Error> {
     let now = app.clock.now();
-    // Most rounds find nothing; on SQLite a look does not take the only writer from those who write.
+    // Most rounds find nothing. This check does not use SQLite's only writer.
     if !outbox::is_due(&app.db, now).await? {
         return Ok(0);
     }
@@ -59,7 +59,7 @@ async fn deliver(app: &App) -> Result<usize, store::Error> {
     if leased.is_empty() {
         return Ok(0);
     }
-    // Between the two transactions, so that none is open while a message is handed over.
+    // Runs between the two transactions, so that no transaction is open during delivery.
     for message in &leased {
         tracing::debug!(kind = ?message.kind, person = %message.person_id, award = ?message.award_id, "delivered");
     }
@@ -71,7 +71,7 @@ async fn deliver(app: &App) -> Result<usize, store::Error> {
     Ok(ids.len())
 }
 
-/// Buries messages that are days old and were tried often enough. They are kept, and not delivered any more.
+/// Buries messages that are days old and were tried often enough. They are kept, but no longer delivered.
 async fn bury_expired(app: &App) -> Result<(), store::Error> {
     let now = app.clock.now();
     let days = i64::try_from(app.config.limits.outbox_days).unwrap_or(3);
@@ -88,7 +88,7 @@ async fn bury_expired(app: &App) -> Result<(), store::Error> {
     Ok(())
 }
 
-/// Deletes some of the messages that were settled long ago; returns how many.
+/// Deletes some messages that were settled long ago. Returns their number.
 async fn trim(app: &App) -> Result<u64, store::Error> {
     let days = i64::try_from(app.config.limits.outbox_settled_days).unwrap_or(30);
     let before = app.clock.now() - TimeDelta::days(days);

@@ -1,5 +1,5 @@
-//! The demo's courses, badges and families: its people make, take and give them, each act at a time of its own.
-//! A start that was cut short does again what changes nothing when it is done again; comments come last.
+//! The demo's courses, badges and families. Each action is done by one of the demo's people at its own time.
+//! An interrupted start repeats its actions, which has no effect the second time. Comments come last.
 
 use chrono::{Days, NaiveTime, TimeDelta};
 use engine::catalog::{achievement_id, kebab_case};
@@ -17,15 +17,15 @@ use crate::registry::courses::{self, Draft};
 use crate::registry::{guardians, lessons};
 use crate::store;
 
-/// Since how many days people are enrolled.
+/// How many days ago people were enrolled.
 const ENROLLED: u64 = 28;
-/// When lessons were completed, in days ago and hours of that day: what is older than three days is delivered to
-/// nobody, and the log would say so.
+/// When lessons were completed: days ago, and hour of that day. All are within three days, because older messages would
+/// be buried and logged.
 const LESSONS: [(u64, u32); 6] = [(2, 14), (2, 15), (2, 16), (1, 14), (1, 15), (1, 16)];
-/// When people wrote about them.
+/// When people commented on them.
 const TALKED: (u64, u32) = (1, 17);
 
-/// Families are linked, courses held, badges given.
+/// Links families, creates courses, and awards badges.
 pub(super) async fn begin(app: &App, head: &RequestContext, school: &School) -> Result<(), Failure> {
     for link in &school.guardians {
         guardians::link(app, head, link.parent, link.student, true).await?;
@@ -39,7 +39,7 @@ pub(super) async fn begin(app: &App, head: &RequestContext, school: &School) -> 
     Ok(())
 }
 
-/// Students write about the lesson they completed last.
+/// Students comment on the lesson they completed last.
 pub(super) async fn talk(app: &App, school: &School) -> Result<(), Failure> {
     for course in &school.courses {
         let (_, lessons) = find(app, course).await?.unwrap_or_default();
@@ -100,7 +100,7 @@ async fn give(app: &App, head: &RequestContext, school: &School, badge: &Badge) 
     Ok(())
 }
 
-/// The course of this title and its lessons, in order, if it is there.
+/// The course with this title and its lessons, in order, if it exists.
 async fn find(app: &App, course: &Course) -> Result<Option<(Uuid, Vec<Uuid>)>, Failure> {
     let there = store::courses::page_of(&app.db, store::courses::Wanted::default(), None, 100).await?;
     let Some(row) = there.into_iter().find(|row| row.title == course.title) else { return Ok(None) };
@@ -108,7 +108,7 @@ async fn find(app: &App, course: &Course) -> Result<Option<(Uuid, Vec<Uuid>)>, F
     Ok(Some((row.id, lessons.into_iter().map(|lesson| lesson.id).collect())))
 }
 
-/// The same application so many days ago, at this hour (UTC) and minute: what is done by it happens then.
+/// The same application with its clock set to a past day, hour (UTC) and minute. Its actions get that time.
 fn then(app: &App, (days, hour): (u64, u32), minute: i64) -> App {
     let today = app.clock.now().date_naive();
     let day = today.checked_sub_days(Days::new(days)).unwrap_or(today);

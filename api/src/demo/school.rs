@@ -1,4 +1,4 @@
-//! The demo's school, as it is written beside this file.
+//! The demo's school, parsed from the data file next to this one.
 
 use engine::catalog::Rarity;
 use serde::Deserialize;
@@ -15,16 +15,16 @@ use crate::refusal::{Code, Refusal};
 pub(super) struct School {
     /// The system that sends its events.
     pub(super) service: String,
-    /// A student with nothing yet, for the first award.
+    /// A student without awards, for the first award.
     pub(super) newcomer: Uuid,
-    /// In the order they are created; the first runs the installation.
+    /// In the order of their creation; the first is the super admin.
     pub(super) people: Vec<Member>,
-    /// Who sees whose record.
+    /// The links between guardians and children.
     pub(super) guardians: Vec<Guardian>,
     pub(super) courses: Vec<Course>,
     pub(super) badges: Vec<Badge>,
     pub(super) habits: Vec<Habit>,
-    /// Events that bring the newcomer an award; the first whose pack is loaded is printed.
+    /// Events that earn the newcomer an award; the demo prints the first whose pack is loaded.
     pub(super) tries: Vec<Try>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Guardian {
     pub(super) student: Uuid,
 }
 
-/// A course, and how far its students are.
+/// A course, and the progress of its students.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Course {
@@ -62,12 +62,12 @@ pub(super) struct Taken {
     pub(super) student: Uuid,
     /// How many lessons they have completed.
     pub(super) lessons: usize,
-    /// What they wrote about the last of them.
+    /// Their comments on the last of these lessons.
     #[serde(default)]
     pub(super) comments: Vec<String>,
 }
 
-/// A badge of the school's own, and who has it.
+/// A badge of the school, and the people it was awarded to.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Badge {
@@ -89,20 +89,20 @@ pub(super) struct Gift {
     pub(super) days_ago: u64,
 }
 
-/// Something a person does again and again.
+/// An activity that a person repeats.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Habit {
     pub(super) person: Uuid,
     pub(super) activity: String,
-    /// Since how many days, up to yesterday.
+    /// The number of days, up to yesterday.
     pub(super) days: u32,
     pub(super) every_days: u32,
     /// The hour of the day, UTC.
     pub(super) hour: u32,
     /// How often on such a day, two minutes apart.
     pub(super) times: u32,
-    /// Taken in turn; `{n}` in a text is the number of the event.
+    /// Used in turn; `{n}` in a text is the number of the event.
     #[serde(default)]
     pub(super) attributes: Vec<Value>,
 }
@@ -115,11 +115,11 @@ pub(super) struct Try {
 }
 
 impl School {
-    /// One of its people, as the author of what they do.
+    /// The request context of one of its people.
     pub(super) fn request(&self, id: Uuid) -> Result<RequestContext, Refusal> {
         let member = self.people.iter().find(|member| member.id == id);
         let role = member.and_then(|member| Role::parse(&member.role));
-        let role = role.ok_or_else(|| broken(format!("{id} is nobody")))?;
+        let role = role.ok_or_else(|| broken(format!("{id} is not a member")))?;
         Ok(RequestContext { actor: Actor::Person { id, role }, request_id: "demo".into() })
     }
 }
@@ -130,5 +130,5 @@ pub(super) fn school() -> Result<School, Refusal> {
 }
 
 pub(super) fn broken(why: String) -> Refusal {
-    Refusal::new(Code::Internal, format!("the demo's school is not one: {why}"))
+    Refusal::new(Code::Internal, format!("the demo's school is invalid: {why}"))
 }

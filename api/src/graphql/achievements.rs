@@ -1,4 +1,4 @@
-//! What can be earned: achievements, the catalogue by category, progress, summaries.
+//! Achievements, the catalogue grouped by category, progress and summaries.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::scalars::{DateTime, Url};
 use crate::catalogue::Known;
 use crate::store::awards;
 
-/// How rare an achievement is meant to be.
+/// The intended rarity of an achievement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum Rarity {
     /// Most people earn it.
@@ -20,7 +20,7 @@ pub(crate) enum Rarity {
     Rare,
     /// Few people earn it.
     Epic,
-    /// Hardly anyone earns it.
+    /// Very few people earn it.
     Legendary,
 }
 
@@ -46,14 +46,14 @@ impl From<Rarity> for engine::catalog::Rarity {
     }
 }
 
-/// Who or what gives an award.
+/// What causes an award.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum AwardCause {
-    /// A rule of the catalogue, met by events.
+    /// Events met a rule of the catalogue.
     Rule,
-    /// A person, who may award it.
+    /// A person awarded a badge.
     Person,
-    /// It was brought in from another system.
+    /// The award was imported from another system.
     Import,
 }
 
@@ -67,151 +67,156 @@ impl From<awards::Cause> for AwardCause {
     }
 }
 
-/// Something that can be earned.
+/// An achievement, which people earn by events, or a badge, which people award.
 #[derive(Clone)]
 pub(crate) struct Achievement(pub(crate) Arc<Known>);
 
-/// Something that can be earned.
+/// An achievement, which people earn by events, or a badge, which people award.
 #[Object]
 impl Achievement {
-    /// Stable: it follows from the key.
+    /// The achievement's id. It is computed from the key and never changes.
     pub(crate) async fn id(&self) -> ID {
         self.0.id.into()
     }
 
-    /// The pack and the name in kebab case, such as aurora/first-steps.
+    /// The unique key: the pack and the name in kebab case, such as aurora/first-steps.
     async fn key(&self) -> &str {
         &self.0.key
     }
 
-    /// What it is called.
+    /// The name.
     async fn name(&self) -> &str {
         &self.0.definition.name
     }
 
-    /// What it stands for, in a sentence.
+    /// The description.
     async fn description(&self) -> &str {
         &self.0.definition.description
     }
 
-    /// The key of its category.
+    /// The category's key.
     async fn category(&self) -> &str {
         &self.0.definition.category
     }
 
-    /// The track it is a step of, such as lessons; null if it stands alone.
+    /// The key of the track, such as lessons. A track is a series of achievements. Null if the achievement is in no
+    /// track.
     async fn track(&self) -> Option<&str> {
         self.0.definition.track.as_deref()
     }
 
-    /// Its place in the track; 1 is the first.
+    /// The position in the track, starting at 1. Null if the achievement is in no track.
     async fn tier(&self) -> Option<i32> {
         self.0.definition.tier
     }
 
-    /// How rare it is meant to be.
+    /// The intended rarity.
     async fn rarity(&self) -> Rarity {
         self.0.definition.rarity.into()
     }
 
-    /// XP that earning it brings.
+    /// XP that a person gains with the award.
     async fn xp_bonus(&self) -> i64 {
         self.0.definition.xp_bonus
     }
 
-    /// A picture of it, as SVG.
+    /// The URL of the picture. It is the badge's `iconUrl`, or an SVG that this server draws. The host of drawn
+    /// pictures is the setting `public_url`.
     async fn badge_url(&self, ctx: &Context<'_>) -> Answer<Url> {
         if let Some(url) = self.0.definition.icon_url.as_ref().and_then(|url| url::Url::parse(url).ok()) {
             return Ok(Url(url));
         }
         let path = format!("badges/{}.svg", self.0.picture());
         let url = app(ctx)?.config.public_url.join(&path);
-        url.map(Url).map_err(|_| Fault::argument("badgeUrl", "This achievement's key makes no address."))
+        url.map(Url)
+            .map_err(|_| Fault::argument("badgeUrl", "The picture of this achievement has no valid URL."))
     }
 
-    /// What has to be done, in words: Complete 100 grammar questions.
+    /// What a person must do, in words, such as "Complete 100 grammar questions".
     async fn requirement(&self) -> &str {
         &self.0.definition.requirement
     }
 
-    /// `requirement` as data, as the pack writes it.
+    /// The rule as JSON, in the format of the pack.
     async fn rule(&self) -> Json<&serde_json::Value> {
         Json(&self.0.definition.rule)
     }
 
-    /// RULE where events earn it, PERSON where people give it.
+    /// RULE if events unlock the achievement, PERSON if people award it.
     async fn awarded_by(&self) -> AwardCause {
         if self.0.definition.by_people { AwardCause::Person } else { AwardCause::Rule }
     }
 
-    /// Whether it is hidden from those who have not earned it.
+    /// Whether the achievement is hidden from people who have not earned it.
     async fn secret(&self) -> bool {
         self.0.definition.secret
     }
 
-    /// How many people hold it.
+    /// The number of people who have earned it. Revoked awards do not count.
     async fn earned_count(&self, ctx: &Context<'_>) -> Answer<i64> {
         Ok(loaders(ctx)?.load_one(HoldersOf(self.0.id)).await?.unwrap_or(0))
     }
 
-    /// When it was first published.
+    /// When the achievement was first published.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
 
-    /// When it was last published with a change.
+    /// When the achievement last changed.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
     }
 }
 
-/// What can be earned, by category.
+/// A page of achievements, grouped by category.
 #[derive(SimpleObject)]
 pub(crate) struct Catalog {
-    /// The categories of this page's achievements, in the order of the packs.
+    /// The categories of the achievements on this page, in the order of the packs.
     pub(crate) categories: Vec<Category>,
-    /// How many achievements there are on all pages.
+    /// The number of achievements on all pages.
     pub(crate) total_count: i64,
 }
 
-/// Achievements of one kind.
+/// A category of achievements.
 #[derive(SimpleObject)]
 pub(crate) struct Category {
-    /// Its key, as arguments take it.
+    /// The category's key, for the argument `category`.
     pub(crate) key: String,
-    /// Its name, for people.
+    /// The category's display name.
     pub(crate) name: String,
     /// The achievements on this page, in the order of the packs.
     pub(crate) achievements: Vec<Achievement>,
 }
 
-/// How far somebody is on the way to an achievement.
+/// A person's progress towards an achievement.
 #[derive(SimpleObject)]
 pub(crate) struct Progress {
-    /// What is being earned.
+    /// The achievement.
     pub(crate) achievement: Achievement,
-    /// How much is done. A run or a streak shows its current length, and is earned by its longest.
+    /// The current value, in the unit of `target`. For a run or a streak it is the current length, although the
+    /// longest length earns the achievement.
     pub(crate) current: i64,
-    /// How much is needed.
+    /// The value that earns the achievement.
     pub(crate) target: i64,
-    /// 0 to 100.
+    /// The progress in percent, 0 to 100, with at most two decimals.
     pub(crate) percent: f64,
 }
 
-/// What somebody has earned, in numbers.
+/// Totals of a person's awards. Revoked awards do not count.
 #[derive(SimpleObject)]
 pub(crate) struct Summary {
-    /// Different achievements held; of the pack, if one is named.
+    /// The number of different achievements earned, of the pack if one was requested.
     pub(crate) total_earned: i64,
-    /// XP that awards brought; of the pack, if one is named.
+    /// The total XP of the awards, of the pack if one was requested.
     #[graphql(name = "totalBonusXp")]
     pub(crate) total_bonus_xp: i64,
-    /// The category with most achievements held; the first of the catalogue among equals.
+    /// The key of the category with most earned achievements. With equal numbers, the first category of the
+    /// catalogue. Null without achievements.
     pub(crate) favorite_category: Option<String>,
-    /// The rank reached; null where no pack has ranks.
+    /// The name of the current rank. Null if the pack has no ranks.
     pub(crate) current_rank: Option<String>,
-    /// The rank above it; null at the top.
+    /// The name of the next rank. Null at the highest rank and if the pack has no ranks.
     pub(crate) next_rank: Option<String>,
-    /// How many achievements are missing to the next rank.
+    /// The number of achievements missing for the next rank. Null if there is no next rank.
     pub(crate) remaining_to_next_rank: Option<i64>,
 }

@@ -1,4 +1,4 @@
-//! The audit log: who did what on whose record.
+//! The audit log: which actor did what on which record.
 
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, Enum, ID, Object};
@@ -15,12 +15,12 @@ use crate::auth::policy::{self, Action};
 use crate::store::audit_log::{self, Row};
 use crate::store::people;
 
-/// The kinds of actors.
+/// The kind of an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum ActorKind {
-    /// A person, named by id.
+    /// A person, identified by id.
     Person,
-    /// A backend, named by the sub of its token.
+    /// A backend, identified by the `sub` of its token.
     Service,
 }
 
@@ -33,7 +33,7 @@ impl From<auth::ActorKind> for ActorKind {
     }
 }
 
-/// An act of somebody on another person's record.
+/// An entry of the audit log.
 pub(crate) struct AuditEntry(Row);
 
 impl AuditEntry {
@@ -43,20 +43,21 @@ impl AuditEntry {
     }
 }
 
-/// An act on another person's record or on shared school data, or a person's report of their own events.
+/// An entry of the audit log: an action on another person's record or on shared school data, or a person's report of
+/// their own events.
 #[Object]
 impl AuditEntry {
-    /// Its own id.
+    /// The entry's id.
     async fn id(&self) -> ID {
         self.0.id.into()
     }
 
-    /// What kind of actor it is.
+    /// The kind of the actor.
     async fn actor_kind(&self) -> Answer<ActorKind> {
         Ok(self.kind()?.into())
     }
 
-    /// Who: a person's id, or the name of a service.
+    /// The actor: a person's id, or the name of a service.
     async fn actor(&self) -> &str {
         &self.0.actor
     }
@@ -73,57 +74,57 @@ impl AuditEntry {
         row.await.transpose()
     }
 
-    /// In which role.
+    /// The role of the actor at the time of the action.
     async fn role(&self) -> Answer<Role> {
         let unknown = || crate::store::Error::Impossible(format!("act {} has no role", self.0.id));
         Ok(auth::Role::parse(&self.0.role).ok_or_else(unknown)?.into())
     }
 
-    /// What: award_badge, link_guardian, create_certificate, …; report_events where people reported new events about
-    /// themselves, with one entry for each request and activity.
+    /// The action, such as award_badge, link_guardian or create_certificate. report_events means that a person
+    /// reported new events about themselves; it has one entry for each request and activity.
     async fn act(&self) -> &str {
         &self.0.act
     }
 
-    /// On whose record; null for shared school data, such as a course or a badge.
+    /// The person whose record was changed or exported. Null for shared school data, such as a course or a badge.
     async fn user(&self, ctx: &Context<'_>) -> Option<Answer<User>> {
         Some(User::of(ctx, self.0.person_id?).await)
     }
 
-    /// Which award, certificate, course, lesson, badge or event it was about.
+    /// The id of the award, certificate, course, lesson, badge or event. Null if there is none.
     async fn object_id(&self) -> Option<ID> {
         self.0.object_id.map(Into::into)
     }
 
-    /// The activity of the reported events; null for other acts.
+    /// The activity of the reported events. Null for other actions.
     async fn activity(&self) -> Option<&str> {
         self.0.activity.as_deref()
     }
 
-    /// The number of reported events; null for other acts.
+    /// The number of reported events. Null for other actions.
     async fn event_count(&self) -> Option<i64> {
         self.0.events
     }
 
-    /// When.
+    /// When the action happened.
     async fn at(&self) -> DateTime {
         DateTime(self.0.at)
     }
 
-    /// The id of the request, as its answer and the log have it.
+    /// The id of the request. The response header `x-request-id` and the server's log have the same id.
     async fn request_id(&self) -> &str {
         &self.0.request_id
     }
 }
 
-/// What a page of the audit log says beside its rows.
+/// Additional fields of a page of the audit log.
 pub(crate) struct AuditCount {
     person: Option<Uuid>,
 }
 
 #[Object]
 impl AuditCount {
-    /// How many acts there are on all pages.
+    /// The number of entries on all pages.
     async fn total_count(&self, ctx: &Context<'_>) -> Answer<i64> {
         let count = audit_log::count(&app(ctx)?.db, self.person).await?;
         Ok(i64::try_from(count).unwrap_or(i64::MAX))
@@ -133,8 +134,8 @@ impl AuditCount {
 /// A page of the audit log, newest first.
 pub(crate) type AuditPage = Connection<Moment<{ list::ACTS }>, AuditEntry, AuditCount>;
 
-/// Cuts a page out of the audit log, for those who may read it; none for a person who is missing. Acts on
-/// somebody who has been erased are there still: they name nobody.
+/// A page of the audit log. `None` for a person who does not exist. The entries of an erased person remain, because
+/// they contain no name.
 pub(crate) async fn page(
     ctx: &Context<'_>,
     person: Option<&ID>,

@@ -1,4 +1,4 @@
-//! What has been earned: awards and their pages.
+//! Awards and their pages.
 
 use std::sync::Arc;
 
@@ -15,19 +15,19 @@ use super::scalars::DateTime;
 use crate::auth::policy::Seen;
 use crate::store::awards::{Row, Slice};
 
-/// The fact that somebody earned something.
+/// An achievement that a person earned, or a badge that a person was awarded.
 #[derive(Clone)]
 pub(crate) struct Award(pub(crate) Row);
 
-/// The fact that somebody earned something.
+/// An achievement that a person earned, or a badge that a person was awarded.
 #[Object]
 impl Award {
-    /// Its own id.
+    /// The award's id.
     pub(crate) async fn id(&self) -> ID {
         self.0.id.into()
     }
 
-    /// What was earned.
+    /// The achievement or badge.
     async fn achievement(&self, ctx: &Context<'_>) -> Answer<Achievement> {
         let app = app(ctx)?;
         let find =
@@ -35,7 +35,7 @@ impl Award {
         if let Some(known) = find() {
             return Ok(known);
         }
-        // Another process has made it a moment ago.
+        // Another process may have created the achievement since this process read the catalogue.
         app.catalogue.refresh(&app.db).await?;
         find().ok_or_else(|| {
             let missing = format!("achievement {} is referred to and missing", self.0.achievement_id);
@@ -43,27 +43,28 @@ impl Award {
         })
     }
 
-    /// Who earned it.
+    /// The person who earned it.
     async fn user(&self, ctx: &Context<'_>) -> Answer<User> {
         User::of(ctx, self.0.person_id).await
     }
 
-    /// When it happened: the time of the event that crossed the threshold.
+    /// When it was earned. For an achievement, this is the time of the event that met the rule. For a badge, it is
+    /// `awardedAt`.
     async fn earned_at(&self) -> DateTime {
         DateTime(self.0.earned_at)
     }
 
-    /// XP it brought; fixed when it was earned.
+    /// XP that the person gained with the award. It does not change if the achievement changes later.
     async fn xp_bonus(&self) -> i64 {
         self.0.xp_bonus
     }
 
-    /// Who or what gave it.
+    /// What caused the award: a rule, a person or an import.
     async fn cause(&self) -> AwardCause {
         self.0.cause.into()
     }
 
-    /// Who gave it, where a person did.
+    /// The person who awarded it. Null if no person did.
     async fn awarded_by(&self, ctx: &Context<'_>) -> Option<Answer<User>> {
         match self.0.awarded_by {
             Some(by) => Some(User::of(ctx, by).await),
@@ -71,34 +72,34 @@ impl Award {
         }
     }
 
-    /// What that person wrote to it.
+    /// The note of the person who awarded it. Null if there is none.
     async fn notes(&self) -> Option<&str> {
         self.0.notes.as_deref()
     }
 
-    /// The rules no longer give it, for example because a late event broke the run that it was for. It stays until somebody
-    /// revokes it.
+    /// True if the recorded events no longer meet the achievement's rule, for example because an event that was
+    /// recorded late interrupts the required run. The award and its XP remain until a person revokes the award.
     async fn flagged(&self) -> bool {
         self.0.flagged
     }
 
-    /// When it was taken back; null while it holds.
+    /// When the award was revoked. Null if it is not revoked.
     async fn revoked_at(&self) -> Option<DateTime> {
         self.0.revoked_at.map(DateTime)
     }
 
-    /// Why it was taken back.
+    /// Why the award was revoked. Null if it is not revoked.
     async fn revocation_reason(&self) -> Option<&str> {
         self.0.revocation_reason.as_deref()
     }
 
-    /// 1 for the first time; higher only for achievements that can be earned again.
+    /// Occurrence number, starting at 1. Greater than 1 only for achievements that a person can earn several times.
     async fn occurrence(&self) -> i64 {
         self.0.occurrence
     }
 }
 
-/// What a page of awards says beside its rows.
+/// Additional fields of a page of awards.
 pub(crate) struct AwardCount {
     seen: Seen,
     slice: Arc<Slice>,
@@ -106,7 +107,7 @@ pub(crate) struct AwardCount {
 
 #[Object]
 impl AwardCount {
-    /// How many awards there are on all pages.
+    /// The number of awards on all pages.
     async fn total_count(&self, ctx: &Context<'_>) -> Answer<i64> {
         Ok(loaders(ctx)?.load_one(CountOf(self.seen, Arc::clone(&self.slice))).await?.unwrap_or(0))
     }
@@ -115,7 +116,7 @@ impl AwardCount {
 /// A page of awards, newest first.
 pub(crate) type AwardPage = Connection<Moment<{ list::AWARDS }>, Award, AwardCount>;
 
-/// Cuts a page out of somebody's awards, newest first; `category` narrows it.
+/// A page of a person's awards, newest first, of all categories or of `category`.
 pub(crate) async fn page(
     ctx: &Context<'_>,
     seen: Seen,
@@ -150,7 +151,7 @@ fn of_category(ctx: &Context<'_>, category: &str) -> Answer<Vec<uuid::Uuid>> {
     let published = app(ctx)?.catalogue.current();
     let of = published.achievements.values().filter(|known| known.definition.category == category);
     let mut ids: Vec<_> = of.map(|known| known.id).collect();
-    // In one order, so that equal slices of one request are one.
+    // Sorted, so that equal slices of a request have equal keys in the loader.
     ids.sort_unstable();
     Ok(ids)
 }

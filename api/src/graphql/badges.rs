@@ -1,4 +1,4 @@
-//! Badges and the awards people give: made, given, taken back.
+//! Mutations that create, change and retire badges, and that award and revoke them.
 
 use std::sync::Arc;
 
@@ -18,167 +18,171 @@ use crate::registry::awards::Row;
 use crate::registry::badges::Wording;
 use crate::registry::{awards, badges};
 
-/// The most rows one call awards.
+/// The maximum number of rows of one call.
 const MOST_ROWS: usize = 500;
 
-/// A badge to make. Its key is school/ and the name in kebab case; where the name has other letters than a to z and
-/// digits, or symbols such as + and #, a mark of its own stands behind that. A key that is taken is a CONFLICT.
+/// The badge to create. Its key is `school/` and the name in kebab case, such as `school/team-player`. If the name
+/// has letters other than a to z, or symbols such as + and #, the key ends with 12 hexadecimal digits that are
+/// computed from the name. If a badge with this key exists, the result is a CONFLICT.
 #[derive(InputObject)]
 pub(crate) struct CreateBadgeInput {
-    /// What it is called: 1 to 100 letters.
+    /// The name: one line of 1 to 100 characters.
     name: String,
-    /// What it stands for; nothing if omitted.
+    /// The description: at most 2,000 characters. Default: empty.
     description: Option<String>,
-    /// Where its picture lies: an absolute http or https URL; a drawn picture with its name and rarity if omitted.
+    /// The URL of the picture: absolute, http or https. If omitted, the server draws a picture with the name and the
+    /// rarity.
     icon_url: Option<GivenUrl>,
-    /// A category's key, of a pack or one of your own; special if omitted.
+    /// The key of a category of a pack, or a new category: one line of 1 to 50 characters. Default: `special`.
     category: Option<String>,
-    /// What it is given for, in words; answered as requirement.
+    /// For what the badge is awarded, in words: at most 2,000 characters. `Achievement.requirement` returns it.
     criteria: Option<String>,
-    /// XP that being given it brings, 0 to 1,000,000.
+    /// XP that the student gains with the badge, 0 to 1,000,000. It cannot change later.
     #[graphql(default_with = "Some(0)")]
     xp_bonus: Option<i64>,
-    /// How rare it is meant to be.
+    /// The intended rarity.
     #[graphql(default_with = "Some(Rarity::Common)")]
     rarity: Option<Rarity>,
 }
 
-/// What to change of a badge. Omitted keeps; null clears where that makes sense, and is refused elsewhere.
+/// The changes of a badge. Omitted fields keep their value. Null clears a field; for `name` and `rarity`, null is
+/// INVALID_INPUT.
 #[derive(InputObject)]
 pub(crate) struct UpdateBadgeInput {
-    /// Which badge.
+    /// The badge's id.
     id: ID,
-    /// What it is called; its key stays.
+    /// The name: one line of 1 to 100 characters. The key does not change.
     name: MaybeUndefined<String>,
-    /// What it stands for.
+    /// The description: at most 2,000 characters. Null: empty.
     description: MaybeUndefined<String>,
-    /// Where its picture lies; null for the drawn one.
+    /// The URL of the picture: absolute, http or https. Null: the server draws a picture.
     icon_url: MaybeUndefined<GivenUrl>,
-    /// A category's key, of a pack or one of your own.
+    /// The key of a category of a pack, or a new category: one line of 1 to 50 characters. Null: `special`.
     category: MaybeUndefined<String>,
-    /// What it is given for, in words.
+    /// For what the badge is awarded, in words: at most 2,000 characters.
     criteria: MaybeUndefined<String>,
-    /// How rare it is meant to be.
+    /// The intended rarity.
     rarity: MaybeUndefined<Rarity>,
 }
 
-/// A badge to retire.
+/// The badge to retire.
 #[derive(InputObject)]
 pub(crate) struct RetireBadgeInput {
-    /// Which badge.
+    /// The badge's id.
     id: ID,
 }
 
-/// What became of `createBadge`.
+/// The result of `createBadge`.
 #[derive(SimpleObject)]
 pub(crate) struct CreateBadgePayload {
-    /// The badge as it is now; null if something was wrong.
+    /// The badge after the change. Null on error.
     achievement: Option<Achievement>,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// What became of `updateBadge`.
+/// The result of `updateBadge`.
 #[derive(SimpleObject)]
 pub(crate) struct UpdateBadgePayload {
-    /// The badge as it is now; null if something was wrong.
+    /// The badge after the change. Null on error.
     achievement: Option<Achievement>,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// What became of `retireBadge`.
+/// The result of `retireBadge`.
 #[derive(SimpleObject)]
 pub(crate) struct RetireBadgePayload {
-    /// The badge as it is now; null if something was wrong.
+    /// The badge after the change. Null on error.
     achievement: Option<Achievement>,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// A badge to give. Who awards is the caller, never an argument.
+/// The badge to award, and the student. `Award.awardedBy` is always the caller.
 #[derive(InputObject)]
 pub(crate) struct AwardBadgeInput {
-    /// Who gets it.
+    /// The student's id.
     student_id: ID,
-    /// Which badge.
+    /// The badge's id.
     badge_id: ID,
-    /// When it was earned, from 2000 on and at most 5 minutes ahead of the server; now if omitted.
+    /// When the student earned it: not before the year 2000, and at most 5 minutes after the server's time. Default:
+    /// now.
     awarded_at: Option<GivenDateTime>,
-    /// What you write to it: at most 2,000 letters, kept in NFC; nothing if blank.
+    /// A note for the award: at most 2,000 characters, stored in Unicode NFC. Blank text is stored as null.
     notes: Option<String>,
 }
 
-/// A badge to give to many.
+/// The badge to award, and the students.
 #[derive(InputObject)]
 pub(crate) struct AwardBadgesInput {
-    /// Which badge.
+    /// The badge's id.
     badge_id: ID,
-    /// Who gets it: up to 500.
+    /// The students: 1 to 500 rows.
     rows: Vec<AwardRow>,
 }
 
-/// One of many who get a badge.
+/// One student of `awardBadges`.
 #[derive(InputObject)]
 pub(crate) struct AwardRow {
-    /// Who gets it.
+    /// The student's id.
     student_id: ID,
-    /// What you write to it: at most 2,000 letters, kept in NFC; nothing if blank.
+    /// A note for the award: at most 2,000 characters, stored in Unicode NFC. Blank text is stored as null.
     notes: Option<String>,
 }
 
-/// What became of `awardBadge`.
+/// The result of `awardBadge`.
 #[derive(SimpleObject)]
 pub(crate) struct AwardBadgePayload {
-    /// The award: this one, or the one that was there before it.
+    /// The new award, or the existing one if the student already had the badge. Null on error.
     award: Option<Award>,
-    /// The student had the badge already.
+    /// True if the student already had the badge. Null on error.
     duplicate: Option<bool>,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// What became of `awardBadges`.
+/// The result of `awardBadges`.
 #[derive(SimpleObject)]
 pub(crate) struct AwardBadgesPayload {
-    /// One row a student, in the order in which they were sent.
+    /// One result for each row, in the order of the input. Empty if the whole call is refused.
     results: Vec<AwardResult>,
-    /// What was wrong with the whole; then nothing is given.
+    /// Errors of the whole call, such as too many rows. If there are any, no badge is awarded.
     user_errors: Vec<UserError>,
 }
 
-/// What became of one of many.
+/// The result of one row of `awardBadges`.
 #[derive(SimpleObject)]
 pub(crate) struct AwardResult {
-    /// Its place in the array that was sent, from 0.
+    /// The row's index in `input.rows`, starting at 0.
     index: i64,
-    /// The award: this one, or the one that was there before it.
+    /// The new award, or the existing one if the student already had the badge. Null on error.
     award: Option<Award>,
-    /// The student had the badge already.
+    /// True if the student already had the badge. False on error.
     duplicate: bool,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// An award to take back.
+/// The award to revoke.
 #[derive(InputObject)]
 pub(crate) struct RevokeAwardInput {
-    /// Which award.
+    /// The award's id.
     award_id: ID,
-    /// Why: 1 to 500 letters, kept in NFC and shown with the award.
+    /// The reason: 1 to 500 characters, stored in Unicode NFC. `Award.revocationReason` returns it.
     reason: String,
 }
 
-/// What became of `revokeAward`.
+/// The result of `revokeAward`.
 #[derive(SimpleObject)]
 pub(crate) struct RevokeAwardPayload {
-    /// The award as it is now.
+    /// The revoked award. Null on error.
     award: Option<Award>,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// Makes a badge.
+/// Creates a badge.
 pub(crate) async fn create(ctx: &Context<'_>, input: CreateBadgeInput) -> Answer<CreateBadgePayload> {
     let (request, app) = (request_context(ctx)?, app(ctx)?);
     let made = async {
@@ -201,7 +205,7 @@ pub(crate) async fn create(ctx: &Context<'_>, input: CreateBadgeInput) -> Answer
 pub(crate) async fn update(ctx: &Context<'_>, input: UpdateBadgeInput) -> Answer<UpdateBadgePayload> {
     let (request, app) = (request_context(ctx)?, app(ctx)?);
     let changed = async {
-        // The right is asked before anything is said about the input.
+        // Checks the role first, so that a caller without the right gets FORBIDDEN and no errors about the input.
         policy::reach(&request.actor, Action::KeepBadges)?;
         let id = given("id", &input.id)?;
         let wording = Wording {
@@ -241,7 +245,7 @@ fn badge(kept: Result<Known, Failure>) -> Answer<(Option<Achievement>, Vec<UserE
     }
 }
 
-/// Gives a badge.
+/// Awards a badge.
 pub(crate) async fn award(ctx: &Context<'_>, input: AwardBadgeInput) -> Answer<AwardBadgePayload> {
     let (request, app) = (request_context(ctx)?, app(ctx)?);
     let given = async {
@@ -267,7 +271,7 @@ pub(crate) async fn award(ctx: &Context<'_>, input: AwardBadgeInput) -> Answer<A
     })
 }
 
-/// Gives a badge to many; each row answers for itself.
+/// Awards a badge to many students. Each row has its own result.
 pub(crate) async fn award_many(ctx: &Context<'_>, input: AwardBadgesInput) -> Answer<AwardBadgesPayload> {
     let (request, app) = (request_context(ctx)?, app(ctx)?);
     let refused = |failure: Failure| -> Answer<AwardBadgesPayload> {
@@ -276,8 +280,8 @@ pub(crate) async fn award_many(ctx: &Context<'_>, input: AwardBadgesInput) -> An
     policy::reach(&request.actor, Action::AwardBadge)?;
     if input.rows.is_empty() || input.rows.len() > MOST_ROWS {
         let message = match input.rows.len() {
-            0 => format!("A call awards 1 to {MOST_ROWS} and this one none: send at least one row."),
-            rows => format!("A call awards 1 to {MOST_ROWS} and this one {rows}: split it."),
+            0 => format!("A call takes 1 to {MOST_ROWS} rows and this one has none: send at least one."),
+            rows => format!("A call takes 1 to {MOST_ROWS} rows and this one has {rows}: split it."),
         };
         return refused(Refusal::invalid(["rows"], message).into());
     }
@@ -310,7 +314,7 @@ fn result(place: usize, row: Result<Outcome, Refusal>) -> AwardResult {
     }
 }
 
-/// Takes an award back.
+/// Revokes an award.
 pub(crate) async fn revoke(ctx: &Context<'_>, input: RevokeAwardInput) -> Answer<RevokeAwardPayload> {
     let (request, app) = (request_context(ctx)?, app(ctx)?);
     let revoked = async {
@@ -326,14 +330,15 @@ pub(crate) async fn revoke(ctx: &Context<'_>, input: RevokeAwardInput) -> Answer
     }
 }
 
-/// A value that can be changed and not cleared.
+/// Reads a field that can change but cannot be cleared.
 fn required<T>(field: &str, value: MaybeUndefined<T>) -> Result<Option<T>, Refusal> {
     match value {
         MaybeUndefined::Undefined => Ok(None),
         MaybeUndefined::Value(value) => Ok(Some(value)),
-        MaybeUndefined::Null => {
-            Err(Refusal::invalid([field], "This cannot be empty: send a value, or leave it out to keep it."))
-        }
+        MaybeUndefined::Null => Err(Refusal::invalid(
+            [field],
+            "This field is required: send a value, or omit the field to keep the stored one.",
+        )),
     }
 }
 
@@ -342,5 +347,5 @@ fn given(field: &str, id: &ID) -> Result<Uuid, Refusal> {
 }
 
 fn no_uuid(field: &str) -> Refusal {
-    Refusal::invalid([field], "Not a UUID: send an id as this API answers it.")
+    Refusal::invalid([field], "Not a UUID: send an id as this API returns it.")
 }

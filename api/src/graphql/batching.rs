@@ -1,5 +1,5 @@
-//! The loads of one request, run on the request's own task and only when all that can ask has asked: what
-//! many fields want at once is then always read in one statement, which several threads could not promise.
+//! Runs the loads of a request on the request's own task, and only after every resolver that can run has run. The
+//! loads of many fields thus always become one statement. Several threads could not guarantee that.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,20 +11,20 @@ use futures_util::future::{BoxFuture, poll_fn, ready};
 use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt};
 use futures_util::task::{FutureObj, Spawn, SpawnError};
 
-/// Where a request's loaders send their loads.
+/// The queue for the loads of a request's loaders.
 #[derive(Clone, Default)]
 pub(crate) struct Batching {
     sent: Arc<Mutex<Vec<FutureObj<'static, ()>>>>,
 }
 
 impl Spawn for Batching {
-    fn spawn_obj(&self, errand: FutureObj<'static, ()>) -> Result<(), SpawnError> {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner).push(errand);
+    fn spawn_obj(&self, load: FutureObj<'static, ()>) -> Result<(), SpawnError> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).push(load);
         Ok(())
     }
 }
 
-/// Batching wait by themselves until nobody else can ask: no time has to pass besides.
+/// A timer without a delay. [`Batching`] already waits until no resolver can run, so the loaders need no further delay.
 pub(crate) struct AtOnce;
 
 impl Timer for AtOnce {
@@ -34,14 +34,14 @@ impl Timer for AtOnce {
 }
 
 impl Batching {
-    /// Runs the request, and its errands whenever it waits for them.
+    /// Runs the request, and runs its loads whenever the request waits for them.
     pub(crate) async fn run<F: Future>(self, request: F) -> F::Output {
         let mut request = pin!(request);
         let mut running = FuturesUnordered::new();
         poll_fn(|cx| self.poll(&mut running, cx, |cx| request.as_mut().poll(cx))).await
     }
 
-    /// The same for a request that answers many times.
+    /// The same for a subscription, which has many responses.
     pub(crate) fn follow<S: Stream + Send + 'static>(self, request: S) -> impl Stream<Item = S::Item> + Send {
         let mut request = Box::pin(request);
         let mut running = FuturesUnordered::new();
@@ -60,7 +60,7 @@ impl Batching {
             }
             running.extend(self.sent.lock().unwrap_or_else(PoisonError::into_inner).drain(..));
             match running.poll_next_unpin(cx) {
-                // One is back: whoever waited for it can go on, and may ask for more.
+                // A load is complete: the resolvers that waited for it can run, and may request more loads.
                 Poll::Ready(Some(())) => {}
                 Poll::Ready(None) | Poll::Pending => return Poll::Pending,
             }

@@ -1,4 +1,4 @@
-//! Certificates: their type, their page, and the three mutations; and all that people have given a student.
+//! Certificates: their type, their page and their three mutations. Also a student's certificates and badges.
 
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, ID, InputObject, Json, MaybeUndefined, Object, SimpleObject};
@@ -16,84 +16,85 @@ use crate::refusal::{Failure, Refusal};
 use crate::registry::certificates::{Change, Wording, create, delete, shows_deleted, update};
 use crate::store::certificates::{self, Row, Wanted};
 
-/// A numbered document that a student was issued.
+/// A certificate that was issued to a student.
 #[derive(Clone)]
 pub(crate) struct Certificate(pub(crate) Row);
 
-/// A numbered document that a student was issued.
+/// A certificate that was issued to a student.
 #[Object]
 impl Certificate {
-    /// Its id.
+    /// The certificate's id.
     pub(crate) async fn id(&self) -> ID {
         self.0.id.into()
     }
 
-    /// What is printed on it: unique and hard to guess, such as CERT-2026-7QK3-0XWM-R2D9-HT4B.
+    /// The number printed on the certificate, such as CERT-2026-7QK3-0XWM-R2D9-HT4B. It is unique and hard to guess.
     async fn number(&self) -> &str {
         &self.0.number
     }
 
-    /// Whose it is.
+    /// The student to whom the certificate was issued.
     async fn student(&self, ctx: &Context<'_>) -> Answer<User> {
         User::of(ctx, self.0.student_id).await
     }
 
-    /// What it is for.
+    /// The title.
     async fn title(&self) -> &str {
         &self.0.title
     }
 
-    /// Who stands behind it.
+    /// The issuer: a person or an organisation.
     async fn issued_by(&self) -> &str {
         &self.0.issued_by
     }
 
-    /// The day on it, in no zone.
+    /// The date printed on the certificate.
     async fn issued_date(&self) -> Date {
         Date(self.0.issued_date)
     }
 
-    /// More about it.
+    /// The description. Null if there is none.
     async fn description(&self) -> Option<&str> {
         self.0.description.as_deref()
     }
 
-    /// Where the document lies.
+    /// The URL of the document. Null if there is none.
     async fn document_url(&self) -> Option<Answer<super::scalars::Url>> {
         let url = self.0.document_url.as_deref()?;
         let broken = |_| crate::store::Error::Impossible(format!("certificate {} has no URL", self.0.id));
         Some(url::Url::parse(url).map(super::scalars::Url).map_err(|error| broken(error).into()))
     }
 
-    /// What else the issuer wanted kept, as a JSON object.
+    /// Further data that the issuer stored, as a JSON object. Null if there is none.
     async fn additional_metadata(&self) -> Option<Json<&serde_json::Value>> {
         self.0.metadata.as_ref().map(Json)
     }
 
-    /// When it was made.
+    /// When the certificate was created.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
 
-    /// Last change.
+    /// When the certificate was last changed.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
     }
 
-    /// Since when it is gone for everyone but admins. What a course issued and an admin deleted is not issued again.
+    /// When the certificate was deleted. Null if it is not deleted. Only ADMIN and SUPER_ADMIN can read deleted
+    /// certificates. A course does not issue its certificate again after an admin deleted it.
     async fn deleted_at(&self) -> Option<DateTime> {
         self.0.deleted_at.map(DateTime)
     }
 }
 
-/// What a page of certificates says beside its rows.
+/// Additional fields of a page of certificates.
 pub(crate) struct CertificateCount {
     wanted: Wanted,
 }
 
 #[Object]
 impl CertificateCount {
-    /// How many certificates there are on all pages.
+    /// The number of certificates on all pages.
     async fn total_count(&self, ctx: &Context<'_>) -> Answer<i64> {
         let sight = policy::sight(actor(ctx)?);
         let count = certificates::count(&app(ctx)?.db, &sight, self.wanted).await?;
@@ -104,7 +105,7 @@ impl CertificateCount {
 /// A page of certificates, newest first.
 pub(crate) type CertificatePage = Connection<Moment<{ list::CERTIFICATES }>, Certificate, CertificateCount>;
 
-/// Cuts a page out of the certificates within the caller's sight; none for a student who is not.
+/// A page of the certificates that the caller may see. `None` for a student whose record the caller may not see.
 pub(crate) async fn page(
     ctx: &Context<'_>,
     student: Option<&ID>,
@@ -139,38 +140,38 @@ pub(crate) async fn by_id(ctx: &Context<'_>, id: Uuid) -> Answer<Option<Certific
     Ok(row.map(Certificate))
 }
 
-/// What people have given a student.
+/// A student's certificates and the badges that people awarded to them.
 pub(crate) struct StudentAchievements {
     seen: Seen,
 }
 
 impl StudentAchievements {
-    /// Of this person, if the caller may see their record.
+    /// The certificates and badges of this student; `None` if the caller may not see their record.
     pub(crate) async fn of(ctx: &Context<'_>, student: &ID) -> Answer<Option<Self>> {
         let Some(user) = User::visible(ctx, uuid("studentId", student)?).await? else { return Ok(None) };
         Ok(user.seen(ctx).await?.map(|seen| Self { seen }))
     }
 }
 
-/// What people have given a student.
+/// A student's certificates and the badges that people awarded to them.
 #[Object]
 impl StudentAchievements {
-    /// Their newest certificates; `Query.certificates` has pages of all of them.
+    /// The newest certificates. `Query.certificates` returns all of them in pages.
     async fn certificates(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, at most 100.", default = 100)] first: Option<i32>,
+        #[graphql(desc = "The maximum number of items, 0 to 100.", default = 100)] first: Option<i32>,
     ) -> Answer<Vec<Certificate>> {
         let limit = page::at_most("first", first.unwrap_or(page::MOST), page::MOST)?;
         let rows = loaders(ctx)?.load_one(CertificatesOf(self.seen, limit)).await?.unwrap_or_default();
         Ok(rows.iter().cloned().map(Certificate).collect())
     }
 
-    /// The newest badges that people gave them and did not revoke; `Query.earned` has pages of all they earned.
+    /// The newest badges that people awarded and did not revoke. `Query.earned` returns all awards in pages.
     async fn badges(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, at most 100.", default = 100)] first: Option<i32>,
+        #[graphql(desc = "The maximum number of items, 0 to 100.", default = 100)] first: Option<i32>,
     ) -> Answer<Vec<Award>> {
         let limit = page::at_most("first", first.unwrap_or(page::MOST), page::MOST)?;
         let rows = loaders(ctx)?.load_one(BadgesOf(self.seen, limit)).await?.unwrap_or_default();
@@ -178,79 +179,80 @@ impl StudentAchievements {
     }
 }
 
-/// A certificate to issue.
+/// The certificate to issue.
 #[derive(InputObject)]
 pub(crate) struct CreateCertificateInput {
-    /// Whose it will be: for a teacher, a student of theirs.
+    /// The student's id. A teacher can only send one of their own students.
     student_id: ID,
-    /// What it is for: one line of 1 to 200 letters.
+    /// The title: one line of 1 to 200 characters.
     title: String,
-    /// Who stands behind it: one line of 1 to 200 letters.
+    /// The issuer, a person or an organisation: one line of 1 to 200 characters.
     issued_by: String,
-    /// The day on it, in no zone.
+    /// The date to print on the certificate.
     issued_date: GivenDate,
-    /// More about it: at most 2,000 letters, kept in NFC; nothing if blank.
+    /// The description: at most 2,000 characters, stored in Unicode NFC. Blank text is stored as null.
     description: Option<String>,
-    /// Where the document lies: at most 2,048 bytes, without credentials.
+    /// The URL of the document: at most 2,048 bytes, without credentials.
     document_url: Option<GivenUrl>,
-    /// What else to keep: a JSON object of at most 16 KiB.
+    /// Further data to store: a JSON object of at most 16 KiB.
     additional_metadata: Option<Json<serde_json::Value>>,
 }
 
-/// What became of `createCertificate`.
+/// The result of `createCertificate`.
 #[derive(SimpleObject)]
 pub(crate) struct CreateCertificatePayload {
-    /// The certificate; null if something was wrong.
+    /// The new certificate. Null on error.
     certificate: Option<Certificate>,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// What to change of a certificate. Omitted keeps, null clears; null where a value is required is INVALID_INPUT.
+/// The changes of a certificate. Omitted fields keep their value. Null clears a field; for a required field, null is
+/// INVALID_INPUT.
 #[derive(InputObject)]
 pub(crate) struct UpdateCertificateInput {
-    /// Which one.
+    /// The certificate's id.
     id: ID,
-    /// What it is for: one line of 1 to 200 letters.
+    /// The title: one line of 1 to 200 characters.
     title: MaybeUndefined<String>,
-    /// Who stands behind it: one line of 1 to 200 letters.
+    /// The issuer, a person or an organisation: one line of 1 to 200 characters.
     issued_by: MaybeUndefined<String>,
-    /// The day on it, in no zone.
+    /// The date to print on the certificate.
     issued_date: MaybeUndefined<GivenDate>,
-    /// More about it: at most 2,000 letters, kept in NFC; nothing if blank.
+    /// The description: at most 2,000 characters, stored in Unicode NFC. Blank text is stored as null.
     description: MaybeUndefined<String>,
-    /// Where the document lies: at most 2,048 bytes, without credentials.
+    /// The URL of the document: at most 2,048 bytes, without credentials.
     document_url: MaybeUndefined<GivenUrl>,
-    /// What else to keep: a JSON object of at most 16 KiB. It replaces all that was kept.
+    /// Further data to store: a JSON object of at most 16 KiB. It replaces the stored object.
     additional_metadata: MaybeUndefined<Json<serde_json::Value>>,
 }
 
-/// What became of `updateCertificate`.
+/// The result of `updateCertificate`.
 #[derive(SimpleObject)]
 pub(crate) struct UpdateCertificatePayload {
-    /// The certificate as it is now; null if something was wrong.
+    /// The certificate after the change. Null on error.
     certificate: Option<Certificate>,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// A certificate to delete.
+/// The certificate to delete.
 #[derive(InputObject)]
 pub(crate) struct DeleteCertificateInput {
-    /// Which one.
+    /// The certificate's id.
     id: ID,
 }
 
-/// What became of `deleteCertificate`.
+/// The result of `deleteCertificate`.
 #[derive(SimpleObject)]
 pub(crate) struct DeleteCertificatePayload {
-    /// The certificate, which only admins see from now on; null if something was wrong.
+    /// The deleted certificate, which only ADMIN and SUPER_ADMIN can read now. Null on error.
     certificate: Option<Certificate>,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// Issues a certificate, as the caller may.
+/// Issues a certificate, if the caller is allowed to.
 pub(crate) async fn issue(
     ctx: &Context<'_>,
     input: CreateCertificateInput,
@@ -265,7 +267,7 @@ pub(crate) async fn issue(
     Ok(CreateCertificatePayload { certificate, user_errors })
 }
 
-/// Changes a certificate, as the caller may.
+/// Changes a certificate, if the caller is allowed to.
 pub(crate) async fn change(
     ctx: &Context<'_>,
     input: UpdateCertificateInput,
@@ -280,7 +282,7 @@ pub(crate) async fn change(
     Ok(UpdateCertificatePayload { certificate, user_errors })
 }
 
-/// Deletes a certificate, as the caller may.
+/// Deletes a certificate, if the caller is allowed to.
 pub(crate) async fn remove(
     ctx: &Context<'_>,
     input: DeleteCertificateInput,
@@ -331,7 +333,7 @@ fn read_change(input: UpdateCertificateInput) -> Result<(Uuid, Change), Refusal>
 }
 
 fn read_id(field: &str, id: &ID) -> Result<Uuid, Refusal> {
-    let message = "Not a UUID: send an id as this API answers it.";
+    let message = "Not a UUID: send an id as this API returns it.";
     parse_uuid(id).ok_or_else(|| Refusal::invalid([field], message))
 }
 
@@ -348,7 +350,7 @@ fn required<T>(field: &str, value: MaybeUndefined<T>) -> Result<Option<T>, Refus
         MaybeUndefined::Undefined => Ok(None),
         MaybeUndefined::Null => Err(Refusal::invalid(
             [field],
-            "A certificate has this: send a value, or leave it out to keep it.",
+            "This field is required: send a value, or omit the field to keep the stored one.",
         )),
         MaybeUndefined::Value(value) => Ok(Some(value)),
     }

@@ -1,5 +1,5 @@
-//! Comments on lessons, for those who take part in the course: who teaches it, who takes it, and whose child
-//! does; and for admins.
+//! Comments on lessons. The teacher of the course, its enrolled students, their linked parents and admins can read
+//! them.
 
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, ID, Object};
@@ -13,34 +13,34 @@ use super::scalars::{DateTime, uuid};
 use crate::auth::policy::{self, Action, Reach};
 use crate::store::enrollments::{self, Comment as Row};
 
-/// Something that somebody wrote about a lesson.
+/// A comment on a lesson.
 pub(crate) struct Comment(Row);
 
-/// Something that somebody wrote about a lesson.
+/// A comment on a lesson.
 #[Object]
 impl Comment {
-    /// Its id.
+    /// The comment's id.
     async fn id(&self) -> ID {
         self.0.id.into()
     }
 
-    /// Who wrote it.
+    /// The person who wrote the comment.
     async fn author(&self, ctx: &Context<'_>) -> Answer<User> {
         User::of(ctx, self.0.author_id).await
     }
 
-    /// What it says; nothing once its author has been erased.
+    /// The text. Empty if the author has been erased.
     async fn body(&self) -> &str {
         &self.0.body
     }
 
-    /// When it was written.
+    /// When the comment was written.
     async fn written_at(&self) -> DateTime {
         DateTime(self.0.written_at)
     }
 }
 
-/// What a page of comments says beside its rows.
+/// Additional fields of a page of comments.
 pub(crate) struct CommentCount {
     reach: Reach,
     lesson: Uuid,
@@ -48,7 +48,7 @@ pub(crate) struct CommentCount {
 
 #[Object]
 impl CommentCount {
-    /// How many comments there are on all pages.
+    /// The number of comments on all pages.
     async fn total_count(&self, ctx: &Context<'_>) -> Answer<i64> {
         let count = enrollments::count_comments(&app(ctx)?.db, &self.reach, self.lesson).await?;
         Ok(i64::try_from(count).unwrap_or(i64::MAX))
@@ -58,7 +58,7 @@ impl CommentCount {
 /// A page of comments, newest first.
 pub(crate) type CommentPage = Connection<Moment<{ list::COMMENTS }>, Comment, CommentCount>;
 
-/// Cuts a page out of the comments on a lesson; none for a lesson that the caller has no part in.
+/// A page of the comments on a lesson. `None` for a lesson whose comments the caller may not read.
 pub(crate) async fn page(
     ctx: &Context<'_>,
     lesson: &ID,

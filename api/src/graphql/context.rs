@@ -1,4 +1,4 @@
-//! What resolvers find beside their arguments: the application, who asks, the loaders.
+//! The data that every resolver can read: the application, the caller and the loaders.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ use crate::refusal::Refusal;
 /// The caller of one request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    /// Who it is; without a token nobody, and then only `__typename` and introspection answer.
+    /// The authenticated actor. `None` without a token; then only `__typename` and introspection succeed.
     pub(crate) actor: Option<Actor>,
-    /// The id of the request: the answer, the log and the audit have it.
+    /// The id of the request. The response, the log and the audit log contain it.
     pub(crate) request_id: Arc<str>,
 }
 
@@ -27,18 +27,18 @@ pub(crate) fn app<'a>(context: &Context<'a>) -> Answer<&'a App> {
     context.data_opt().ok_or_else(unprepared)
 }
 
-/// The turn of this request.
+/// The pacer of this request, which holds its execution turn.
 pub(crate) fn pacer<'a>(context: &Context<'a>) -> Answer<&'a Pacer> {
     context.data_opt().ok_or_else(unprepared)
 }
 
-/// Who asks; nobody is UNAUTHENTICATED.
+/// The authenticated actor; UNAUTHENTICATED if the request has none.
 pub(crate) fn actor<'a>(context: &Context<'a>) -> Answer<&'a Actor> {
     let caller: &Caller = context.data_opt().ok_or_else(unprepared)?;
     caller.actor.as_ref().ok_or_else(Fault::unauthenticated)
 }
 
-/// Who asks, as an act is signed.
+/// The actor and the request id, as the audit log records them.
 pub(crate) fn request_context(context: &Context<'_>) -> Answer<RequestContext> {
     let caller: &Caller = context.data_opt().ok_or_else(unprepared)?;
     Ok(RequestContext { actor: actor(context)?.clone(), request_id: Arc::clone(&caller.request_id) })

@@ -1,6 +1,6 @@
-//! What an operation costs, computed from its document and its variables before anything runs: each field by the
-//! table of `price`. The library's own computation does not see how long a list of a variable is, and reports its
-//! result only to an extension, which would slow down every field.
+//! Computes the cost of an operation from its document and its variables before execution, with the prices of `price`.
+//! The library's own computation ignores the length of a list in a variable. It also reports its result only to an
+//! extension, which would slow down every field.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -18,18 +18,18 @@ use super::price::{self, Price, Rows, SELECTED_OF_ROW};
 /// The cost of one operation, in units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cost {
-    /// Of the whole operation.
+    /// The cost of the whole operation.
     pub(crate) units: u64,
-    /// Of the part of it that records events and selects nothing but what recording knows anyway.
+    /// The cost of the fields that record events and select only data that recording already has in memory.
     pub(crate) recording: u64,
 }
 
-/// The type that each field answers, by type and field.
+/// The type of each field, by parent type and field.
 type Shape = HashMap<String, HashMap<String, String>>;
 
-/// The types of our schema, read from its text.
+/// The types of the schema's fields, read from the SDL.
 static SHAPE: LazyLock<Shape> = LazyLock::new(|| {
-    // Our own schema parses; if parsing failed, each field would cost 1, which a test excludes.
+    // The schema always parses. If it did not, each field would cost 1; a test excludes that.
     let definitions = parse_schema(super::schema::sdl()).map(|schema| schema.definitions).unwrap_or_default();
     let types = definitions.into_iter().filter_map(|definition| match definition {
         TypeSystemDefinition::Type(one) => Some(one.node),
@@ -49,7 +49,7 @@ static SHAPE: LazyLock<Shape> = LazyLock::new(|| {
     fields.collect()
 });
 
-/// The type that a field answers; empty for a field that does not exist, which validation names.
+/// The type of a field; empty for a field that does not exist, which validation reports.
 fn type_of(parent: &str, field: &str) -> &'static str {
     SHAPE.get(parent).and_then(|fields| fields.get(field)).map_or("", String::as_str)
 }
@@ -61,8 +61,8 @@ fn named(kind: &Type) -> &Name {
     }
 }
 
-/// Computes what this operation costs. The document has passed the guard, which counts each fragment wherever it is
-/// spread: walking all of them has an end, and takes time by `limits.nodes`.
+/// Computes the cost of this operation. The document has passed the guard, which counts each fragment at every
+/// spread. The time of this function is therefore bounded by `limits.nodes`.
 pub(crate) fn of(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
@@ -77,8 +77,8 @@ pub(crate) fn of(
     Cost { units, recording }
 }
 
-/// Where most of the cost comes from, as a path of answer keys such as `courses×20.nodes.students×100`, lists with their
-/// number of rows: at each level the field that costs at least half of it. Empty where no field does.
+/// The most expensive part of an operation, as a path of response keys such as `courses×20.nodes.students×100`; lists
+/// have their number of rows. Each level names the field that costs at least half of the level. Empty if there is none.
 pub(crate) fn most_of(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
@@ -126,20 +126,20 @@ fn root(operation: &OperationDefinition) -> &'static str {
 /// The page that a selection belongs to.
 #[derive(Debug, Clone, Copy)]
 struct Page {
-    /// Rows of its lists.
+    /// The number of rows of its lists.
     rows: u64,
-    /// The price of its `totalCount`; 0 stands for the price in the table.
+    /// The price of its `totalCount`; 0 means the price in the table.
     count: u64,
-    /// What each of its fields that has a price costs more.
+    /// The surcharge for each of its fields that has a base price.
     more: u64,
 }
 
 impl Page {
-    /// A selection that is no page.
+    /// A selection that is not a page.
     const ONE: Self = Self { rows: 1, count: 0, more: 0 };
 }
 
-/// What the computation looks at.
+/// The input of the computation.
 struct Bill<'a> {
     document: &'a ExecutableDocument,
     operation: &'a OperationDefinition,
@@ -148,7 +148,7 @@ struct Bill<'a> {
 }
 
 impl<'a> Bill<'a> {
-    /// The fields of a selection, those of its fragments included, each with the type that it is a field of.
+    /// Adds the fields of a selection and of its fragments, each with its parent type.
     fn add_fields(
         &self,
         parent: &'a str,
@@ -162,7 +162,7 @@ impl<'a> Bill<'a> {
                     let on = fragment.node.type_condition.as_ref().map_or(parent, |on| &on.node.on.node);
                     self.add_fields(on, &fragment.node.selection_set.node, fields);
                 }
-                // Validation names a fragment that does not exist.
+                // Validation reports a fragment that does not exist.
                 Selection::FragmentSpread(spread) => {
                     if let Some(fragment) = self.document.fragments.get(&spread.node.fragment_name.node) {
                         let on = &fragment.node.type_condition.node.on.node;
@@ -173,7 +173,7 @@ impl<'a> Bill<'a> {
         }
     }
 
-    /// The page that a field answers; one row if it is none.
+    /// The page that a field returns; one row if it returns no page.
     fn page(&self, field: &Field, price: Price) -> Page {
         let rows = match price.rows {
             Rows::Page { usual, most } => self.asked(field, usual, most),
@@ -182,7 +182,7 @@ impl<'a> Bill<'a> {
         Page { rows, count: price.count, more: self.surcharge(field, price.below) }
     }
 
-    /// How many rows a list or a page has at most; 1 for anything else.
+    /// The maximum number of rows of a list or a page; 1 for any other field.
     fn rows_of(&self, field: &Field, price: Price) -> u64 {
         match price.rows {
             Rows::AtMost(most) => most,
@@ -192,12 +192,12 @@ impl<'a> Bill<'a> {
         }
     }
 
-    /// What an argument costs, if it is given.
+    /// The price of an argument, if the field has it.
     fn surcharge(&self, field: &Field, price: Option<(&'static str, u64)>) -> u64 {
         price.filter(|(argument, _)| self.is_given(field, argument)).map_or(0, |(_, more)| more)
     }
 
-    /// A selection on a type, which may be a page.
+    /// The cost of a selection on a type, which may be a page.
     fn selection(&self, parent: &'a str, selection: &'a SelectionSet, page: Page) -> u64 {
         let mut fields = Vec::new();
         self.add_fields(parent, selection, &mut fields);
@@ -236,12 +236,12 @@ impl<'a> Bill<'a> {
         base.saturating_add(more).saturating_add(rows_cost)
     }
 
-    /// Rows that each cost what is selected of them, and at least 1.
+    /// The cost of `count` rows. Each costs what its selection costs, and at least 1.
     fn rows(&self, kind: &'a str, selected: &'a SelectionSet, count: u64) -> u64 {
         self.selection(kind, selected, Page::ONE).max(1).saturating_mul(count)
     }
 
-    /// The rows that `last` or `first` asks for; at least one, since the list itself costs something.
+    /// The number of rows that `last` or `first` requests; at least one, because the list itself has a cost.
     fn asked(&self, field: &Field, usual: i32, most: i32) -> u64 {
         let number = |name| match self.argument(field, name) {
             Some(ConstValue::Number(number)) => Some(number.as_i64().unwrap_or(i64::MAX)),
@@ -251,7 +251,7 @@ impl<'a> Bill<'a> {
         rows.clamp(1, most.into()).unsigned_abs()
     }
 
-    /// How many entries this list of the argument `input` has; at least one. A single value stands for a list of one.
+    /// The length of this list in the argument `input`, at least one. A single value counts as a list of one entry.
     fn sent(&self, field: &Field, list: &str) -> u64 {
         let count = match field.get_argument("input").map(|value| &value.node) {
             Some(Value::Object(input)) => match input.get(list) {
@@ -272,7 +272,7 @@ impl<'a> Bill<'a> {
         self.argument(field, argument).is_some_and(|value| value != ConstValue::Null)
     }
 
-    /// The value of an argument that is a scalar.
+    /// The value of a scalar argument.
     fn argument(&self, field: &Field, name: &str) -> Option<ConstValue> {
         match &field.get_argument(name)?.node {
             Value::Variable(name) => self.variable(name).cloned(),
@@ -293,7 +293,7 @@ impl<'a> Bill<'a> {
     fn recording(&self, parent: &'a str, selection: &'a SelectionSet) -> u64 {
         let mut units: u64 = 0;
         for item in &selection.items {
-            // Fragments at the root of a mutation are rare, and are charged.
+            // Fragments at the root of a mutation are rare, so they are never free.
             let Selection::Field(field) = &item.node else { continue };
             let name = field.node.name.node.as_str();
             let records = matches!(name, "recordEvent" | "recordEvents");

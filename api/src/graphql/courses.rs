@@ -1,4 +1,4 @@
-//! Courses and lessons: what is taught, and how it is made and changed.
+//! Courses and lessons: their types, their pages, and the mutations that create and change courses.
 
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
@@ -15,24 +15,24 @@ use crate::refusal::Refusal;
 use crate::registry::courses::{self as registry, Change, Draft};
 use crate::store::courses::{self, Row, Wanted};
 
-/// What is taught, in lessons.
+/// A course, which consists of lessons.
 #[derive(Clone)]
 pub(crate) struct Course(pub(crate) Row);
 
-/// What is taught, in lessons.
+/// A course, which consists of lessons.
 #[Object]
 impl Course {
-    /// Its id.
+    /// The course's id.
     pub(crate) async fn id(&self) -> ID {
         self.0.id.into()
     }
 
-    /// What it is called.
+    /// The course's title.
     async fn title(&self) -> &str {
         &self.0.title
     }
 
-    /// Who teaches it; null if nobody does.
+    /// The teacher. Null if the course has none.
     async fn teacher(&self, ctx: &Context<'_>) -> Option<Answer<User>> {
         match self.0.teacher_id {
             Some(teacher) => Some(User::of(ctx, teacher).await),
@@ -40,12 +40,12 @@ impl Course {
         }
     }
 
-    /// Its lessons, in order, by pages.
+    /// The lessons, in order. Page with `after`.
     async fn lessons(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, at most 100.", default = 100)] first: Option<i32>,
-        #[graphql(desc = "Return lessons after this position.")] after: Option<i32>,
+        #[graphql(desc = "The maximum number of items, 0 to 100.", default = 100)] first: Option<i32>,
+        #[graphql(desc = "Return lessons after the lesson with this `position`.")] after: Option<i32>,
     ) -> Answer<Vec<Lesson>> {
         let limit = page::at_most("first", first.unwrap_or(page::MOST), page::MOST)?;
         let lessons = LessonsOf { course: self.0.id, after: after.unwrap_or(0), limit };
@@ -53,65 +53,68 @@ impl Course {
         Ok(lessons.iter().cloned().map(Lesson).collect())
     }
 
-    /// Who takes it now, as far as the caller may see their record, by name.
+    /// The enrolled students whose record the caller may see, ordered by name.
     async fn students(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Option<Answer<UserPage>> {
         Some(roster::students(ctx, self.0.id, first, after.as_deref()).await)
     }
 
-    /// The title of the certificate that completing every lesson issues; null if none is issued.
+    /// The title of the certificate that a student gets after completing all lessons. Null if the course issues none.
     async fn certificate_title(&self) -> Option<&str> {
         self.0.certificate_title.as_deref()
     }
 
-    /// When it was made.
+    /// When the course was created.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
 
-    /// When it was last changed.
+    /// When the course was last changed.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
     }
 }
 
-/// A part of a course.
+/// A lesson of a course.
 #[derive(Clone)]
 pub(crate) struct Lesson(pub(crate) courses::Lesson);
 
-/// A part of a course.
+/// A lesson of a course.
 #[Object]
 impl Lesson {
-    /// Its id.
+    /// The lesson's id.
     pub(crate) async fn id(&self) -> ID {
         self.0.id.into()
     }
 
-    /// What it is called.
+    /// The lesson's title.
     async fn title(&self) -> &str {
         &self.0.title
     }
 
-    /// Its place in the course; 1 is the first.
+    /// The lesson's position in the course, starting at 1.
     async fn position(&self) -> i32 {
         self.0.position
     }
 
-    /// Whether somebody has completed it; null for somebody who is missing or out of scope.
+    /// Whether a person has completed the lesson. Null if the person does not exist or the caller may not see their
+    /// record.
     async fn completed(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who; the caller if omitted.")] user_id: Option<ID>,
+        #[graphql(desc = "The person's id. Default: the caller. A service must send it.")] user_id: Option<
+            ID,
+        >,
     ) -> Option<Answer<bool>> {
         let completed = async {
             let person = match &user_id {
                 Some(id) => uuid("userId", id)?,
                 None => actor(ctx)?.person().ok_or_else(|| {
-                    Fault::argument("userId", "A service takes no course: name a person as `userId`.")
+                    Fault::argument("userId", "A service is not a person: send a person's id as `userId`.")
                 })?,
             };
             let Some(seen) = loaders(ctx)?.load_one(SightOf(person)).await? else { return Ok(None) };
@@ -121,14 +124,14 @@ impl Lesson {
     }
 }
 
-/// What a page of courses says beside its rows.
+/// Additional fields of a page of courses.
 pub(crate) struct CourseCount {
     wanted: Wanted,
 }
 
 #[Object]
 impl CourseCount {
-    /// How many courses there are on all pages.
+    /// The number of courses on all pages.
     async fn total_count(&self, ctx: &Context<'_>) -> Answer<i64> {
         let count = courses::count(&app(ctx)?.db, self.wanted).await?;
         Ok(i64::try_from(count).unwrap_or(i64::MAX))
@@ -138,7 +141,8 @@ impl CourseCount {
 /// A page of courses, newest first.
 pub(crate) type CoursePage = Connection<Moment<{ list::COURSES }>, Course, CourseCount>;
 
-/// Courses, newest first: everybody signed in sees them, or nobody could enrol; who takes which is of the record.
+/// A page of courses, newest first. Every signed-in caller may see every course, so that students can enrol. Which
+/// courses a student takes is part of the student's record.
 pub(crate) async fn page(
     ctx: &Context<'_>,
     teacher: Option<&ID>,
@@ -163,55 +167,57 @@ pub(crate) async fn page(
     Ok(page)
 }
 
-/// A course to make.
+/// The course to create.
 #[derive(InputObject)]
 pub(crate) struct CreateCourseInput {
-    /// What it is called: one line of at most 200 letters.
+    /// The title: one line of 1 to 200 characters.
     title: String,
-    /// Who teaches it: a teacher or an admin. A teacher makes courses of their own; an admin's has nobody yet if omitted.
+    /// The id of the teacher: a TEACHER, ADMIN or SUPER_ADMIN. A teacher can only send their own id, which is also
+    /// their default. If an admin omits it, the course has no teacher yet.
     teacher_id: Option<ID>,
-    /// The titles of its lessons, in order; at most 500.
+    /// The titles of the lessons, in order: at most 500, each one line of 1 to 200 characters.
     lessons: Vec<String>,
-    /// The title of the certificate that completing every lesson issues; none if omitted. A course without lessons
-    /// issues none.
+    /// The title of the certificate that a student gets after completing all lessons. If omitted, the course issues
+    /// none. A course without lessons also issues none.
     certificate_title: Option<String>,
 }
 
-/// What became of `createCourse`.
+/// The result of `createCourse`.
 #[derive(SimpleObject)]
 pub(crate) struct CreateCoursePayload {
-    /// The course; null if something was wrong.
+    /// The new course. Null on error.
     course: Option<Course>,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// What to change of a course. Omitted keeps, null clears; null where a value is required is INVALID_INPUT.
+/// The changes of a course. Omitted fields keep their value. Null clears a field; for a required field, null is
+/// INVALID_INPUT.
 #[derive(InputObject)]
 pub(crate) struct UpdateCourseInput {
-    /// Which course.
+    /// The course's id.
     id: ID,
-    /// What it is called: one line of at most 200 letters.
+    /// The title: one line of 1 to 200 characters.
     title: MaybeUndefined<String>,
-    /// Who teaches it from now on; null: nobody, which only an admin may say.
+    /// The id of the new teacher. Null removes the teacher, which only an admin may do.
     teacher_id: MaybeUndefined<ID>,
-    /// Titles of lessons to add behind those that are there; at most 500 in all.
+    /// The titles of lessons to add after the last lesson. A course has at most 500 lessons.
     add_lessons: Option<Vec<String>>,
-    /// The title of the certificate that completing every lesson issues; null: none is issued. It holds from the next
-    /// lesson that somebody completes, be it once more.
+    /// The title of the certificate that a student gets after completing all lessons. Null: the course issues none. The
+    /// change takes effect when a student next completes a lesson, also if they completed that lesson before.
     certificate_title: MaybeUndefined<String>,
 }
 
-/// What became of `updateCourse`.
+/// The result of `updateCourse`.
 #[derive(SimpleObject)]
 pub(crate) struct UpdateCoursePayload {
-    /// The course as it is now; null if something was wrong.
+    /// The course after the change. Null on error.
     course: Option<Course>,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// Makes a course.
+/// Creates a course.
 pub(crate) async fn create(ctx: &Context<'_>, input: CreateCourseInput) -> Answer<CreateCoursePayload> {
     let request = request_context(ctx)?;
     policy::reach(&request.actor, Action::KeepCourse)?;
@@ -252,7 +258,7 @@ fn read(input: UpdateCourseInput) -> Result<Change, Refusal> {
         MaybeUndefined::Undefined => None,
         MaybeUndefined::Value(title) => Some(title),
         MaybeUndefined::Null => {
-            let message = "A course has a title: send one, or leave it out to keep it.";
+            let message = "A course must have a title: send one, or omit the field to keep it.";
             return Err(Refusal::invalid(["title"], message));
         }
     };
@@ -265,8 +271,8 @@ fn read(input: UpdateCourseInput) -> Result<Change, Refusal> {
     Ok(Change { title, teacher, add_lessons: input.add_lessons.unwrap_or_default(), certificate_title })
 }
 
-/// The UUID in a field of an input.
+/// Parses the UUID in a field of an input.
 pub(crate) fn given(field: &str, id: &ID) -> Result<uuid::Uuid, Refusal> {
-    let message = "Not a UUID: send an id as this API answers it.";
+    let message = "Not a UUID: send an id as this API returns it.";
     parse_uuid(id).ok_or_else(|| Refusal::invalid([field], message))
 }

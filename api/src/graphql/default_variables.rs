@@ -1,5 +1,5 @@
-//! Optional variables that a client leaves out. Where the library reckons what a list costs it takes such
-//! a one for an error, so it is sent as null, which means the same to every argument of ours.
+//! Sets omitted optional variables to null. The library returns an error for an omitted variable when it computes the
+//! cost of a list. Every argument of this schema treats null and an omitted value alike.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -7,8 +7,8 @@ use std::convert::Infallible;
 use async_graphql::parser::types::{Directive, ExecutableDocument, Field, Selection, SelectionSet};
 use async_graphql::{Name, Positioned, Value, Variables};
 
-/// Gives null to what is omitted and stands alone as an argument. What stands inside an input object is left
-/// out of it still: there "omitted keeps" and "null clears" are two things.
+/// Sets each omitted optional variable to null if it is the whole value of an argument. A variable inside an input
+/// object stays omitted, because there an omitted field keeps its value and null clears it.
 pub(crate) fn fill(document: &ExecutableDocument, variables: &mut Variables) {
     let mut inside = Inside::default();
     for (_, operation) in document.operations.iter() {
@@ -28,7 +28,7 @@ pub(crate) fn fill(document: &ExecutableDocument, variables: &mut Variables) {
     }
 }
 
-/// The variables that stand inside lists and input objects.
+/// The variables that are used inside lists and input objects.
 #[derive(Default)]
 struct Inside {
     names: HashSet<Name>,
@@ -56,7 +56,8 @@ impl Inside {
                 names.push(name);
                 Ok::<_, Infallible>(Value::Null)
             });
-            // A variable that stands alone has become null; around all others there is something.
+            // The closure replaces variables by null, so a result other than null means a list or an object around
+            // them.
             if constant != Ok(Value::Null) {
                 self.names.extend(names);
             }
@@ -65,7 +66,7 @@ impl Inside {
 
     fn directives(&mut self, directives: &[Positioned<Directive>]) {
         for (_, value) in directives.iter().flat_map(|directive| &directive.node.arguments) {
-            // Nothing of ours to weigh: whatever stands there is left as it came.
+            // The schema has no directives with costs, so the variables of directives stay unchanged.
             let _ = value.node.clone().into_const_with(|name| {
                 self.names.insert(name);
                 Ok::<_, Infallible>(Value::Null)

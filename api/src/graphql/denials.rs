@@ -1,5 +1,5 @@
-//! Logs refusals: one line for each kind of refusal in an answer, with the caller, the operation and the code. A line
-//! has no token, no name and no text of a client.
+//! Logs refusals: one line for each kind of refusal in a response, with the caller, the operation and the code. A line
+//! contains no token, no person's name and no text from the client.
 
 use std::cell::RefCell;
 use std::mem::take;
@@ -11,19 +11,19 @@ use crate::auth::Actor;
 use crate::refusal::{Code, Refusal};
 
 tokio::task_local! {
-    /// What has been refused so far in the answer under way.
+    /// The refusals in the current response so far.
     static REFUSED: RefCell<Refused>;
 }
 
-/// Kinds of refusals, and how often each was met: of five hundred rows, one line is told.
+/// The kinds of refusals with their number, so that a call with 500 refused rows logs one line.
 type Refused = Vec<(Code, Option<&'static str>, u64)>;
 
-/// Notes a refusal that becomes a part of the answer under way.
+/// Counts a refusal that becomes part of the current response.
 pub(super) fn note(refusal: &Refusal) {
     if !refusal.code.is_denial() {
         return;
     }
-    // Where no operation runs there is no answer that it could be a part of.
+    // Outside of an operation there is no current response.
     let _ = REFUSED.try_with(|refused| {
         let mut refused = refused.borrow_mut();
         let kind = (refusal.code, refusal.reason);
@@ -34,16 +34,16 @@ pub(super) fn note(refusal: &Refusal) {
     });
 }
 
-/// Logs a refusal that came before the operation ran.
+/// Logs a refusal that happened before the operation ran.
 pub(crate) fn turned_away(caller: &Caller, refusal: &Refusal) {
-    // These messages are our own words about the token or a limit; others may repeat what a client sent.
+    // The messages of these codes describe the token or a limit. Other messages may repeat text from the client.
     let why = matches!(refusal.code, Code::Unauthenticated | Code::RateLimited).then_some(&*refusal.message);
     if refusal.code.is_denial() || why.is_some() {
-        tell(caller, None, why, (refusal.code, refusal.reason, 1));
+        log(caller, None, why, (refusal.code, refusal.reason, 1));
     }
 }
 
-fn tell(
+fn log(
     caller: &Caller,
     operation: Option<&str>,
     why: Option<&str>,
@@ -64,26 +64,26 @@ fn tell(
     );
 }
 
-/// Who asks for what.
+/// The caller and the operation, for the log.
 pub(crate) struct Asked {
-    /// Who.
+    /// The caller.
     pub(crate) caller: Caller,
     /// Its kind and the fields at its root, such as `mutation awardBadge`.
     pub(crate) operation: String,
 }
 
 impl Asked {
-    /// Answers, and then tells the log what of it was refused.
+    /// Awaits the response, then logs the refusals in it.
     pub(crate) async fn run<F: Future>(self, answer: F) -> F::Output {
         let answer = async {
             let answer = answer.await;
-            self.tell_of(REFUSED.with(RefCell::take));
+            self.log_all(REFUSED.with(RefCell::take));
             answer
         };
         REFUSED.scope(RefCell::default(), answer).await
     }
 
-    /// The same for an operation that answers many times.
+    /// The same for a subscription, which has many responses.
     pub(crate) fn follow<S: Stream + Send + 'static>(self, answers: S) -> impl Stream<Item = S::Item> + Send {
         let mut answers = Box::pin(answers);
         let mut refused = Refused::default();
@@ -92,15 +92,15 @@ impl Asked {
             let (polled, noted) = REFUSED.sync_scope(RefCell::new(take(&mut refused)), poll);
             refused = noted;
             if polled.is_ready() {
-                self.tell_of(take(&mut refused));
+                self.log_all(take(&mut refused));
             }
             polled
         })
     }
 
-    fn tell_of(&self, refused: Refused) {
+    fn log_all(&self, refused: Refused) {
         for kind in refused {
-            tell(&self.caller, Some(&self.operation), None, kind);
+            log(&self.caller, Some(&self.operation), None, kind);
         }
     }
 }

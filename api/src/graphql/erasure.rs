@@ -1,4 +1,4 @@
-//! What data protection asks for: everything held on a person, and the end of it.
+//! Data protection: exports the data of a person, and erases a person.
 
 use async_graphql::{Context, ID, InputObject, Json, SimpleObject};
 use uuid::Uuid;
@@ -11,39 +11,39 @@ use crate::auth::policy::{self, Action};
 use crate::refusal::Refusal;
 use crate::registry;
 
-/// On whom to take out everything.
+/// The person whose data to export.
 #[derive(InputObject)]
 pub(crate) struct ExportPersonInput {
-    /// The person.
+    /// The person's id.
     user_id: ID,
 }
 
-/// What became of `exportPerson`.
+/// The result of `exportPerson`.
 #[derive(SimpleObject)]
 pub(crate) struct ExportPersonPayload {
-    /// Everything that is held on them, as a JSON object with a list a kind; null if something was wrong.
+    /// All stored data of the person, as a JSON object with one list for each kind of data. Null on error.
     export: Option<Json<serde_json::Value>>,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// Whom to erase.
+/// The person to erase.
 #[derive(InputObject)]
 pub(crate) struct ErasePersonInput {
-    /// The person.
+    /// The person's id.
     user_id: ID,
 }
 
-/// What became of `erasePerson`.
+/// The result of `erasePerson`.
 #[derive(SimpleObject)]
 pub(crate) struct ErasePersonPayload {
-    /// The person as they are from now on, without a name; null if something was wrong.
+    /// The erased person, without a name. Null on error.
     user: Option<User>,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// Takes out what is held on a person, as the caller may.
+/// Exports the data of a person, if the caller is allowed to.
 pub(crate) async fn export(ctx: &Context<'_>, input: ExportPersonInput) -> Answer<ExportPersonPayload> {
     let request = request_context(ctx)?;
     policy::reach(&request.actor, Action::ExportPerson)?;
@@ -59,7 +59,7 @@ pub(crate) async fn export(ctx: &Context<'_>, input: ExportPersonInput) -> Answe
     }
 }
 
-/// Erases a person, as the caller may.
+/// Erases a person, if the caller is allowed to.
 pub(crate) async fn erase(ctx: &Context<'_>, input: ErasePersonInput) -> Answer<ErasePersonPayload> {
     let request = request_context(ctx)?;
     policy::reach(&request.actor, Action::ErasePerson)?;
@@ -76,6 +76,6 @@ pub(crate) async fn erase(ctx: &Context<'_>, input: ErasePersonInput) -> Answer<
 }
 
 fn read_id(id: &ID) -> Result<Uuid, Refusal> {
-    let message = "Not a UUID: send an id as this API answers it.";
+    let message = "Not a UUID: send an id as this API returns it.";
     parse_uuid(id).ok_or_else(|| Refusal::invalid(["userId"], message))
 }

@@ -1,4 +1,4 @@
-//! Events coming in: `recordEvent` and `recordEvents`.
+//! The mutations `recordEvent` and `recordEvents`.
 
 use async_graphql::{Context, ID, InputObject, Json, SimpleObject};
 use uuid::Uuid;
@@ -12,72 +12,73 @@ use crate::auth::policy;
 use crate::pipeline::{self, Incoming, Recorded, Submission};
 use crate::refusal::Refusal;
 
-/// Something that happened.
+/// An event: an activity of a person at a time.
 #[derive(InputObject)]
 pub(crate) struct RecordEventInput {
-    /// The sender's own id for this event, any string up to 128 characters; the idempotency key within the source
-    /// (the token's sub). The same id with another userId, activity, attributes or occurredAt is a CONFLICT; an
-    /// omitted occurredAt matches the kept one. Without an id the event counts every time it is sent.
+    /// The sender's id for this event: any string of up to 128 characters. It is the idempotency key within the
+    /// source, which is the token's `sub`. The same id with another userId, activity, attributes or occurredAt is a
+    /// CONFLICT; an omitted occurredAt matches every stored time. Without an id, the event counts each time it is
+    /// sent.
     id: Option<String>,
-    /// Who did it.
+    /// The id of the person.
     user_id: ID,
-    /// What kind of thing happened: an activity of a loaded pack, such as question_answered.
+    /// The key of an activity of a loaded pack, such as question_answered.
     activity: String,
-    /// When it happened; now if omitted. From 2000 on, and at most 5 minutes ahead. A person may report an event of
-    /// their own up to limits.self_report_hours hours (24 by default) after it happened, and only if it happened after
-    /// their account was created.
+    /// When the event happened: not before the year 2000, and at most 5 minutes after the server's time. Default:
+    /// now. A person can report their own event up to `limits.self_report_hours` hours (default 24) after it
+    /// happened, and only if it happened after their account was created.
     occurred_at: Option<GivenDateTime>,
-    /// What the catalogue declares for the activity, as a JSON object of at most 4 KiB.
+    /// The attributes that the pack declares for the activity: a JSON object of at most 4 KiB.
     attributes: Option<Json<serde_json::Value>>,
 }
 
-/// Things that happened; the rows of one person fold in the order of the array.
+/// The events to record. The events of one person are applied in the order of the list.
 #[derive(InputObject)]
 pub(crate) struct RecordEventsInput {
-    /// Up to 1,000.
+    /// The events: 1 to 1,000 (`limits.batch_events`).
     events: Vec<RecordEventInput>,
 }
 
-/// What became of an event.
+/// The result of `recordEvent`.
 #[derive(SimpleObject)]
 pub(crate) struct RecordEventPayload {
-    /// Our id for it; null if it was refused.
+    /// The id that the server assigned to the event. Null on error.
     event_id: Option<ID>,
-    /// True if the event was already recorded; the other fields repeat the first result.
+    /// True if the event was already recorded; the other fields repeat the first result. Null on error.
     duplicate: Option<bool>,
-    /// All XP it brought this person, bonuses included.
+    /// The total XP that this person gained by the event, with the XP of its awards. Null on error.
     xp_gained: Option<i64>,
-    /// The awards it brought this person.
+    /// The awards that this person earned by the event. Null on error.
     awards: Option<Vec<Award>>,
-    /// The person, as they are now.
+    /// The person after the event. Null on error.
     user: Option<User>,
-    /// Why it was refused.
+    /// Why the event was refused. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// What became of many events.
+/// The result of `recordEvents`.
 #[derive(SimpleObject)]
 pub(crate) struct RecordEventsPayload {
-    /// One row an event, in the order in which they were sent.
+    /// One result for each event, in the order of the input. Empty if the whole call is refused.
     results: Vec<RecordEventResult>,
-    /// What was wrong with the whole, such as too many events; then nothing is kept.
+    /// Errors of the whole call, such as too many events. If there are any, no event is recorded.
     user_errors: Vec<UserError>,
 }
 
-/// What became of one of many events.
+/// The result of one event of `recordEvents`.
 #[derive(SimpleObject)]
 pub(crate) struct RecordEventResult {
-    /// Its place in the array that was sent, from 0.
+    /// The event's index in `input.events`, starting at 0.
     index: i64,
-    /// Our id for it; null if it was refused.
+    /// The id that the server assigned to the event. Null on error.
     event_id: Option<ID>,
-    /// True if the event was already recorded; the other fields repeat the first result.
+    /// True if the event was already recorded; the other fields repeat the first result. False on error.
     duplicate: bool,
-    /// All XP it brought this person, bonuses included; 0 if it was refused.
+    /// The total XP that this person gained by the event, with the XP of its awards. 0 on error.
     xp_gained: i64,
-    /// The awards it brought this person.
+    /// The awards that this person earned by the event. Empty on error.
     awards: Vec<Award>,
-    /// Why it was refused.
+    /// Why the event was refused. Empty on success.
     user_errors: Vec<UserError>,
 }
 
@@ -109,7 +110,7 @@ pub(crate) async fn record_one(ctx: &Context<'_>, input: RecordEventInput) -> An
     }
 }
 
-/// Records many events; each row answers for itself.
+/// Records many events. Each event has its own result.
 pub(crate) async fn record_many(ctx: &Context<'_>, input: RecordEventsInput) -> Answer<RecordEventsPayload> {
     let most = app(ctx)?.config.limits.batch_events;
     actor(ctx)?;
@@ -156,10 +157,10 @@ async fn record(ctx: &Context<'_>, inputs: Vec<RecordEventInput>) -> Answer<pipe
     let mut rights =
         published.catalog.activities().iter().map(|one| recorder.may_record(one.self_reportable));
     if !rights.any(|right| right.is_ok()) {
-        // Nothing this role could send would be taken: that concerns the request, not a row of it.
+        // This role can record no activity, so the whole request is refused instead of each row.
         recorder.may_record(false)?;
     }
-    // Rows whose userId is no UUID never reach the pipeline; their answers wait at their places.
+    // Rows with malformed input do not reach the pipeline. Their refusals keep their index in `read`.
     let read: Vec<Result<Incoming, Refusal>> = inputs.into_iter().map(incoming).collect();
     let events: Vec<Incoming> = read.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();
     let outcomes = if events.is_empty() {
@@ -190,5 +191,5 @@ fn incoming(input: RecordEventInput) -> Result<Incoming, Refusal> {
 }
 
 fn unanswered() -> Fault {
-    crate::store::Error::Impossible("the pipeline left a row without an answer".into()).into()
+    crate::store::Error::Impossible("the pipeline returned no outcome for a row".into()).into()
 }

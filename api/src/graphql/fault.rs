@@ -1,5 +1,5 @@
-//! What a client is told when something fails: a code and a sentence, never a cause of ours.
-//! A fault is deliberately not `Display`, so that no foreign error can become one by a question mark.
+//! The errors that clients receive: a code and a message, and never an internal cause.
+//! `Fault` does not implement `Display`, so that the `?` operator cannot convert other errors into it.
 
 use async_graphql::{Enum, Error, ErrorExtensions, SimpleObject};
 
@@ -7,24 +7,24 @@ use super::denials;
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store;
 
-/// A top-level error in the making.
+/// An error of a resolver, which becomes a top-level error of the response.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
     refusal: Refusal,
 }
 
-/// What a resolver returns.
+/// The result of a resolver.
 pub(crate) type Answer<T> = Result<T, Fault>;
 
 impl Fault {
-    /// Nobody is asking.
+    /// The request has no valid token.
     pub(crate) fn unauthenticated() -> Self {
-        let message = "Sign in first: send the header `Authorization: Bearer <token>`, or on a socket the same in \
-                       connection_init as {\"authorization\": \"Bearer <token>\"}.";
+        let message = "Sign in first: send the header `Authorization: Bearer <token>`, or on a socket the payload \
+                       {\"authorization\": \"Bearer <token>\"} of connection_init.";
         Refusal::new(Code::Unauthenticated, message).into()
     }
 
-    /// An argument is wrong: which, and what would be right.
+    /// An argument is invalid. The message says what is wrong and what to send.
     pub(crate) fn argument(name: &str, message: impl Into<String>) -> Self {
         Refusal::invalid([name], message).into()
     }
@@ -37,7 +37,7 @@ impl From<Refusal> for Fault {
 }
 
 impl From<store::Error> for Fault {
-    /// The cause goes to the log, once; the client learns only whether to try again.
+    /// Logs the cause once. The client receives only UNAVAILABLE, which it can retry, or INTERNAL.
     fn from(error: store::Error) -> Self {
         let refusal = match error {
             store::Error::Collision(_)
@@ -85,28 +85,28 @@ impl From<Fault> for Error {
     }
 }
 
-/// The code of an error; what a client can act on.
+/// The code of an error. A `UserError` has it as `code`; a top-level error has it as `extensions.code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum ErrorCode {
-    /// Nobody is signed in, or the token is not to be believed.
+    /// The request has no token, or the token is not valid.
     Unauthenticated,
-    /// Your role may not do this.
+    /// The caller's role is not allowed to do this.
     Forbidden,
-    /// It does not exist, or you cannot see it.
+    /// The object does not exist, or the caller may not see it.
     NotFound,
-    /// An argument is wrong; the field says which.
+    /// An argument is invalid. `field` names it.
     InvalidInput,
-    /// It contradicts what is kept already.
+    /// The request conflicts with stored data, for example with an existing key.
     Conflict,
     /// The caller has reached a limit. Send the same request again after `extensions.retryAfter` seconds.
     RateLimited,
-    /// The document asks for more than one request may.
+    /// The document or the response exceeds a limit. Request fewer rows or fields.
     TooComplex,
-    /// The request has a hash in place of its document. Send the document.
+    /// The request has a hash instead of a document. Send the document.
     PersistedQueryNotSupported,
-    /// Not now; the same request may succeed later.
+    /// The server cannot execute the request now. Send the same request again later.
     Unavailable,
-    /// Our fault.
+    /// The server failed. The log has the cause under the request's id.
     Internal,
 }
 
@@ -127,16 +127,16 @@ impl From<Code> for ErrorCode {
     }
 }
 
-/// Something that the person behind the request can mend.
+/// An error in the input of a mutation, which the user can correct.
 #[derive(Debug, Clone, SimpleObject)]
 pub(crate) struct UserError {
-    /// The path into the arguments, such as ["input", "events", "3", "userId"].
+    /// The path of the invalid argument, such as ["input", "events", "3", "userId"].
     field: Option<Vec<String>>,
-    /// What was wrong and what would be right.
+    /// What is wrong and what to do, in English.
     message: String,
-    /// What kind of error it is.
+    /// The error code.
     code: ErrorCode,
-    /// Finer than the code, where it helps: ID_REUSED, UNKNOWN_ACTIVITY, …
+    /// A more specific code, such as ID_REUSED or UNKNOWN_ACTIVITY. Null if `code` is specific enough.
     reason: Option<String>,
 }
 
@@ -152,7 +152,8 @@ impl From<Refusal> for UserError {
     }
 }
 
-/// Sorts a failed mutation: what a person can mend is data below `path`; what concerns the request is a fault.
+/// Classifies the failure of a mutation. A refusal with a field becomes a `UserError` below `path`; every other failure
+/// becomes a fault.
 pub(crate) fn user_error(failure: Failure, path: &[&str]) -> Answer<UserError> {
     match failure {
         Failure::Refused(refusal) if !refusal.field.is_empty() => {

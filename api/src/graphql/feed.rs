@@ -1,5 +1,5 @@
-//! `achievementEarned`: awards as they happen, and everything missed before. Live and resumed are
-//! the same code: read behind the cursor, wait for a hint, repeat.
+//! The subscription `achievementEarned`. Replay and live delivery use the same loop: read the feed after the position,
+//! wait until the feed grows, repeat.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -23,33 +23,40 @@ use crate::refusal::{Code, Refusal};
 use crate::store::feed::Item;
 use crate::store::{self, awards, enrollments, feed, people};
 
-/// Somebody has earned something.
+/// A message of the feed: a person earned an award.
 #[derive(SimpleObject)]
 pub(crate) struct AchievementEarned {
-    /// Where the feed stands with this award: pass the last one seen as `after` to resume.
+    /// The position of this award in the feed. Store the last cursor that you received, and pass it as `after` to
+    /// resume.
     cursor: String,
-    /// It happened before the subscription began.
+    /// True if the award was recorded before the subscription started.
     is_replay: bool,
-    /// What was earned, and by whom.
+    /// The award.
     award: Award,
 }
 
-/// What is told as it happens.
+/// Live updates over a WebSocket.
 pub(crate) struct Subscriptions;
 
-/// What is told as it happens.
+/// Live updates over a WebSocket.
 #[Subscription(name = "Subscription")]
 impl Subscriptions {
-    /// Awards as they happen: the caller's own, a linked child's, a teacher's students', everyone's for admins and
-    /// services. With `after`, the last
-    /// cursor seen, everything missed comes first, in order, once. A cursor that is not ours, or ahead of the
-    /// feed, is INVALID_INPUT. An award is told as it stands; that it is revoked later is not told.
+    /// Sends each award when it is recorded. A caller gets their own awards, those of linked children and, as a
+    /// teacher, those of their students. Admins and services get all awards. With `after`, the awards after that
+    /// cursor are sent first, in order and each once. A malformed cursor, a cursor of another database and a cursor
+    /// beyond the end of the feed are INVALID_INPUT. A `userId` or `courseId` that does not exist, or a person whose
+    /// record the caller may not see, is NOT_FOUND. Each message has the award's state at the time of sending. A
+    /// later revocation sends no message.
     async fn achievement_earned(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only this person's awards.")] user_id: Option<ID>,
-        #[graphql(desc = "Only awards of those who take this course now.")] course_id: Option<ID>,
-        #[graphql(desc = "The last cursor seen: everything behind it comes first.")] after: Option<String>,
+        #[graphql(desc = "Send only awards of this person.")] user_id: Option<ID>,
+        #[graphql(desc = "Send only awards of students who are enrolled in this course.")] course_id: Option<
+            ID,
+        >,
+        #[graphql(desc = "The last cursor received. The awards after it are sent first.")] after: Option<
+            String,
+        >,
     ) -> Result<impl Stream<Item = Answer<AchievementEarned>>, Fault> {
         let app = app(ctx)?.clone();
         let actor = actor(ctx)?.clone();
@@ -62,7 +69,7 @@ impl Subscriptions {
             Some(after) => known(&app, place("after", &after)?).await?,
             None => head,
         };
-        // Last of all: whoever is counted as listening misses nothing from here on.
+        // Listens last: a subscription that is counted as a listener has passed all checks and misses no award.
         let hints = app.hub.listen();
         let follower = Follower {
             app,
@@ -81,27 +88,27 @@ impl Subscriptions {
     }
 }
 
-/// Where the feed stands.
+/// The cursor of the latest award; [`Position::START`] before the first award.
 pub(crate) async fn cursor(app: &App) -> Answer<String> {
     let last = feed::last(&app.db).await?;
     Ok(last.as_ref().map_or(Position::START, Position::of).encode_cursor())
 }
 
-/// The position of a cursor that this database has answered.
+/// Checks that the cursor belongs to this database, and returns its position.
 async fn known(app: &App, cursor: Position) -> Answer<i64> {
     let here = match cursor.at {
         0 => Some(Position::START),
         at => feed::at(&app.db, at).await?.as_ref().map(Position::of),
     };
     if here != Some(cursor) {
-        let message = "`after` is not of this feed, which may have been restored from a backup since: load what is shown \
-                       anew, and send the cursor that `feedCursor` answers.";
+        let message = "`after` is not a cursor of this feed. The database may have been restored from a backup: reload \
+                       the data, then send the cursor that `feedCursor` returns.";
         return Err(Fault::argument("after", message));
     }
     Ok(cursor.at)
 }
 
-/// The one person whose entries have to be read, if it is one; and whether the caller named them.
+/// The person whose entries are read, `None` for all people; and whether the caller sent `userId`.
 async fn scope(app: &App, actor: &Actor, user_id: Option<&ID>) -> Answer<(Option<Uuid>, bool)> {
     let sight = policy::sight(actor);
     match user_id {
@@ -110,7 +117,7 @@ async fn scope(app: &App, actor: &Actor, user_id: Option<&ID>) -> Answer<(Option
             let seen = store::scope::see(&app.db, &sight, person).await?.ok_or_else(missing)?;
             Ok((Some(seen.person()), true))
         }
-        // Whoever can see nobody but themselves need not look through everyone's.
+        // A caller who can only see their own record reads only their own entries.
         None => match sight.extent() {
             Extent::Related { me, relations: [Relation::Themselves] } => Ok((Some(me), false)),
             _ => Ok((None, false)),
@@ -118,35 +125,36 @@ async fn scope(app: &App, actor: &Actor, user_id: Option<&ID>) -> Answer<(Option
     }
 }
 
-/// The course whose students alone are followed.
+/// Parses `courseId` and checks that the course exists.
 async fn course(app: &App, course_id: Option<&ID>) -> Answer<Option<Uuid>> {
     let Some(id) = course_id else { return Ok(None) };
     let id = uuid("courseId", id)?;
     if store::courses::by_id(&app.db, id).await?.is_some() {
         return Ok(Some(id));
     }
-    let message = "No course has this id: `courses` lists what there is.";
+    let message = "Course not found: `courses` returns the ids of all courses.";
     Err(Refusal::new(Code::NotFound, message).at(["courseId"]).into())
 }
 
-/// Out of scope reads like missing.
+/// The same error for a person who does not exist and for a person whose record the caller may not see.
 fn missing() -> Fault {
     Refusal::new(Code::NotFound, "User not found.").at(["userId"]).into()
 }
 
-/// One subscription: how far it is, and what it has read and not told yet.
+/// One subscription, with its position and the entries that it has read and not sent yet.
 struct Follower {
     app: App,
     actor: Actor,
-    /// Held while the database is read and the answer is resolved. The transport gives it back after each answer.
+    /// Taken while the subscription reads the database and resolves a message. The transport releases it after each
+    /// message.
     pacer: Pacer,
     person: Option<Uuid>,
-    /// The caller named that person.
+    /// Whether the caller sent `userId`.
     chosen: bool,
-    /// Only the students of this course are followed.
+    /// If set, only awards of this course's students are sent.
     course: Option<Uuid>,
     position: i64,
-    /// The head of the feed when the subscription began.
+    /// The end of the feed when the subscription started.
     head: i64,
     hints: watch::Receiver<i64>,
     waiting: VecDeque<Item>,
@@ -160,12 +168,12 @@ impl Follower {
         }
         match self.wait().await {
             Ok((place, award)) => {
-                let told = AchievementEarned {
+                let message = AchievementEarned {
                     cursor: Position::of(&place).encode_cursor(),
                     is_replay: place.position <= self.head,
                     award: Award(award),
                 };
-                Some((Ok(told), self))
+                Some((Ok(message), self))
             }
             Err(fault) => {
                 self.over = true;
@@ -174,7 +182,7 @@ impl Follower {
         }
     }
 
-    /// The next place and its award, whenever it comes; rights are judged anew for each.
+    /// Waits for the next entry and returns it with its award. It checks the caller's rights again for each entry.
     async fn wait(&mut self) -> Answer<(Item, awards::Row)> {
         loop {
             self.pacer.take().await;
@@ -183,7 +191,7 @@ impl Follower {
                     return Ok((place, award));
                 }
             }
-            // Seen before reading, so that a hint during the read is not missed.
+            // Marks the hint as seen before it reads, so that a hint during the read wakes the loop again.
             self.hints.borrow_and_update();
             let stretch = self.app.hub.read(&self.app, self.position, self.person).await?;
             if self.position < stretch.reached {
@@ -191,13 +199,13 @@ impl Follower {
                 let mut earned = stretch.places;
                 earned.retain(|place| place.kind == feed::Kind::AwardEarned);
                 if !earned.is_empty() {
-                    // One statement passes over what is none of the caller's business; what is left is
-                    // judged once more, each when it is told.
+                    // One statement removes the entries that the caller may not see. `judge` checks each remaining
+                    // entry again before it is sent.
                     let seen = self.within_sight(&earned).await?;
-                    let told = earned.into_iter().filter(|place| seen.contains_key(&place.person_id));
-                    self.waiting.extend(told);
+                    let visible = earned.into_iter().filter(|place| seen.contains_key(&place.person_id));
+                    self.waiting.extend(visible);
                 }
-                // Others of this caller, and other callers, read before the next page.
+                // Releases the turn, so that other operations can run before the next page.
                 self.pacer.release();
             } else {
                 self.pacer.release();
@@ -208,13 +216,13 @@ impl Follower {
         }
     }
 
-    /// Whom of these the caller may see now. If the person they asked for is no longer among them, the
-    /// subscription ends as one of a missing person does.
+    /// The people of these entries whose record the caller may see now. If the caller sent `userId` and may no longer
+    /// see that person, the result is NOT_FOUND, which ends the subscription.
     async fn within_sight(&self, places: &[Item]) -> Answer<HashMap<Uuid, Seen>> {
         let me = self.actor.person();
         let people: BTreeSet<Uuid> = places.iter().map(|place| place.person_id).chain(me).collect();
         let mut seen = store::scope::seen(&self.app.db, &policy::sight(&self.actor), people).await?;
-        // Everybody sees themselves: whoever does not is not there any more.
+        // Every person can see their own record. If the caller cannot, their account or role may have changed.
         if me.is_some_and(|me| !seen.contains_key(&me)) {
             self.check_caller().await?;
         }
@@ -229,8 +237,8 @@ impl Follower {
         Ok(seen)
     }
 
-    /// The award at this place as it stands, if the caller may see it now: both may have changed since the
-    /// place was read.
+    /// The current state of the award at this entry, if the caller may see it now. The award and the caller's rights
+    /// may have changed since the entry was read.
     async fn judge(&self, place: &Item) -> Answer<Option<awards::Row>> {
         self.check_caller().await?;
         if let Some(course) = self.course
@@ -242,7 +250,7 @@ impl Follower {
         if self.chosen && award.is_none() { Err(missing()) } else { Ok(award) }
     }
 
-    /// Whether the caller is still who they were.
+    /// Fails with UNAUTHENTICATED if the caller was erased or has another role than when they subscribed.
     async fn check_caller(&self) -> Answer<()> {
         let Some(id) = self.actor.person() else { return Ok(()) };
         let message = match people::by_id(&self.app.db, id).await? {

@@ -1,5 +1,5 @@
-//! A budget for documents, checked before execution: the library's own limits walk a fragment again at
-//! every spread, so fragments that spread each other would cost it exponential time. Here each is weighed once.
+//! Limits for documents, checked before execution. The library's own limits visit a fragment at every spread, which
+//! takes exponential time for fragments that spread each other. This check visits each fragment once.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -16,30 +16,30 @@ use super::scan::{scan, too_complex};
 use crate::config::Limits;
 use crate::refusal::Refusal;
 
-/// A document within its budget.
+/// A document within the limits.
 pub(crate) struct Admitted {
     /// The parsed document, for `Request::set_parsed_query`.
     pub(crate) document: ExecutableDocument,
-    /// What the chosen operation is.
+    /// The type of the chosen operation.
     pub(crate) kind: OperationType,
-    /// Its kind and the fields at its root, such as `mutation awardBadge`.
+    /// The operation's type and its root fields, such as `mutation awardBadge`.
     pub(crate) name: String,
     /// Whether it queries the schema.
     pub(crate) introspects: bool,
-    /// The variables that it declares.
+    /// The variables that the operation declares.
     pub(crate) declared: HashSet<Name>,
-    /// Whether it only records events.
+    /// Whether the operation only records events.
     pub(crate) only_records: bool,
-    /// What it costs.
+    /// The cost of the operation.
     pub(crate) cost: Cost,
 }
 
 /// Why a document was not admitted.
 #[derive(Debug)]
 pub(crate) enum Rejection {
-    /// Beyond a limit, or of a shape we refuse.
+    /// The document exceeds a limit or has a shape that the server refuses.
     Refused(Refusal),
-    /// Not GraphQL; the parser says where.
+    /// The document is not GraphQL. The error has the position.
     Unparsed(ServerError),
 }
 
@@ -49,11 +49,11 @@ impl From<Refusal> for Rejection {
     }
 }
 
-/// Scans, parses and weighs a document, and looks for the operation and the variables it needs.
+/// Scans, parses and checks a document, chooses the operation, checks its variables and computes its cost.
 ///
 /// # Errors
-/// `TOO_COMPLEX` with the limit and its value, `INVALID_INPUT` for an operation that is not there, a
-/// required variable without a value or a subscription that is not exactly one field.
+/// `TOO_COMPLEX` with the limit and its value. `INVALID_INPUT` for an operation that does not exist, a required
+/// variable without a value, or a subscription that does not select exactly one field.
 pub(crate) fn admit(
     text: &str,
     operation_name: Option<&str>,
@@ -91,7 +91,7 @@ pub(crate) fn admit(
     Ok(Admitted { document, kind, name, introspects, only_records, declared, cost })
 }
 
-/// Refuses a document that asks for more than one request may. Linear in the length of the document.
+/// Refuses a document that exceeds a limit. The time is linear in the length of the document.
 pub(crate) fn check(document: &ExecutableDocument, limits: &Limits) -> Result<(), Refusal> {
     let operations = document.operations.iter().count();
     at_most(operations, limits.operations, "operations", "operations")?;
@@ -110,28 +110,28 @@ pub(crate) fn check(document: &ExecutableDocument, limits: &Limits) -> Result<()
         }
     }
     total.check(limits)?;
-    // Validation walks the fragments nobody spreads, too.
+    // Validation also visits fragments that are never spread.
     for name in document.fragments.keys() {
         scale.fragment(name, 1)?.check(limits)?;
     }
     Ok(())
 }
 
-/// What a part of a document asks for, every fragment counted wherever it is spread.
+/// The size of a part of a document. Each fragment counts at every spread.
 #[derive(Debug, Clone, Copy, Default)]
 struct Weight {
     nodes: usize,
     aliases: usize,
     directives: usize,
-    /// Levels of selections inside each other, those of spread fragments included.
+    /// Levels of nested selections, with those of spread fragments.
     height: usize,
 }
 
 impl Weight {
-    /// More than any limit: what a fragment weighs that spreads itself. That it has no end shows in its nodes.
+    /// The weight of a fragment that spreads itself: more nodes than any limit.
     const ENDLESS: Self = Self { nodes: usize::MAX, aliases: usize::MAX, directives: usize::MAX, height: 0 };
 
-    /// Both beside each other.
+    /// The weight of two parts side by side.
     fn plus(self, other: Self) -> Self {
         Self {
             height: self.height.max(other.height),
@@ -148,7 +148,7 @@ impl Weight {
     }
 }
 
-/// Weighs the parts of one document; remembers what each fragment weighs.
+/// Computes the weights of the parts of a document, and caches the weight of each fragment.
 struct Scale<'a> {
     document: &'a ExecutableDocument,
     limits: &'a Limits,
@@ -156,8 +156,8 @@ struct Scale<'a> {
 }
 
 impl<'a> Scale<'a> {
-    /// Weighs a selection, `depth` levels below the root of its operation; 1 is the root itself. Everything that
-    /// walks a document after us goes as deep as its spreads do, and so does this: the depth is checked first.
+    /// The weight of a selection at this depth; the root of an operation has depth 1. This function recurses as deep
+    /// as the document nests, and so do all later steps. It therefore checks the depth first.
     fn selection(&mut self, selection: &'a SelectionSet, depth: usize) -> Result<Weight, Refusal> {
         if selection.items.is_empty() {
             return Ok(Weight::default());
@@ -184,18 +184,18 @@ impl<'a> Scale<'a> {
         Ok(Weight { height: total.height + 1, ..total })
     }
 
-    /// Weighs a fragment whose selection lies at this depth.
+    /// The weight of a fragment whose selection is at this depth.
     fn fragment(&mut self, name: &Name, depth: usize) -> Result<Weight, Refusal> {
-        // A spread of a fragment that is not there weighs nothing; validation names it.
+        // The spread of a fragment that does not exist has no weight. Validation reports it.
         let Some((name, fragment)) = self.document.fragments.get_key_value(name) else {
             return Ok(Weight::default());
         };
         if let Some(weight) = self.fragments.get(name) {
-            // Weighed at another depth: what it holds must fit below this one, too.
+            // The weight was computed at another depth, so the depth must be checked again.
             self.check_depth(depth.saturating_add(weight.height.saturating_sub(1)))?;
             return Ok(*weight);
         }
-        // Until it is weighed, a fragment met again is a circle.
+        // If the recursion visits the fragment again before its weight is known, the fragments form a cycle.
         self.fragments.insert(name, Weight::ENDLESS);
         let weight = self
             .directives(&fragment.node.directives)?
@@ -228,7 +228,8 @@ fn at_most(count: usize, limit: usize, what: &str, name: &str) -> Result<(), Ref
     Err(too_complex(format!("The document has more than {limit} {what} (limits.{name}).")))
 }
 
-/// A fragment at the root would yield nothing, and several fields would share one stream.
+/// Checks that a subscription selects exactly one plain field. A fragment at the root would return nothing, and several
+/// fields would share one stream.
 fn check_subscription(root: &SelectionSet) -> Result<(), Refusal> {
     let plain = match root.items.as_slice() {
         [item] => matches!(&item.node, Selection::Field(field)
@@ -240,7 +241,7 @@ fn check_subscription(root: &SelectionSet) -> Result<(), Refusal> {
     }
     Err(Refusal::invalid(
         ["query"],
-        "A subscription asks for exactly one field at its root, without a fragment or a directive there.",
+        "A subscription must select exactly one field at its root, without fragments and directives there.",
     ))
 }
 
@@ -260,13 +261,13 @@ fn choose<'a>(
     found.map(|operation| &operation.node).ok_or_else(|| {
         let message = match name {
             Some(name) => format!("The document has no operation named `{name}`."),
-            None => "The document has several operations; operationName says which to run.".to_owned(),
+            None => "The document has several operations: set operationName to choose one.".to_owned(),
         };
         Refusal::invalid(["operationName"], message)
     })
 }
 
-/// The fields at the root. The document has been weighed: no fragment spreads itself.
+/// Adds the fields at the root. The document has passed `check`, so no fragment spreads itself.
 fn add_fields<'a>(
     document: &'a ExecutableDocument,
     selection: &'a SelectionSet,
@@ -287,7 +288,8 @@ fn add_fields<'a>(
     }
 }
 
-/// The library finds a missing value only while it executes, when the answer is no request error any more.
+/// Checks that every required variable has a value. The library would detect a missing value only during execution,
+/// too late for a request error.
 fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Result<(), Refusal> {
     for definition in &operation.variable_definitions {
         let definition = &definition.node;
@@ -301,7 +303,7 @@ fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Re
             return Err(Refusal::invalid(
                 ["variables", name.as_str()],
                 format!(
-                    "The variable `${name}` is required: give a value of type {}.",
+                    "The variable `${name}` is required: send a value of type {}.",
                     definition.var_type.node
                 ),
             ));

@@ -1,4 +1,4 @@
-//! `linkGuardian`: who may see whose record as a parent does.
+//! `linkGuardian`: links guardians to students, so that they can see the students' records.
 
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
@@ -9,32 +9,32 @@ use super::people::User;
 use crate::auth::policy::{self, Action};
 use crate::registry::guardians::{self as registry, Linked};
 
-/// Who is linked to whose child, or no longer is.
+/// A link between a guardian and a student, to create or to end.
 #[derive(InputObject)]
 pub(crate) struct LinkGuardianInput {
-    /// Who may see: anybody but a student.
+    /// The guardian: a person whose role is not STUDENT.
     parent_id: ID,
-    /// Whose record: a student's.
+    /// The student whose record the guardian can see.
     student_id: ID,
-    /// false ends the link.
+    /// True creates the link, false ends it.
     #[graphql(default = true)]
     linked: bool,
 }
 
-/// What became of `linkGuardian`.
+/// The result of `linkGuardian`.
 #[derive(SimpleObject)]
 pub(crate) struct LinkGuardianPayload {
-    /// Who may see; null if something was wrong.
+    /// The guardian. Null on error.
     parent: Option<User>,
-    /// Whose record; null if something was wrong.
+    /// The student. Null on error.
     student: Option<User>,
-    /// Whether they are linked now.
+    /// Whether they are linked now. Null on error.
     linked: Option<bool>,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// Links a guardian to a child, or ends the link.
+/// Links a guardian to a student, or ends the link.
 pub(crate) async fn link(ctx: &Context<'_>, input: LinkGuardianInput) -> Answer<LinkGuardianPayload> {
     let request = request_context(ctx)?;
     policy::reach(&request.actor, Action::LinkGuardian)?;

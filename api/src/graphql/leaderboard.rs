@@ -1,4 +1,4 @@
-//! Boards: who stands where. Open to everybody signed in; they show names, not records.
+//! Leaderboards. Every signed-in caller can read them. They show names and scores, and no other part of a record.
 
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
@@ -12,48 +12,48 @@ use super::people::{User, published};
 use super::scalars::{DateTime, uuid};
 use crate::store::leaderboard::{self as board, Board, Place, Side};
 
-/// The span of time a board looks at.
+/// The period of a leaderboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum LeaderboardPeriod {
-    /// Everything there ever was.
+    /// All time.
     AllTime,
 }
 
-/// A comparison of people.
+/// A ranking of people by XP, or by who earned an achievement first.
 pub(crate) struct Leaderboard {
     board: Board,
 }
 
-/// What a page of standings says beside its rows.
+/// Additional fields of a page of a leaderboard.
 pub(crate) struct StandingCount {
     board: Board,
 }
 
 #[Object]
 impl StandingCount {
-    /// How many stand on the board.
+    /// The number of people on the leaderboard.
     async fn total_count(&self, ctx: &Context<'_>) -> Answer<i64> {
         Ok(board::count(&app(ctx)?.db, self.board).await?)
     }
 }
 
-/// A page of a board, best first.
+/// A page of a leaderboard, best first.
 pub(crate) type StandingPage = Connection<StandingCursor, Standing, StandingCount>;
 
-/// Where somebody stands.
+/// A person's place on a leaderboard.
 #[derive(SimpleObject)]
 pub(crate) struct Standing {
-    /// 1 is the best; among equal scores who reached it first stands higher.
+    /// The rank, starting at 1 for the best. With equal scores, the person who reached the score first ranks higher.
     rank: i64,
-    /// What is compared: XP, or 1 for having earned the achievement.
+    /// The score: XP, or 1 on a leaderboard of an achievement.
     score: i64,
-    /// Who.
+    /// The person.
     user: User,
-    /// When the score was reached.
+    /// When the person reached the score.
     reached_at: DateTime,
 }
 
-/// Opens a board: XP, or who earned an achievement. Null for an achievement that is not to be seen.
+/// Returns the leaderboard of XP or of an achievement. `None` for an achievement that the caller may not see.
 pub(crate) async fn open(
     ctx: &Context<'_>,
     metric: &str,
@@ -61,17 +61,17 @@ pub(crate) async fn open(
 ) -> Answer<Option<Leaderboard>> {
     actor(ctx)?;
     if metric != "xp" {
-        return Err(Fault::argument("metric", "No board compares this: leave `metric` out, or send xp."));
+        return Err(Fault::argument("metric", "Unknown metric: omit `metric`, or send xp."));
     }
     let Some(key) = achievement else { return Ok(Some(Leaderboard { board: Board::Xp })) };
     let known = super::query::visible_one(ctx, achievement_id(key)).await?;
     Ok(known.map(|known| Leaderboard { board: Board::Achievement(known.id) }))
 }
 
-/// A comparison of people.
+/// A ranking of people by XP, or by who earned an achievement first.
 #[Object]
 impl Leaderboard {
-    /// What is compared: xp, or the key of the achievement.
+    /// The metric: xp, or the key of the achievement.
     async fn metric(&self, ctx: &Context<'_>) -> Answer<String> {
         Ok(match self.board {
             Board::Xp => "xp".to_owned(),
@@ -81,24 +81,24 @@ impl Leaderboard {
         })
     }
 
-    /// The span of time it looks at.
+    /// The period.
     async fn period(&self) -> LeaderboardPeriod {
         LeaderboardPeriod::AllTime
     }
 
-    /// How many stand on it.
+    /// The number of people on the leaderboard.
     async fn total_count(&self, ctx: &Context<'_>) -> Answer<i64> {
         Ok(board::count(&app(ctx)?.db, self.board).await?)
     }
 
-    /// The places, best first.
+    /// The places of people, best first.
     async fn standings(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
         #[graphql(
-            desc = "This person's place in the middle of the page, instead of the top; an empty page if they are not on the board."
+            desc = "Return a page with this person in the middle. Empty if they are not on the leaderboard."
         )]
         around: Option<ID>,
     ) -> Answer<StandingPage> {
@@ -108,7 +108,7 @@ impl Leaderboard {
             Some(_) if after.is_some() => {
                 return Err(Fault::argument(
                     "around",
-                    "`around` begins a page and `after` goes on: send one of them.",
+                    "`around` and `after` cannot be combined: send one of them.",
                 ));
             }
             Some(id) => self.around(ctx, uuid("around", &id)?, rows).await?,
@@ -124,11 +124,11 @@ impl Leaderboard {
         self.page(ctx, places, rows).await
     }
 
-    /// One person's place; the caller's if no one is named. Null if they are not on the board.
+    /// The place of one person. Null if the person is not on the leaderboard, and for a service that sends no `userId`.
     async fn standing(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whose; the caller's if omitted.")] user_id: Option<ID>,
+        #[graphql(desc = "The person's id. Default: the caller.")] user_id: Option<ID>,
     ) -> Option<Answer<Standing>> {
         let standing = async {
             let person = match user_id {
@@ -147,7 +147,7 @@ impl Leaderboard {
 }
 
 impl Leaderboard {
-    /// A page's places, and one more if there are more, with this person in the middle.
+    /// The places of a page with this person in the middle, and one more place if the list continues.
     async fn around(&self, ctx: &Context<'_>, person: Uuid, rows: u64) -> Answer<Vec<Place>> {
         let db = &app(ctx)?.db;
         let Some(place) = board::place_of(db, self.board, person).await? else { return Ok(Vec::new()) };
@@ -168,7 +168,7 @@ impl Leaderboard {
         };
         let mut page =
             Connection::with_additional_fields(above > 0, more, StandingCount { board: self.board });
-        // Asked for together, so that the loader reads all the names in one statement.
+        // Resolved concurrently, so that the loader reads all people in one statement.
         let standings = (above + 1..).zip(places.into_iter().take(asked)).map(async |(rank, place)| {
             let cursor = StandingCursor(place.score, place.reached_at, place.person);
             Ok::<_, Fault>(Edge::new(cursor, standing(ctx, rank, place).await?))

@@ -1,4 +1,4 @@
-//! What students do in courses: enrol, complete lessons, write comments.
+//! Mutations of students in courses: enrol, complete lessons, write comments.
 
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
@@ -11,72 +11,74 @@ use super::people::User;
 use crate::auth::policy::{self, Action};
 use crate::registry::lessons as registry;
 
-/// Who takes which course, or no longer does.
+/// An enrolment to start or to end.
 #[derive(InputObject)]
 pub(crate) struct EnrollInput {
-    /// The course.
+    /// The course's id.
     course_id: ID,
-    /// Who; the caller if omitted.
+    /// The student's id. Default: the caller, if they are a student. Other callers must send it.
     student_id: Option<ID>,
-    /// false ends it.
+    /// True enrols the student, false ends the enrolment.
     #[graphql(default = true)]
     enrolled: bool,
 }
 
-/// What became of `enroll`.
+/// The result of `enroll`.
 #[derive(SimpleObject)]
 pub(crate) struct EnrollPayload {
-    /// The course; null if something was wrong.
+    /// The course. Null on error.
     course: Option<Course>,
-    /// The student; null if something was wrong.
+    /// The student. Null on error.
     student: Option<User>,
-    /// Whether the student takes the course now.
+    /// Whether the student is enrolled now. Null on error.
     enrolled: Option<bool>,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// A lesson that somebody has completed.
+/// The lesson that a student has completed.
 #[derive(InputObject)]
 pub(crate) struct CompleteLessonInput {
-    /// The lesson, of a course that the student takes now.
+    /// The lesson's id. The student must be enrolled in its course.
     lesson_id: ID,
-    /// Who; the caller if omitted.
+    /// The student's id. Default: the caller, if they are a student. Other callers must send it.
     student_id: Option<ID>,
 }
 
-/// What became of `completeLesson`.
+/// The result of `completeLesson`.
 #[derive(SimpleObject)]
 pub(crate) struct CompleteLessonPayload {
-    /// The lesson; null if something was wrong.
+    /// The lesson. Null on error.
     lesson: Option<Lesson>,
-    /// The awards it brought the student; completed again, those of the first time.
+    /// The awards that the student earned by completing the lesson. A repeated call returns the awards of the first
+    /// call. Null on error.
     awards: Option<Vec<Award>>,
-    /// The student's certificate of the course, once all its lessons are completed and if it issues one.
+    /// The student's certificate of the course. Null until all lessons are completed, if the course issues none, and
+    /// on error.
     certificate: Option<Certificate>,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// Something to say about a lesson.
+/// The comment to write.
 #[derive(InputObject)]
 pub(crate) struct WriteCommentInput {
-    /// The lesson, of a course that the caller takes now.
+    /// The lesson's id. The caller must be enrolled in its course.
     lesson_id: ID,
-    /// What it says: at most 2,000 letters, which may have line breaks; kept in NFC.
+    /// The text: 1 to 2,000 characters, with or without line breaks, stored in Unicode NFC.
     body: String,
 }
 
-/// What became of `writeComment`.
+/// The result of `writeComment`.
 #[derive(SimpleObject)]
 pub(crate) struct WriteCommentPayload {
-    /// The awards it brought the caller; null if something was wrong.
+    /// The awards that the caller earned with the comment. Null on error.
     awards: Option<Vec<Award>>,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// Enrols a student, or ends it.
+/// Enrols a student, or ends the enrolment.
 pub(crate) async fn enroll(ctx: &Context<'_>, input: EnrollInput) -> Answer<EnrollPayload> {
     let request = request_context(ctx)?;
     policy::reach(&request.actor, Action::Enroll)?;

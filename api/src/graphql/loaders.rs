@@ -1,4 +1,4 @@
-//! One loader a relation: what many fields of one answer ask for at once is read in one statement.
+//! Data loaders, one for each relation: equal reads of many fields of a request become one statement.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -16,43 +16,43 @@ use crate::auth::policy::{self, Reach, Seen};
 use crate::registry::certificates::shows_deleted;
 use crate::store::{awards, certificates, courses, enrollments, guardians, metrics, people, scope, totals};
 
-/// What the loaders read with.
+/// The state that the loaders of a request share.
 pub(crate) struct Loaders {
     app: App,
-    /// Whose records the caller may see; nobody's without a caller.
+    /// The people whose record the caller may see; `None` without a caller.
     sight: Option<Reach>,
-    /// Whether deleted certificates are there for the caller.
+    /// Whether the caller may see deleted certificates.
     deleted: bool,
 }
 
-/// A person, as everybody may see them.
+/// A person's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PersonOf(pub(crate) Uuid);
-/// The proof that the caller may see a person's record.
+/// Proof that the caller may see a person's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SightOf(pub(crate) Uuid);
-/// A person's numbers.
+/// A person's totals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TotalsOf(pub(crate) Seen);
-/// All a person holds, and what was taken back.
+/// All awards of a person, with the revoked ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct HeldBy(pub(crate) Seen);
-/// All a person's metrics.
+/// All metrics of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct MetricsOf(pub(crate) Seen);
-/// A slice of what a person holds.
+/// A slice of a person's awards.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct SliceOf(pub(crate) Seen, pub(crate) Arc<awards::Slice>);
-/// How many awards a slice is cut from.
+/// The number of awards from which a slice is cut.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct CountOf(pub(crate) Seen, pub(crate) Arc<awards::Slice>);
-/// A person's newest certificates, at most so many.
+/// A person's newest certificates, up to this limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct CertificatesOf(pub(crate) Seen, pub(crate) u64);
-/// The newest badges that people gave a person, at most so many.
+/// The newest badges that people awarded to a person, up to this limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct BadgesOf(pub(crate) Seen, pub(crate) u64);
-/// How many people hold an achievement.
+/// The number of people who have earned an achievement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct HoldersOf(pub(crate) Uuid);
 
@@ -64,29 +64,29 @@ pub(crate) struct ChildrenOf(pub(crate) Seen);
 pub(crate) struct LessonsOf {
     /// The course.
     pub(crate) course: Uuid,
-    /// Begin behind this position.
+    /// The lessons after this position.
     pub(crate) after: i32,
-    /// At most so many.
+    /// The maximum number of rows.
     pub(crate) limit: u64,
 }
-/// That a person has completed a lesson.
+/// Present if a person has completed a lesson.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct CompletedBy(pub(crate) Uuid, pub(crate) Seen);
-/// A page of the students of a course, as far as the caller sees them.
+/// A page of the students of a course whose record the caller may see.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct StudentsOf {
     /// The course.
     pub(crate) course: Uuid,
-    /// Begin behind this student.
+    /// The students after this position.
     pub(crate) from: Option<people::Place>,
-    /// At most so many.
+    /// The maximum number of rows.
     pub(crate) limit: u64,
 }
-/// How many students of a course the caller sees.
+/// The number of students of a course whose record the caller may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct StudentCountOf(pub(crate) Uuid);
 
-/// Gives a request loaders of its own, which send their loads through `errands` and see what `actor` may.
+/// Adds loaders to a request. They run their loads through `batching`, and read what `actor` may see.
 pub(crate) fn attach(app: &App, actor: Option<&Actor>, batching: Batching, request: Request) -> Request {
     let deleted = actor.is_some_and(shows_deleted);
     let loaders = Loaders { app: app.clone(), sight: actor.map(policy::sight), deleted };

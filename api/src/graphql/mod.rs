@@ -1,4 +1,4 @@
-//! The transport's GraphQL half: arguments in, types out; no query, no decision.
+//! The GraphQL API: parses arguments and returns types. It has no SQL and no business rules.
 
 pub(crate) mod achievements;
 pub(crate) mod audit;

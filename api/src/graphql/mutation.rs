@@ -1,4 +1,4 @@
-//! The root of all writing.
+//! The root type of all mutations.
 
 use async_graphql::{Context, Object};
 
@@ -24,14 +24,15 @@ use super::lessons::{
 };
 use super::register::{UpsertUserInput, UpsertUserPayload, upsert};
 
-/// What can be changed. What a person can mend comes back as `userErrors`.
+/// Changes data. Errors in the input are returned in the payload's `userErrors`. All other errors are top-level errors.
 pub(crate) struct Mutation;
 
-/// What can be changed. What a person can mend comes back as `userErrors`.
+/// Changes data. Errors in the input are returned in the payload's `userErrors`. All other errors are top-level errors.
 #[Object]
 impl Mutation {
-    /// Records an event: SERVICE, ADMIN, SUPER_ADMIN for everyone; a person for themselves where the activity is
-    /// self-reportable. A repeated (source, id) answers as the first time, with duplicate: true.
+    /// Records an event. SERVICE, ADMIN and SUPER_ADMIN record events of every person. Other roles record their own
+    /// events, and only of activities that a pack marks as self-reportable. If an event with the same source and id
+    /// exists, the first result is returned with `duplicate: true`.
     async fn record_event(
         &self,
         ctx: &Context<'_>,
@@ -40,7 +41,7 @@ impl Mutation {
         record_one(ctx, input).await
     }
 
-    /// Records up to 1,000 events; each row answers for itself.
+    /// Records up to 1,000 events. Each event has its own result: an invalid event does not stop the others.
     async fn record_events(
         &self,
         ctx: &Context<'_>,
@@ -49,8 +50,9 @@ impl Mutation {
         record_many(ctx, input).await
     }
 
-    /// Creates a person or changes one: ADMIN, SUPER_ADMIN; a SERVICE creates students, parents and teachers. Another
-    /// role ends the relations it cannot have: courses taken, guardians, children, courses taught.
+    /// Creates or changes a person. Allowed for ADMIN and SUPER_ADMIN. A SERVICE can create students, parents and
+    /// teachers. A change of the role ends every relation that the new role cannot have: enrolments, guardians,
+    /// children and courses taught.
     async fn upsert_user(
         &self,
         ctx: &Context<'_>,
@@ -59,7 +61,7 @@ impl Mutation {
         upsert(ctx, input).await
     }
 
-    /// Issues a certificate: ADMIN, SUPER_ADMIN to every student; a TEACHER to students of theirs.
+    /// Issues a certificate. ADMIN and SUPER_ADMIN can issue it to every student, a TEACHER to their own students.
     async fn create_certificate(
         &self,
         ctx: &Context<'_>,
@@ -68,16 +70,17 @@ impl Mutation {
         certificates::issue(ctx, input).await
     }
 
-    /// Changes a certificate: ADMIN, SUPER_ADMIN. Its number and its student stay.
+    /// Changes a certificate. Allowed for ADMIN and SUPER_ADMIN. The number and the student cannot change.
     async fn update_certificate(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to change.")] input: UpdateCertificateInput,
+        #[graphql(desc = "The changes.")] input: UpdateCertificateInput,
     ) -> Answer<UpdateCertificatePayload> {
         certificates::change(ctx, input).await
     }
 
-    /// Deletes a certificate for everyone but admins: ADMIN, SUPER_ADMIN. A deleted one stays as it is.
+    /// Deletes a certificate. Allowed for ADMIN and SUPER_ADMIN. Afterwards only these roles can read it. A deleted
+    /// certificate cannot change.
     async fn delete_certificate(
         &self,
         ctx: &Context<'_>,
@@ -86,40 +89,40 @@ impl Mutation {
         certificates::remove(ctx, input).await
     }
 
-    /// Takes out everything that is held on somebody: ADMIN, SUPER_ADMIN on everybody, a person on themselves. What was
-    /// taken back, has ended or is deleted is still held and is in it. What a person takes out on themselves tells what
-    /// was done, when and in which role, and names nobody else: where the id of another person, of something of
-    /// theirs or of their request stands, it has null.
+    /// Exports all data stored about a person. ADMIN and SUPER_ADMIN export every person's data, other people only
+    /// their own. The export includes revoked awards, ended relations and deleted certificates. An export of one's
+    /// own data shows each action, its time and the role, but does not identify other people: the ids of other
+    /// people, of their objects and of their requests are null.
     async fn export_person(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "On whom.")] input: ExportPersonInput,
+        #[graphql(desc = "The person.")] input: ExportPersonInput,
     ) -> Answer<ExportPersonPayload> {
         erasure::export(ctx, input).await
     }
 
-    /// Removes what identifies somebody, for good: SUPER_ADMIN. What they earned stays as numbers, so that others'
-    /// numbers stay right; they sign in no more, and for everyone they are as if missing, but for their place on boards
-    /// and in the audit log, without a name. What stays is their id, what their events say (activity, attributes, times),
-    /// their awards, XP and audit rows: boards, counts and the check stand on it.
+    /// Permanently removes the data that identifies a person. Allowed for SUPER_ADMIN. The person cannot sign in
+    /// again, and queries for them return null or NOT_FOUND. They remain on leaderboards and in the audit log without
+    /// a name. The server keeps their id, the activity, attributes and times of their events, their awards, XP and
+    /// audit entries, because leaderboards and counts depend on them.
     async fn erase_person(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whom.")] input: ErasePersonInput,
+        #[graphql(desc = "The person.")] input: ErasePersonInput,
     ) -> Answer<ErasePersonPayload> {
         erasure::erase(ctx, input).await
     }
 
-    /// Links a guardian to a child, or ends the link: ADMIN, SUPER_ADMIN, SERVICE.
+    /// Links a guardian to a student, or ends the link. Allowed for ADMIN, SUPER_ADMIN and SERVICE.
     async fn link_guardian(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who, and to whose child.")] input: LinkGuardianInput,
+        #[graphql(desc = "The guardian and the student.")] input: LinkGuardianInput,
     ) -> Answer<LinkGuardianPayload> {
         guardians::link(ctx, input).await
     }
 
-    /// Makes a course: ADMIN, SUPER_ADMIN; a TEACHER one of their own.
+    /// Creates a course. Allowed for ADMIN and SUPER_ADMIN. A TEACHER can create a course that they teach.
     async fn create_course(
         &self,
         ctx: &Context<'_>,
@@ -128,36 +131,38 @@ impl Mutation {
         courses::create(ctx, input).await
     }
 
-    /// Changes a course: ADMIN, SUPER_ADMIN; a TEACHER one that they teach.
+    /// Changes a course. Allowed for ADMIN and SUPER_ADMIN. A TEACHER can change a course that they teach.
     async fn update_course(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to change.")] input: UpdateCourseInput,
+        #[graphql(desc = "The changes.")] input: UpdateCourseInput,
     ) -> Answer<UpdateCoursePayload> {
         courses::update(ctx, input).await
     }
 
-    /// Enrols a student in a course, or ends it: STUDENT for themselves; a TEACHER in a course they teach, and only
-    /// somebody who is their student already; ADMIN, SUPER_ADMIN and SERVICE anybody.
+    /// Enrols a student in a course, or ends the enrolment. A STUDENT enrols themselves. A TEACHER enrols only
+    /// students who already take one of their courses, and only in a course that they teach. ADMIN, SUPER_ADMIN and
+    /// SERVICE enrol every student.
     async fn enroll(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who, and in which course.")] input: EnrollInput,
+        #[graphql(desc = "The student and the course.")] input: EnrollInput,
     ) -> Answer<EnrollPayload> {
         lessons::enroll(ctx, input).await
     }
 
-    /// Completes a lesson of a course that the student takes now: STUDENT for themselves; a TEACHER in a course they
-    /// teach; ADMIN, SUPER_ADMIN and SERVICE for anybody. Completed twice it counts once.
+    /// Marks a lesson as completed by a student, who must be enrolled in its course. A STUDENT completes their own
+    /// lessons, a TEACHER completes lessons for students of a course that they teach, and ADMIN, SUPER_ADMIN and
+    /// SERVICE for every student. A repeated completion does not count again.
     async fn complete_lesson(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which lesson.")] input: CompleteLessonInput,
+        #[graphql(desc = "The lesson and the student.")] input: CompleteLessonInput,
     ) -> Answer<CompleteLessonPayload> {
         lessons::complete(ctx, input).await
     }
 
-    /// Writes a comment on a lesson of a course that the caller takes now.
+    /// Writes a comment on a lesson. The caller must be enrolled in its course.
     async fn write_comment(
         &self,
         ctx: &Context<'_>,
@@ -166,7 +171,7 @@ impl Mutation {
         lessons::comment(ctx, input).await
     }
 
-    /// Makes a badge: ADMIN, SUPER_ADMIN.
+    /// Creates a badge. Allowed for ADMIN and SUPER_ADMIN.
     async fn create_badge(
         &self,
         ctx: &Context<'_>,
@@ -175,48 +180,49 @@ impl Mutation {
         badges::create(ctx, input).await
     }
 
-    /// Changes a badge: ADMIN, SUPER_ADMIN.
+    /// Changes a badge. Allowed for ADMIN and SUPER_ADMIN.
     async fn update_badge(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to change.")] input: UpdateBadgeInput,
+        #[graphql(desc = "The changes.")] input: UpdateBadgeInput,
     ) -> Answer<UpdateBadgePayload> {
         badges::update(ctx, input).await
     }
 
-    /// Retires a badge: ADMIN, SUPER_ADMIN. It stays with those who have it.
+    /// Retires a badge. Allowed for ADMIN and SUPER_ADMIN. It cannot be awarded again. Existing awards remain.
     async fn retire_badge(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which badge.")] input: RetireBadgeInput,
+        #[graphql(desc = "The badge.")] input: RetireBadgeInput,
     ) -> Answer<RetireBadgePayload> {
         badges::retire(ctx, input).await
     }
 
-    /// Gives a student a badge: ADMIN, SUPER_ADMIN anybody; a TEACHER a student of theirs. Given again it answers the
-    /// first award, duplicate: true.
+    /// Awards a badge to a student. ADMIN and SUPER_ADMIN can award every student, a TEACHER their own students. If the
+    /// student already has the badge, the existing award is returned with `duplicate: true`.
     async fn award_badge(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who gets which badge.")] input: AwardBadgeInput,
+        #[graphql(desc = "The student and the badge.")] input: AwardBadgeInput,
     ) -> Answer<AwardBadgePayload> {
         badges::award(ctx, input).await
     }
 
-    /// Gives up to 500 students a badge; each row answers for itself.
+    /// Awards a badge to up to 500 students. Each row has its own result: an invalid row does not stop the others.
     async fn award_badges(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who get which badge.")] input: AwardBadgesInput,
+        #[graphql(desc = "The students and the badge.")] input: AwardBadgesInput,
     ) -> Answer<AwardBadgesPayload> {
         badges::award_many(ctx, input).await
     }
 
-    /// Takes an award back, with a reason: ADMIN, SUPER_ADMIN any; a TEACHER what they gave, while the student is theirs.
+    /// Revokes an award, with a reason. ADMIN and SUPER_ADMIN can revoke every award. A TEACHER can revoke an award
+    /// that they granted, while the student is in one of their courses.
     async fn revoke_award(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which award, and why.")] input: RevokeAwardInput,
+        #[graphql(desc = "The award and the reason.")] input: RevokeAwardInput,
     ) -> Answer<RevokeAwardPayload> {
         badges::revoke(ctx, input).await
     }

@@ -1,4 +1,4 @@
-//! `node`: whatever has an id of its own, found by it.
+//! `Query.node`: finds an object by its id.
 
 use async_graphql::{Context, ID, Interface};
 
@@ -14,25 +14,25 @@ use super::scalars::uuid;
 use crate::auth::policy;
 use crate::store::{awards, courses};
 
-/// Something that has an id of its own.
+/// An object with a globally unique id.
 #[derive(Interface)]
-#[graphql(field(name = "id", ty = "ID", desc = "Its id."))]
+#[graphql(field(name = "id", ty = "ID", desc = "The object's id, a UUID."))]
 pub(crate) enum Node {
     /// A person.
     User(User),
-    /// Something that can be earned.
+    /// An achievement or a badge.
     Achievement(Achievement),
-    /// The fact that somebody earned something.
+    /// An achievement that a person earned.
     Award(Award),
-    /// A numbered document that a student was issued.
+    /// A certificate of a student.
     Certificate(Certificate),
-    /// What is taught, in lessons.
+    /// A course.
     Course(Course),
-    /// A part of a course.
+    /// A lesson of a course.
     Lesson(Lesson),
 }
 
-/// What has this id, if the caller may see it.
+/// Finds the object with this id; `None` if it does not exist or the caller may not see it.
 pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
     let actor = actor(ctx)?;
     let id = uuid("id", id)?;

@@ -1,4 +1,4 @@
-//! Pages: how many, from where, in which direction; and the cursors that say where.
+//! Pagination: page size, start and direction, and the cursors that encode a position.
 
 use async_graphql::connection::CursorType;
 use base64::Engine;
@@ -9,12 +9,12 @@ use uuid::Uuid;
 use super::fault::{Answer, Fault};
 use crate::store::feed::Item;
 
-/// The most a page holds.
+/// The maximum page size.
 pub(crate) const MOST: i32 = 100;
-/// What a page holds if nothing is said.
+/// The default page size.
 pub(crate) const USUAL: i32 = 20;
 
-/// How many rows `first` asks for.
+/// Reads the page size from `first`.
 pub(crate) fn first(first: Option<i32>) -> Answer<u64> {
     size("first", first.unwrap_or(USUAL))
 }
@@ -23,7 +23,7 @@ fn size(name: &str, rows: i32) -> Answer<u64> {
     at_most(name, rows, MOST)
 }
 
-/// How many rows the argument asks for, of at most `most`.
+/// Reads a number of rows between 0 and `most`; `INVALID_INPUT` for any other number.
 pub(crate) fn at_most(name: &str, rows: i32, most: i32) -> Answer<u64> {
     match u64::try_from(rows) {
         Ok(rows) if rows <= most.unsigned_abs().into() => Ok(rows),
@@ -34,18 +34,18 @@ pub(crate) fn at_most(name: &str, rows: i32, most: i32) -> Answer<u64> {
     }
 }
 
-/// A page cut out of a list that is read in one direction.
+/// The part of a list that a page shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cut<C> {
-    /// Behind (or, read backwards, before) this place.
+    /// The page starts after this position; if read backwards, it ends before it.
     pub(crate) from: Option<C>,
-    /// Read from the end.
+    /// Whether the list is read from its end.
     pub(crate) backwards: bool,
-    /// At most so many rows.
+    /// The maximum number of rows.
     pub(crate) rows: u64,
 }
 
-/// Reads the four arguments of a page that can be turned both ways.
+/// Reads the four arguments of a list that can be paged in both directions.
 pub(crate) fn cut<C: CursorType>(
     first: Option<i32>,
     after: Option<&str>,
@@ -59,14 +59,14 @@ pub(crate) fn cut<C: CursorType>(
     if after.is_some() {
         return Err(Fault::argument(
             "after",
-            "`after` goes with `first`, `before` with `last`: send one pair.",
+            "`after` works only with `first`, and `before` only with `last`: send one pair.",
         ));
     }
     let rows = size("last", last.unwrap_or(USUAL))?;
     Ok(Cut { from: before.map(|text| place("before", text)).transpose()?, backwards: true, rows })
 }
 
-/// The place a cursor stands for.
+/// Decodes a cursor into a position.
 pub(crate) fn place<C: CursorType>(name: &str, text: &str) -> Answer<C> {
     C::decode_cursor(text).map_err(|_| {
         Fault::argument(
@@ -76,9 +76,9 @@ pub(crate) fn place<C: CursorType>(name: &str, text: &str) -> Answer<C> {
     })
 }
 
-/// The lists that are in the order of time: a cursor of one is none of another.
+/// The lists ordered by time. A cursor contains its list, so that another list refuses it.
 pub(crate) mod list {
-    /// What someone has earned.
+    /// A person's awards.
     pub(crate) const AWARDS: char = 'a';
     /// The audit log.
     pub(crate) const ACTS: char = 'l';
@@ -90,7 +90,7 @@ pub(crate) mod list {
     pub(crate) const COURSES: char = 'c';
 }
 
-/// A moment and an id: a place in a [`list`].
+/// A time and an id: a position in a [`list`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moment<const LIST: char>(pub(crate) DateTime<Utc>, pub(crate) Uuid);
 
@@ -110,7 +110,7 @@ impl<const LIST: char> CursorType for Moment<LIST> {
     }
 }
 
-/// A name and an id: a place in a list of people.
+/// A name and an id: a position in a list of people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name(pub(crate) String, pub(crate) Uuid);
 
@@ -120,18 +120,18 @@ impl CursorType for Name {
     fn decode_cursor(text: &str) -> Result<Self, Self::Error> {
         let [id, name] = parts("name", text)?;
         let name = URL_SAFE_NO_PAD.decode(name).ok().and_then(|name| String::from_utf8(name).ok());
-        // No name has a control character, and a database may refuse one.
+        // A stored name never has a control character, and a database may refuse one in a query.
         let name = name.filter(|name| !name.chars().any(char::is_control));
         name.zip(id.parse().ok()).map(|(name, id)| Self(name, id)).ok_or("malformed")
     }
 
     fn encode_cursor(&self) -> String {
-        // A name has spaces, which part the words of a cursor.
+        // A space separates the parts of a cursor, and a name can contain spaces.
         sealed("name", &[&self.1, &URL_SAFE_NO_PAD.encode(&self.0)])
     }
 }
 
-/// A score, the moment it was reached, and a person: a place on a board.
+/// A score, the time when it was reached, and a person: a position on a leaderboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StandingCursor(pub(crate) i64, pub(crate) DateTime<Utc>, pub(crate) Uuid);
 
@@ -149,8 +149,8 @@ impl CursorType for StandingCursor {
     }
 }
 
-/// A position in the feed: where a subscription resumes. It carries a part of the item's id, so that a cursor of another
-/// database, such as one restored from a backup, is recognised.
+/// A position in the feed, at which a subscription resumes. It contains a part of the id of the award or group at this position.
+/// The server thus detects a cursor of another database, for example after a restore from a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Position {
     /// From 1; 0 is before the first item.
@@ -174,7 +174,7 @@ impl CursorType for Position {
     type Error = &'static str;
 
     fn decode_cursor(text: &str) -> Result<Self, Self::Error> {
-        // Before the first item there is nothing to tell databases apart by.
+        // A cursor from before the first item may omit the mark, which is 0 on every database.
         let start = |[at]: [String; 1]| [at, "0".to_owned()];
         let [at, mark] = parts("feed", text).or_else(|_| parts("feed", text).map(start))?;
         let at = at.parse().ok().filter(|at| *at >= 0).ok_or("malformed")?;
@@ -187,7 +187,8 @@ impl CursorType for Position {
     }
 }
 
-/// A time in milliseconds, of the years events may have: one made by hand could lie beyond what a database keeps.
+/// Parses a time in milliseconds. It accepts only the years that events may have, because a forged cursor could contain
+/// a time that the database cannot store.
 fn time(text: &str) -> Result<DateTime<Utc>, &'static str> {
     let at = text.parse().ok().and_then(DateTime::from_timestamp_millis);
     at.filter(|at| (2000..=9999).contains(&at.year())).ok_or("malformed")
@@ -270,7 +271,7 @@ mod tests {
                 Ok(StandingCursor(5, at, id))
             );
         }
-        // The last is a time to chrono and none to PostgreSQL.
+        // chrono accepts the last of these times, and PostgreSQL does not.
         for millis in [first - 1, last + 1, 0, i64::MIN, i64::MAX, -8_000_000_000_000_000] {
             assert_eq!(
                 Moment::<'a'>::decode_cursor(&sealed("moment", &[&'a', &millis, &id])),

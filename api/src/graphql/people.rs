@@ -1,4 +1,4 @@
-//! People: what everybody may see of them, and what those may who see their record.
+//! People: public fields, and fields that only callers with access to the person's record can read.
 
 use std::sync::Arc;
 
@@ -19,20 +19,20 @@ use crate::catalogue::Published;
 use crate::progress::Offer;
 use crate::store::{awards, people, totals};
 
-/// What somebody is in the school.
+/// The role of a person or a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum Role {
-    /// Runs the installation.
+    /// Manages the installation.
     SuperAdmin,
-    /// Runs the school.
+    /// Manages the school.
     Admin,
-    /// Teaches courses.
+    /// Teaches courses. A teacher's students are the students who are enrolled in these courses.
     Teacher,
-    /// Learns.
+    /// Takes courses.
     Student,
-    /// Is linked to children.
+    /// Sees the records of linked children.
     Parent,
-    /// A backend that sends events: no person.
+    /// A backend that sends events. It is not a person.
     Service,
 }
 
@@ -62,19 +62,20 @@ impl From<auth::Role> for Role {
     }
 }
 
-/// A person. What lies outside what you may see is null.
+/// A person. Every signed-in caller can read `id`, `displayName` and `role`. The other fields are null if the caller
+/// may not see the person's record.
 #[derive(Clone)]
 pub(crate) struct User {
     row: people::Row,
 }
 
 impl User {
-    /// This person.
+    /// The person of this row.
     pub(crate) fn new(row: people::Row) -> Self {
         Self { row }
     }
 
-    /// The person with this id, who is known to exist.
+    /// The person with this id, who must exist.
     pub(crate) async fn of(ctx: &Context<'_>, id: Uuid) -> Answer<Self> {
         let row = loaders(ctx)?.load_one(PersonOf(id)).await?;
         let gone = || {
@@ -92,17 +93,17 @@ impl User {
         Self::of(ctx, id).await.map(Some)
     }
 
-    /// The proof that the caller may see the record; none if they may not.
+    /// Proof that the caller may see the person's record; `None` if they may not.
     pub(crate) async fn seen(&self, ctx: &Context<'_>) -> Answer<Option<Seen>> {
         loaders(ctx)?.load_one(SightOf(self.row.id)).await
     }
 
-    /// Where the person stands in a list of people, which is sorted by name.
+    /// The person's position in a list ordered by name.
     pub(crate) fn place(&self) -> (String, Uuid) {
         (self.row.search_name.clone(), self.row.id)
     }
 
-    /// Something of the register that is not open to everybody, for those who may see the record.
+    /// A private column of the person; null if the caller may not see the record.
     async fn of_record<T>(
         &self,
         ctx: &Context<'_>,
@@ -135,13 +136,13 @@ impl User {
         Ok(Some(loaders(ctx)?.load_one(HeldBy(seen)).await?.unwrap_or_default()))
     }
 
-    /// How far the person is with everything that `wanted` lets through and that is not earned yet.
+    /// The person's progress in each achievement that `wanted` accepts and that they can still earn.
     pub(crate) async fn progress(
         &self,
         ctx: &Context<'_>,
         wanted: impl Fn(&engine::catalog::Achievement) -> bool,
     ) -> Answer<Option<Vec<Progress>>> {
-        // Asked once: whoever is out of sight goes no further, and the others go on together.
+        // Checked first and once, so that the loads below can be batched with those of other people.
         let Some(seen) = self.seen(ctx).await? else { return Ok(None) };
         let totals = self.totals_of(ctx, seen).await?;
         let held = loaders(ctx)?.load_one(HeldBy(seen)).await?.unwrap_or_default();
@@ -151,7 +152,7 @@ impl User {
         let today = self.today(ctx)?;
         let offer = Offer::of(app(ctx)?, &held);
         let open = published.catalog.achievements().iter().filter(|achievement| {
-            // What was taken back is not earned again, unless it is for its next time.
+            // A revoked award counts as earned, unless the achievement is repeatable.
             let earned =
                 !achievement.repeatable && held.iter().any(|one| one.achievement_id == achievement.id);
             !earned && wanted(achievement) && offer.includes(&published.catalog, achievement)
@@ -165,7 +166,7 @@ impl User {
         Ok(Some(rows.collect()))
     }
 
-    /// What the person has earned, in numbers; of one pack if it is named.
+    /// Totals of the person's awards, of all packs or of `pack`.
     pub(crate) async fn summarize(&self, ctx: &Context<'_>, pack: Option<&str>) -> Answer<Option<Summary>> {
         let Some(held) = self.held(ctx).await? else { return Ok(None) };
         let published = app(ctx)?.catalogue.current();
@@ -174,42 +175,43 @@ impl User {
     }
 }
 
-/// A person. What lies outside what you may see is null.
+/// A person. Every signed-in caller can read `id`, `displayName` and `role`. The other fields are null if the caller
+/// may not see the person's record.
 #[Object]
 impl User {
-    /// The id the person signs in with.
+    /// The person's id. It is the `sub` of their token.
     pub(crate) async fn id(&self) -> ID {
         self.row.id.into()
     }
 
-    /// The name others see.
+    /// The name that other people see.
     async fn display_name(&self) -> &str {
         &self.row.display_name
     }
 
-    /// What they are in the school.
+    /// The person's role.
     async fn role(&self) -> Answer<Role> {
         let role = auth::Role::parse(&self.row.role);
         let unknown = || crate::store::Error::Impossible(format!("person {} has no role", self.row.id));
         Ok(role.ok_or_else(unknown)?.into())
     }
 
-    /// Where mail reaches them; null also where no address is known.
+    /// The email address. Null also if none is stored.
     async fn email(&self, ctx: &Context<'_>) -> Option<Answer<String>> {
         self.of_record(ctx, |row| row.email.clone()).await
     }
 
-    /// The IANA time zone that their days are counted in, such as Europe/Oslo.
+    /// The IANA time zone, such as Europe/Oslo. It decides when a day of a streak begins.
     async fn timezone(&self, ctx: &Context<'_>) -> Option<Answer<String>> {
         self.of_record(ctx, |row| Some(row.timezone.clone())).await
     }
 
-    /// The language they read; null also where none is known.
+    /// The language as a tag, such as pt-BR. Null also if none is stored.
     async fn locale(&self, ctx: &Context<'_>) -> Option<Answer<String>> {
         self.of_record(ctx, |row| row.locale.clone()).await
     }
 
-    /// Who brought them; null also where nobody did.
+    /// The person who referred this person. Null also if there is none.
     async fn referred_by(&self, ctx: &Context<'_>) -> Option<Answer<Self>> {
         match self.of_record(ctx, |row| row.referred_by).await? {
             Ok(referrer) => Some(Self::of(ctx, referrer).await),
@@ -217,12 +219,12 @@ impl User {
         }
     }
 
-    /// All XP gathered, 0 to 2,147,483,647.
+    /// Total XP, 0 to 2,147,483,647.
     async fn xp(&self, ctx: &Context<'_>) -> Option<Answer<i64>> {
         self.totals(ctx).await.map(|totals| totals.map(|totals| totals.xp)).transpose()
     }
 
-    /// The level that follows from the XP.
+    /// The level, computed from the XP.
     async fn level(&self, ctx: &Context<'_>) -> Option<Answer<Level>> {
         let level = async {
             let Some(totals) = self.totals(ctx).await? else { return Ok(None) };
@@ -237,7 +239,7 @@ impl User {
         level.await.transpose()
     }
 
-    /// Active days in a row.
+    /// The streak: active days in a row.
     async fn streak(&self, ctx: &Context<'_>) -> Option<Answer<Streak>> {
         let streak = async {
             let Some(totals) = self.totals(ctx).await? else { return Ok(None) };
@@ -253,12 +255,12 @@ impl User {
         streak.await.transpose()
     }
 
-    /// What they have earned, newest first.
+    /// The person's awards, newest first, without revoked awards.
     async fn earned(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only achievements of this category, by its key.")] category: Option<String>,
-        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "Return only achievements of the category with this key.")] category: Option<String>,
+        #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Option<Answer<AwardPage>> {
         let page = async {
@@ -269,33 +271,33 @@ impl User {
         page.await.transpose()
     }
 
-    /// What they are on the way to, nearest to done first.
+    /// The progress in every achievement that the person can still earn, started or not, highest `percent` first.
     async fn in_progress(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only achievements of this category, by its key.")] category: Option<String>,
-        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "Return only achievements of the category with this key.")] category: Option<String>,
+        #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
     ) -> Option<Answer<Vec<Progress>>> {
         in_progress(ctx, self, category.as_deref(), first).await.transpose()
     }
 
-    /// What they have earned, in numbers.
+    /// Totals of the person's awards in all packs.
     async fn summary(&self, ctx: &Context<'_>) -> Option<Answer<Summary>> {
         self.summarize(ctx, None).await.transpose()
     }
 
-    /// The children they are linked to, by name, by pages.
+    /// The children linked to this person whose record the caller may see, ordered by name.
     async fn children(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
-        #[graphql(desc = "Return children after the one with this id.")] after: Option<String>,
+        #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "Return children after the child with this id.")] after: Option<String>,
     ) -> Option<Answer<Vec<Self>>> {
         roster::children(ctx, self, first, after.as_deref()).await.transpose()
     }
 }
 
-/// What a person is on the way to, nearest to done first.
+/// A person's progress in the achievements that they can still earn, highest percentage first.
 pub(crate) async fn in_progress(
     ctx: &Context<'_>,
     user: &User,
@@ -307,33 +309,33 @@ pub(crate) async fn in_progress(
         category.is_none_or(|category| achievement.category == category)
     };
     let Some(mut progress) = user.progress(ctx, of_category).await? else { return Ok(None) };
-    // Stable: equals stay in the order of the catalogue.
+    // The sort is stable: equal percentages keep the order of the catalogue.
     progress.sort_by(|a, b| b.percent.total_cmp(&a.percent));
     progress.truncate(rows);
     Ok(Some(progress))
 }
 
-/// A person's level; level n begins where the catalogue's curve says.
+/// A person's level. The catalogue defines at which XP each level begins.
 #[derive(SimpleObject)]
 pub(crate) struct Level {
-    /// 1 is the first.
+    /// The level's number, starting at 1.
     number: i64,
-    /// XP gathered since the level began.
+    /// XP gained since the level began.
     xp_into_level: i64,
-    /// The whole width of this level; null for the last that can be reached.
+    /// XP from the start of this level to the start of the next level. Null for the highest level that can be reached.
     xp_for_next: Option<i64>,
 }
 
-/// Active days in a row, in the person's own calendar.
+/// Active days in a row. Days begin at midnight in the person's time zone.
 #[derive(SimpleObject)]
 pub(crate) struct Streak {
-    /// Counts if the last active day is today or yesterday in the person's zone, as of now.
+    /// The length of the current streak in days. 0 if the last active day was before yesterday.
     current: i64,
-    /// The longest ever.
+    /// The length of the longest streak in days.
     longest: i64,
-    /// The last active day.
+    /// The last active day. Null if there is none.
     last_active_on: Option<Date>,
-    /// Whether today is one.
+    /// Whether today is an active day.
     active_today: bool,
 }
 
@@ -350,7 +352,7 @@ impl From<crate::progress::Summed> for Summary {
     }
 }
 
-/// Refuses the key of a pack that is not loaded. `more` are keys that are none of a pack and yet name something.
+/// Refuses the key of a pack that is not loaded. `more` lists further accepted keys.
 pub(crate) fn check_pack(published: &Published, pack: Option<&str>, more: &[&str]) -> Answer<()> {
     let Some(pack) = pack.filter(|pack| published.catalog.pack(pack).is_none() && !more.contains(pack))
     else {
@@ -362,7 +364,7 @@ pub(crate) fn check_pack(published: &Published, pack: Option<&str>, more: &[&str
     Err(Fault::argument("pack", format!("No pack has the key `{shown}`: send one of {}.", known.join(", "))))
 }
 
-/// The catalogue in force.
+/// The current catalogue.
 pub(crate) fn published(ctx: &Context<'_>) -> Answer<Arc<Published>> {
     Ok(app(ctx)?.catalogue.current())
 }

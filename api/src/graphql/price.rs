@@ -1,127 +1,129 @@
-//! What each field costs, in units: one table for all that costs more than a field that is read from memory or by a
-//! loader, which costs 1. A unit stands for at most 50 µs of one processor with 50,000 people and 500,000 events, and
-//! for at most 400 bytes of the answer, so that the default of `limits.complexity` (10,000) is half a second and 4 MB.
-//! Lists are priced at the most rows that they can have. A test compares this table with the schema.
+//! The price of each field in units. A field that is read from memory or by a loader costs 1; this table has all
+//! fields that cost more. A unit is at most 50 µs of one processor with 50,000 people and 500,000 events, and at most
+//! 400 bytes of the response. The default of `limits.complexity` (10,000) is thus half a second and 4 MB. The price
+//! of a list is that of its maximum number of rows. A test compares this table with the schema.
 
 use super::page::{MOST, USUAL};
 
-/// One statement that finds its rows by an index, and reads few of them.
+/// One statement that reads few rows by an index.
 const STATEMENT: u64 = 3;
-/// The share of one row in a statement that reads for many rows.
+/// The share of one row in a statement for many rows.
 const SHARE: u64 = 1;
-/// Reads a page of people within a teacher's reach: up to 20 ms.
+/// A page of people whose record a teacher may see: up to 20 ms.
 const PEOPLE: u64 = 300;
-/// How many people are in the caller's reach, or certificates of them: up to 100 ms for a teacher of all.
+/// A count of the people whose record a teacher may see, or of their certificates: up to 100 ms for a teacher of all
+/// people.
 const PEOPLE_COUNT: u64 = 2_000;
-/// A page of the students of a course: up to 1,000 of them are put in order, usually far fewer.
+/// A page of the students of a course: it sorts up to 1,000 students, usually far fewer.
 const STUDENTS: u64 = 20;
-/// A count of at most as many rows as a person, a lesson or a course has, in a statement that counts for many rows.
+/// A count of the rows of a person, a lesson or a course, in a statement that counts for many of them.
 const SMALL_COUNT: u64 = 2;
-/// A count of all people, courses, certificates or acts, or of all places on a board: up to 5 ms.
+/// A count of all people, courses, certificates or audit entries, or of all places on a leaderboard: up to 5 ms.
 const FULL_COUNT: u64 = 100;
-/// How many people hold one achievement: counted in an index with one entry an award.
+/// A count of the people who have earned an achievement, in an index with one entry for each award.
 const HOLDERS: u64 = 20;
-/// A search for a text in every name: up to 10 ms.
+/// A search for a text in all names: up to 10 ms.
 const SEARCH: u64 = 200;
-/// A search for people of one role: up to 40 ms, where few of all names have it.
+/// A search for people of one role: up to 40 ms if few people have it.
 const ROLE: u64 = 800;
-/// How many students of a course are in a teacher's reach, where another teaches the course: up to 2 ms.
+/// A count of the students of another teacher's course whose record a teacher may see: up to 2 ms.
 const STUDENTS_COUNT: u64 = 40;
-/// Reads a page of certificates within a teacher's reach: up to 10 ms.
+/// A page of the certificates that a teacher may see: up to 10 ms.
 const CERTIFICATES: u64 = 200;
-/// A board by achievement counts awards where a board by XP reads a number: up to 40 ms for each of its fields.
+/// A field of an achievement's leaderboard: up to 40 ms, because it counts awards. A leaderboard by XP reads a number.
 const AWARD_BOARD: u64 = 800;
-/// The progress of one person in every achievement of the catalogue.
+/// The progress of a person in all achievements of the catalogue.
 const PROGRESS: u64 = 20;
-/// What one person holds, counted by category and rank.
+/// A person's awards, counted by category and rank.
 const SUMMARY: u64 = 2;
 /// A transaction that writes: its statements, its locks and its share of a commit.
 const WRITE: u64 = 20;
-/// The whole record of a person, read and written out as JSON.
+/// The export of a person's whole record as JSON.
 const EXPORT: u64 = 1_000;
-/// Everything that identifies a person, removed in one transaction.
+/// The erasure of a person in one transaction.
 const ERASURE: u64 = 200;
-/// An event: checked, decided, written with all that follows from it, in a transaction with others.
+/// An event: checked, evaluated and written with its consequences, in a transaction with other events.
 const EVENT: u64 = 4;
-/// An award given by hand; it is decided with everything that its recipient has.
+/// An award by a person. It is evaluated together with all other awards of the recipient.
 const GRANT: u64 = 5;
-/// A course and up to 500 lessons, written in one transaction.
+/// A course with up to 500 lessons, written in one transaction.
 const COURSE: u64 = 100;
-/// A new subscription, and each award that it sends: both judge rights in several statements.
+/// A new subscription, and each award that it sends. Both check rights with several statements.
 const DELIVERY: u64 = 5;
-/// A text of up to 2,000 letters. It can have 8,000 bytes, usually far fewer, and `limits.answer_bytes` bounds the answer.
+/// A text of up to 2,000 characters. It can have 8,000 bytes, usually far fewer. `limits.answer_bytes` bounds the
+/// response.
 const PROSE: u64 = 5;
 /// A JSON object of up to 16 KiB.
 const METADATA: u64 = 10;
-/// The schema as the server describes it: about 2,000 small objects.
+/// Introspection of the schema: about 2,000 small objects.
 const INTROSPECTION: u64 = 500;
 
-/// Rows of a list whose length is not an argument: the most that it can have.
+/// The maximum number of errors of a payload.
 const ERRORS: u64 = 5;
-/// Awards that one event, lesson or comment brings.
+/// The maximum number of awards of one event, lesson or comment.
 const AWARDS: u64 = 20;
-/// Awards that one of many events brings. An award is brought by one event only, so that many rows have none.
+/// Awards of one of many events. Each award belongs to one event only, so many rows have none.
 const AWARDS_OF_ROW: u64 = 3;
-/// Errors of one of many events or awards, which is refused for one reason.
+/// The errors of one row of many events or awards. A row is refused for one reason.
 const ERRORS_OF_ROW: u64 = 2;
-/// Tracks that `nextAchievements` answers.
+/// The maximum number of tracks of `nextAchievements`.
 pub(crate) const MOST_TRACKS: u64 = 100;
-/// Achievements that `catalog` answers if nothing is said, and at most.
+/// The default number of achievements of `catalog`.
 pub(crate) const USUAL_CATALOG: i32 = 200;
-/// See [`USUAL_CATALOG`].
+/// The maximum number of achievements of `catalog`.
 pub(crate) const MOST_CATALOG: i32 = 500;
 
-/// The price of a field: `base`, and for each of its rows what is selected of it, at least 1.
+/// The price of a field: `base`, and for each of its rows the price of the selection, at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Price {
-    /// What the field itself costs beside its rows.
+    /// The price of the field without its rows.
     pub(super) base: u64,
-    /// Arguments that each cost this much more if they are given.
+    /// Arguments with a surcharge, which applies if the field has the argument.
     pub(super) with: &'static [(&'static str, u64)],
-    /// What `totalCount` of its page costs, where that depends on the list. 0: the price of the field `totalCount`.
+    /// The price of its page's `totalCount`, if it depends on the list. 0: the price of the field `totalCount`.
     pub(super) count: u64,
-    /// An argument that makes each of its fields that has a price cost this much more.
+    /// An argument with a surcharge for each subfield that has a base price.
     pub(super) below: Option<(&'static str, u64)>,
-    /// What it costs a teacher, whose reach may be thousands of students: this much more, and this for `totalCount`.
+    /// The surcharge for a teacher, who may have thousands of students, and a teacher's price of `totalCount`.
     pub(super) for_teacher: Option<(u64, u64)>,
-    /// How many rows it has.
+    /// The number of rows.
     pub(super) rows: Rows,
 }
 
-/// How many rows a field has.
+/// The number of rows of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rows {
     /// One object or scalar.
     One,
-    /// At most so many.
+    /// A list with at most this many rows.
     AtMost(u64),
-    /// As many as the argument `first` or `last` says.
+    /// A list with as many rows as the argument `first` or `last` requests.
     First {
-        /// If neither is given.
+        /// The default.
         usual: i32,
-        /// The most that is allowed.
+        /// The maximum.
         most: i32,
     },
-    /// An object whose lists have as many rows as its own argument `first` or `last` says; it is one row itself.
+    /// A page: one object, whose lists have as many rows as the field's argument `first` or `last` requests.
     Page {
-        /// If neither is given.
+        /// The default.
         usual: i32,
-        /// The most that is allowed.
+        /// The maximum.
         most: i32,
     },
-    /// A list of a page: as many rows as the page says.
+    /// A list of a page, with the page's number of rows.
     OfPage,
-    /// As many as the list at this field of the argument `input` holds. What is selected of a row is in memory, or is
-    /// read for many rows in one statement: [`SELECTED_OF_ROW`] fields cost 1.
+    /// A list with as many rows as the list in this field of the argument `input`. The selected fields of a row are
+    /// in memory, or are read for many rows in one statement, so [`SELECTED_OF_ROW`] fields cost 1.
     Sent {
-        /// The field of the input.
+        /// The field of `input` that has the list.
         list: &'static str,
-        /// What each costs beside what is selected of it.
+        /// The price of each row without its selection.
         each: u64,
     },
 }
 
-/// See [`Rows::Sent`].
+/// The number of selected fields that cost 1 in a row of [`Rows::Sent`].
 pub(super) const SELECTED_OF_ROW: u64 = 10;
 
 impl Price {
@@ -145,7 +147,7 @@ impl Price {
         Self { for_teacher: Some((more, count)), ..self }
     }
 
-    /// The price for a caller of this kind.
+    /// The price for a teacher or for another caller.
     pub(super) fn to(self, is_teacher: bool) -> Self {
         match self.for_teacher {
             Some((more, count)) if is_teacher => Self { base: self.base + more, count, ..self },
@@ -154,11 +156,11 @@ impl Price {
     }
 }
 
-/// Connections have up to 100 rows, and 20 if nothing is said.
+/// Connections: up to 100 rows, default 20.
 const PAGE: Rows = Rows::Page { usual: USUAL, most: MOST };
-/// Plain lists that take `first`.
+/// Plain lists with the argument `first`: up to 100 rows, default 20.
 const LIST: Rows = Rows::First { usual: USUAL, most: MOST };
-/// Plain lists that answer all that they may if nothing is said.
+/// Plain lists whose default is the maximum of 100 rows.
 const WHOLE_LIST: Rows = Rows::First { usual: MOST, most: MOST };
 
 /// The price of a field of a type.
@@ -168,7 +170,7 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
         (_, "__schema" | "__type") => Price::base(INTROSPECTION),
 
         ("Query", "people") => {
-            // With the count of all people.
+            // Includes the count of all people.
             Price::rows(FULL_COUNT, PAGE)
                 .with(&[("search", SEARCH), ("role", ROLE)])
                 .for_teacher(PEOPLE, PEOPLE_COUNT)
@@ -193,7 +195,7 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
         ("Leaderboard", "standings") => Price::rows(FULL_COUNT, PAGE),
         ("Leaderboard", "standing" | "totalCount") => Price::base(FULL_COUNT),
         ("Catalog", "categories") => Price::rows(0, Rows::OfPage),
-        // Each achievement is in one category: the page's rows are counted with the categories.
+        // Each achievement is in one category, so the price of `categories` already has all rows of the page.
         ("Category", "achievements") => Price::base(0),
         ("Achievement", "earnedCount") => Price::base(HOLDERS),
 
@@ -234,7 +236,7 @@ fn of_mutation(field: &str) -> Price {
     }
 }
 
-/// Whether a field of a recorded event is answered from what recording knows anyway: ids, keys of awards and errors.
+/// Whether recording already has the value of this field in memory: ids, awards with their keys, and errors.
 pub(super) fn is_of_recording(parent: &str, field: &str) -> bool {
     match parent {
         "RecordEventPayload" | "RecordEventResult" => field != "user",

@@ -1,4 +1,4 @@
-//! The root of all reading.
+//! The root type of all queries.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -28,30 +28,31 @@ use crate::catalogue::{Known, SCHOOL};
 use crate::progress::Offer;
 use crate::refusal::{Code, Refusal};
 
-/// What can be read.
+/// The root type of all queries.
 pub(crate) struct Query;
 
-/// What can be read.
+/// Reads data. An object is not visible to a caller if it does not exist or if the caller may not read it. The result
+/// is the same in both cases. A service is not a person, so it must send `userId` where the default is the caller.
 #[Object]
 impl Query {
-    /// The person who is asking. FORBIDDEN for a service, which is no person.
+    /// The caller. FORBIDDEN for a service, because a service is not a person.
     async fn me(&self, ctx: &Context<'_>) -> Answer<User> {
         match actor(ctx)?.person() {
             Some(id) => User::of(ctx, id).await,
-            None => Err(Refusal::new(Code::Forbidden, "A service is no person: ask for `user(id:)`.").into()),
+            None => Err(Refusal::new(Code::Forbidden, "A service is not a person: query `user`.").into()),
         }
     }
 
-    /// Anything that has an id; null for what is missing or out of scope.
+    /// The object with this id. Null if it is not visible to the caller.
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The id, as this API answered it.")] id: ID,
+        #[graphql(desc = "An id that this API returned.")] id: ID,
     ) -> Option<Answer<Node>> {
         node::find(ctx, &id).await.transpose()
     }
 
-    /// A person within the caller's scope; null for all others.
+    /// The person with this id. Null if their record is not visible to the caller.
     async fn user(
         &self,
         ctx: &Context<'_>,
@@ -60,61 +61,58 @@ impl Query {
         named(ctx, "id", Some(&id)).await.transpose()
     }
 
-    /// The people in the caller's sight, by name: everybody for admins and services, a teacher's students, a
-    /// parent's children, and always the caller.
+    /// The people whose record the caller may see, ordered by name. Admins and services see everyone, a teacher their
+    /// students, a parent their children. The caller is always included.
     async fn people(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only of this role.")] role: Option<Role>,
-        #[graphql(desc = "Only who takes this course now.")] course_id: Option<ID>,
-        #[graphql(desc = "Only with this text in their name, whatever the case.")] search: Option<String>,
-        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "Only people with this role.")] role: Option<Role>,
+        #[graphql(desc = "Only people who are enrolled in this course.")] course_id: Option<ID>,
+        #[graphql(desc = "Only names with this text, in any letter case.")] search: Option<String>,
+        #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Answer<UserPage> {
         roster::in_sight(ctx, role, course_id.as_ref(), search.as_deref(), first, after.as_deref()).await
     }
 
-    /// Courses, newest first: all of them, or those of a teacher or of a student. A student who is missing or out of
-    /// scope takes none.
+    /// All courses, newest first. Empty if `studentId` names a person whose record is not visible to the caller.
     async fn courses(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only those that this person teaches.")] teacher_id: Option<ID>,
-        #[graphql(desc = "Only those that this person takes now.")] student_id: Option<ID>,
-        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "Only courses that this person teaches.")] teacher_id: Option<ID>,
+        #[graphql(desc = "Only courses in which this person is enrolled.")] student_id: Option<ID>,
+        #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Answer<CoursePage> {
         courses::page(ctx, teacher_id.as_ref(), student_id.as_ref(), first, after.as_deref()).await
     }
 
-    /// The comments on a lesson, newest first, for who teaches the course, who takes it now, whose child does, and for
-    /// ADMIN and SUPER_ADMIN; null for all others. FORBIDDEN for a service.
+    /// The comments on a lesson, newest first. Visible to the teacher of the course, its enrolled students, their
+    /// linked parents, ADMIN and SUPER_ADMIN. Null for other callers, FORBIDDEN for a service.
     async fn comments(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The lesson.")] lesson_id: ID,
-        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "The lesson's id.")] lesson_id: ID,
+        #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Option<Answer<CommentPage>> {
         comments::page(ctx, &lesson_id, first, after.as_deref()).await.transpose()
     }
 
-    /// What can be earned, by category: active achievements of the loaded packs and the school's badges, secret ones only
-    /// once the caller has earned them. `first` counts achievements, not categories. The packs give the order.
+    /// The achievements that people can earn, grouped by category: active achievements of the loaded packs, and the
+    /// school's badges. A secret achievement is included only after the caller has earned it; admins and services see
+    /// all. `first` counts achievements, not categories. The order is that of the packs.
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the schema")]
     async fn catalog(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only of this pack, by its key.")] pack: Option<String>,
-        #[graphql(desc = "Only of this category, by its key.")] category: Option<String>,
-        #[graphql(desc = "RULE: what events earn. PERSON: the badges that people award.")] awarded_by: Option<
-            AwardCause,
-        >,
-        #[graphql(desc = "Only with this text in name or description, whatever the case.")] search: Option<
-            String,
-        >,
-        #[graphql(desc = "How many achievements, at most 500.", default = 200)] first: Option<i32>,
-        #[graphql(desc = "Return achievements after the one with this key.")] after: Option<String>,
+        #[graphql(desc = "Only the pack with this key; `school` for badges.")] pack: Option<String>,
+        #[graphql(desc = "Only achievements of the category with this key.")] category: Option<String>,
+        #[graphql(desc = "RULE: only achievements that events unlock. PERSON: only badges.")]
+        awarded_by: Option<AwardCause>,
+        #[graphql(desc = "Only names or descriptions with this text, in any case.")] search: Option<String>,
+        #[graphql(desc = "The maximum number of achievements, 0 to 500.", default = 200)] first: Option<i32>,
+        #[graphql(desc = "Return achievements after the achievement with this key.")] after: Option<String>,
     ) -> Answer<Catalog> {
         let (rows, published) = (first.unwrap_or(price::USUAL_CATALOG), published(ctx)?);
         let rows = page::at_most("first", rows, price::MOST_CATALOG)?;
@@ -135,27 +133,27 @@ impl Query {
         catalog(ctx, wanted.await?, rows, after.as_deref())
     }
 
-    /// An achievement by its key; null for what is missing, or secret and not earned by the caller.
+    /// The achievement with this key. Null if it does not exist, or if it is secret and the caller has not earned it.
     async fn achievement(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The key, such as aurora/first-steps.")] key: String,
+        #[graphql(desc = "The achievement's key, such as aurora/first-steps.")] key: String,
     ) -> Option<Answer<Achievement>> {
         let found = visible_one(ctx, achievement_id(&key)).await;
         found.map(|found| found.map(Achievement)).transpose()
     }
 
-    /// What somebody has earned, newest first: the caller, if no one is named.
+    /// A person's awards, newest first, without revoked awards. Null if their record is not visible to the caller.
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the schema")]
     async fn earned(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whose; the caller's if omitted.")] user_id: Option<ID>,
-        #[graphql(desc = "Only achievements of this category, by its key.")] category: Option<String>,
-        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "The person's id. Default: the caller.")] user_id: Option<ID>,
+        #[graphql(desc = "Only achievements of the category with this key.")] category: Option<String>,
+        #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
-        #[graphql(desc = "Go back before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The maximum number of items from the end, 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Return items before this cursor. Use it with `last`.")] before: Option<String>,
     ) -> Option<Answer<AwardPage>> {
         let page = async {
             let cut = page::cut(first, after.as_deref(), last, before.as_deref())?;
@@ -167,13 +165,14 @@ impl Query {
         page.await.transpose()
     }
 
-    /// What somebody is on the way to, started or not, nearest to done first.
+    /// A person's progress in every achievement that they can still earn, started or not, highest `percent` first.
+    /// Secret achievements are left out. Null if the person's record is not visible to the caller.
     async fn in_progress(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whose; the caller's if omitted.")] user_id: Option<ID>,
-        #[graphql(desc = "Only achievements of this category, by its key.")] category: Option<String>,
-        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "The person's id. Default: the caller.")] user_id: Option<ID>,
+        #[graphql(desc = "Only achievements of the category with this key.")] category: Option<String>,
+        #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
     ) -> Option<Answer<Vec<Progress>>> {
         let rows = async {
             let Some(user) = named(ctx, "userId", user_id.as_ref()).await? else { return Ok(None) };
@@ -182,12 +181,13 @@ impl Query {
         rows.await.transpose()
     }
 
-    /// The next achievement of every track, in the order of the packs; of the first 100 tracks, if there are more.
+    /// A person's progress in the next achievement of each track, in the order of the packs, for at most 100 tracks.
+    /// Null if the person's record is not visible to the caller.
     async fn next_achievements(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whose; the caller's if omitted.")] user_id: Option<ID>,
-        #[graphql(desc = "Only the tracks of this pack, by its key.")] pack: Option<String>,
+        #[graphql(desc = "The person's id. Default: the caller.")] user_id: Option<ID>,
+        #[graphql(desc = "Only tracks of the pack with this key.")] pack: Option<String>,
     ) -> Option<Answer<Vec<Progress>>> {
         let rows = async {
             let Some(user) = named(ctx, "userId", user_id.as_ref()).await? else { return Ok(None) };
@@ -199,12 +199,13 @@ impl Query {
         rows.await.transpose()
     }
 
-    /// What somebody has earned, in numbers. Ranks: of the pack named, else of the first loaded pack that has ranks.
+    /// Totals of a person's awards. The ranks are those of `pack`, or of the first loaded pack that has ranks. Null if
+    /// the person's record is not visible to the caller.
     async fn summary(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whose; the caller's if omitted.")] user_id: Option<ID>,
-        #[graphql(desc = "Count only what this pack has, by its key.")] pack: Option<String>,
+        #[graphql(desc = "The person's id. Default: the caller.")] user_id: Option<ID>,
+        #[graphql(desc = "Count only achievements of the pack with this key.")] pack: Option<String>,
     ) -> Option<Answer<Summary>> {
         let summary = async {
             let Some(user) = named(ctx, "userId", user_id.as_ref()).await? else { return Ok(None) };
@@ -213,34 +214,32 @@ impl Query {
         summary.await.transpose()
     }
 
-    /// Who stands where, of everybody. Null for an achievement that is missing or not to be seen.
+    /// A ranking of all people who have XP or the achievement. Null if the achievement is not visible to the caller.
     async fn leaderboard(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What is compared: xp.", default_with = "Some(\"xp\".to_owned())")] metric: Option<
+        #[graphql(desc = "What to rank by: xp.", default_with = "Some(\"xp\".to_owned())")] metric: Option<
             String,
         >,
-        #[graphql(
-            desc = "Ranks those who earned the achievement with this key, the earliest first, instead of comparing XP."
-        )]
+        #[graphql(desc = "Rank the people who earned the achievement with this key, earliest first.")]
         achievement: Option<String>,
     ) -> Option<Answer<Leaderboard>> {
         let metric = metric.unwrap_or_else(|| "xp".to_owned());
         leaderboard::open(ctx, &metric, achievement.as_deref()).await.transpose()
     }
 
-    /// The certificates within the caller's scope, newest first; null for a student who is not.
+    /// The certificates visible to the caller, newest first. Null if the student's record is not visible to the caller.
     async fn certificates(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only this student's.")] student_id: Option<ID>,
-        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "Only certificates of this student.")] student_id: Option<ID>,
+        #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Option<Answer<CertificatePage>> {
         certificates::page(ctx, student_id.as_ref(), first, after.as_deref()).await.transpose()
     }
 
-    /// A certificate within the caller's scope; null for all others.
+    /// The certificate with this id. Null if it is not visible to the caller.
     async fn certificate(
         &self,
         ctx: &Context<'_>,
@@ -253,34 +252,35 @@ impl Query {
         certificate.await.transpose()
     }
 
-    /// All certificates and badges that people have given a student; null for one out of scope.
+    /// A student's certificates and awarded badges. Null if the student's record is not visible to the caller.
     async fn student_achievements(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whose.")] student_id: ID,
+        #[graphql(desc = "The student's id.")] student_id: ID,
     ) -> Option<Answer<StudentAchievements>> {
         StudentAchievements::of(ctx, &student_id).await.transpose()
     }
 
-    /// Who did what on whose record, newest first: ADMIN, SUPER_ADMIN. Null for a person who is missing.
+    /// The audit log, newest first. Allowed for ADMIN and SUPER_ADMIN. Null if the person does not exist.
     async fn audit_log(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only acts on this person's record.")] user_id: Option<ID>,
-        #[graphql(desc = "How many, at most 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "Only actions on this person's record.")] user_id: Option<ID>,
+        #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Option<Answer<AuditPage>> {
         audit::page(ctx, user_id.as_ref(), first, after.as_deref()).await.transpose()
     }
 
-    /// Where the feed stands now: pass it as `after`, and nothing between page and stream is lost.
+    /// The cursor of the latest award. Query it before the data of a page, and pass it as `after` of `achievementEarned`:
+    /// the subscription then misses no award.
     async fn feed_cursor(&self, ctx: &Context<'_>) -> Answer<String> {
         actor(ctx)?;
         feed::cursor(app(ctx)?).await
     }
 }
 
-/// The person an argument names, the caller if it names nobody; none if out of scope or missing.
+/// The person with this id, or the caller if there is no id. `None` if the person is not visible to the caller.
 async fn named(ctx: &Context<'_>, argument: &str, id: Option<&ID>) -> Answer<Option<User>> {
     match id {
         Some(id) => {
@@ -291,26 +291,26 @@ async fn named(ctx: &Context<'_>, argument: &str, id: Option<&ID>) -> Answer<Opt
             Some(id) => User::visible(ctx, id).await,
             None => Err(Fault::argument(
                 argument,
-                format!("A service has nothing of its own: name a person as `{argument}`."),
+                format!("A service is not a person: send a person's id as `{argument}`."),
             )),
         },
     }
 }
 
-/// The achievements that `wanted` lets through and the caller may know of, in the order of the packs;
-/// what is no longer loaded comes last.
+/// The achievements that `wanted` accepts and the caller may see, in the order of the packs. Achievements of packs that
+/// are no longer loaded come last.
 async fn visible(ctx: &Context<'_>, wanted: impl Fn(&Known) -> bool) -> Answer<Vec<Arc<Known>>> {
     let found = published(ctx)?.listed.iter().filter(|known| wanted(known)).cloned().collect();
     without_secrets(ctx, found).await
 }
 
-/// The achievement of this id, if the caller may know of it.
+/// The achievement with this id, if the caller may see it.
 pub(crate) async fn visible_one(ctx: &Context<'_>, id: Uuid) -> Answer<Option<Arc<Known>>> {
     let found = published(ctx)?.achievements.get(&id).cloned();
     Ok(without_secrets(ctx, found.into_iter().collect()).await?.pop())
 }
 
-/// Leaves out what the caller has to earn before it is shown.
+/// Removes the secret achievements that the caller has not earned.
 async fn without_secrets(ctx: &Context<'_>, mut found: Vec<Arc<Known>>) -> Answer<Vec<Arc<Known>>> {
     let actor = actor(ctx)?;
     let hidden = |known: &Arc<Known>| known.definition.secret && !policy::sight(actor).is_everybody();
@@ -327,11 +327,11 @@ async fn without_secrets(ctx: &Context<'_>, mut found: Vec<Arc<Known>>) -> Answe
     Ok(found)
 }
 
-/// A page of these achievements, by category.
+/// A page of these achievements, grouped by category.
 fn catalog(ctx: &Context<'_>, mut found: Vec<Arc<Known>>, rows: u64, after: Option<&str>) -> Answer<Catalog> {
     let published = published(ctx)?;
     let total_count = i64::try_from(found.len()).unwrap_or(i64::MAX);
-    // Categories follow one another on all pages as they do on one, or the last key of a page would skip some.
+    // The order of categories is the same for every page size. Otherwise `after` could skip achievements.
     let mut order: Vec<String> = Vec::new();
     for known in &found {
         if !order.contains(&known.definition.category) {
@@ -369,7 +369,7 @@ fn catalog(ctx: &Context<'_>, mut found: Vec<Arc<Known>>, rows: u64, after: Opti
     Ok(Catalog { categories, total_count })
 }
 
-/// The lowest step of every track that the person can earn.
+/// The ids of the lowest achievement of each track that the person has not earned and can earn.
 async fn next_of_tracks(ctx: &Context<'_>, user: &User, pack: Option<&str>) -> Answer<HashSet<Uuid>> {
     let published = published(ctx)?;
     check_pack(&published, pack, &[])?;

@@ -1,4 +1,4 @@
-//! `upsertUser`: the register of people.
+//! `upsertUser`: creates and changes people.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, SimpleObject};
 use uuid::Uuid;
@@ -11,35 +11,36 @@ use crate::auth::policy::{self, Action};
 use crate::refusal::Refusal;
 use crate::registry::people::Change;
 
-/// A person to create or to change. Omitted keeps, null clears; null where a value is required is INVALID_INPUT.
+/// The person to create or change. Omitted fields keep their value. Null clears a field; for a required field, null is
+/// INVALID_INPUT.
 #[derive(InputObject)]
 pub(crate) struct UpsertUserInput {
-    /// The id they sign in with: a UUID.
+    /// The person's id, a UUID: the `sub` of their token.
     id: ID,
-    /// The name others see: 1 to 100 letters. It is kept in NFC, which writes an accented letter as one character.
+    /// The name that other people see: 1 to 100 characters, stored in Unicode NFC.
     display_name: String,
-    /// Where messages go.
+    /// The email address.
     email: MaybeUndefined<String>,
-    /// What they are; STUDENT if never given.
+    /// The role. Default for a new person: STUDENT.
     role: MaybeUndefined<Role>,
-    /// An IANA zone such as Europe/Berlin; the school's if never given.
+    /// An IANA time zone, such as Europe/Berlin. Default for a new person: the school's time zone.
     timezone: MaybeUndefined<String>,
-    /// A language tag such as pt-BR.
+    /// A language tag, such as pt-BR.
     locale: MaybeUndefined<String>,
-    /// Who brought them here; set once.
+    /// The id of the person who referred this person. Once set, it cannot change.
     referred_by: MaybeUndefined<ID>,
 }
 
-/// What became of `upsertUser`.
+/// The result of `upsertUser`.
 #[derive(SimpleObject)]
 pub(crate) struct UpsertUserPayload {
-    /// The person as they are now; null if something was wrong.
+    /// The person after the change. Null on error.
     user: Option<User>,
-    /// What was wrong.
+    /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
 
-/// Creates or changes a person, as the caller may.
+/// Creates or changes a person, if the caller is allowed to.
 pub(crate) async fn upsert(ctx: &Context<'_>, input: UpsertUserInput) -> Answer<UpsertUserPayload> {
     let request = request_context(ctx)?;
     policy::reach(&request.actor, Action::KeepPeople)?;
@@ -63,7 +64,7 @@ fn read(input: UpsertUserInput) -> Result<(Uuid, Change), Refusal> {
         MaybeUndefined::Null => {
             return Err(Refusal::invalid(
                 ["role"],
-                "A person has a role: name one, or leave it out to keep it.",
+                "A person must have a role: send one, or omit the field to keep it.",
             ));
         }
         MaybeUndefined::Undefined => None,

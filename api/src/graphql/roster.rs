@@ -1,4 +1,4 @@
-//! Lists of people, by name: those in the caller's sight, and the students of a course.
+//! Lists of people ordered by name: people whose record the caller may see, students of a course, and children.
 
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, ID, Object};
@@ -16,20 +16,21 @@ use crate::auth::policy;
 use crate::store::people::{self, Place, Row, Wanted};
 use crate::text;
 
-/// The most letters that are searched for.
+/// The maximum length of a search text, in characters.
 const SEARCH: usize = 100;
 
-/// What a page of people says beside its rows.
+/// Additional fields of a page of people.
 pub(crate) enum UserCount {
-    /// Of those in the caller's sight, who is wanted; counted once, whatever its aliases.
+    /// People whose record the caller may see, after filtering. Counted once, also if the field is selected by
+    /// several aliases.
     InSight(Wanted, OnceCell<i64>),
-    /// Of those in the caller's sight, who takes this course.
+    /// Students of this course whose record the caller may see.
     Students(Uuid),
 }
 
 #[Object]
 impl UserCount {
-    /// How many people there are on all pages.
+    /// The number of people on all pages.
     async fn total_count(&self, ctx: &Context<'_>) -> Answer<i64> {
         match self {
             Self::InSight(wanted, counted) => {
@@ -44,10 +45,10 @@ impl UserCount {
     }
 }
 
-/// A page of people, by name.
+/// A page of people, ordered by name.
 pub(crate) type UserPage = Connection<Name, User, UserCount>;
 
-/// The people in the caller's sight.
+/// A page of the people whose record the caller may see.
 pub(crate) async fn in_sight(
     ctx: &Context<'_>,
     role: Option<Role>,
@@ -59,7 +60,7 @@ pub(crate) async fn in_sight(
     let sight = policy::sight(actor(ctx)?);
     let rows = page::first(first)?;
     let from = place(after)?;
-    // An empty box of a form searches for nothing.
+    // A form can send an empty search text. It means no filter.
     let search = search.filter(|search| !search.trim().is_empty());
     let search = search.map(|search| text::line("search", search, SEARCH)).transpose()?;
     let wanted = Wanted {
@@ -71,7 +72,7 @@ pub(crate) async fn in_sight(
     Ok(cut(found, rows, from.is_some(), UserCount::InSight(wanted, OnceCell::new())))
 }
 
-/// The students of a course, as far as they are in the caller's sight.
+/// A page of the students of a course whose record the caller may see.
 pub(crate) async fn students(
     ctx: &Context<'_>,
     course: Uuid,
@@ -86,7 +87,8 @@ pub(crate) async fn students(
     Ok(cut(found.to_vec(), rows, goes_on, UserCount::Students(course)))
 }
 
-/// The children linked to a person, as far as they are in the caller's sight, by name; none if the person is not.
+/// The linked children of a person whose record the caller may see, ordered by name. `None` if the caller may not see
+/// the person's record.
 pub(crate) async fn children(
     ctx: &Context<'_>,
     guardian: &User,

@@ -1,4 +1,4 @@
-//! The scalars of the schema, printed in one way only.
+//! The scalars of the schema. Each has exactly one output format.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -12,18 +12,20 @@ use super::fault::{Answer, Fault};
 use crate::refusal::Refusal;
 use crate::text;
 
-/// A moment, as RFC 3339. Taken with any offset; answered in UTC with three decimals and Z.
+/// A point in time in RFC 3339. Input can have any offset. Output is in UTC with milliseconds, such as
+/// 2026-01-31T09:30:00.000Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DateTime(pub(crate) chrono::DateTime<Utc>);
 
-/// A moment, as RFC 3339. Taken with any offset; answered in UTC with three decimals and Z.
+/// A point in time in RFC 3339. Input can have any offset. Output is in UTC with milliseconds, such as
+/// 2026-01-31T09:30:00.000Z.
 #[Scalar(name = "DateTime", specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
         chrono::DateTime::parse_from_rfc3339(text)
             .map(|at| Self(at.with_timezone(&Utc)))
-            .map_err(|_| InputValueError::custom("not a moment: send RFC 3339, such as 2026-01-31T09:30:00Z"))
+            .map_err(|_| InputValueError::custom("not a time: send RFC 3339, such as 2026-01-31T09:30:00Z"))
     }
 
     fn to_value(&self) -> Value {
@@ -31,8 +33,8 @@ impl ScalarType for DateTime {
     }
 }
 
-/// A scalar in an input, not yet believed: what is none is refused in its own field, where the scalar itself
-/// would fail the whole request and every other row with it.
+/// A scalar in an input that is not parsed yet. An invalid value becomes a `UserError` of its own row. Without this
+/// type, the scalar's parser would refuse the whole request with all its rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Given<S> {
     value: Value,
@@ -47,38 +49,38 @@ pub(crate) type GivenDate = Given<Date>;
 pub(crate) type GivenUrl = Given<Url>;
 
 impl Given<DateTime> {
-    /// The moment.
+    /// Parses the time.
     ///
     /// # Errors
-    /// `INVALID_INPUT` for what is none.
+    /// `INVALID_INPUT` at `field` if the value is not a time.
     pub(crate) fn read(self, field: &str) -> Result<chrono::DateTime<Utc>, Refusal> {
-        let message = "Not a moment: send RFC 3339, such as 2026-01-31T09:30:00Z.";
+        let message = "Not a time: send RFC 3339, such as 2026-01-31T09:30:00Z.";
         let moment = <DateTime as ScalarType>::parse(self.value);
         moment.map(|moment| moment.0).map_err(|_| Refusal::invalid([field], message))
     }
 }
 
 impl Given<Date> {
-    /// The day.
+    /// Parses the date.
     ///
     /// # Errors
-    /// `INVALID_INPUT` for what is none.
+    /// `INVALID_INPUT` at `field` if the value is not a date.
     pub(crate) fn read(self, field: &str) -> Result<NaiveDate, Refusal> {
-        let message = "Not a day: send YYYY-MM-DD, such as 2026-01-31.";
+        let message = "Not a date: send YYYY-MM-DD, such as 2026-01-31.";
         let day = <Date as ScalarType>::parse(self.value);
         day.map(|day| day.0).map_err(|_| Refusal::invalid([field], message))
     }
 }
 
 impl Given<Url> {
-    /// The URL, absolute, of the web and without credentials.
+    /// Parses the URL: absolute, http or https, without credentials.
     ///
     /// # Errors
-    /// `INVALID_INPUT` for what is none.
+    /// `INVALID_INPUT` at `field` if the value is no such URL.
     pub(crate) fn read(self, field: &str) -> Result<String, Refusal> {
         match &self.value {
             Value::String(url) => text::web_url(field, url),
-            // Anything but text is no URL either.
+            // A value of another type is treated like an invalid URL.
             _ => text::web_url(field, ""),
         }
     }
@@ -108,19 +110,19 @@ impl<S: ScalarType + InputType + Send + Sync> InputType for Given<S> {
     }
 }
 
-/// A calendar day, as YYYY-MM-DD, in no zone.
+/// A calendar date without a time zone, in the form YYYY-MM-DD, years 0001 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Date(pub(crate) NaiveDate);
 
-/// A calendar day, as YYYY-MM-DD, in no zone.
+/// A calendar date without a time zone, in the form YYYY-MM-DD, years 0001 to 9999.
 #[Scalar(name = "Date")]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
-        // The parser forgives "2026-1-31" and years that only one of the two databases keeps.
+        // The parser also accepts "2026-1-31" and years that only one of the two databases can store.
         let day = text.parse::<NaiveDate>().ok();
         let day = day.filter(|day| (1..=9_999).contains(&day.year()) && day.to_string() == *text);
-        day.map(Self).ok_or_else(|| InputValueError::custom("not a day: send YYYY-MM-DD"))
+        day.map(Self).ok_or_else(|| InputValueError::custom("not a date: send YYYY-MM-DD"))
     }
 
     fn to_value(&self) -> Value {
@@ -146,14 +148,14 @@ impl ScalarType for Url {
     }
 }
 
-/// The UUID in an `ID` argument.
+/// Parses the UUID of an `ID` argument.
 pub(crate) fn uuid(name: &str, id: &ID) -> Answer<Uuid> {
     parse_uuid(id).ok_or_else(|| {
-        Fault::argument(name, format!("`{name}` is no UUID: send an id as this API answers it."))
+        Fault::argument(name, format!("`{name}` is not a UUID: send an id as this API returns it."))
     })
 }
 
-/// The UUID in an `ID`, if it is one in its usual form.
+/// Parses a UUID with hyphens; `None` for any other text.
 pub(crate) fn parse_uuid(id: &ID) -> Option<Uuid> {
     (id.len() == 36).then(|| Uuid::try_parse(id).ok()).flatten()
 }

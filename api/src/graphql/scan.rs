@@ -1,14 +1,14 @@
-//! A look at a document's text before anything parses it: the parser recurses with every bracket, so text
-//! that nests deep enough would end the process, not the request.
+//! Scans a document's text before it is parsed. The parser recurses with every bracket, so a deeply nested text would
+//! overflow the stack and end the process.
 
 use crate::config::Limits;
 use crate::refusal::{Code, Refusal};
 
-/// Refuses a text that is too long, nests too deep or has too many tokens.
+/// Refuses a text that is too long, too deeply nested or has too many tokens.
 ///
 /// # Errors
-/// `TOO_COMPLEX` with the limit and its value; `INVALID_INPUT` for a block string without an end, where
-/// this scan and the parser could disagree about what is inside.
+/// `TOO_COMPLEX` with the limit and its value. `INVALID_INPUT` for a block string without an end, because this scan
+/// and the parser could disagree about its content.
 pub(crate) fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
     if text.len() > limits.query_bytes {
         return Err(too_complex(format!(
@@ -52,7 +52,8 @@ pub(crate) fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
                 after
             }
             b'.' => tail.strip_prefix(b"..").unwrap_or(tail),
-            // A sign of a number and every byte beyond ASCII count alone: too many rather than too few.
+            // The sign of a number and every non-ASCII byte count as one token each: the scan may count too many
+            // tokens, but never too few.
             _ => tail,
         };
         tokens += 1;
@@ -75,13 +76,13 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// What lies between the start of `rest` and `after`, which is its end.
+/// The part of `rest` before its suffix `after`.
 fn text_before<'a>(rest: &'a [u8], after: &[u8]) -> &'a [u8] {
     rest.split_at_checked(rest.len().saturating_sub(after.len())).map_or(rest, |(word, _)| word)
 }
 
-/// How many tokens a word has besides its last. The parser needs nothing between two tokens: `000` is three numbers
-/// and `nullnull` two values. A name that only begins like a keyword is counted too high.
+/// The number of tokens in a word, minus one. The parser needs no separator between two tokens: `000` is three
+/// numbers and `nullnull` two values. A name that begins like a keyword may count as too many tokens.
 fn joined_tokens(word: &[u8]) -> usize {
     let mut rest = word;
     let mut tokens: usize = 0;
@@ -97,11 +98,11 @@ fn joined_tokens(word: &[u8]) -> usize {
     tokens.saturating_sub(1)
 }
 
-/// The words that end where they end, whatever follows.
+/// Words that the parser accepts without a separator after them.
 const KEYWORDS: [&[u8]; 7] =
     [b"true", b"false", b"null", b"query", b"mutation", b"subscription", b"fragment"];
 
-/// What follows a number: a zero ends at once unless a fraction or an exponent follows.
+/// The text after a number. A number that starts with zero has no further digits before its fraction or exponent.
 fn after_number(rest: &[u8]) -> &[u8] {
     let digits = |rest: &[u8]| rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let whole = if rest.starts_with(b"0") { 1 } else { digits(rest) };
@@ -116,7 +117,7 @@ fn after_number(rest: &[u8]) -> &[u8] {
 }
 
 fn after_word(mut rest: &[u8]) -> &[u8] {
-    // A point inside a word is a number's; a spread starts with a point and so never comes here.
+    // A point between digits belongs to a number. A spread also starts with a point, but no digit follows it.
     while let Some((&byte, tail)) = rest.split_first() {
         let is_point = byte == b'.' && tail.first().is_some_and(u8::is_ascii_digit);
         if !is_word(byte) && !is_point {
@@ -137,7 +138,7 @@ fn after_comment(mut rest: &[u8]) -> &[u8] {
     rest
 }
 
-/// What follows the string whose first quote has just been read.
+/// The text after a string. `rest` begins after the string's first quote.
 fn after_string(rest: &[u8]) -> Result<&[u8], Refusal> {
     if let Some(block) = rest.strip_prefix(b"\"\"") {
         return after_block_string(block);
@@ -146,7 +147,7 @@ fn after_string(rest: &[u8]) -> Result<&[u8], Refusal> {
     while let Some((&byte, tail)) = rest.split_first() {
         match byte {
             b'"' => return Ok(tail),
-            // The parser stops at a string without an end; from here on we only count more than it reads.
+            // The parser stops at a string without an end. The scan continues and can only count more.
             b'\n' | b'\r' => return Ok(rest),
             b'\\' => rest = tail.strip_prefix(b"\"").or(tail.strip_prefix(b"\\")).unwrap_or(tail),
             _ => rest = tail,

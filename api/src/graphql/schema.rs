@@ -1,4 +1,4 @@
-//! The schema: its three roots, its limits, its text.
+//! Builds the schema from its three root types, sets its limits and exports its text.
 
 use async_graphql::{ID, SDLExportOptions, SchemaBuilder};
 
@@ -14,28 +14,28 @@ use super::query::Query;
 use super::roster::UserPage;
 use crate::app::App;
 
-/// What the server executes.
+/// The schema type of this API.
 pub(crate) type Schema = async_graphql::Schema<Query, Mutation, Subscriptions>;
 
-/// The schema as this server executes it.
+/// Builds the schema that this server executes.
 pub(crate) fn build(app: &App) -> Schema {
     let limits = &app.config.limits;
     let mut schema =
         described().limit_depth(limits.depth).limit_recursive_depth(limits.nesting).data(app.clone());
     if !app.config.is_demo() {
-        // The schema ships as a file; a stranger need not be told by the server.
+        // Clients get the schema as a file, so a production server does not describe it to anonymous callers.
         schema = schema.disable_introspection().disable_suggestions();
     }
     schema.finish()
 }
 
-/// The schema's text, sorted.
+/// The schema in SDL, sorted.
 pub(crate) fn sdl() -> String {
     let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
     described().finish().sdl_with_options(options)
 }
 
-/// The three roots, and what the library's own types leave unsaid.
+/// The three root types, with descriptions for the types that the library generates.
 fn described() -> SchemaBuilder<Query, Mutation, Subscriptions> {
     Schema::build(Query, Mutation, Subscriptions)
         .override_output_type_description::<AwardPage>("A page of awards, newest first.")
@@ -43,7 +43,9 @@ fn described() -> SchemaBuilder<Query, Mutation, Subscriptions> {
         .override_output_type_description::<AuditPage>("A page of the audit log, newest first.")
         .override_output_type_description::<CommentPage>("A page of comments, newest first.")
         .override_output_type_description::<CoursePage>("A page of courses, newest first.")
-        .override_output_type_description::<UserPage>("A page of people, by name.")
-        .override_output_type_description::<StandingPage>("A page of a board, best first.")
-        .override_output_type_description::<ID>("A UUID in its usual form.")
+        .override_output_type_description::<UserPage>("A page of people, ordered by name.")
+        .override_output_type_description::<StandingPage>("A page of a leaderboard, best first.")
+        .override_output_type_description::<ID>(
+            "A UUID with hyphens, 36 characters, such as 0198c0de-0000-7000-8000-000000000005.",
+        )
 }

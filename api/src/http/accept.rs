@@ -1,5 +1,5 @@
-//! The accept loop: a deadline for the head of a request and for the reading of its answer, and an end that
-//! waits for the requests in progress. Which connections are served is decided in `admission`.
+//! The accept loop. It sets deadlines for the request head and for reading the response. On shutdown it waits
+//! for the requests in progress. `admission` decides which connections are served.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,21 +30,21 @@ use super::{Site, router};
 use crate::app::App;
 use crate::config::Limits;
 
-/// The head of a request, address and headers together, is at most this long. Each connection may hold as much. A
-/// document of the usual `limits.query_bytes` fits into the address of a GET, where a sign takes up to three bytes.
+/// Maximum length of a request head: address and headers together. Each connection may hold as much. A document
+/// of the default `limits.query_bytes` fits into the address of a GET, where one character takes up to three bytes.
 const HEAD_BYTES: usize = 64 * 1024;
-/// The part of `limits.shutdown_seconds` that follows the end of the last connection.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How long the accept loop pauses when the process or the machine has no file handle left.
+/// The part of `limits.shutdown_seconds` that is reserved for work after the last connection has ended.
+const CLEANUP_TIME: Duration = Duration::from_secs(1);
+/// How long the accept loop pauses when the process or the machine has no free file handle.
 const PAUSE: Duration = Duration::from_millis(100);
-/// A failing accept is logged at most this often.
+/// Minimum time between two log lines about a failing accept.
 const LOG_EVERY: Duration = Duration::from_secs(1);
-/// A connection past a maximum has this long to send the head of its request,
+/// A connection over the maximum has this long to send the head of its request,
 const REFUSED_HEAD: Duration = Duration::from_secs(1);
-/// and this long in all, which suffices for the answer about readiness.
+/// and this long in total, which is enough for a readiness response.
 const REFUSED: Duration = Duration::from_secs(4);
 
-/// Serves until `shutdown` resolves; then accepts no more connections, closes sockets with 1012, lets requests
+/// Serves until `shutdown` resolves. Then it accepts no more connections, closes sockets with 1012, lets requests
 /// in progress finish, and returns within `shutdown_seconds`.
 ///
 /// # Errors
@@ -71,7 +71,7 @@ pub(crate) async fn serve<E: Executor>(
         match accepted {
             Ok((stream, peer)) => {
                 if let Some(connection) = admission.admit(peer) {
-                    // Answers are small and awaited: waiting to fill a packet only delays them.
+                    // Responses are small and clients wait for them: Nagle's algorithm would only delay them.
                     let _ = stream.set_nodelay(true);
                     let serving = attend(stream, connection, router.clone(), &limits, stopping.clone());
                     tokio::spawn(serving);
@@ -79,7 +79,7 @@ pub(crate) async fn serve<E: Executor>(
             }
             Err(error) if ended_early(&error) => {}
             Err(error) => {
-                // No file handle is left, most likely: connections that end free some.
+                // Most likely no file handle is free. Connections that end free some.
                 if logged.is_none_or(|last| last.elapsed() >= LOG_EVERY) {
                     logged = Some(Instant::now());
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -93,20 +93,20 @@ pub(crate) async fn serve<E: Executor>(
     }
     drop(listener);
     let _ = stop.send(true);
-    let patience = Duration::from_secs(limits.shutdown_seconds).saturating_sub(LAST_WORDS);
+    let patience = Duration::from_secs(limits.shutdown_seconds).saturating_sub(CLEANUP_TIME);
     if timeout(patience, admission.ended()).await.is_err() {
-        tracing::warn!("some connections did not end in time and are cut");
+        tracing::warn!("closed connections that did not end in time (limits.shutdown_seconds)");
     }
     Ok(())
 }
 
-/// Whether it is the failure of one connection, which ended before it was accepted.
+/// Whether the error concerns one connection that ended before it was accepted.
 fn ended_early(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Serves a connection, or answers one request of a connection past a maximum.
+/// Serves a connection, or answers one request if the connection is over the maximum.
 fn attend(
     stream: TcpStream,
     connection: Connection,
@@ -118,16 +118,16 @@ fn attend(
     let header = Duration::from_secs(limits.header_seconds);
     async move {
         if connection.is_refused() {
-            let refusing = converse(stream, connection, router, REFUSED_HEAD.min(header), stopping);
+            let refusing = serve_connection(stream, connection, router, REFUSED_HEAD.min(header), stopping);
             let _ = timeout(REFUSED, refusing).await;
         } else {
-            converse(stream, connection, router, header, stopping).await;
+            serve_connection(stream, connection, router, header, stopping).await;
         }
     }
 }
 
-/// Answers the requests of one connection until it ends, or until it is idle once the server stops.
-pub(super) async fn converse<S>(
+/// Serves the requests of one connection until it ends, or until it is idle during shutdown.
+pub(super) async fn serve_connection<S>(
     stream: S,
     connection: Connection,
     router: Router,
@@ -145,7 +145,7 @@ pub(super) async fn converse<S>(
         let answer = router.clone().oneshot(request.map(|body| unread.watch(body)));
         async move {
             let mut response = answer.await.map_err(|never: Infallible| never)?;
-            // The connection ends after an answer whose body was not read; the client has to know.
+            // The server closes the connection after a response to an unread body, and announces this to the client.
             if unread.is_set() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -161,7 +161,7 @@ pub(super) async fn converse<S>(
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades()
     );
-    // How a connection ends is the client's affair: a broken one is no error of ours.
+    // A connection that breaks is not a server error.
     tokio::select! {
         _ = serving.as_mut() => return,
         _ = stopping.wait_for(|stopping| *stopping) => serving.as_mut().graceful_shutdown(),

@@ -1,5 +1,5 @@
-//! The address of the client: the peer's, or the one that a trusted proxy reports in `Forwarded` (RFC 7239)
-//! or `X-Forwarded-For`. Everything that is counted per address uses the address returned here.
+//! The client's address: the peer's address, or the one that a trusted proxy reports in `Forwarded` (RFC 7239)
+//! or `X-Forwarded-For`. Every limit per address uses the address returned here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,17 +9,17 @@ use ipnet::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The address a request is counted for; an IPv6 address stands for its /64 network. `None` if a trusted peer
-/// sent no address of a client: such requests are not limited per address.
+/// The address that a request is counted for. An IPv6 address is reduced to its /64 network. `None` if a trusted
+/// peer reported no client address: such requests are not limited per address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ClientAddress(pub(super) Option<IpAddr>);
 
 /// The client of a request with these headers that came from `peer`.
 ///
-/// The reported addresses are read from the right, since each proxy appends the address of its own peer. The
-/// first address that is not trusted is the client. An element that cannot be read ends the walk at the proxy
-/// that sent it. If both headers are present and disagree, one of them may come from the client: the request is
-/// then counted for the proxy.
+/// The reported addresses are read from the right, because each proxy appends the address of its own peer. The
+/// first untrusted address is the client. If an element cannot be parsed, the result is the proxy that sent it.
+/// If both headers are present and disagree, the client may have sent one of them: the request is then counted
+/// for the proxy.
 pub(super) fn resolve(trusted: &[IpNet], peer: IpAddr, headers: &HeaderMap) -> ClientAddress {
     let peer = peer.to_canonical();
     if !is_trusted(trusted, peer) {
@@ -46,8 +46,8 @@ pub(super) fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
     trusted.iter().any(|network| network.contains(&address))
 }
 
-/// The address that counts for a client: itself, or the /64 network of an IPv6 address, since one host can use
-/// any address of its network.
+/// The address to count for a client: an IPv4 address unchanged, an IPv6 address as its /64 network, because one
+/// host can use every address of its network.
 pub(super) fn counted(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
@@ -55,7 +55,7 @@ pub(super) fn counted(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Follows the hops, nearest first, up to the first untrusted address or to one that cannot be read.
+/// Follows the hops, nearest first, up to the first address that is untrusted or cannot be parsed.
 fn last_untrusted(trusted: &[IpNet], peer: IpAddr, hops: impl Iterator<Item = Option<IpAddr>>) -> IpAddr {
     let mut last = peer;
     for hop in hops {
@@ -73,8 +73,8 @@ fn read_x_forwarded_for(line: &str) -> Vec<Option<IpAddr>> {
     line.rsplit(',').map(|element| read_node(element.trim())).collect()
 }
 
-/// The `for` addresses of one `Forwarded` line, nearest first. A line with a syntax error has no address: a
-/// client could have opened a quoted string in front of what the proxy appended.
+/// The `for` addresses of one `Forwarded` line, nearest first. A line with a syntax error yields no address: a
+/// client could have opened a quoted string before the text that the proxy appended.
 fn read_forwarded(line: &str) -> Vec<Option<IpAddr>> {
     match read_elements(line) {
         Some(mut elements) => {

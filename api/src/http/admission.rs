@@ -1,5 +1,5 @@
-//! Which connections and requests are served. A client past its share, or past the whole, gets an answer that
-//! says so; health is answered nevertheless.
+//! Decides which connections and requests are served. A client over its own limit or the server's limit gets an
+//! error response. Health requests are always served.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use crate::config::Limits;
 use crate::refusal::{Code, Refusal};
 use crate::telemetry::{Counted, Open, Telemetry};
 
-/// Connections past a maximum that are answered at the same time; others are closed without an answer.
+/// Connections over the maximum that get an error response at the same time; others are closed without a response.
 const REFUSALS: usize = 256;
-/// How many of them peers that are not trusted may use together: proxies and probes keep the rest.
+/// How many of them untrusted peers may use together. The rest is reserved for proxies and probes.
 const UNTRUSTED_REFUSALS: usize = 192;
 /// How many of them one address may use.
 const REFUSALS_PER_ADDRESS: usize = 32;
-/// When a client should try again.
+/// How long a refused client should wait before it retries.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// The connections that are open, and the requests in progress that came through proxies.
+/// The open connections, and the requests in progress that came through proxies.
 pub(super) struct Admission {
     limits: Arc<Limits>,
     telemetry: Telemetry,
@@ -37,7 +37,7 @@ pub(super) struct Admission {
     refusals: Arc<Quota<Refused>>,
 }
 
-/// What a refusal is counted for.
+/// The key that a refusal is counted under.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Refused {
     All,
@@ -54,7 +54,7 @@ pub(super) enum Full {
     Address,
 }
 
-/// What a connection occupies as long as it is open.
+/// The counters that a connection occupies while it is open.
 enum Place {
     Served {
         _whole: OwnedSemaphorePermit,
@@ -68,10 +68,10 @@ enum Place {
     Free,
 }
 
-/// One connection, as its requests and its socket know it. Its place is free once the last clone is gone.
+/// One connection, shared by its requests and its socket. Its place is released with the last clone.
 #[derive(Clone)]
 pub(super) struct Connection {
-    /// Who a request of this connection is counted for.
+    /// The client that requests of this connection are counted for.
     pub(super) client: ClientAddress,
     peer: SocketAddr,
     full: Option<Full>,
@@ -86,7 +86,7 @@ impl Admission {
         Arc::new(Self { limits, telemetry, places, addresses: Arc::default(), refusals: Arc::default() })
     }
 
-    /// A connection from this peer: served, or to be refused, or `None` if too many are being refused already.
+    /// Admits a connection from this peer, to be served or refused. `None` if too many are being refused already.
     pub(super) fn admit(self: &Arc<Self>, peer: SocketAddr) -> Option<Connection> {
         let trusted = is_trusted(&self.limits.trusted_proxies, peer.ip());
         let address = counted(peer.ip());
@@ -99,7 +99,7 @@ impl Admission {
         Some(Connection { client, peer, full, admission, _place: Arc::new(place), _request: None })
     }
 
-    /// Returns once no connection is served any more.
+    /// Returns when the last connection has ended.
     pub(super) async fn ended(&self) {
         let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
         let _ = self.places.acquire_many(all).await;
@@ -125,13 +125,13 @@ impl Admission {
 }
 
 impl Connection {
-    /// Whether its requests are refused, except for health.
+    /// Whether its requests are refused. Health requests are served nevertheless.
     pub(super) fn is_refused(&self) -> bool {
         self.full.is_some()
     }
 
-    /// The connection as one request with these headers sees it. A request through a proxy is counted for its
-    /// client until its answer is complete, and a socket until it is closed.
+    /// The connection as seen by one request with these headers. A request through a proxy is counted for its
+    /// client until its response is complete; a socket until it is closed.
     fn of_request(mut self, headers: &HeaderMap) -> (Self, Result<(), Full>) {
         if let Some(full) = self.full {
             return (self, Err(full));
@@ -149,7 +149,7 @@ impl Connection {
     }
 }
 
-/// Finds out who the request is counted for, and refuses it where the server or its client has no place left.
+/// Finds the client that the request is counted for. Refuses the request if the server or the client is at its limit.
 pub(super) async fn each_request<E: Executor>(
     State(site): State<Site<E>>,
     mut request: Request,

@@ -1,4 +1,4 @@
-//! How answers look: media type, status, and errors that always carry a code and the request's id.
+//! HTTP responses: media type, status, and errors that always carry a code and the request's id.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,29 +22,29 @@ use crate::refusal::{Code, Failure, Refusal};
 use crate::store;
 use crate::telemetry::Telemetry;
 
-/// More errors than this tell a client nothing new.
+/// Maximum number of errors in a response. More errors give a client no new information.
 const MOST_ERRORS: usize = 20;
 
-/// What every answer to one request has in common.
+/// The properties shared by every response to one request.
 #[derive(Clone)]
 pub(super) struct ResponseContext {
-    /// The negotiated media type; errors have it too, since clients read a body by its type.
+    /// The negotiated media type. Errors use it too, because clients parse a body by its type.
     pub(super) media: Media,
     /// The id the errors carry.
     pub(super) request_id: Arc<str>,
-    /// The limits the errors name.
+    /// The limits that error messages name.
     pub(super) limits: Arc<Limits>,
     /// Where the errors are counted.
     pub(super) telemetry: Telemetry,
 }
 
 impl ResponseContext {
-    /// Who asks in this request.
+    /// The caller of this request.
     pub(super) fn caller(&self, actor: Option<Actor>) -> Caller {
         Caller { actor, request_id: Arc::clone(&self.request_id) }
     }
 
-    /// The answer to a request that did not reach execution: this status, this one error.
+    /// The response to a request that was not executed: this status and this one error.
     pub(super) fn refused(&self, status: StatusCode, refusal: &Refusal) -> Response {
         turned_away(&self.caller(None), refusal);
         let mut errors = vec![server_error(refusal)];
@@ -57,14 +57,14 @@ impl ResponseContext {
         response
     }
 
-    /// The answer to a request that was executed, or refused by parsing, validation or the guard. With a pacer,
-    /// its bytes count until the client has taken them, and its turn ends.
+    /// The response to a request that was executed, or refused by parsing, validation or the guard. If a pacer is
+    /// passed, the bytes count until the client has read them, and the operation's turn ends.
     pub(super) fn executed(&self, mut response: GraphqlResponse, pacer: Option<&Pacer>) -> Response {
         dress(&mut response.errors, &self.request_id, &self.limits, &self.telemetry);
         let refused = is_request_error(&response);
         let wait = response.errors.iter().filter_map(retry_after).max().filter(|_| refused);
         let status = match (wait, self.media) {
-            // Clients and proxies know when to try again by the status, whatever they accept.
+            // Clients and proxies decide by the status when to retry, whatever media type they accept.
             (Some(_), _) => StatusCode::TOO_MANY_REQUESTS,
             (None, Media::GraphqlResponse) if refused => StatusCode::BAD_REQUEST,
             (None, Media::GraphqlResponse | Media::Json) => StatusCode::OK,
@@ -77,7 +77,7 @@ impl ResponseContext {
     }
 
     fn write(&self, status: StatusCode, outcome: &Outcome<'_>, pacer: Option<&Pacer>) -> Response {
-        // Values of ours always serialise: only the limit can end it.
+        // Serialisation of our own values cannot fail: only the limit ends it.
         let body = bounded::to_json(outcome, self.limits.answer_bytes).unwrap_or_else(|| {
             let mut errors = vec![too_long(&self.limits)];
             dress(&mut errors, &self.request_id, &self.limits, &self.telemetry);
@@ -95,7 +95,7 @@ impl ResponseContext {
     }
 }
 
-/// An execution result as the specification orders it; a request error has no `data` at all.
+/// An execution result in the order of the specification. A request error has no `data` field.
 #[derive(Serialize)]
 pub(super) struct Outcome<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,14 +107,14 @@ pub(super) struct Outcome<'a> {
 }
 
 impl<'a> Outcome<'a> {
-    /// The outcome this response tells.
+    /// The outcome of this response.
     pub(super) fn of(response: &'a GraphqlResponse) -> Self {
         let data = (!is_request_error(response)).then_some(&response.data);
         Self { data, errors: &response.errors, extensions: &response.extensions }
     }
 }
 
-/// The error in place of an answer with more bytes than allowed. What a mutation has written stays written.
+/// The error that replaces a response over the size limit. The writes of a mutation remain committed.
 pub(super) fn too_long(limits: &Limits) -> ServerError {
     let message = format!(
         "The answer has more than {} bytes (limits.answer_bytes). Ask for fewer rows or fields.",
@@ -136,7 +136,7 @@ pub(super) fn is_request_error(response: &GraphqlResponse) -> bool {
         && response.errors.iter().all(|error| error.path.is_empty())
 }
 
-/// How many seconds an error of a spent budget asks the client to wait; `None` for every other error.
+/// The number of seconds to wait, from an error about an exceeded budget; `None` for every other error.
 fn retry_after(error: &ServerError) -> Option<u64> {
     match error.extensions.as_ref()?.get("retryAfter") {
         Some(Value::Number(seconds)) if has_code(error, Code::RateLimited) => seconds.as_u64(),
@@ -144,7 +144,7 @@ fn retry_after(error: &ServerError) -> Option<u64> {
     }
 }
 
-/// Gives every error a code and the request's id, counts it, and keeps the first twenty.
+/// Adds a code and the request's id to every error, counts the errors, and keeps the first twenty.
 pub(super) fn dress(errors: &mut Vec<ServerError>, request_id: &str, limits: &Limits, telemetry: &Telemetry) {
     errors.truncate(MOST_ERRORS);
     for error in errors {
@@ -165,7 +165,7 @@ fn code_of(value: &Value) -> Option<Code> {
     Code::ALL.into_iter().find(|code| code.as_str() == word)
 }
 
-/// A refusal as an error of GraphQL.
+/// Converts a refusal into a GraphQL error.
 pub(super) fn server_error(refusal: &Refusal) -> ServerError {
     let mut extensions = ErrorExtensionValues::default();
     extensions.set("code", refusal.code.as_str());
@@ -183,7 +183,7 @@ pub(super) fn server_error(refusal: &Refusal) -> ServerError {
     error
 }
 
-/// What a client is told of a failure, and the status it has over HTTP. The cause goes to the log, once.
+/// Converts a failure into an HTTP status and the error for the client. The cause is logged once.
 pub(super) fn explain(failure: Failure) -> (StatusCode, Refusal) {
     match failure {
         Failure::Refused(refusal) => {
@@ -202,7 +202,7 @@ pub(super) fn explain(failure: Failure) -> (StatusCode, Refusal) {
             (status, refusal)
         }
         Failure::Store(error) => {
-            tracing::error!(error = error.chain(), "the caller could not be looked up");
+            tracing::error!(error = error.chain(), "the look-up of the caller failed");
             match error {
                 store::Error::Broken(_) | store::Error::Impossible(_) => {
                     (StatusCode::INTERNAL_SERVER_ERROR, Refusal::internal())
@@ -216,7 +216,7 @@ pub(super) fn explain(failure: Failure) -> (StatusCode, Refusal) {
     }
 }
 
-/// The code of an error the library made, which has none; limits of the library get their value named.
+/// The code for an error of the GraphQL library, which has no code. If a limit was exceeded, the message names its value.
 fn classify(error: &mut ServerError, limits: &Limits) -> Code {
     if error.message == "Query is nested too deep." {
         error.message = format!("The operation nests fields deeper than {} (limits.depth).", limits.depth);

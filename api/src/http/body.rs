@@ -1,5 +1,5 @@
-//! Reads the body of a request within its limits: its own bytes, its time, and the bytes that all requests, and
-//! those of one client, may hold at once. Bytes count when they arrive; an announced length costs nothing.
+//! Reads a request body within the limits: its size, its time, and the bytes that all requests and the requests
+//! of one client may hold at once. Bytes count when they arrive; a declared Content-Length costs nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,21 +19,21 @@ use crate::config::Limits;
 use crate::refusal::{Code, Refusal};
 use crate::telemetry::{Bytes, Counted, Telemetry};
 
-/// When a client should try again after the memory for bodies was full.
+/// How long a client should wait before it retries when the memory for bodies is full.
 const RETRY: Duration = Duration::from_secs(1);
-/// The part of the memory for bodies that one client may use.
+/// One client may use the memory for bodies divided by this.
 const CLIENT_PART: usize = 4;
-/// The part that all clients without a token may use.
+/// All clients without a token may use the memory for bodies divided by this.
 const ANONYMOUS_PART: usize = 2;
 
-/// The bytes of bodies that are held at this moment.
+/// The body bytes in memory at this moment.
 #[derive(Debug)]
 pub(super) struct Bodies {
     held: Arc<Quota<Holder>>,
     telemetry: Telemetry,
 }
 
-/// Who holds bytes.
+/// The key that bytes are counted under.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Holder {
     All,
@@ -41,7 +41,7 @@ enum Holder {
     Client(Subject),
 }
 
-/// Who sends a body, as far as it is known before it is read.
+/// The sender of a body, as far as it is known before the body is read.
 pub(super) struct Sender {
     anonymous: bool,
     /// `None` if the address is unknown: only the common maxima apply.
@@ -59,13 +59,13 @@ impl Sender {
     }
 }
 
-/// A body, which counts as held until this is dropped.
+/// A body, which counts as held until this value is dropped.
 pub(super) struct Held {
     /// Its bytes.
     pub(super) bytes: Vec<u8>,
     most: usize,
     shares: Vec<(Share<Holder>, usize)>,
-    /// The same bytes in the metrics, a guard for each time that the memory grew.
+    /// The same bytes in the metrics: one guard for each time that the memory grew.
     measured: Vec<Counted>,
     telemetry: Telemetry,
 }
@@ -73,12 +73,12 @@ pub(super) struct Held {
 type No = (StatusCode, Refusal);
 
 impl Bodies {
-    /// None yet.
+    /// Creates an empty counter.
     pub(super) fn new(telemetry: Telemetry) -> Self {
         Self { held: Arc::default(), telemetry }
     }
 
-    /// The body, if it arrives in time and within the limits.
+    /// Reads the body, if it arrives in time and within the limits.
     pub(super) async fn read(
         &self,
         parts: &Parts,
@@ -119,7 +119,7 @@ impl Bodies {
         Ok(held)
     }
 
-    /// No bytes yet, counted for the sender, the senders without a token, and all: each with its maximum.
+    /// An empty body, counted for the sender, for all senders without a token, and for the server, each with its maximum.
     fn hold(&self, sender: &Sender, most: usize, limits: &Limits) -> Held {
         let whole = limits.body_bytes_in_flight;
         let part = |divisor: usize| (whole / divisor).max(limits.body_bytes).min(whole);
@@ -141,7 +141,7 @@ impl Held {
         let needed = self.bytes.len().saturating_add(chunk.len());
         let before = self.bytes.capacity();
         if needed > before {
-            // Twice what there is, so that a body of many chunks is copied a few times only.
+            // Doubles the capacity, so that a body of many chunks is copied only a few times.
             let capacity = needed.max(before.saturating_mul(2).min(self.most));
             for (share, most) in &mut self.shares {
                 if !share.grow(capacity.saturating_sub(before), *most) {
@@ -157,19 +157,19 @@ impl Held {
     }
 }
 
-/// The part of all body memory that is kept for clients that hold little.
+/// The part of all body memory that is reserved for clients that hold little.
 const RESERVE_PART: usize = 8;
 /// A client that holds at most this part of all body memory may use the reserve.
 const LITTLE_PART: usize = 256;
 
 impl Held {
-    /// Fails if the client would hold more than it leaves free: however many clients hold much, one that holds little
-    /// finds room.
+    /// Fails if the client would hold more than remains free afterwards. However many clients hold much, a client
+    /// that holds little finds room.
     fn leave_room(&self, limits: &Limits) -> Result<(), No> {
         let own = self.shares.iter().find(|(share, _)| matches!(share.key(), Holder::Client(_)));
         let (Some((own, _)), Some((all, whole))) = (own, self.shares.last()) else { return Ok(()) };
         let free = whole.saturating_sub(all.total());
-        // Many clients could each take half of what the one before left: the last part is for those that hold little.
+        // Many clients could each take half of the remaining memory, so the last part is for those that hold little.
         let reserve = if own.total() <= whole / LITTLE_PART { 0 } else { whole / RESERVE_PART };
         if own.total() > free.saturating_sub(reserve) {
             return Err(full(all, *whole, limits));

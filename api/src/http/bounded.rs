@@ -1,11 +1,11 @@
-//! JSON up to a length: writing stops at the first byte too many, so that an answer beyond the limit never lies in
-//! memory as a whole.
+//! JSON of a bounded length. Serialisation stops at the first byte over the limit, so a response that is too long
+//! is never held in memory as a whole.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-/// The value as JSON; none if it has more than `most` bytes.
+/// Serialises the value as JSON; `None` if it has more than `most` bytes.
 pub(super) fn to_json(value: &impl Serialize, most: usize) -> Option<Vec<u8>> {
     let mut bounded = Bounded { bytes: Vec::with_capacity(most.min(1_024)), most };
     serde_json::to_writer(&mut bounded, value).ok()?;

@@ -1,4 +1,4 @@
-//! GraphQL over HTTP: POST with a JSON body, GET for queries, and the way into the socket.
+//! GraphQL over HTTP: POST with a JSON body, GET for queries, and the upgrade to a socket.
 
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ use crate::budget::Subject;
 use crate::budget::turns::PATIENCE;
 use crate::refusal::{Code, Refusal};
 
-/// A request that ends before execution: its status and why.
+/// The status and reason of a request that ends before execution.
 type No = (StatusCode, Refusal);
 
-/// Answers `/graphql`.
+/// Handles `/graphql`.
 pub(super) async fn respond<E: Executor>(State(site): State<Site<E>>, request: Request) -> Response {
     let response_context = middleware::response_context(&site, &request);
     let (parts, body) = request.into_parts();
@@ -34,7 +34,7 @@ pub(super) async fn respond<E: Executor>(State(site): State<Site<E>>, request: R
         return socket::upgrade(site, parts, &response_context).await;
     }
     let limit = Duration::from_secs(site.app.config.limits.request_seconds);
-    // Until somebody has signed in, the address pays.
+    // Until the token is verified, the request is charged to the address.
     let address = parts.extensions.get::<ClientAddress>().and_then(|client| client.0);
     let mut payer = Subject::of(None, address);
     let answer = match timeout(limit, execute(&site, parts, body, &response_context, &mut payer)).await {
@@ -59,8 +59,8 @@ pub(super) async fn respond<E: Executor>(State(site): State<Site<E>>, request: R
     response
 }
 
-/// Charges an invalid request. If the budget is spent, the refusal becomes RATE_LIMITED. An invalid token keeps
-/// UNAUTHENTICATED: its client must get a new token, also while others spend the budget of their shared address.
+/// Charges an invalid request. If the budget is exceeded, the refusal becomes RATE_LIMITED. An invalid token keeps
+/// UNAUTHENTICATED: its client must get a new token, even while other clients exceed the budget of a shared address.
 fn charged<E>(site: &Site<E>, payer: &Subject, (status, refusal): No) -> No {
     if !status.is_client_error() || refusal.code == Code::RateLimited {
         return (status, refusal);
@@ -80,19 +80,19 @@ async fn execute<E: Executor>(
 ) -> Result<Response, No> {
     let is_get = parts.method == Method::GET;
     if !is_get && parts.method != Method::POST {
-        let message = "GraphQL is asked by POST, or by GET for queries.";
+        let message = "Send GraphQL requests by POST. GET is only for queries.";
         return Err((StatusCode::METHOD_NOT_ALLOWED, Refusal::new(Code::InvalidInput, message)));
     }
     if !is_get && !media::is_json(&parts.headers) {
-        let message = "Send the request as application/json in UTF-8, and say so in Content-Type.";
+        let message = "Send the request as application/json in UTF-8, with this Content-Type.";
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, Refusal::new(Code::InvalidInput, message)));
     }
-    // The signature says who pays and how much may be read; the database is asked when the body is complete.
+    // The verified token determines who pays and how much may be read. The database is queried after the whole body arrived.
     let claims = identity::verify(&site.app, &parts.headers).map_err(|refusal| explain(refusal.into()))?;
     if let Some(claimed) = claims.as_ref().and_then(Subject::of_claims) {
         *payer = claimed;
     }
-    // What a service records is free, so only its document tells whether it has to wait.
+    // Events that a service records are free, so only its document decides whether it has to wait.
     if !matches!(payer, Subject::Service(_)) {
         site.app.costs.check(payer).map_err(|refusal| (StatusCode::TOO_MANY_REQUESTS, refusal))?;
     }
@@ -102,7 +102,7 @@ async fn execute<E: Executor>(
     } else {
         let sender = Sender::of(claims.as_ref(), parts.extensions.get::<ClientAddress>().copied());
         let body = site.bodies.read(&parts, body, &sender, &site.limits).await?;
-        // What was parsed takes as much memory as the body did: it counts until the answer is complete.
+        // The parsed values take as much memory as the body did: they count until the response is complete.
         Params::from_body(&held.insert(body).bytes, site.limits.body_values)
     };
     let params = params.map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
@@ -116,7 +116,7 @@ async fn execute<E: Executor>(
     };
     match operation.kind {
         OperationType::Mutation if is_get => {
-            let message = "A mutation is sent by POST; GET is for queries.";
+            let message = "Send mutations by POST. GET is only for queries.";
             let refusal = Refusal::new(Code::InvalidInput, message);
             let (status, refusal) = charged(site, payer, (StatusCode::METHOD_NOT_ALLOWED, refusal));
             let mut response = response_context.refused(status, &refusal);

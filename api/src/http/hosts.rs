@@ -1,5 +1,5 @@
-//! Under which names the server answers. A page of another site can point its own name at this server (DNS
-//! rebinding); the browser then sends that name as the host, and gets nothing.
+//! The host names that the server accepts. A page of another site can point its own name at this server (DNS
+//! rebinding). The browser then sends that name as the host, and the server refuses the request.
 
 use async_graphql::Executor;
 use axum::extract::{Request, State};
@@ -16,8 +16,8 @@ use crate::refusal::{Code, Refusal};
 /// Names of this machine.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// Refuses a request for a foreign host, on every route. In production health is answered under any name, since
-/// a load balancer asks by address.
+/// Refuses a request for an unknown host, on every route. In production health is served under any name, because
+/// load balancers use the address.
 pub(super) async fn each_request<E: Executor>(
     State(site): State<Site<E>>,
     request: Request,
@@ -26,7 +26,7 @@ pub(super) async fn each_request<E: Executor>(
     let config = &site.app.config;
     let is_probe = !config.is_demo() && request.uri().path().starts_with("/health/");
     if is_checked(config) && !is_probe && !is_ours(config, &request) {
-        let message = "The server does not answer under this host name. Use localhost or the host of `public_url`, \
+        let message = "The server does not accept this host name. Use localhost or the host of `public_url`, \
             or list the name in `allowed_hosts`.";
         let refusal = Refusal::new(Code::Forbidden, message);
         return middleware::response_context(&site, &request)
@@ -35,18 +35,19 @@ pub(super) async fn each_request<E: Executor>(
     next.run(request).await
 }
 
-/// In the demo always, since everyone can make tokens for it; elsewhere where names are listed.
+/// Whether hosts are checked: always in the demo, because everyone can create tokens for it; elsewhere if names are
+/// configured.
 fn is_checked(config: &Config) -> bool {
     config.is_demo() || !config.allowed_hosts.is_empty()
 }
 
-/// Whether the operations listener answers this request: in the demo only under our own names, elsewhere always,
-/// since monitoring asks by address.
+/// Whether the operations listener serves this request: in the demo only under our own names, elsewhere always,
+/// because monitoring uses the address.
 pub(super) fn is_for_operations(config: &Config, request: &Request) -> bool {
     !config.is_demo() || is_ours(config, request)
 }
 
-/// Whether the one `Host` of the request, and the host of its address where that has one, are ours.
+/// Whether the request has exactly one `Host`, and this and the host of its address (if present) are ours.
 fn is_ours(config: &Config, request: &Request) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
     let (Some(Ok(host)), None) = (hosts.next().map(|host| host.to_str()), hosts.next()) else {

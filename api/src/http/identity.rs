@@ -1,4 +1,4 @@
-//! From the text of an authorization to the one who asks: the token is verified, the person looked up.
+//! From an authorization text to the caller: verifies the token and looks up the person.
 
 use std::time::Duration;
 
@@ -11,26 +11,26 @@ use crate::auth::{Actor, Claims};
 use crate::budget::Subject;
 use crate::refusal::{Code, Failure, Refusal};
 
-/// Who asks, and until when we may believe it.
+/// The caller, and when its token expires.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Identity {
-    /// Nobody, if no token came.
+    /// `None` if the request has no token.
     pub(super) actor: Option<Actor>,
-    /// What the token says.
+    /// The claims of the token.
     claims: Option<Claims>,
 }
 
 impl Identity {
-    /// When the token ends.
+    /// When the token expires.
     pub(super) fn expires_at(&self) -> Option<DateTime<Utc>> {
         self.claims.as_ref().map(|claims| claims.expires_at)
     }
 
-    /// Believes the token once more: the person's role may have changed since.
+    /// Checks the person again: the role may have changed since.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` if the token names another role than the one now stored, the turn does not come within
-    /// `patience`, or the database fails.
+    /// `UNAUTHENTICATED` if the role in the token differs from the stored one. An error if no turn becomes free
+    /// within `patience`, or the database fails.
     pub(super) async fn confirm(&self, app: &App, patience: Duration) -> Result<(), Failure> {
         if let Some(claims) = &self.claims {
             sign_in(app, claims, patience).await?;
@@ -39,10 +39,10 @@ impl Identity {
     }
 }
 
-/// The claims of the token in these headers, by its signature alone; `None` without a token.
+/// The claims of the token in these headers, verified by the signature alone; `None` without a token.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` if the token is not valid, or there are several.
+/// `UNAUTHENTICATED` if the token is not valid, or there is more than one header.
 pub(super) fn verify(app: &App, headers: &HeaderMap) -> Result<Option<Claims>, Refusal> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     match (values.next(), values.next()) {
@@ -55,8 +55,8 @@ pub(super) fn verify(app: &App, headers: &HeaderMap) -> Result<Option<Claims>, R
 /// The bearer of a verified token.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` if the token names another role than the stored one, the turn does not come within `patience`,
-/// or the database fails.
+/// `UNAUTHENTICATED` if the role in the token differs from the stored one. An error if no turn becomes free within
+/// `patience`, or the database fails.
 pub(super) async fn of_claims(
     app: &App,
     claims: Option<Claims>,
@@ -67,11 +67,11 @@ pub(super) async fn of_claims(
     Ok(Identity { actor: Some(actor), claims: Some(claims) })
 }
 
-/// Who may say `Bearer …` with this token.
+/// The identity for the authorization text `Bearer …`.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` if the token is not to be believed, the turn does not come within `patience`, or the
-/// database fails.
+/// `UNAUTHENTICATED` if the token is not valid. An error if no turn becomes free within `patience`, or the database
+/// fails.
 pub(super) async fn of_authorization(
     app: &App,
     authorization: &str,
@@ -86,7 +86,7 @@ fn claims(app: &App, authorization: &str) -> Result<Claims, Refusal> {
     app.keys.verify(token, app.clock.now())
 }
 
-/// Looks up the person of a verified token, a few times at once for each. Services are not looked up.
+/// Looks up the person of a verified token; each person has only a few look-ups at once. Services are not looked up.
 async fn sign_in(app: &App, claims: &Claims, patience: Duration) -> Result<Actor, Failure> {
     let _turn = match Subject::of_claims(claims) {
         Some(person @ Subject::Person { .. }) => Some(app.turns.sign_in(&person, patience).await?),

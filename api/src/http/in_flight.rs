@@ -1,11 +1,11 @@
-//! Answers over HTTP that their clients have not taken yet: their bytes count against the caller.
+//! HTTP responses that clients have not read yet: their bytes count against the caller.
 
 use axum::body::{Body, Bytes};
 
 use crate::budget::turns::{Pacer, Unread};
 
 /// A body that counts until its bytes are written or dropped. The turn of its operation ends here, after the
-/// bytes have begun to count.
+/// bytes have started to count.
 pub(super) fn counted(body: Vec<u8>, pacer: &Pacer) -> Body {
     let unread = pacer.count(body.len());
     pacer.release();
@@ -39,7 +39,7 @@ mod tests {
     use crate::http::router;
     use crate::http::tests::{site, token};
 
-    /// A server by these settings, and the token of a service.
+    /// A server with these settings, and the token of a service.
     fn server(config: Config) -> (Router, String) {
         pause();
         let (site, _) = site(config);
@@ -88,7 +88,7 @@ mod tests {
     #[tokio::test]
     async fn a_caller_that_does_not_take_its_answers_gets_no_more_of_them() {
         let mut config = Config::demo();
-        // Forty bytes for one caller: an answer of 26 bytes fits, and after the second one there is no room.
+        // Forty bytes for one caller: one response of 26 bytes fits, and after the second there is no room.
         config.limits.answer_bytes_in_flight = 640;
         let server = server(config);
         let unread = (ask(&server, "{ hello }").await, ask(&server, "{ hello }").await);
@@ -97,7 +97,7 @@ mod tests {
         check_refused(ask(&server, "{ hello }").await, message).await;
         let bytes = to_bytes(unread.0.into_body(), 4_096).await.unwrap();
         assert_eq!(bytes, r#"{"data":{"hello":"world"}}"#);
-        // What has been read is still held here; once it is let go, it counts no more.
+        // The test still holds the bytes that it has read; they count until it drops them.
         check_refused(ask(&server, "{ hello }").await, message).await;
         drop(bytes);
         assert_eq!(ask(&server, "{ hello }").await.status().as_u16(), 200);

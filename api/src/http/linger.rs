@@ -1,6 +1,6 @@
-//! A stream that is closed in two steps when its client may still be sending: first our side, then, when the
-//! client has closed too or after a moment, the whole. Closed at once, with bytes of a refused body unread, the
-//! kernel would reset the connection, and the client would lose the answer.
+//! A stream that closes in two steps if its client may still be sending: first the write side, then, when the client
+//! has closed too or after a short time, the whole connection. If it closed at once with unread body bytes, the
+//! kernel would reset the connection, and the client would lose the response.
 
 use std::io;
 use std::pin::Pin;
@@ -14,9 +14,9 @@ use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// How long the client has to read the answer and to close.
+/// How long the client has to read the response and to close.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Bytes that are read and discarded meanwhile.
+/// Maximum number of bytes that are read and discarded meanwhile.
 const MOST: usize = 4 * 1024 * 1024;
 
 /// Whether bytes of the client may be unread.
@@ -33,7 +33,7 @@ impl Unread {
         self.0.store(unread, Ordering::Relaxed);
     }
 
-    /// The body of a request, noting whether it was read to its end.
+    /// Wraps the body of a request and notes whether it was read to its end.
     pub(super) fn watch<B>(&self, body: B) -> Body
     where
         B: HttpBody<Data = Bytes, Error = hyper::Error> + Unpin + Send + 'static,
@@ -72,7 +72,7 @@ impl<B: HttpBody + Unpin> HttpBody for Watched<B> {
     }
 }
 
-/// A stream that waits at its end for a client that is still sending.
+/// A stream that waits before it closes for a client that is still sending.
 pub(super) struct Linger<S> {
     stream: S,
     unread: Unread,
@@ -126,7 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<S> {
                 return Poll::Ready(Ok(()));
             }
             let mut buffer = ReadBuf::new(&mut space);
-            // A client that is gone has no use for the answer.
+            // A read error means that the client has disconnected and will not read the response.
             let gone = ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer)).is_err();
             let length = buffer.filled().len();
             if gone || length == 0 {

@@ -1,4 +1,4 @@
-//! Which media type an answer has, and whether a body's media type is one we read.
+//! The media type of a response, and whether the server can read a body's media type.
 
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
@@ -13,7 +13,7 @@ pub(super) enum Media {
 }
 
 impl Media {
-    /// What to answer with: JSON unless the client accepts the GraphQL type at least as gladly.
+    /// The media type of the response: JSON unless the client gives the GraphQL type at least the same weight.
     pub(super) fn of_answer(headers: &HeaderMap) -> Self {
         let mut json = None;
         let mut graphql = None;
@@ -44,7 +44,7 @@ impl Media {
     }
 }
 
-/// Whether the body says it is JSON in UTF-8.
+/// Whether `Content-Type` declares JSON in UTF-8.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(Ok(value)), None) = (values.next().map(|value| value.to_str()), values.next()) else {
@@ -62,7 +62,7 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
         })
 }
 
-/// A media range and its `q`, 1 where none is given.
+/// A media range and its `q`; 1 if it has none.
 fn weigh(range: &str) -> (&str, f32) {
     let mut parts = range.split(';').map(str::trim);
     let kind = parts.next().unwrap_or_default();

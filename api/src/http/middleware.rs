@@ -1,4 +1,4 @@
-//! What surrounds every request: its id, headers that keep browsers careful, one log line, and a net for panics.
+//! Middleware of every request: its id, security headers for browsers, one log line, and a catch for panics.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -18,15 +18,15 @@ use super::media::Media;
 use super::request_id::{RequestId, X_CLIENT_REQUEST_ID, X_REQUEST_ID, make, of_client};
 use crate::refusal::Refusal;
 
-/// A path is logged up to here.
+/// Maximum length of a logged path.
 const LOGGED_PATH: usize = 200;
 
-/// The caller of a request as the log names it, on its response.
+/// The caller of a request as logged. The handler attaches it to the response.
 #[derive(Clone)]
 pub(super) struct Logged(pub(super) Arc<str>);
 
-/// Names the request, answers with the name and the headers of every answer, and logs one line.
-/// The line has no query and no header: they may hold tokens and names.
+/// Assigns the request id, adds the common response headers, and writes one log line.
+/// The line has no query and no header, because they may contain tokens and names.
 pub(super) async fn every_request<E>(
     State(site): State<Site<E>>,
     mut request: Request,
@@ -54,7 +54,7 @@ pub(super) async fn every_request<E>(
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     let framed = HeaderValue::from_static("frame-ancestors 'none'");
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(framed);
-    // A picture says itself how long it keeps.
+    // A badge picture sets its own cache time.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let caller = response.extensions().get::<Logged>().map(|caller| &*caller.0);
@@ -63,7 +63,7 @@ pub(super) async fn every_request<E>(
     response
 }
 
-/// Answers a panic with an error that says only that it is ours. The panic hook has logged the cause.
+/// Answers a panic with an internal error. The panic hook has logged the cause.
 pub(super) async fn catch_panics<E>(State(site): State<Site<E>>, request: Request, next: Next) -> Response {
     let response_context = response_context(&site, &request);
     AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
@@ -72,7 +72,7 @@ pub(super) async fn catch_panics<E>(State(site): State<Site<E>>, request: Reques
     })
 }
 
-/// How this request wants to be answered.
+/// The response context of this request.
 pub(super) fn response_context<E>(site: &Site<E>, request: &Request) -> ResponseContext {
     let request_id = request.extensions().get::<RequestId>();
     ResponseContext {

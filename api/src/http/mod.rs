@@ -1,5 +1,5 @@
-//! Routes and what surrounds every request. The only folder that names axum and hyper.
-//! From the door inwards: `accept`, `middleware`, `hosts`, `admission`, `graphql` and `socket`, `operation`, `answer`.
+//! Routes and the middleware of every request. The only module that uses axum and hyper.
+//! From outside to inside: `accept`, `middleware`, `hosts`, `admission`, `graphql` and `socket`, `operation`, `answer`.
 
 mod accept;
 mod address;
@@ -49,20 +49,20 @@ use quota::Quota;
 use request_id::{X_CLIENT_REQUEST_ID, X_REQUEST_ID};
 use socket::memory::Memory;
 
-/// What every handler may use.
+/// The state shared by all handlers.
 #[derive(Clone)]
 struct Site<E> {
     app: App,
     schema: E,
-    /// The limits, at hand for every answer.
+    /// The limits, shared with every response.
     limits: Arc<Limits>,
-    /// Turns true once, when the server is told to stop.
+    /// Turns true once, when the server begins to stop.
     stopping: watch::Receiver<bool>,
     /// The sockets of each caller.
     connection_limit: Arc<Quota<Subject>>,
     /// The memory of operations on sockets.
     memory: Arc<Memory>,
-    /// The memory that bodies take.
+    /// The memory held by request bodies.
     bodies: Arc<Bodies>,
 }
 
@@ -94,7 +94,7 @@ fn router<E: Executor>(site: Site<E>) -> Router {
             .route("/graphiql", get(pages::graphiql::<E>));
     }
     router
-        .fallback(pages::nothing_here)
+        .fallback(pages::no_such_address)
         .method_not_allowed_fallback(pages::wrong_method)
         .layer(from_fn_with_state(site.clone(), middleware::catch_panics::<E>))
         .layer(from_fn_with_state(site.clone(), admission::each_request::<E>))
@@ -104,7 +104,7 @@ fn router<E: Executor>(site: Site<E>) -> Router {
         .with_state(site)
 }
 
-/// What libraries of front ends add to their requests: traces, and the name and version of the client. They are not read.
+/// Headers that front-end libraries add: traces, and the client's name and version. The server does not read them.
 const OF_CLIENTS: [&str; 9] = [
     "apollographql-client-name",
     "apollographql-client-version",
@@ -117,7 +117,7 @@ const OF_CLIENTS: [&str; 9] = [
     "apollo-require-preflight",
 ];
 
-/// The pages of the allowed origins may call, and may read the request's ids and how long to wait.
+/// Pages of the allowed origins may call, and may read the request ids and the retry time.
 fn cors(config: Arc<Config>) -> CorsLayer {
     let allowed =
         move |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| config.allows_origin(origin));

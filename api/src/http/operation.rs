@@ -1,5 +1,5 @@
-//! What both transports do with a request once they know who asks: weigh the document, charge what it costs, put
-//! beside it what resolvers need, and run it.
+//! The steps that both transports share once the caller is known: compute the document's cost, charge it, attach
+//! what the resolvers need, and execute.
 
 use std::sync::Arc;
 
@@ -22,32 +22,32 @@ use crate::graphql::{default_variables, loaders};
 use crate::refusal::{Code, Refusal};
 use crate::slow_lane::SlowLane;
 
-/// The least that an operation is charged: signing in, parsing and answering cost something for every one of them.
+/// Minimum charge of an operation: sign-in, parsing and the response cost something every time.
 const LEAST: u64 = 5;
-/// Operations that cost more compute for so long that others would notice: some 25 ms.
+/// An operation that costs more than this computes so long (about 25 ms) that other requests would notice.
 const LONG: u64 = 500;
-/// Statements that an operation runs at the same time, and one that is long.
+/// How many statements one operation runs at the same time: a normal one, and a long one.
 const STATEMENTS: usize = 3;
 const LONG_STATEMENTS: usize = 1;
-/// What a request costs that is refused as wrong, independent of the sender.
+/// The charge for an invalid request, whoever sent it.
 const BAD_REQUEST: u64 = 20;
 
 /// An operation within its limits, ready to run.
 pub(super) struct Operation {
     /// Query, mutation or subscription.
     pub(super) kind: OperationType,
-    /// Its turn to execute, which it takes before it runs. A subscription takes it itself, for each answer.
+    /// Takes its turn before it runs. A subscription takes a turn for each response.
     pub(super) pacer: Pacer,
     request: Request,
     batching: Batching,
     asked: Asked,
     charge: Charge,
-    /// Where it runs if it computes for long.
+    /// The lane for long computation; `None` if the operation is short.
     lane: Option<SlowLane>,
 }
 
 impl Operation {
-    /// The answer of a query or a mutation.
+    /// Executes a query or a mutation.
     pub(super) async fn run<E: Executor>(self, schema: &E) -> Response {
         let Self { request, batching, asked, charge, lane, .. } = self;
         let answer = match lane {
@@ -62,12 +62,12 @@ impl Operation {
         answer
     }
 
-    /// Gives its cost back because it does not run.
+    /// Refunds the cost because the operation does not run.
     pub(super) fn cancel(self) {
         self.charge.costs.give_back(&self.charge.subject, self.charge.units);
     }
 
-    /// The answers of a subscription. Each costs as much as subscribing did.
+    /// Executes a subscription. Each response costs as much as subscribing did.
     pub(super) fn follow<E: Executor>(self, schema: &E) -> impl Stream<Item = Response> + Send + use<E> {
         let answers = self.asked.follow(self.batching.follow(schema.execute_stream(self.request, None)));
         let Charge { costs, subject, units } = self.charge;
@@ -75,7 +75,7 @@ impl Operation {
     }
 }
 
-/// What was charged for an operation, and to whom.
+/// The amount charged for an operation, and the payer.
 struct Charge {
     costs: Arc<CostBudget>,
     subject: Subject,
@@ -83,7 +83,7 @@ struct Charge {
 }
 
 impl Charge {
-    /// Gives back what a failure of ours cost the caller; adds what a document costs that validation refuses.
+    /// Refunds the cost if the server failed; adds the cost of a document that validation refused.
     fn settle(&self, answer: &Response) {
         let has = |code: Code| answer.errors.iter().any(|error| has_code(error, code));
         if has(Code::Unavailable) || has(Code::Internal) {
@@ -94,8 +94,8 @@ impl Charge {
     }
 }
 
-/// Checks what is asked, charges its cost to `subject` and attaches who asks; the error is what to answer where it is
-/// not admitted.
+/// Checks the operation, charges its cost to `subject` and attaches the caller. The error is the response if the
+/// operation is not admitted.
 pub(super) fn prepare(
     app: &App,
     caller: Caller,
@@ -112,9 +112,8 @@ pub(super) fn prepare(
         },
     )?;
     if admitted.introspects && !app.config.is_demo() {
-        // The library would answer null without an error.
-        let message =
-            "This server does not answer introspection. Use the file schema.graphql of its release.";
+        // The library would return null without an error.
+        let message = "Introspection is disabled on this server. Use the file schema.graphql of its release.";
         let refusal = Refusal::invalid(["query"], message);
         return Err(server_error(&charge_bad_request(app, &subject).err().unwrap_or(refusal)));
     }
@@ -124,7 +123,7 @@ pub(super) fn prepare(
         server_error(&refusal)
     })?;
     let charge = Charge { costs: Arc::clone(&app.costs), subject: subject.clone(), units };
-    // A subscription keeps its variables as long as it lives: those that no one reads are dropped.
+    // A subscription keeps its variables for its whole life, so unused ones are dropped.
     variables.retain(|name, _| admitted.declared.contains(name));
     default_variables::fill(&admitted.document, &mut variables);
     let mut request = Request::new(params.query).variables(variables);
@@ -139,7 +138,7 @@ pub(super) fn prepare(
     let batching = Batching::default();
     let asked = Asked { caller: caller.clone(), operation: admitted.name };
     let is_long = admitted.cost.units > LONG;
-    // Other callers' statements wait behind only a few of one operation.
+    // Statements of other callers wait behind only a few statements of one operation.
     let statements = if is_long { LONG_STATEMENTS } else { STATEMENTS };
     let app = App { db: app.db.at_once(statements), ..app.clone() };
     let request = loaders::attach(&app, caller.actor.as_ref(), batching.clone(), request).data(caller);
@@ -149,7 +148,7 @@ pub(super) fn prepare(
     Ok(Operation { kind: admitted.kind, pacer, request, batching, asked, charge, lane })
 }
 
-/// Charges a request that is refused as wrong.
+/// Charges an invalid request.
 ///
 /// # Errors
 /// `RATE_LIMITED` if the subject owes more than its budget.
@@ -159,7 +158,7 @@ pub(super) fn charge_bad_request(app: &App, subject: &Subject) -> Result<(), Ref
     Ok(())
 }
 
-/// What the operation is charged. A service records for free: its events are limited by what the pipeline takes.
+/// The charge of the operation. A service records events for free: the pipeline limits their number.
 fn units(admitted: &Admitted, subject: &Subject) -> u64 {
     let cost = admitted.cost;
     match subject {

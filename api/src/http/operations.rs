@@ -1,5 +1,5 @@
-//! The operations listener: metrics and health at an address of its own, so that they answer when the main
-//! listener is full. It asks for no token: the operator decides who can reach the address.
+//! The operations listener: metrics and health at a separate address, so that they respond when the main listener
+//! is full. It requires no token: the operator decides who can reach the address.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -29,16 +29,16 @@ use super::{hosts, pages};
 use crate::app::App;
 use crate::refusal::Code;
 
-/// Connections at once. One more closes the oldest, so idle clients cannot keep out a probe.
+/// Maximum number of connections. One more closes the oldest, so idle clients cannot block a probe.
 const CONNECTIONS: usize = 64;
 /// How long a connection may stay idle or take to send the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
-/// How long a connection lives: a client that does not read frees its place after this time.
+/// How long a connection lives. A client that does not read frees its place after this time.
 const LIFE: Duration = Duration::from_secs(60);
 /// The format of the metrics.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Serves metrics and health until `stop` turns true; `stopping` turns true as soon as the server is told to stop.
+/// Serves metrics and health until `stop` turns true; `stopping` turns true as soon as the server begins to stop.
 pub(crate) async fn serve_operations(
     app: App,
     listener: TcpListener,
@@ -60,7 +60,7 @@ pub(crate) async fn serve_operations(
                 {
                     oldest.abort();
                 }
-                open.push_back(tokio::spawn(converse(stream, router.clone())).abort_handle());
+                open.push_back(tokio::spawn(serve_connection(stream, router.clone())).abort_handle());
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection of the operations listener could not be accepted");
@@ -70,7 +70,7 @@ pub(crate) async fn serve_operations(
     }
 }
 
-async fn converse(stream: TcpStream, router: Router) {
+async fn serve_connection(stream: TcpStream, router: Router) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let answer = router.clone().oneshot(request.map(Body::new));
         async move { answer.await.map_err(|never: Infallible| never) }
@@ -84,7 +84,7 @@ async fn converse(stream: TcpStream, router: Router) {
     let _ = timeout(LIFE, serving).await;
 }
 
-/// What the routes use.
+/// The state of the routes.
 #[derive(Clone)]
 struct Operations {
     app: App,
@@ -112,7 +112,7 @@ async fn check_host(State(operations): State<Operations>, request: Request, next
     if hosts::is_for_operations(&operations.app.config, &request) {
         return next.run(request).await;
     }
-    let message = "The demo does not answer under this host name. Use localhost.";
+    let message = "The demo does not accept this host name. Use localhost.";
     refused(StatusCode::MISDIRECTED_REQUEST, Code::Forbidden, message)
 }
 
@@ -199,7 +199,7 @@ mod tests {
         let wrong = error("Send GET to this address.", "INVALID_INPUT");
         assert_eq!(ask(&app(), false, posted).await, (405, wrong));
         let foreign = Request::get("/metrics").header("host", "attacker.example");
-        let misdirected = error("The demo does not answer under this host name. Use localhost.", "FORBIDDEN");
+        let misdirected = error("The demo does not accept this host name. Use localhost.", "FORBIDDEN");
         assert_eq!(ask(&app(), false, foreign).await, (421, misdirected));
         let mut production = Config::demo();
         production.profile = Profile::Production;

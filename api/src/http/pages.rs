@@ -1,4 +1,4 @@
-//! Everything that is not GraphQL: health, the pictures of badges, GraphiQL for the demo, and 404.
+//! Everything except GraphQL: health, badge pictures, GraphiQL for the demo, and 404.
 
 use async_graphql::Executor;
 use axum::Json;
@@ -18,18 +18,18 @@ use crate::catalogue::rarity_word;
 use crate::refusal::Code;
 use crate::{demo, render};
 
-/// The process runs.
+/// Liveness: the process runs.
 pub(super) async fn live() -> Response {
     Json(json!({ "status": "live" })).into_response()
 }
 
-/// Whether to send requests here.
+/// Readiness: whether a load balancer should send requests here.
 pub(super) async fn ready<E: Executor>(State(site): State<Site<E>>) -> Response {
     readiness(&site.app, *site.stopping.borrow())
 }
 
-/// Ready while every loop turns in time, the pings of the database among them. It reads what the loops have noted
-/// and waits for nothing, so it answers when the database does not.
+/// Ready while every loop runs in time, including the database ping. It reads what the loops have recorded and
+/// waits for nothing, so it responds even when the database does not.
 pub(super) fn readiness(app: &App, stopping: bool) -> Response {
     let late = app.pulse.late();
     let (status, body) = match (stopping, late.is_empty()) {
@@ -40,7 +40,7 @@ pub(super) fn readiness(app: &App, stopping: bool) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// The picture of one achievement: `/badges/<key>.svg`; of a secret one, `/badges/secret-<rarity>.svg`.
+/// The picture of one achievement, `/badges/<key>.svg`; of a secret achievement, `/badges/secret-<rarity>.svg`.
 pub(super) async fn badge<E: Executor>(
     State(site): State<Site<E>>,
     Extension(request_id): Extension<RequestId>,
@@ -48,17 +48,17 @@ pub(super) async fn badge<E: Executor>(
 ) -> Response {
     let Ok(Path(file)) = file else {
         let message = "The address is not UTF-8 text. Pictures are at /badges/<key>.svg.";
-        return tell(StatusCode::BAD_REQUEST, Code::InvalidInput, &request_id, message);
+        return error_response(StatusCode::BAD_REQUEST, Code::InvalidInput, &request_id, message);
     };
     match file.strip_suffix(".svg").and_then(|key| draw(&site.app, key)) {
         Some(picture) => picture_response(picture),
-        None => nothing(&request_id, "There is no such badge. Pictures are at /badges/<key>.svg."),
+        None => not_found(&request_id, "This badge does not exist. Pictures are at /badges/<key>.svg."),
     }
 }
 
 /// GraphiQL, with a token filled in.
 pub(super) async fn graphiql<E: Executor>(State(site): State<Site<E>>) -> Response {
-    // Without a secret of ours there is no token of ours: then people paste one.
+    // Without a secret the server cannot create a token; users then paste one.
     let token = demo::admin_token(&site.app.keys, site.app.clock.now()).unwrap_or_default();
     let page = include_str!("graphiql.html").replace("__TOKEN__", &token).replace("__PATH__", "/graphql");
     let mut response = Response::new(Body::from(page));
@@ -66,22 +66,22 @@ pub(super) async fn graphiql<E: Executor>(State(site): State<Site<E>>) -> Respon
     response
 }
 
-/// The answer to every other address.
-pub(super) async fn nothing_here(Extension(request_id): Extension<RequestId>) -> Response {
-    nothing(&request_id, "There is nothing at this address. GraphQL is at /graphql.")
+/// The response at every other address.
+pub(super) async fn no_such_address(Extension(request_id): Extension<RequestId>) -> Response {
+    not_found(&request_id, "This address does not exist. GraphQL is at /graphql.")
 }
 
-/// The answer to a page asked by another method than GET.
+/// The response to a method other than GET.
 pub(super) async fn wrong_method(Extension(request_id): Extension<RequestId>, _request: Request) -> Response {
-    tell(
+    error_response(
         StatusCode::METHOD_NOT_ALLOWED,
         Code::InvalidInput,
         &request_id,
-        "Only GET is answered at this address.",
+        "This address supports only GET.",
     )
 }
 
-/// The picture of this name: of an achievement that is or was published, or of any secret one of a rarity.
+/// The picture with this name: of an achievement that is or was published, or of a rarity's secret achievements.
 fn draw(app: &App, picture: &str) -> Option<String> {
     if let Some(rarity) = picture.strip_prefix("secret-") {
         let known = ["common", "rare", "epic", "legendary"].contains(&rarity);
@@ -97,7 +97,7 @@ fn draw(app: &App, picture: &str) -> Option<String> {
 fn picture_response(picture: String) -> Response {
     let mut response = Response::new(Body::from(picture));
     set(&mut response, CONTENT_TYPE, "image/svg+xml; charset=utf-8");
-    // A picture changes only when a pack is published, and then a late one does no harm.
+    // A picture changes only when a pack is published. An outdated picture does no harm.
     set(&mut response, CACHE_CONTROL, "public, max-age=3600, stale-while-revalidate=86400");
     set(
         &mut response,
@@ -111,11 +111,11 @@ fn set(response: &mut Response, name: HeaderName, value: &'static str) {
     response.headers_mut().insert(name, HeaderValue::from_static(value));
 }
 
-fn nothing(request_id: &RequestId, message: &str) -> Response {
-    tell(StatusCode::NOT_FOUND, Code::NotFound, request_id, message)
+fn not_found(request_id: &RequestId, message: &str) -> Response {
+    error_response(StatusCode::NOT_FOUND, Code::NotFound, request_id, message)
 }
 
-fn tell(status: StatusCode, code: Code, request_id: &RequestId, message: &str) -> Response {
+fn error_response(status: StatusCode, code: Code, request_id: &RequestId, message: &str) -> Response {
     let extensions = json!({ "code": code.as_str(), "requestId": &*request_id.0 });
     (status, Json(json!({ "errors": [{ "message": message, "extensions": extensions }] }))).into_response()
 }

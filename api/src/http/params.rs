@@ -1,4 +1,4 @@
-//! What a client asks: `query`, `operationName`, `variables` and `extensions`, by body, by address or by socket.
+//! The parameters of a request: `query`, `operationName`, `variables` and `extensions`, from a body, an address or a socket.
 
 use std::collections::BTreeMap;
 
@@ -15,19 +15,19 @@ use crate::refusal::{Code, Refusal};
 pub(super) struct Params {
     /// The text of the document.
     pub(super) query: String,
-    /// Which operation of the document to run.
+    /// The name of the operation to run.
     #[serde(default)]
     pub(super) operation_name: Option<String>,
     /// The values of its variables.
     #[serde(default)]
     variables: Option<Variables>,
-    /// Accepted because the protocol has it; we know no extension.
+    /// Accepted because the protocol has it. The server supports no extension.
     #[serde(default)]
-    #[expect(dead_code, reason = "read only to refuse what is not an object")]
+    #[expect(dead_code, reason = "parsed only to refuse other types than objects")]
     extensions: Option<BTreeMap<String, IgnoredAny>>,
 }
 
-/// A request that names its document by a hash, as the persisted queries of Apollo do.
+/// A request that refers to its document by a hash, as Apollo's persisted queries do.
 #[derive(Deserialize)]
 struct ByHash {
     #[serde(rename = "extensions")]
@@ -40,11 +40,11 @@ struct Extensions {
     _persisted_query: IgnoredAny,
 }
 
-/// Bytes that a parsed value or a word of a parsed document takes: measured with the shortest of them.
+/// Bytes that a parsed value or a token of a parsed document takes. Measured with the shortest ones.
 const PARSED_BYTES: usize = 256;
 
-/// How many values a JSON text has below its root: a list or object of n values has n - 1 commas and one opening bracket.
-/// An empty one counts as one more.
+/// Counts the values of a JSON text below its root: a list or object of n values has n - 1 commas and one opening
+/// bracket. An empty one counts as one more.
 fn values(json: &[u8]) -> usize {
     let (mut count, mut in_string, mut is_escaped) = (0_usize, false, false);
     for byte in json {
@@ -60,14 +60,14 @@ fn values(json: &[u8]) -> usize {
 }
 
 impl Params {
-    /// From the body of a POST with at most `most` JSON values: each takes far more memory than its text.
+    /// From the body of a POST with at most `most` JSON values. A value takes far more memory than its text.
     ///
     /// # Errors
-    /// `INVALID_INPUT` if it is not JSON, is a batch, or a parameter has the wrong type.
+    /// `INVALID_INPUT` if the body is not JSON, is a batch, or a parameter has the wrong type.
     pub(super) fn from_body(body: &[u8], most: usize) -> Result<Self, Refusal> {
         let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
         if first == Some(&b'[') {
-            return Err(wrong("Batches are not taken: send one request as one JSON object."));
+            return Err(wrong("Batches are not supported: send one request as one JSON object."));
         }
         if values(body) > most {
             let message = format!(
@@ -81,7 +81,7 @@ impl Params {
             {
                 not_supported()
             } else if error.is_data() {
-                wrong(&format!("The request's parameters are not as expected: {error}. {SHAPE}"))
+                wrong(&format!("The request's parameters are invalid: {error}. {SHAPE}"))
             } else {
                 wrong(&format!("The body is not JSON: {error}."))
             }
@@ -91,7 +91,7 @@ impl Params {
     /// From the query part of an address.
     ///
     /// # Errors
-    /// `INVALID_INPUT` if `query` is missing, or `variables` or `extensions` is no JSON object.
+    /// `INVALID_INPUT` if `query` is missing, or `variables` or `extensions` is not a JSON object.
     pub(super) fn from_address(query: &str) -> Result<Self, Refusal> {
         let mut given: BTreeMap<_, _> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let by_hash = |text: &String| serde_json::from_str::<Extensions>(text).is_ok();
@@ -108,7 +108,7 @@ impl Params {
         })
     }
 
-    /// About how many bytes they take while their operation exists; `text` is the message that they were read from.
+    /// Estimated bytes that the parameters take while their operation exists; `text` is the message they were parsed from.
     pub(super) fn memory(&self, text: &str) -> usize {
         let words =
             self.query.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
@@ -116,7 +116,7 @@ impl Params {
         text.len().saturating_add(parsed.saturating_mul(PARSED_BYTES))
     }
 
-    /// The values of the variables, taken out.
+    /// Takes the variables out.
     pub(super) fn take_variables(&mut self) -> Variables {
         self.variables.take().unwrap_or_default()
     }
@@ -183,11 +183,11 @@ mod tests {
         check(r#"{"extensions":{"other":1}}"#, Err("missing field `query`"));
         check(r#"{"query":null}"#, Err("expected a string"));
         check(r#"{"query":"{a}","operationName":1}"#, Err("expected a string"));
-        check(r#"{"query":"{a}","variables":"x"}"#, Err("parameters are not as expected"));
-        check(r#"{"query":"{a}","variables":[]}"#, Err("parameters are not as expected"));
-        check(r#"{"query":"{a}","extensions":false}"#, Err("parameters are not as expected"));
+        check(r#"{"query":"{a}","variables":"x"}"#, Err("parameters are invalid"));
+        check(r#"{"query":"{a}","variables":[]}"#, Err("parameters are invalid"));
+        check(r#"{"query":"{a}","extensions":false}"#, Err("parameters are invalid"));
         check(r#"{"query":"{a}","query":"{b}"}"#, Err("duplicate field `query`"));
-        check(r#" [{"query":"{a}"}]"#, Err("Batches are not taken"));
+        check(r#" [{"query":"{a}"}]"#, Err("Batches are not supported"));
         check(r#"{"query"#, Err("not JSON"));
         check("", Err("not JSON"));
         check("\u{0}", Err("not JSON"));

@@ -1,4 +1,4 @@
-//! Counters with a maximum per key: how much of something each client holds at this moment.
+//! Counters with a maximum per key: how much of a resource each client holds at this moment.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -17,12 +17,12 @@ impl<K> Default for Quota<K> {
 }
 
 impl<K: Clone + Eq + Hash> Quota<K> {
-    /// A share of this key that holds nothing yet.
+    /// An empty share of this key.
     pub(super) fn share(self: &Arc<Self>, key: K) -> Share<K> {
         Share { quota: Arc::clone(self), key, amount: 0 }
     }
 
-    /// A share of one, unless the key would then hold more than `most`.
+    /// A share of one; `None` if the key would then hold more than `most`.
     pub(super) fn one(self: &Arc<Self>, key: K, most: usize) -> Option<Share<K>> {
         let mut share = self.share(key);
         share.grow(1, most).then_some(share)
@@ -38,7 +38,7 @@ pub(super) struct Share<K: Eq + Hash> {
 }
 
 impl<K: Clone + Eq + Hash> Share<K> {
-    /// Adds `by`, unless the key would then hold more than `most`; returns whether it did.
+    /// Adds `by` and returns true; returns false if the key would then hold more than `most`.
     pub(super) fn grow(&mut self, by: usize, most: usize) -> bool {
         let mut held = self.quota.held.lock().unwrap_or_else(PoisonError::into_inner);
         let before = held.get(&self.key).copied().unwrap_or_default();
@@ -53,13 +53,13 @@ impl<K: Clone + Eq + Hash> Share<K> {
         true
     }
 
-    /// What the key holds in all.
+    /// The total of the key.
     pub(super) fn total(&self) -> usize {
         let held = self.quota.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.get(&self.key).copied().unwrap_or_default()
     }
 
-    /// Whose share it is.
+    /// The key of the share.
     pub(super) fn key(&self) -> &K {
         &self.key
     }

@@ -1,5 +1,5 @@
-//! The id that ties a request, its answer, its log lines and its audit entries together. The server makes it; an
-//! id that the client sends goes to the log and comes back in a header of its own.
+//! The id that connects a request, its response, its log lines and its audit entries. The server creates it. An
+//! id that the client sends is logged and returned in a separate header.
 
 use std::sync::Arc;
 
@@ -13,19 +13,19 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// The header that repeats the client's id in the answer.
 pub(super) const X_CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
 
-/// A client's id is kept up to here.
+/// A longer client id is cut to this length.
 const LONGEST: usize = 128;
 
-/// The id of the request at hand, kept in its extensions.
+/// The id of the current request, stored in its extensions.
 #[derive(Clone)]
 pub(super) struct RequestId(pub(super) Arc<str>);
 
-/// A new id.
+/// Creates a new id.
 pub(super) fn make(now: DateTime<Utc>) -> RequestId {
     RequestId(id::new(now).to_string().into())
 }
 
-/// The id the client sent: its visible ASCII characters, at most 128; `None` if it has none.
+/// The id that the client sent: its visible ASCII characters, at most 128; `None` without any.
 pub(super) fn of_client(headers: &HeaderMap) -> Option<String> {
     let sent = headers.get(X_REQUEST_ID)?.as_bytes();
     let visible = sent.iter().filter(|byte| byte.is_ascii_graphic()).take(LONGEST);
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_a_client_is_reduced_to_what_a_log_line_can_hold() {
+    fn a_client_id_is_reduced_to_characters_that_fit_a_log_line() {
         check("a", Some("a"));
         check("trace/42:~!", Some("trace/42:~!"));
         check(&"x".repeat(128), Some(&"x".repeat(128)));

@@ -1,5 +1,5 @@
-//! A stream whose client has to read: a write that makes no progress for `limits.send_seconds`, or less of it
-//! than `limits.send_bytes_per_second`, fails, and what waited to be sent is freed.
+//! A stream with a deadline for its client to read. A write fails if it makes no progress for
+//! `limits.send_seconds`, or less than `limits.send_bytes_per_second`. The failure frees the data that waits to be sent.
 
 use std::io;
 use std::pin::Pin;
@@ -11,18 +11,18 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::config::Limits;
 
-/// A stream with a deadline for what is written to it.
+/// A stream whose writes have a deadline.
 pub(super) struct SendDeadline<S> {
     stream: S,
     pause: Duration,
     bytes_per_second: u64,
-    /// Since the client has not taken everything; `None` while it has.
+    /// Set while the client has not taken all data.
     waiting: Option<Waiting>,
-    /// Fires at the deadline. It is made for the first client that has to be waited for.
+    /// Fires at the deadline. Created at the first wait.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
-/// A client that the server waits for.
+/// The progress of a client that the server waits for.
 struct Waiting {
     since: Instant,
     progress: Instant,
@@ -40,7 +40,7 @@ impl<S> SendDeadline<S> {
         }
     }
 
-    /// Notes the outcome of a write; fails once the client has been waited for too long.
+    /// Records the outcome of a write; fails when the deadline has passed.
     fn watch(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match (outcome, &mut self.waiting) {
             (Poll::Ready(Ok(bytes)), Some(waiting)) => {
@@ -86,7 +86,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for SendDeadline<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        // Flushing follows the last byte of an answer: the next one starts afresh.
+        // A flush follows the last byte of a response, so the next response starts a new wait.
         self.waiting = None;
         Poll::Ready(Ok(()))
     }

@@ -1,5 +1,5 @@
-//! A socket, from the upgrade to the last frame: our own loop, since clients decide by our close codes
-//! whether they come back.
+//! A socket, from the upgrade to the last frame. We run the loop ourselves, because clients decide by the close
+//! code whether to reconnect.
 
 mod introduction;
 pub(super) mod memory;
@@ -35,20 +35,20 @@ use crate::telemetry::Open;
 use protocol::{Close, SUBPROTOCOL};
 use session::{End, Event, Session};
 
-/// What the library reads at once. Each socket holds it for as long as it is open.
+/// Size of the library's read buffer. Each socket holds it while it is open.
 const READ_BUFFER: usize = 4 * 1024;
-/// How much longer than the limit a message may be to be still read.
+/// A message may exceed the limit by this much and is still read.
 const LITTLE: usize = 1024;
-/// What the library may buffer for a client beside one answer.
+/// How much the library may buffer for a client in addition to one message.
 const WRITE_BUFFER: usize = 1024 * 1024;
-/// How often deadlines are looked at.
+/// How often deadlines are checked.
 const TICK: Duration = Duration::from_secs(1);
-/// Over how long a stopping server spreads its goodbyes, so that not all clients come back at once.
+/// A stopping server spreads its close frames over this time, so that not all clients reconnect at once.
 const JITTER: Duration = Duration::from_secs(2);
 /// How long the client has to answer a close frame.
-const FAREWELL: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Turns the request into a socket, if its page may open one.
+/// Upgrades the request to a socket, if the origin of its page is allowed.
 pub(super) async fn upgrade<E: Executor>(
     site: Site<E>,
     mut parts: Parts,
@@ -58,21 +58,23 @@ pub(super) async fn upgrade<E: Executor>(
         && !origin.to_str().is_ok_and(|origin| site.app.config.allows_origin(origin))
     {
         let message =
-            "Pages of this origin may not open sockets here; the setting `origins` lists those that may.";
+            "Pages of this origin cannot open sockets here. The setting `origins` lists the allowed origins.";
         return response_context.refused(StatusCode::FORBIDDEN, &Refusal::new(Code::Forbidden, message));
     }
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade,
         Err(rejection) => {
-            let message =
-                format!("This is no WebSocket handshake: {}.", rejection.body_text().trim_end_matches('.'));
+            let message = format!(
+                "This is not a WebSocket handshake: {}.",
+                rejection.body_text().trim_end_matches('.')
+            );
             return response_context.refused(rejection.status(), &Refusal::new(Code::InvalidInput, message));
         }
     };
     let Some(connection) = parts.extensions.remove::<Connection>() else {
         return response_context.refused(StatusCode::INTERNAL_SERVER_ERROR, &Refusal::internal());
     };
-    // What is only a little too long is still read, and closed with the right words.
+    // A message slightly over the limit is still read, so that the socket closes with the correct code.
     let most = site.limits.socket_message_bytes.saturating_add(LITTLE);
     let request_id = Arc::clone(&response_context.request_id);
     let span = tracing::Span::current();
@@ -82,25 +84,20 @@ pub(super) async fn upgrade<E: Executor>(
         .max_frame_size(most)
         .read_buffer_size(READ_BUFFER)
         .max_write_buffer_size(site.limits.answer_bytes.saturating_add(WRITE_BUFFER))
-        .on_upgrade(move |socket| converse(site, socket, connection, request_id).instrument(span))
+        .on_upgrade(move |socket| run(site, socket, connection, request_id).instrument(span))
 }
 
 /// What can happen on a socket.
-enum Happening {
+enum SocketEvent {
     ClientMessage(Option<Result<Message, axum::Error>>),
     Done(Event),
     Tick,
-    ToldToStop,
+    Stopping,
     TimeToStop,
     WriterGone,
 }
 
-async fn converse<E: Executor>(
-    site: Site<E>,
-    socket: WebSocket,
-    connection: Connection,
-    request_id: Arc<str>,
-) {
+async fn run<E: Executor>(site: Site<E>, socket: WebSocket, connection: Connection, request_id: Arc<str>) {
     let opened = Instant::now();
     let _counted = site.app.telemetry.open(Open::Socket);
     let speaks_it = socket.protocol().is_some_and(|protocol| protocol.as_bytes() == SUBPROTOCOL.as_bytes());
@@ -117,35 +114,35 @@ async fn converse<E: Executor>(
     tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     let end = loop {
         if !speaks_it {
-            let reason = format!("Speak the protocol {SUBPROTOCOL}.");
+            let reason = format!("Use the protocol {SUBPROTOCOL}.");
             break End::Closed(Close::new(Close::WRONG_PROTOCOL, reason));
         }
-        let happening = tokio::select! {
-            message = incoming.next() => Happening::ClientMessage(message),
-            event = session.next() => Happening::Done(event),
-            _ = tick.tick() => Happening::Tick,
-            _ = stopping.wait_for(|stopping| *stopping), if stop_at.is_none() => Happening::ToldToStop,
-            () = sleep_until(stop_at.unwrap_or_else(time::Instant::now)), if stop_at.is_some() => Happening::TimeToStop,
-            _ = &mut writer => Happening::WriterGone,
+        let event = tokio::select! {
+            message = incoming.next() => SocketEvent::ClientMessage(message),
+            event = session.next() => SocketEvent::Done(event),
+            _ = tick.tick() => SocketEvent::Tick,
+            _ = stopping.wait_for(|stopping| *stopping), if stop_at.is_none() => SocketEvent::Stopping,
+            () = sleep_until(stop_at.unwrap_or_else(time::Instant::now)), if stop_at.is_some() => SocketEvent::TimeToStop,
+            _ = &mut writer => SocketEvent::WriterGone,
         };
-        let step = match happening {
-            Happening::ClientMessage(Some(Ok(message))) => session.hear(message).await,
-            // The library names its errors only in words.
-            Happening::ClientMessage(Some(Err(error)))
+        let step = match event {
+            SocketEvent::ClientMessage(Some(Ok(message))) => session.receive(message).await,
+            // The library distinguishes its errors only by their text.
+            SocketEvent::ClientMessage(Some(Err(error)))
                 if error.to_string().starts_with("Space limit exceeded") =>
             {
                 Err(too_big(session.most_bytes()))
             }
-            Happening::ClientMessage(Some(Err(error))) => Err(broken(&error)),
-            Happening::ClientMessage(None) | Happening::WriterGone => Err(End::Gone),
-            Happening::Done(Event::Introduced(introduced)) => session.welcome(*introduced).await,
-            Happening::Done(Event::Told(room, step)) => session.tell(room, *step),
-            Happening::Tick => session.look_at_the_clock(),
-            Happening::ToldToStop => {
+            SocketEvent::ClientMessage(Some(Err(error))) => Err(broken(&error)),
+            SocketEvent::ClientMessage(None) | SocketEvent::WriterGone => Err(End::Gone),
+            SocketEvent::Done(Event::Introduced(introduced)) => session.welcome(*introduced).await,
+            SocketEvent::Done(Event::Operation(room, step)) => session.forward(room, *step),
+            SocketEvent::Tick => session.check_deadlines(),
+            SocketEvent::Stopping => {
                 stop_at = Some(time::Instant::now() + jitter());
                 Ok(())
             }
-            Happening::TimeToStop => {
+            SocketEvent::TimeToStop => {
                 Err(Close::new(Close::RESTART, "The server is restarting. Reconnect.").into())
             }
         };
@@ -166,9 +163,9 @@ async fn converse<E: Executor>(
             Some(code)
         }
     };
-    // Both close frames, ours and the answer to the client's, arrive only if we read on until it hangs up.
-    let goodbye = async { while let Some(Ok(_)) = incoming.next().await {} };
-    let _ = timeout(FAREWELL, goodbye).await;
+    // Both close frames, ours and the reply to the client's, arrive only if we read until the client disconnects.
+    let drain = async { while let Some(Ok(_)) = incoming.next().await {} };
+    let _ = timeout(CLOSE_TIMEOUT, drain).await;
     drop(queue);
     if !writer.is_finished() {
         let _ = writer.await;
@@ -179,21 +176,21 @@ async fn converse<E: Executor>(
 }
 
 fn too_big(most: usize) -> End {
-    Close::new(Close::TOO_BIG, format!("A message is text of at most {most} bytes.")).into()
+    Close::new(Close::TOO_BIG, format!("A message must be text of at most {most} bytes.")).into()
 }
 
-/// What follows from bytes that are no message: a client that still listens learns why. A connection that has ended
-/// without a close frame is named a protocol error, too.
+/// The end that follows from invalid bytes: a connected client gets the reason. The library also reports a connection
+/// that ended without a close frame as a protocol error.
 fn broken(error: &axum::Error) -> End {
     let text = error.to_string();
     if text.contains("without closing handshake") {
         return End::Gone;
     }
     if text.starts_with("UTF-8 encoding error") {
-        return Close::new(Close::BAD_TEXT, "A message is text in UTF-8.").into();
+        return Close::new(Close::BAD_TEXT, "A message must be text in UTF-8.").into();
     }
     if text.starts_with("WebSocket protocol error") {
-        return Close::new(Close::BAD_FRAME, "This is no valid WebSocket frame.").into();
+        return Close::new(Close::BAD_FRAME, "This is not a valid WebSocket frame.").into();
     }
     End::Gone
 }

@@ -1,4 +1,4 @@
-//! A small schema behind the real router: what every answer over HTTP has in common.
+//! A small schema behind the real router: the common properties of every HTTP response.
 
 use async_graphql::{Object, Schema, Subscription};
 use axum::Router;
@@ -91,7 +91,7 @@ impl Subscriptions {
 
 pub(super) type SmallSchema = Schema<Query, Mutation, Subscriptions>;
 
-/// The small schema behind the real site, its clock in hand, and the switch that stops it.
+/// The small schema behind the real site, with a test clock, and the switch that stops it.
 pub(super) fn site(mut config: Config) -> (Site<SmallSchema>, watch::Sender<bool>) {
     config.allowed_hosts.push("server".to_owned());
     let clock = Clock::hand(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap());
@@ -194,7 +194,7 @@ async fn request_errors_are_400_without_data_in_the_new_type_and_200_in_the_old(
 }
 
 #[tokio::test]
-async fn a_field_that_fails_is_no_request_error() {
+async fn a_failed_field_is_not_a_request_error() {
     let answer = ask("{ fails }", &[NEW]).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.json()["data"], Value::Null);
@@ -202,7 +202,7 @@ async fn a_field_that_fails_is_no_request_error() {
 }
 
 #[tokio::test]
-async fn limits_of_the_library_are_told_with_their_name_and_value() {
+async fn errors_about_limits_of_the_library_name_the_setting_and_its_value() {
     let deep = "{ __schema { types { fields { name } } } }";
     let wide = format!("{{ {} }} fragment a on Query {{ {} }}", "...a ".repeat(21), "hello ".repeat(30));
     for (query, message) in [
@@ -227,13 +227,13 @@ async fn a_document_beyond_the_guard_is_refused_before_it_is_parsed() {
 }
 
 #[tokio::test]
-async fn at_most_twenty_errors_are_told() {
+async fn at_most_twenty_errors_are_returned() {
     let query = format!("{{ {} }}", "nothing ".repeat(21));
     assert_eq!(ask(&query, &[]).await.json()["errors"].as_array().map(Vec::len), Some(20));
 }
 
 #[tokio::test]
-async fn what_is_not_a_json_post_is_refused_with_the_reason() {
+async fn a_request_that_is_not_a_json_post_is_refused_with_the_reason() {
     let body = r#"{"query":"{hello}"}"#;
     let cases = [
         ("PUT", "/graphql", vec![JSON], body, 405),
@@ -266,7 +266,7 @@ async fn what_is_not_a_json_post_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_query_may_come_by_get() {
+async fn a_query_can_be_sent_by_get() {
     let answer = send(request(
         "GET",
         "/graphql?query=query($n:Int!)%7Becho(number:$n)%7D&variables=%7B%22n%22:7%7D",
@@ -278,7 +278,7 @@ async fn a_query_may_come_by_get() {
 }
 
 #[tokio::test]
-async fn a_bad_token_is_401_and_no_token_is_nobody() {
+async fn an_invalid_token_is_401_and_no_token_is_anonymous() {
     for authorization in ["Bearer nonsense", "Basic abc", "Bearer ", ""] {
         let answer = ask("{ __typename }", &[("authorization", authorization)]).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{authorization:?}");
@@ -313,7 +313,7 @@ async fn a_panic_is_an_internal_error_with_the_requests_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_takes_too_long_is_unavailable() {
+async fn a_request_that_takes_too_long_is_unavailable() {
     let answer = ask("{ never }", &[]).await;
     assert_eq!((answer.status, answer.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"));
 }

@@ -1,4 +1,4 @@
-//! Badges: made, changed and retired by admins; what has been awarded stays with those who have it.
+//! Badges. Admins create, change and retire them. Awards of a retired badge remain.
 
 use engine::catalog::{Rarity, achievement_id, kebab_case};
 use uuid::Uuid;
@@ -12,32 +12,32 @@ use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{Txn, catalogue};
 use crate::text;
 
-/// What stands between and behind words, and makes no name another.
+/// Punctuation between and after words. It does not distinguish names.
 const PUNCTUATION: &str = "-_.,:;!?'\"()/&\u{2019}\u{2018}\u{201c}\u{201d}\u{2013}\u{2014}\u{2026}";
-/// The most XP a badge brings.
+/// Maximum XP of a badge.
 const MOST_XP: i64 = 1_000_000;
 
-/// What to write of a badge; `None` keeps what is there.
+/// The new values of a badge; `None` keeps the current value.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wording {
-    /// What it is called.
+    /// The displayed name.
     pub(crate) name: Option<String>,
-    /// What it stands for; cleared, nothing.
+    /// What it is for; `Some(None)` clears it.
     pub(crate) description: Option<Option<String>>,
-    /// Where its picture lies; cleared, nowhere.
+    /// The URL of its picture; `Some(None)` clears it.
     pub(crate) icon_url: Option<Option<String>>,
-    /// A category's key; cleared, `special`.
+    /// The key of a category; `Some(None)` sets `special`.
     pub(crate) category: Option<Option<String>>,
-    /// What it is given for, in words.
+    /// The criteria for awarding it, in words.
     pub(crate) criteria: Option<Option<String>>,
-    /// How rare it is meant to be.
+    /// The intended rarity.
     pub(crate) rarity: Option<Rarity>,
 }
 
-/// Makes a badge; answers it as it is.
+/// Creates a badge and returns it.
 ///
 /// # Errors
-/// FORBIDDEN by role, what is wrong with which field, CONFLICT for a name that is taken; or when the database fails.
+/// FORBIDDEN by role, `INVALID_INPUT` at the field, CONFLICT if the name is in use. An error if the database fails.
 pub(crate) async fn create(
     app: &App,
     request: &RequestContext,
@@ -46,7 +46,7 @@ pub(crate) async fn create(
 ) -> Result<Known, Failure> {
     policy::reach(&request.actor, Action::KeepBadges)?;
     if !(0..=MOST_XP).contains(&xp_bonus) {
-        return Err(Refusal::invalid(["xpBonus"], format!("A badge brings 0 to {MOST_XP} XP.")).into());
+        return Err(Refusal::invalid(["xpBonus"], format!("A badge must give 0 to {MOST_XP} XP.")).into());
     }
     let blank = Definition { xp_bonus, ..Definition::badge() };
     let definition = &worded(blank, wording)?;
@@ -76,7 +76,7 @@ async fn create_within(
         updated_at: now,
     };
     if !catalogue::insert_badge(txn, row.clone()).await? {
-        let message = format!("A badge has the key `{key}` already: give this one another name.");
+        let message = format!("A badge with the key `{key}` exists. Choose another name.");
         return Err(Refusal::new(Code::Conflict, message).at(["name"]).into());
     }
     audit::note(txn, request, AuditAction::CreateBadge, [(None, Some(row.id))], now).await?;
@@ -84,10 +84,10 @@ async fn create_within(
     Ok(Known::read(row)?)
 }
 
-/// Changes a badge, whose key stays; answers it as it is then.
+/// Changes a badge and returns it. Its key does not change.
 ///
 /// # Errors
-/// FORBIDDEN by role, `NOT_FOUND`, what is wrong with which field; or when the database fails.
+/// FORBIDDEN by role, `NOT_FOUND`, `INVALID_INPUT` at the field. An error if the database fails.
 pub(crate) async fn update(
     app: &App,
     request: &RequestContext,
@@ -97,10 +97,10 @@ pub(crate) async fn update(
     change(app, request, id, AuditAction::UpdateBadge, |definition| worded(definition, wording.clone())).await
 }
 
-/// Retires a badge, which nobody is given any more; answers it as it is then.
+/// Retires a badge and returns it. A retired badge cannot be awarded.
 ///
 /// # Errors
-/// FORBIDDEN by role, `NOT_FOUND`; or when the database fails.
+/// FORBIDDEN by role, `NOT_FOUND`. An error if the database fails.
 pub(crate) async fn retire(app: &App, request: &RequestContext, id: Uuid) -> Result<Known, Failure> {
     change(app, request, id, AuditAction::RetireBadge, |definition| {
         Ok(Definition { active: false, ..definition })
@@ -136,8 +136,10 @@ async fn change_within(
     to: &(impl Fn(Definition) -> Result<Definition, Refusal> + Send + Sync),
 ) -> Result<Known, Interrupted> {
     let row = catalogue::lock_achievement(txn, id).await?.filter(|row| row.pack == SCHOOL);
-    let mut row =
-        row.ok_or_else(|| Refusal::new(Code::NotFound, "No badge of the school has this id.").at(["id"]))?;
+    let mut row = row.ok_or_else(|| {
+        Refusal::new(Code::NotFound, "Badge not found. Send the id of a badge that the school created.")
+            .at(["id"])
+    })?;
     let definition = to(Definition::read(&row)?)?;
     let now = app.clock.now();
     row.definition = serde_json::to_value(definition).unwrap_or_default();
@@ -148,16 +150,19 @@ async fn change_within(
     Ok(Known::read(row)?)
 }
 
-/// Shows the change in this process at once. It is made already: where it cannot be read now, the watcher
-/// reads it a moment later.
+/// Makes the change visible in this process at once. The change is already committed. If the read fails, the periodic
+/// read shows it a moment later.
 async fn reload(app: &App) {
     if let Err(error) = app.catalogue.reload(&app.db).await {
-        tracing::warn!(error = error.chain(), "a badge was kept, and the catalogue cannot be read again yet");
+        tracing::warn!(
+            error = error.chain(),
+            "a badge was stored, but the catalogue could not be read again yet"
+        );
     }
 }
 
-/// The key that follows from a name: its words, as other keys are made. Where letters or symbols get lost on the way, or
-/// nothing is left, a mark of its own stands behind them, so that two such names are two keys.
+/// The key for a name: its words, as in other keys. If letters or symbols would be lost, or the key would be empty, a
+/// suffix is added, so that two such names have different keys.
 fn key(name: &str) -> String {
     let words = kebab_case(name);
     let is_lost = |letter: char| {

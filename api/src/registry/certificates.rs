@@ -1,4 +1,4 @@
-//! Certificates: issued to a student, changed and deleted by admins; what is deleted is kept for them.
+//! Certificates: issued to a student, and changed and deleted by admins. Admins still see deleted ones.
 
 use std::collections::HashMap;
 
@@ -18,53 +18,53 @@ use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{self, Txn, certificates, courses, people, scope};
 use crate::text;
 
-/// The most bytes of a certificate's metadata, as JSON.
+/// Maximum bytes of a certificate's metadata, as JSON.
 const METADATA: usize = 16 * 1_024;
 
-/// A certificate as it is worded; nothing has been checked.
+/// The values of a new certificate, not validated yet.
 #[derive(Debug, Clone)]
 pub(crate) struct Wording {
     /// What it is for.
     pub(crate) title: String,
-    /// Who stands behind it.
+    /// The issuer.
     pub(crate) issued_by: String,
-    /// The day on it.
+    /// The date of issue.
     pub(crate) issued_date: NaiveDate,
-    /// More about it.
+    /// A description.
     pub(crate) description: Option<String>,
-    /// Where the document lies.
+    /// The URL of the document.
     pub(crate) document_url: Option<String>,
-    /// What else the issuer wants kept.
+    /// Further data from the issuer.
     pub(crate) metadata: Option<Value>,
 }
 
-/// What to change of a certificate; `None` keeps what is there, `Some(None)` clears it.
+/// A change of a certificate; `None` keeps the current value, `Some(None)` clears it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Change {
     /// What it is for.
     pub(crate) title: Option<String>,
-    /// Who stands behind it.
+    /// The issuer.
     pub(crate) issued_by: Option<String>,
-    /// The day on it.
+    /// The date of issue.
     pub(crate) issued_date: Option<NaiveDate>,
-    /// More about it.
+    /// A description.
     pub(crate) description: Option<Option<String>>,
-    /// Where the document lies.
+    /// The URL of the document.
     pub(crate) document_url: Option<Option<String>>,
-    /// What else the issuer wants kept.
+    /// Further data from the issuer.
     pub(crate) metadata: Option<Option<Value>>,
 }
 
-/// Whether deleted certificates are there for this actor: for those who may delete them.
+/// Whether this actor sees deleted certificates: only if the actor may delete them.
 pub(crate) fn shows_deleted(actor: &Actor) -> bool {
     policy::reach(actor, Action::ChangeCertificate).is_ok()
 }
 
-/// Issues a student a certificate.
+/// Issues a certificate to a student.
 ///
 /// # Errors
-/// FORBIDDEN by role, what is wrong with which field, `NOT_FOUND` for a student out of reach; or when the
-/// database fails.
+/// FORBIDDEN by role, `INVALID_INPUT` at the field, `NOT_FOUND` for a student out of reach. An error if the database
+/// fails.
 pub(crate) async fn create(
     app: &App,
     request: &RequestContext,
@@ -97,7 +97,7 @@ async fn create_within(
     }
     let row = new(app, seen, wording.clone(), None);
     if !certificates::insert(txn, seen, row.clone()).await? {
-        // Another certificate has drawn this number: draw again.
+        // Another certificate has the same random number: generate a new one.
         return Err(Interrupted::Again);
     }
     audit::note(
@@ -129,7 +129,7 @@ pub(crate) async fn tell(
 /// Issues a course's certificate, once per student and course; returns it if it is new.
 ///
 /// # Errors
-/// When the database fails; the caller rolls back.
+/// If the database fails; the caller rolls back.
 pub(crate) async fn issue_for_course(
     app: &App,
     txn: &Txn,
@@ -153,8 +153,8 @@ pub(crate) async fn issue_for_course(
 /// Changes a certificate.
 ///
 /// # Errors
-/// FORBIDDEN by role, what is wrong with which field, `NOT_FOUND`, CONFLICT for a deleted one; or when the
-/// database fails.
+/// FORBIDDEN by role, `INVALID_INPUT` at the field, `NOT_FOUND`, CONFLICT for a deleted one. An error if the database
+/// fails.
 pub(crate) async fn update(
     app: &App,
     request: &RequestContext,
@@ -177,7 +177,7 @@ async fn update_within(
     let reach = policy::reach(&request.actor, Action::ChangeCertificate)?;
     let before = certificates::lock(txn, &reach, id).await?.ok_or_else(no_certificate)?;
     if before.deleted_at.is_some() {
-        let message = "This certificate is deleted and stays as it was: issue a new one.";
+        let message = "This certificate is deleted and cannot be changed. Issue a new one.";
         let refusal = Refusal::new(Code::Conflict, message).at(["id"]).because("CERTIFICATE_DELETED");
         return Err(refusal.into());
     }
@@ -195,10 +195,10 @@ async fn update_within(
     write(app, txn, request, AuditAction::UpdateCertificate, row).await
 }
 
-/// Deletes a certificate for everyone but admins; a deleted one stays as it is.
+/// Deletes a certificate: only admins still see it. A second deletion changes nothing.
 ///
 /// # Errors
-/// FORBIDDEN by role, `NOT_FOUND`; or when the database fails.
+/// FORBIDDEN by role, `NOT_FOUND`. An error if the database fails.
 pub(crate) async fn delete(
     app: &App,
     request: &RequestContext,
@@ -255,10 +255,10 @@ fn new(app: &App, student: Seen, wording: Wording, course_id: Option<Uuid>) -> c
     }
 }
 
-/// "CERT-2026-7QK3-…": 80 random bits that nobody guesses, in letters that nobody misreads.
+/// "CERT-2026-7QK3-…": 80 random bits that cannot be guessed, in letters that are not easily confused.
 fn number(issued: NaiveDate) -> String {
     let random = Uuid::new_v4().as_u128();
-    // The version and the variant of a UUID stand in its middle; both ends are random.
+    // The middle of a UUID contains the version and the variant; both ends are random.
     let random = ((random >> 88) << 40) | (random & ((1 << 40) - 1));
     let letters = (0..16_u32).rev().map(|place| letter(random >> (place * 5)));
     letters.enumerate().fold(format!("CERT-{:04}", issued.year()), |mut number, (place, letter)| {
@@ -270,7 +270,7 @@ fn number(issued: NaiveDate) -> String {
     })
 }
 
-/// The last five bits, as Crockford writes them: without I, L, O and U.
+/// The last five bits in Crockford's alphabet: without I, L, O and U.
 fn letter(bits: u128) -> char {
     const LETTERS: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let place = usize::try_from(bits & 31).unwrap_or_default();
@@ -305,15 +305,17 @@ fn check_change(change: Change) -> Result<Change, Refusal> {
 fn check_metadata(metadata: Value) -> Result<Value, Refusal> {
     let wrong = |message: &str| Refusal::invalid(["additionalMetadata"], message);
     if !metadata.is_object() {
-        return Err(wrong("Metadata is a JSON object, such as {\"grade\": \"A\"}."));
+        return Err(wrong("Metadata must be a JSON object, such as {\"grade\": \"A\"}."));
     }
     let json = metadata.to_string();
     if json.len() > METADATA {
-        return Err(wrong("Metadata takes at most 16 KiB as JSON: keep less, or link to it by documentUrl."));
+        return Err(wrong(
+            "Metadata must be at most 16 KiB as JSON. Send less, or link to a document by documentUrl.",
+        ));
     }
-    // PostgreSQL keeps no NUL, so neither database does.
+    // PostgreSQL cannot store NUL, so neither database accepts it.
     if holds_nul(&metadata) {
-        return Err(wrong("Metadata must not have the character U+0000 in it: leave it out."));
+        return Err(wrong("Metadata must not contain the character U+0000. Remove it."));
     }
     Ok(metadata)
 }
@@ -342,7 +344,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_has_the_year_and_sixteen_letters_nobody_misreads() {
+    fn a_number_has_the_year_and_sixteen_unambiguous_letters() {
         let day = NaiveDate::from_ymd_opt(2026, 1, 15).unwrap();
         let numbers: std::collections::BTreeSet<String> = (0..200).map(|_| number(day)).collect();
         assert_eq!(numbers.len(), 200);
@@ -354,7 +356,7 @@ mod tests {
             assert!(letters.chars().all(|it| it.is_ascii_digit() || it.is_ascii_uppercase()), "{number}");
             assert!(!letters.contains(['I', 'L', 'O', 'U']), "{number}");
         }
-        // Every place takes many letters: none of it stands still.
+        // Every position takes several letters, so no position is constant.
         for place in 0..19 {
             let seen =
                 numbers.iter().map(|it| it.as_bytes()[10 + place]).collect::<std::collections::BTreeSet<_>>();

@@ -1,4 +1,4 @@
-//! Courses: made and changed by admins and by who teaches them.
+//! Courses: created and changed by admins and by their teachers.
 
 use std::collections::BTreeSet;
 
@@ -14,15 +14,15 @@ use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{Txn, courses, people, scope};
 use crate::text;
 
-/// The most lessons a course has.
+/// Maximum number of lessons of a course.
 const LESSONS: usize = 500;
 
-/// What a new course is to be.
+/// The values of a new course.
 #[derive(Debug)]
 pub(crate) struct Draft {
     /// What it is called.
     pub(crate) title: String,
-    /// Who teaches it; the author, if they are a teacher and name nobody.
+    /// The teacher. `None` means the caller, if the caller is a teacher.
     pub(crate) teacher: Option<Uuid>,
     /// The titles of its lessons, in order.
     pub(crate) lessons: Vec<String>,
@@ -30,23 +30,23 @@ pub(crate) struct Draft {
     pub(crate) certificate_title: Option<String>,
 }
 
-/// What to change of a course; `None` keeps what is there, `Some(None)` clears it.
+/// A change of a course; `None` keeps the current value, `Some(None)` clears it.
 #[derive(Debug)]
 pub(crate) struct Change {
     /// What it is called.
     pub(crate) title: Option<String>,
-    /// Who teaches it.
+    /// The teacher.
     pub(crate) teacher: Option<Option<Uuid>>,
-    /// Titles of lessons to add behind those that are there.
+    /// Titles of lessons to append.
     pub(crate) add_lessons: Vec<String>,
     /// The title of the certificate that completing every lesson issues.
     pub(crate) certificate_title: Option<Option<String>>,
 }
 
-/// Makes a course.
+/// Creates a course.
 ///
 /// # Errors
-/// FORBIDDEN by role; what is wrong with which field; or when the database fails.
+/// FORBIDDEN by role; `INVALID_INPUT` or `NOT_FOUND` at the field. An error if the database fails.
 pub(crate) async fn create(
     app: &App,
     request: &RequestContext,
@@ -90,8 +90,8 @@ async fn create_within(
 /// Changes a course.
 ///
 /// # Errors
-/// FORBIDDEN by role; `NOT_FOUND` at `id` for a course that is not the author's to change; what is wrong with
-/// which field; or when the database fails.
+/// FORBIDDEN by role; `NOT_FOUND` at `id` for a course that the caller may not change; `INVALID_INPUT` at the
+/// field. An error if the database fails.
 pub(crate) async fn update(
     app: &App,
     request: &RequestContext,
@@ -119,11 +119,12 @@ async fn update_within(
     id: Uuid,
     change: &Change,
 ) -> Result<courses::Row, Interrupted> {
-    let message = "No course that you may change has this id: send the id of one.";
+    let message = "Course not found. Send the id of a course that you can change.";
     let missing = || Refusal::new(Code::NotFound, message).at(["id"]);
     let before = courses::keep(txn, reach, id).await?.ok_or_else(missing)?;
     if change.teacher == Some(None) && !reach.is_everybody() {
-        let message = "You teach this course: ask an admin to assign another teacher or none.";
+        let message =
+            "You cannot remove yourself as the teacher. Ask an admin to assign another teacher or none.";
         return Err(Refusal::invalid(["teacherId"], message).into());
     }
     if let Some(Some(teacher)) = change.teacher
@@ -148,7 +149,7 @@ async fn update_within(
     };
     courses::update(txn, row.clone()).await?;
     courses::add_lessons(txn, lesson_rows(&row, there, &change.add_lessons)).await?;
-    // Who loses the course and who gets it are both concerned.
+    // The change concerns both the old and the new teacher.
     let concerned: BTreeSet<_> = [before.teacher_id, row.teacher_id].into();
     let on = concerned.into_iter().map(|teacher| (teacher, Some(id)));
     audit::note(txn, request, AuditAction::UpdateCourse, on, now).await?;
@@ -166,16 +167,16 @@ fn lesson_rows(course: &courses::Row, there: usize, titles: &[String]) -> Vec<co
 }
 
 async fn check_teacher(txn: &Txn, reach: &Reach, teacher: Uuid) -> Result<(), Interrupted> {
-    let message =
-        "No person whom you may let teach has this id: a teacher names themselves, an admin anybody.";
+    let message = "Teacher not found. Teachers can assign only themselves; admins can assign everyone.";
     let missing = || Refusal::new(Code::NotFound, message).at(["teacherId"]);
     let seen = scope::see(txn, reach, teacher).await?.ok_or_else(missing)?;
-    // Locked: whoever changes their role at this moment finds the course, or has changed it.
+    // Locked: a concurrent change of their role sees the course, or is already committed.
     let row = people::lock(txn, &[seen.person()].into()).await?.pop().ok_or_else(missing)?;
     match register::stored_role(&row)? {
         Role::SuperAdmin | Role::Admin | Role::Teacher => Ok(()),
         Role::Student | Role::Parent | Role::Service => {
-            let message = "Who teaches is a TEACHER, an ADMIN or a SUPER_ADMIN: name one.";
+            let message =
+                "A teacher must have the role TEACHER, ADMIN or SUPER_ADMIN. Send the id of such a person.";
             Err(Refusal::invalid(["teacherId"], message).into())
         }
     }
@@ -192,7 +193,7 @@ fn check_lessons(field: &str, titles: &[String]) -> Result<Vec<String>, Refusal>
 }
 
 fn too_many_lessons(field: &str) -> Refusal {
-    let message = format!("A course has at most {LESSONS} lessons: send fewer, or make another course.");
+    let message = format!("A course has at most {LESSONS} lessons. Send fewer, or create another course.");
     Refusal::invalid([field], message)
 }
 

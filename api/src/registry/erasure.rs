@@ -1,5 +1,5 @@
-//! Erasure: what identifies a person is removed, and what they did stays as numbers.
-//! Events, awards and ledger are what others' ranks and the check stand on, so they lose their words only.
+//! Erasure: removes the data that identifies a person, and keeps their activity as numbers.
+//! Ranks of other people and the check depend on events, awards and ledger, so these lose only their texts.
 
 use uuid::Uuid;
 
@@ -13,19 +13,19 @@ use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{Txn, people, personal_data, scope};
 use crate::text;
 
-/// What is written where somebody's name was.
+/// Replaces a person's name.
 const NAME: &str = "Erased person";
-/// What is written where a certificate has to say something.
+/// Replaces a required text of a certificate.
 const WORD: &str = "Erased";
 
-/// Removes what identifies a person; answers them as they are from now on.
+/// Removes the data that identifies a person; returns the erased person.
 ///
 /// # Errors
-/// FORBIDDEN by role, and at `userId` for oneself; `NOT_FOUND`; or when the database fails.
+/// FORBIDDEN by role, and at `userId` for the caller's own person; `NOT_FOUND`. An error if the database fails.
 pub(crate) async fn erase(app: &App, request: &RequestContext, person: Uuid) -> Result<people::Row, Failure> {
     policy::reach(&request.actor, Action::ErasePerson)?;
     if request.actor.person() == Some(person) {
-        let message = "Nobody erases themselves: ask another super admin.";
+        let message = "You cannot erase yourself. Ask another super admin.";
         return Err(Refusal::new(Code::Forbidden, message).at(["userId"]).because("OWN_ERASURE").into());
     }
     attempt_alone(app, |txn, _| async move { Ok((erase_within(app, &txn, request, person).await?, None)) })
@@ -54,17 +54,17 @@ async fn erase_within(
         ..before
     };
     people::update(txn, row.clone()).await?;
-    // While the courses are still theirs.
+    // Must run while the person is still the teacher of the courses.
     personal_data::rename_issuer(txn, seen, &name, now, WORD).await?;
     relations::end_learning(txn, request, seen, now).await?;
     relations::end_guarding(txn, request, seen, now).await?;
     relations::end_teaching(txn, request, seen, now).await?;
     personal_data::blank_words(txn, seen).await?;
-    // Ids that senders gave and numbers that were printed may say who it was: others take their place.
+    // Event ids from senders and printed certificate numbers may identify the person, so new ones replace them.
     let drawn = id::new(now);
     let number = format!("CERT-ERASED-{drawn}-");
     personal_data::blank_certificates(txn, seen, now, WORD, &number).await?;
-    // Our own ids are made of other ids, and are how we know what we have sent.
+    // Ids of our own events are derived from other ids. They identify what has been sent.
     personal_data::rename_events(txn, seen, OWN_SOURCE, &format!("erased:{drawn}:")).await?;
     audit::note(txn, request, AuditAction::ErasePerson, [(Some(person), None)], now).await?;
     Ok(row)

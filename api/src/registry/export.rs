@@ -1,5 +1,5 @@
-//! Export: everything that is held on a person, as JSON in the words of the API. What they take out themselves
-//! names nobody else.
+//! Export: all stored data of a person, as JSON with the names of the API. An export by the person themselves
+//! identifies no other person.
 
 mod room;
 
@@ -20,45 +20,45 @@ use crate::store::personal_data::{self, PersonalData};
 use crate::store::{Txn, audit_log, awards, certificates, events, ledger, metrics, people, scope, totals};
 use room::Room;
 
-/// Rows that are read at once.
+/// Number of rows per read.
 const PAGE: u64 = 500;
 
-/// Who an export is for: admins are told everybody's id, whoever asks about themselves only their own.
+/// The reader of an export. Admins see all ids; a person who exports their own data sees only their own id.
 #[derive(Debug, Clone, Copy)]
 struct Reader {
     own: Option<Uuid>,
 }
 
 impl Reader {
-    /// The id of a person, as far as the reader is told it.
+    /// The id of a person, if the reader may see it.
     fn id(self, person: Uuid) -> Option<Uuid> {
         Some(person).filter(|person| self.own.is_none_or(|own| own == *person))
     }
 
-    /// A word that is a person's id, or the name of a service, which is nobody's.
+    /// A text that is a person's id or the name of a service. Names of services are always visible.
     fn word(self, word: String) -> Option<String> {
         let person = word.parse().ok();
         Some(word).filter(|_| person.is_none_or(|person| self.id(person).is_some()))
     }
 }
 
-/// Everything that is held on a person, as it was at one moment. It is read without a lock, so that no writer waits for
-/// it, and answered once the audit log has it.
+/// All stored data of a person, from one snapshot. It is read without a lock, so no writer waits for it. The result is
+/// returned after the audit log entry was committed.
 ///
 /// # Errors
-/// FORBIDDEN by role; `NOT_FOUND` at `userId`; `CONFLICT` while another export of the author runs; `TOO_COMPLEX` if it
-/// has more than `limits.answer_bytes`; or when the database fails.
+/// FORBIDDEN by role; `NOT_FOUND` at `userId`; `CONFLICT` while the caller has another running export; `TOO_COMPLEX` if
+/// it exceeds `limits.answer_bytes`. An error if the database fails.
 pub(crate) async fn export(app: &App, request: &RequestContext, person: Uuid) -> Result<Value, Failure> {
     policy::reach(&request.actor, Action::ExportPerson)?;
     let Some(_export) = app.exports.begin(Subject::of(Some(&request.actor), None)).await else {
-        let message = "Another export of yours is running: wait until it has ended.";
+        let message = "Another export of yours is running. Wait until it has ended.";
         return Err(Refusal::new(Code::Conflict, message).at(["userId"]).because("EXPORT_RUNNING").into());
     };
     let snapshot = app.db.snapshot().await?;
     let read = read(app, &snapshot, request, person).await;
     snapshot.rollback().await;
     let export = read?;
-    // What people do to their own record is not logged.
+    // Actions of people on their own record are not logged.
     if request.actor.person() != Some(person) {
         attempt(app, |txn, _| async move {
             audit::note(&txn, request, AuditAction::ExportPerson, [(Some(person), None)], app.clock.now())
@@ -78,11 +78,11 @@ async fn read(app: &App, snapshot: &Txn, request: &RequestContext, person: Uuid)
     let mut room = Room::of(app.config.limits.answer_bytes);
     let earned = earned(app, snapshot, reader, seen, &mut room).await?;
     let held = personal_data::of_person(snapshot, seen, room.rows()).await?;
-    let held = of_holdings(app, reader, held, &mut room)?;
+    let held = of_personal_data(app, reader, held, &mut room)?;
     Ok(merged([json!({"person": of_person(reader, &row)}), earned, held]))
 }
 
-/// Reads a list page by page, each behind the last row's id, and adds its rows.
+/// Reads a list page by page, each after the id of the last row, and adds its rows.
 macro_rules! pages {
     ($room:ident, $page_of:path, $snapshot:ident, $person:ident, $value:expr) => {{
         let mut list = Vec::new();
@@ -161,7 +161,7 @@ async fn earned(
 fn of_event(reader: Reader, row: events::Row) -> Value {
     json!({
         "id": row.id,
-        // What the product sends itself may have the id of whom it is about in it, and nothing else of note.
+        // An id of our own event may contain the id of another person, and nothing else of interest.
         "externalId": (reader.own.is_none() || row.source != OWN_SOURCE).then_some(row.external_id),
         "source": reader.word(row.source),
         "activity": row.activity,
@@ -208,12 +208,17 @@ fn of_award(app: &App, reader: Reader, row: awards::Row) -> Value {
     })
 }
 
-fn of_holdings(app: &App, reader: Reader, held: PersonalData, room: &mut Room) -> Result<Value, Refusal> {
+fn of_personal_data(
+    app: &App,
+    reader: Reader,
+    held: PersonalData,
+    room: &mut Room,
+) -> Result<Value, Refusal> {
     let kin: BTreeSet<Uuid> = held.links.iter().flat_map(|row| [row.guardian_id, row.child_id]).collect();
-    // What an act was done with may be a person, who was linked.
-    let act = |row: audit_log::Row| {
-        let is_told = |id: &Uuid| !kin.contains(id) || reader.id(*id).is_some();
-        of_act(reader, audit_log::Row { object_id: row.object_id.filter(is_told), ..row })
+    // The object of an action may be a person, for example in a link.
+    let entry = |row: audit_log::Row| {
+        let is_visible = |id: &Uuid| !kin.contains(id) || reader.id(*id).is_some();
+        of_audit_entry(reader, audit_log::Row { object_id: row.object_id.filter(is_visible), ..row })
     };
     Ok(json!({
         "links": room.list(held.links, |row| json!({
@@ -240,7 +245,7 @@ fn of_holdings(app: &App, reader: Reader, held: PersonalData, room: &mut Room) -
         }))?,
         "certificates": room.list(held.certificates, of_certificate)?,
         "coursesTaught": room.list(held.taught, |row| json!({"id": row.id, "title": row.title}))?,
-        // Whose awards they are is not about this person; what was written to them is.
+        // The recipients of these awards are other people's data; the notes that this person wrote are not.
         "awardsGiven": room.list(held.given, |row| json!({
             "id": reader.id(row.person_id).map(|_| row.id),
             "achievement": achievement(app, row.achievement_id),
@@ -250,8 +255,8 @@ fn of_holdings(app: &App, reader: Reader, held: PersonalData, room: &mut Room) -
             "revokedBy": row.revoked_by.and_then(|by| reader.id(by)),
             "revocationReason": row.revocation_reason,
         }))?,
-        "actsOn": room.list(held.acts_on, act)?,
-        "actsBy": room.list(held.acts_by, act)?,
+        "actsOn": room.list(held.acts_on, entry)?,
+        "actsBy": room.list(held.acts_by, entry)?,
         "messages": room.list(held.messages, |row| json!({
             "id": row.id,
             "kind": row.kind,
@@ -283,7 +288,7 @@ fn of_certificate(row: certificates::Row) -> Value {
     })
 }
 
-fn of_act(reader: Reader, row: audit_log::Row) -> Value {
+fn of_audit_entry(reader: Reader, row: audit_log::Row) -> Value {
     let actor = reader.word(row.actor);
     let of_another = row.person_id.is_some_and(|person| reader.id(person).is_none());
     json!({

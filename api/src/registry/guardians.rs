@@ -1,4 +1,4 @@
-//! Links guardians to children, and ends the links. What a guardian sees follows from the links that hold.
+//! Links guardians to children, and ends the links. A guardian's rights follow from the current links.
 
 use uuid::Uuid;
 
@@ -10,19 +10,19 @@ use crate::auth::policy::{self, Action, Reach, Seen};
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{Txn, guardians, people, scope};
 
-/// A guardian and a child as they are now.
+/// A guardian and a child after the change.
 #[derive(Debug)]
 pub(crate) struct Linked {
-    /// Who may see.
+    /// The guardian, who may see the child's record.
     pub(crate) guardian: people::Row,
-    /// Whose record.
+    /// The child.
     pub(crate) child: people::Row,
 }
 
-/// Links a guardian to a child, or ends the link. Saying what is so already changes nothing.
+/// Links a guardian to a child, or ends the link. A request that matches the current state changes nothing.
 ///
 /// # Errors
-/// FORBIDDEN by role; `NOT_FOUND` and `INVALID_INPUT` at `parentId` and `studentId`; or when the database fails.
+/// FORBIDDEN by role; `NOT_FOUND` and `INVALID_INPUT` at `parentId` and `studentId`. An error if the database fails.
 pub(crate) async fn link(
     app: &App,
     request: &RequestContext,
@@ -45,7 +45,7 @@ async fn link_within(
     (guardian, child): (Uuid, Uuid),
     linked: bool,
 ) -> Result<Linked, Interrupted> {
-    // Locked, so that neither becomes something else meanwhile.
+    // Locked, so that neither person's role changes meanwhile.
     let mut rows = people::lock(txn, &[guardian, child].into()).await?;
     let seen = scope::seen(txn, reach, [guardian, child]).await?;
     let mut find = |id: Uuid, field: &str| -> Result<(Seen, people::Row), Refusal> {
@@ -54,7 +54,7 @@ async fn link_within(
     };
     let (guardian_seen, guardian_row) = find(guardian, "parentId")?;
     if guardian == child {
-        let message = "Nobody is their own guardian: name the child as studentId.";
+        let message = "A person cannot be their own guardian. Send the child's id as studentId.";
         return Err(Refusal::invalid(["studentId"], message).into());
     }
     let (child_seen, child_row) = find(child, "studentId")?;
@@ -77,11 +77,11 @@ async fn link_within(
 
 fn check_roles(guardian: &people::Row, child: &people::Row) -> Result<(), Interrupted> {
     if register::stored_role(guardian)? == Role::Student {
-        let message = "A student is nobody's guardian: name a parent, or staff who are parents too.";
+        let message = "A student cannot be a guardian. Send the id of a parent or of a member of staff.";
         return Err(Refusal::invalid(["parentId"], message).into());
     }
     if register::stored_role(child)? != Role::Student {
-        let message = "Only students have guardians: send the id of a person whose role is STUDENT.";
+        let message = "Only students have guardians. Send the id of a person with the role STUDENT.";
         return Err(Refusal::invalid(["studentId"], message).into());
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! What students do in courses: enrol, complete lessons, write about them. Each becomes an event in the
-//! transaction that keeps it.
+//! Actions of students in courses: enrol, complete lessons, write comments. Each creates an event in the transaction
+//! that stores the action.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -16,31 +16,31 @@ use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{self, Txn, awards, courses, enrollments, people, scope};
 use crate::text;
 
-/// A course and a student as they are now.
+/// A course and a student after the change.
 #[derive(Debug)]
 pub(crate) struct Enrolled {
-    /// What they take, or took.
+    /// The course.
     pub(crate) course: courses::Row,
-    /// Who.
+    /// The student.
     pub(crate) student: people::Row,
 }
 
-/// A lesson and what completing it brought the student.
+/// A completed lesson, and the resulting awards and certificate.
 #[derive(Debug)]
 pub(crate) struct Completed {
     /// The lesson.
     pub(crate) lesson: courses::Lesson,
-    /// The student's awards; a repeat answers those of the first time.
+    /// The student's awards; a repeat returns those of the first time.
     pub(crate) awards: Vec<awards::Row>,
     /// The certificate of the course, if it has been issued to the student.
     pub(crate) certificate: Option<store::certificates::Row>,
 }
 
-/// Enrols a student (the author, if nobody is named), or ends it. Saying what is so already changes nothing.
+/// Enrols a student (by default the caller), or ends it. A request that matches the current state changes nothing.
 ///
 /// # Errors
-/// FORBIDDEN by role; `NOT_FOUND` at `courseId` and `studentId`; `INVALID_INPUT` for somebody who is no student; or
-/// when the database fails.
+/// FORBIDDEN by role; `NOT_FOUND` at `courseId` and `studentId`; `INVALID_INPUT` if the person is not a student. An
+/// error if the database fails.
 pub(crate) async fn enroll(
     app: &App,
     request: &RequestContext,
@@ -66,12 +66,12 @@ async fn enroll_within(
     enrolled: bool,
 ) -> Result<(Enrolled, Option<i64>), Interrupted> {
     let course = courses::open_to(txn, reach, course).await?.ok_or_else(|| {
-        let message = "No course that you may enrol in has this id: `courses` lists what there is.";
+        let message = "Course not found. `courses` lists the courses.";
         Refusal::new(Code::NotFound, message).at(["courseId"])
     })?;
     let (seen, student) = find_student(txn, reach, student).await?;
     if enrolled && register::stored_role(&student)? != Role::Student {
-        let message = "Only students enrol: send the id of a person whose role is STUDENT.";
+        let message = "Only students can enrol. Send the id of a person with the role STUDENT.";
         return Err(Refusal::invalid(["studentId"], message).into());
     }
     let (now, mut head) = (app.clock.now(), None);
@@ -104,11 +104,11 @@ async fn enroll_within(
     Ok((Enrolled { course, student }, head))
 }
 
-/// Completes a lesson for a student, the author if nobody is named. Once is enough: a repeat counts nothing.
+/// Completes a lesson for a student, by default the caller. A repeat has no effect.
 ///
 /// # Errors
-/// FORBIDDEN by role; `NOT_FOUND` at `lessonId`, also where the student is not enrolled, and at `studentId`; or
-/// when the database fails.
+/// FORBIDDEN by role; `NOT_FOUND` at `lessonId`, also if the student is not enrolled, and at `studentId`. An
+/// error if the database fails.
 pub(crate) async fn complete(
     app: &App,
     request: &RequestContext,
@@ -189,17 +189,17 @@ async fn certify(
         Some(teacher) => people::by_id(txn, teacher).await?,
         None => None,
     };
-    // Nobody is named who is not there any more.
+    // An erased teacher is not named.
     let teacher = teacher.filter(|teacher| teacher.erased_at.is_none());
     let issued_by = teacher.map_or_else(|| course.title.clone(), |teacher| teacher.display_name);
     certificates::issue_for_course(app, txn, student, course.id, title, &issued_by).await
 }
 
-/// Writes a comment as the author; answers the awards it brought.
+/// Writes a comment in the caller's name; returns the resulting awards.
 ///
 /// # Errors
-/// FORBIDDEN for a service; `INVALID_INPUT` at `body`; `NOT_FOUND` at `lessonId`, also for who is not enrolled; or
-/// when the database fails.
+/// FORBIDDEN for a service; `INVALID_INPUT` at `body`; `NOT_FOUND` at `lessonId`, also if the caller is not enrolled. An
+/// error if the database fails.
 pub(crate) async fn comment(
     app: &App,
     request: &RequestContext,
@@ -247,10 +247,10 @@ async fn comment_within(
     record_domain_event(app, txn, published, event).await.map_err(|within| at(within.into(), "lessonId"))
 }
 
-/// The student who was named, or who asks for themselves.
+/// The student named in the request, or else the caller.
 fn named(request: &RequestContext, student: Option<Uuid>) -> Result<Uuid, Refusal> {
     let themselves = request.actor.person().filter(|_| request.actor.role() == Role::Student);
-    let message = "Only students take courses: name the student.";
+    let message = "Only students take courses. Send the studentId.";
     student.or(themselves).ok_or_else(|| Refusal::invalid(["studentId"], message))
 }
 
@@ -272,22 +272,23 @@ async fn check_enrolled(txn: &Txn, student: Seen, course: &courses::Row) -> Resu
     }
 }
 
-/// Missing, in somebody else's course, and without being enrolled: the answer is the same.
+/// A missing lesson, a lesson of another person's course, and a missing enrolment return the same error.
 fn no_lesson() -> Refusal {
-    let message = "No lesson with this id is in a course that is taken now: enrol first, or send another id.";
+    let message =
+        "Lesson not found in a course that the student is enrolled in. Enrol first, or send another id.";
     Refusal::new(Code::NotFound, message).at(["lessonId"])
 }
 
-/// The student, locked, so that what they do is judged one after another.
+/// The student, locked, so that their actions are processed one after another.
 async fn find_student(txn: &Txn, reach: &Reach, id: Uuid) -> Result<(Seen, people::Row), Interrupted> {
-    let message = "No student of yours has this id: send the id they sign in with.";
+    let message = "Student not found. Send the id they sign in with.";
     let missing = || Refusal::new(Code::NotFound, message).at(["studentId"]);
     let row = register::lock(txn, id).await?.ok_or_else(missing)?;
     let seen = scope::see(txn, reach, id).await?.ok_or_else(missing)?;
     Ok((seen, row))
 }
 
-/// What the pipeline refuses is about what was done, whichever field of the event it names.
+/// Moves an error of the pipeline to the field of the action, whichever field of the event it names.
 fn at(interrupted: Interrupted, field: &str) -> Interrupted {
     match interrupted {
         Interrupted::Failed(Failure::Refused(refusal)) => refusal.at([field]).into(),

@@ -1,4 +1,4 @@
-//! People: created on first sight or by `upsertUser`, changed by those who keep the register.
+//! People: created at first sign-in or by `upsertUser`, and changed by admins and services.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -14,36 +14,39 @@ use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{self, Txn, courses, people, scope};
 use crate::text;
 
-/// The most letters of a name.
+/// Maximum letters of a name.
 const NAME: usize = 100;
 
-/// What to write of a person; `None` keeps what is there, `Some(None)` clears it.
+/// The new values of a person; `None` keeps the current value, `Some(None)` clears it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Change {
-    /// The name others see.
+    /// The name that others see.
     pub(crate) display_name: String,
-    /// Where messages go.
+    /// The e-mail address.
     pub(crate) email: Option<Option<String>>,
     /// The role; a new person's is STUDENT if it is not given.
     pub(crate) role: Option<Role>,
-    /// An IANA zone; cleared, the school's.
+    /// An IANA time zone; `Some(None)` means the school's.
     pub(crate) timezone: Option<Option<String>>,
     /// A language tag.
     pub(crate) locale: Option<Option<String>>,
-    /// Who brought them; set once.
+    /// The referrer. It can be set only once.
     pub(crate) referred_by: Option<Option<Uuid>>,
 }
 
-/// Who a believed token makes its bearer. A person never seen is created; afterwards the stored
-/// role decides, and a token that names another is not believed.
+/// The actor of a verified token. Creates a person at first sight. Afterwards the stored role applies, and a token
+/// with another role is refused.
 ///
 /// # Errors
-/// UNAUTHENTICATED for another role than the stored one; or when the database fails.
+/// UNAUTHENTICATED if the token's role differs from the stored one. An error if the database fails.
 pub(crate) async fn sign_in(app: &App, claims: Claims) -> Result<Actor, Failure> {
     if claims.role == Role::Service {
         return Ok(Actor::Service { source: claims.subject.into() });
     }
-    let id = claims.subject.parse().map_err(|_| unauthenticated("The token's sub is no UUID."))?;
+    let id = claims
+        .subject
+        .parse()
+        .map_err(|_| unauthenticated("The token's sub is not a UUID. Get a token for a person."))?;
     let row = match people::by_id(&app.db.reserved(), id).await? {
         Some(row) => row,
         None => welcome(app, id, &claims).await?,
@@ -55,16 +58,16 @@ pub(crate) async fn sign_in(app: &App, claims: Claims) -> Result<Actor, Failure>
     }
     let role = stored_role(&row)?;
     if role != claims.role {
-        let message = "The token names another role than the one this person has: ask for a new token.";
+        let message = "The token's role differs from this person's role. Get a new token.";
         return Err(unauthenticated(message).into());
     }
     Ok(Actor::Person { id, role })
 }
 
-/// Creates a person or changes one.
+/// Creates or changes a person.
 ///
 /// # Errors
-/// What is wrong with which field, or what the actor may not do; or when the database fails.
+/// `INVALID_INPUT` at the field, or an action that the actor may not do. An error if the database fails.
 pub(crate) async fn upsert(
     app: &App,
     request: &RequestContext,
@@ -73,7 +76,9 @@ pub(crate) async fn upsert(
 ) -> Result<people::Row, Failure> {
     policy::reach(&request.actor, Action::KeepPeople)?;
     if id.is_nil() {
-        return Err(Refusal::invalid(["id"], "The nil UUID is not a user id: choose another id.").into());
+        return Err(
+            Refusal::invalid(["id"], "The nil UUID is not a valid user id. Choose another id.").into()
+        );
     }
     let change = &check(change)?;
     attempt(
@@ -93,13 +98,13 @@ async fn upsert_within(
 ) -> Result<(people::Row, Option<i64>), Interrupted> {
     let referrer = change.referred_by.flatten();
     if change.role.is_some() {
-        // Another role may end what they teach, and courses are locked before people.
+        // A change of role may end what they teach. Courses are locked before people.
         courses::lock_taught(txn, id).await?;
     }
     let locked = people::lock(txn, &[id].into_iter().chain(referrer).collect()).await?;
     let before = locked.iter().find(|row| row.id == id);
     if before.is_some_and(|row| row.erased_at.is_some()) {
-        let message = "This person has been erased and stays so: give whoever comes now an id of their own.";
+        let message = "This user has been erased. Use a new id for a new user.";
         return Err(Refusal::new(Code::Conflict, message).at(["id"]).because("PERSON_ERASED").into());
     }
     let now_role = before.map(stored_role).transpose()?;
@@ -116,7 +121,7 @@ async fn upsert_within(
     if change.referred_by == Some(None) && before.is_some_and(|row| row.referred_by.is_some()) {
         return Err(Refusal::invalid(
             ["referredBy"],
-            "Who referred a person is set once and stays: leave it out.",
+            "The referrer of a user cannot be removed. Omit the field.",
         )
         .into());
     }
@@ -129,7 +134,7 @@ async fn upsert_within(
         }
     } else {
         if !people::insert(txn, row.clone()).await? {
-            // Somebody created them a moment ago: look again, and change instead.
+            // Another transaction has just created the person: read again, and change instead.
             return Err(Interrupted::Again);
         }
         head = joined(app, txn, published, &row).await?;
@@ -141,7 +146,7 @@ async fn upsert_within(
     Ok((row, head))
 }
 
-/// Ends what somebody of this role cannot have, so that it is not there again when they get their old role back.
+/// Ends the relations that this role cannot have. They do not return with the old role.
 async fn end_relations(
     app: &App,
     txn: &Txn,
@@ -201,26 +206,23 @@ fn check_referrer(
 ) -> Result<(), Refusal> {
     let field = ["referredBy"];
     if referrer == id {
-        return Err(Refusal::invalid(field, "You cannot refer yourself: send another person's id."));
+        return Err(Refusal::invalid(field, "You cannot refer yourself. Send another person's id."));
     }
     if !exists {
-        return Err(
-            Refusal::new(Code::NotFound, "No person has this id: create the referrer first.").at(field)
-        );
+        return Err(Refusal::new(Code::NotFound, "User not found. Create the referrer first.").at(field));
     }
     match before.and_then(|row| row.referred_by) {
         Some(known) if known != referrer => {
-            let message =
-                "This person already has another referrer, and a referrer is set once: omit the field.";
+            let message = "This user already has a referrer, which cannot be changed. Omit the field.";
             Err(Refusal::new(Code::Conflict, message).at(field))
         }
         _ => Ok(()),
     }
 }
 
-/// Creates the bearer of a token that is seen for the first time.
+/// Creates the person of a token at first sight.
 async fn welcome(app: &App, id: Uuid, claims: &Claims) -> Result<people::Row, Failure> {
-    // A name from a token is cleaned, not refused: its bearer could not sign in.
+    // A name from a token is cleaned, not refused: otherwise the person could not sign in.
     let name = claims.name.as_deref().map(text::hidden::removed);
     let name = match name.map(|name| text::line("name", &name, NAME)) {
         Some(Ok(name)) => name,
@@ -247,7 +249,7 @@ async fn welcome_within(
     row.map(|row| (row, None)).ok_or(Interrupted::Again)
 }
 
-/// "Student 3f2a": what a person is called until somebody says their name.
+/// "Student 3f2a": the name of a person until a real one is set.
 fn stand_in_name(id: Uuid, role: Role) -> String {
     let word = match role {
         Role::SuperAdmin | Role::Admin => "Admin",
@@ -259,7 +261,7 @@ fn stand_in_name(id: Uuid, role: Role) -> String {
     format!("{word} {:04x}", first >> 16)
 }
 
-/// Tells the pipeline that someone who learns has appeared, where a loaded pack listens.
+/// Sends the pipeline an event about a new learner, if a loaded pack uses it.
 async fn joined(
     app: &App,
     txn: &Txn,
@@ -280,20 +282,20 @@ async fn joined(
     Ok(head)
 }
 
-/// Locks a person whose record is about to change, together with who referred them, as the pipeline will; none
-/// if nobody has this id.
+/// Locks a person before a change of their record, together with their referrer, in the pipeline's order. `None` if the
+/// person does not exist.
 pub(super) async fn lock(txn: &Txn, id: Uuid) -> Result<Option<people::Row>, Interrupted> {
     let Some(before) = people::by_id(txn, id).await? else { return Ok(None) };
     let both = [id].into_iter().chain(before.referred_by).collect();
     let row = people::lock(txn, &both).await?.into_iter().find(|row| row.id == id);
     match row {
-        // Their referrer became known between the two reads; that lock could be out of order.
+        // The referrer was set between the two reads, so this lock could be out of order.
         Some(row) if row.referred_by != before.referred_by => Err(Interrupted::Again),
         row => Ok(row),
     }
 }
 
-/// The role that the database holds.
+/// The role stored in the database.
 pub(super) fn stored_role(row: &people::Row) -> Result<Role, store::Error> {
     Role::parse(&row.role).ok_or_else(|| store::Error::Impossible(format!("person {} has no role", row.id)))
 }
@@ -310,13 +312,16 @@ fn check(mut change: Change) -> Result<Change, Refusal> {
     if let Some(Some(zone)) = &change.timezone
         && zone.parse::<chrono_tz::Tz>().is_err()
     {
-        return Err(Refusal::invalid(["timezone"], "Not an IANA zone: send a name such as Europe/Berlin."));
+        return Err(Refusal::invalid(
+            ["timezone"],
+            "Not an IANA time zone. Send a name such as Europe/Berlin.",
+        ));
     }
     if let Some(Some(locale)) = &change.locale {
         check_locale(locale)?;
     }
     if change.role == Some(Role::Service) {
-        return Err(Refusal::invalid(["role"], "A service is no person: leave it out of the register."));
+        return Err(Refusal::invalid(["role"], "A service is not a user. Choose another role."));
     }
     Ok(change)
 }
@@ -330,7 +335,7 @@ fn check_email(email: &str) -> Result<(), Refusal> {
     if plain && whole && email.len() <= 254 {
         return Ok(());
     }
-    Err(Refusal::invalid(["email"], "Not an e-mail address: send one such as ada@school.example."))
+    Err(Refusal::invalid(["email"], "Not an e-mail address. Send one such as ada@school.example."))
 }
 
 fn check_locale(locale: &str) -> Result<(), Refusal> {
@@ -340,5 +345,5 @@ fn check_locale(locale: &str) -> Result<(), Refusal> {
     if locale.len() <= 35 && locale.split('-').all(part) {
         return Ok(());
     }
-    Err(Refusal::invalid(["locale"], "Not a language tag: send one such as en or pt-BR."))
+    Err(Refusal::invalid(["locale"], "Not a language tag. Send one such as en or pt-BR."))
 }

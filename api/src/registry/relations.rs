@@ -1,5 +1,5 @@
-//! What ties people together ends when they get another role or are erased; whoever it tied them to finds it in
-//! the audit log.
+//! Ends relations between people when a person's role changes or the person is erased. The audit log records this for
+//! the other person.
 
 use chrono::{DateTime, Utc};
 
@@ -8,7 +8,7 @@ use crate::auth::policy::Seen;
 use crate::store::personal_data::Side;
 use crate::store::{self, Txn, personal_data};
 
-/// Ends what only a student has: their enrolments, and the links to their guardians.
+/// Ends the relations that only a student has: enrolments, and links to guardians.
 pub(super) async fn end_learning(
     txn: &Txn,
     request: &RequestContext,
@@ -43,7 +43,7 @@ async fn end_links(
     audit::note(txn, request, AuditAction::UnlinkGuardian, on, now).await
 }
 
-/// Leaves every course that this person teaches without a teacher.
+/// Removes this person as the teacher of all courses they teach.
 pub(super) async fn end_teaching(
     txn: &Txn,
     request: &RequestContext,

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_outside_the_picture_is_named() {
+    fn a_picture_has_no_external_reference() {
         for rarity in RARITIES {
             let picture = badge("Night Owl", "special", rarity);
             assert!(!picture.contains("href") && !picture.contains("<style") && !picture.contains("<script"));

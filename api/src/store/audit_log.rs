@@ -1,4 +1,4 @@
-//! The audit log: every act of a person on another person's record.
+//! The audit log: every action of a person or service on another person's record.
 
 use chrono::{DateTime, Utc};
 use entity::audit_log::{Column, Entity};
@@ -10,15 +10,15 @@ use super::connect::Reads;
 use super::error::Error;
 use super::txn::Txn;
 
-/// A row of `acts`.
+/// A row of the table `acts`.
 pub(crate) type Row = entity::audit_log::Model;
 
-/// Adds acts.
+/// Adds entries.
 pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
     super::insert_all(txn, rows, None).await
 }
 
-/// At most `limit` acts before `from`, newest first; on one person, or on all.
+/// At most `limit` entries before `from`, newest first; of one person's record, or of all.
 pub(crate) async fn page_of(
     db: &impl Reads,
     person: Option<Uuid>,
@@ -37,7 +37,7 @@ pub(crate) async fn page_of(
     Ok(query.all(db.connection()).await?)
 }
 
-/// How many acts there are, on one person or on all.
+/// The number of entries, of one person's record or of all.
 pub(crate) async fn count(db: &impl Reads, person: Option<Uuid>) -> Result<u64, Error> {
     let mut query = Entity::find();
     if let Some(person) = person {

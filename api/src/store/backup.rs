@@ -1,11 +1,11 @@
-//! A copy of a SQLite database while it is in use, and whether a copy is intact.
+//! Copies a SQLite database while it is in use, and checks a copy for damage.
 
 use sea_orm::{ConnectionTrait, Statement};
 
 use super::connect::Database;
 use super::error::Error;
 
-/// Writes one moment of the database to `file`, which has to be empty or absent. Writers go on meanwhile.
+/// Writes a snapshot of the database to `file`, which must be empty or absent. Writers can continue meanwhile.
 pub(crate) async fn copy_to(db: &Database, file: &str) -> Result<(), Error> {
     let connection = db.untimed().await?;
     let copied = connection.execute_raw(super::statement(&connection, "VACUUM INTO $1", [file.into()])).await;
@@ -14,7 +14,7 @@ pub(crate) async fn copy_to(db: &Database, file: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// What the database itself finds wrong with its file; empty if nothing.
+/// The faults that the database finds in its own file; empty without faults.
 pub(crate) async fn faults(db: &Database) -> Result<Vec<String>, Error> {
     let connection = db.untimed().await?;
     let query = Statement::from_string(connection.get_database_backend(), "PRAGMA integrity_check");

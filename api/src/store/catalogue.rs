@@ -1,4 +1,4 @@
-//! The published catalogue: every replica works by the latest publication.
+//! The published catalogue. Every replica uses the latest publication.
 
 use entity::{achievements, catalogue_revision, publications};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
@@ -17,7 +17,7 @@ pub(crate) type Publication = publications::Model;
 /// A row of `achievements`.
 pub(crate) type Achievement = achievements::Model;
 
-/// The number of the latest publication; 0 before the first.
+/// The version of the latest publication; 0 before the first.
 pub(crate) async fn version(db: &impl Reads) -> Result<i64, Error> {
     let query = publications::Entity::find()
         .select_only()
@@ -26,7 +26,7 @@ pub(crate) async fn version(db: &impl Reads) -> Result<i64, Error> {
     Ok(version.flatten().unwrap_or(0))
 }
 
-/// The latest publication, whole.
+/// The latest publication with all its data.
 pub(crate) async fn latest(db: &impl Reads) -> Result<Option<Publication>, Error> {
     let query = publications::Entity::find().order_by(publications::Column::Version, Order::Desc);
     Ok(query.one(db.connection()).await?)
@@ -37,7 +37,7 @@ pub(crate) async fn achievements(db: &impl Reads) -> Result<Vec<Achievement>, Er
     Ok(achievements::Entity::find().all(db.connection()).await?)
 }
 
-/// Writes a publication and its achievements; a known achievement keeps its first date.
+/// Stores a publication and its achievements. A known achievement keeps its creation date.
 pub(crate) async fn publish(
     txn: &Txn,
     publication: Publication,
@@ -50,7 +50,7 @@ pub(crate) async fn publish(
     super::insert_all(txn, achievements, Some(replace)).await
 }
 
-/// The achievement with this id, which stays as it is until the transaction ends.
+/// The achievement with this id, locked against changes until the transaction ends.
 pub(crate) async fn hold_achievement(txn: &Txn, id: Uuid) -> Result<Option<Achievement>, Error> {
     let mut query = achievements::Entity::find_by_id(id);
     txn.dialect.hold_rows(QueryTrait::query(&mut query));
@@ -64,7 +64,7 @@ pub(crate) async fn lock_achievement(txn: &Txn, id: Uuid) -> Result<Option<Achie
     Ok(query.one(txn.connection()).await?)
 }
 
-/// Adds a badge unless its key is taken; says whether it was new.
+/// Adds a badge unless its key exists; returns whether it was new.
 pub(crate) async fn insert_badge(txn: &Txn, row: Achievement) -> Result<bool, Error> {
     let row: achievements::ActiveModel = super::every_column(row.into_active_model());
     let nothing = OnConflict::new().do_nothing().to_owned();
@@ -72,20 +72,20 @@ pub(crate) async fn insert_badge(txn: &Txn, row: Achievement) -> Result<bool, Er
     Ok(insert.exec_without_returning(txn.connection()).await? > 0)
 }
 
-/// Writes a badge as it is now.
+/// Stores the new state of a badge.
 pub(crate) async fn update_badge(txn: &Txn, row: Achievement) -> Result<(), Error> {
     let row: achievements::ActiveModel = super::every_column(row.into_active_model());
     row.update(txn.connection()).await?;
     Ok(())
 }
 
-/// How often the catalogue has changed. Read it before the catalogue: what is read then is at least that new.
+/// How often the catalogue has changed. Read it before the catalogue: the catalogue is then at least that new.
 pub(crate) async fn revision(db: &impl Reads) -> Result<i64, Error> {
     let row = catalogue_revision::Entity::find_by_id(1_i16).one(db.connection()).await?;
     row.map(|row| row.revision).ok_or_else(lost)
 }
 
-/// Raises the revision, so that other processes read the catalogue again. The last statement before the commit:
+/// Raises the revision, so that other processes read the catalogue again. Must be the last statement before the commit:
 /// its row is locked until then, so revisions rise in the order of the commits.
 pub(crate) async fn raise_revision(txn: &Txn) -> Result<(), Error> {
     use catalogue_revision::{Column, Entity};

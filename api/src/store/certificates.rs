@@ -1,4 +1,4 @@
-//! Certificates: written once each, changed and deleted softly, read within a reach.
+//! Certificates: inserted, changed, softly deleted, and read within a reach.
 
 use chrono::{DateTime, Utc};
 use entity::certificates::{ActiveModel, Column, Entity};
@@ -18,17 +18,17 @@ use crate::auth::policy::{Action, Reach, Seen};
 /// A row of `certificates`.
 pub(crate) type Row = entity::certificates::Model;
 
-/// Which certificates are asked for, of those of people within a reach.
+/// A filter of certificates, in addition to the reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    /// Only this student's.
+    /// Only those of this student.
     pub(crate) student: Option<Uuid>,
-    /// Deleted ones too.
+    /// Includes deleted ones.
     pub(crate) deleted: bool,
 }
 
-/// Adds the certificate to its student's; says whether it was new: its number, and what completing a course
-/// issues, exist once.
+/// Adds a certificate of a student; returns whether it was new. Numbers are unique, and a course issues one certificate
+/// per student.
 pub(crate) async fn insert(txn: &Txn, student: Seen, row: Row) -> Result<bool, Error> {
     let student_id = proven(student, &[Action::CreateCertificate, Action::CompleteLesson])?;
     let row = Row { student_id, ..row };
@@ -37,14 +37,14 @@ pub(crate) async fn insert(txn: &Txn, student: Seen, row: Row) -> Result<bool, E
     Ok(Entity::insert(row).on_conflict(nothing).exec_without_returning(txn.connection()).await? > 0)
 }
 
-/// Writes the certificate as it is now.
+/// Stores the new state of the certificate.
 pub(crate) async fn update(txn: &Txn, row: Row) -> Result<(), Error> {
     let row: ActiveModel = super::every_column(row.into_active_model());
     row.update(txn.connection()).await?;
     Ok(())
 }
 
-/// The certificate with this id, deleted or not, locked, if it is of somebody within the reach.
+/// The certificate with this id, deleted or not, locked, if its student is within the reach.
 pub(crate) async fn lock(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
     let mut query = Entity::find_by_id(id).filter(super::scope::within(
         reach,
@@ -56,7 +56,7 @@ pub(crate) async fn lock(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Ro
     Ok(query.one(txn.connection()).await?)
 }
 
-/// The certificate with this id, if it is of somebody within the reach; a deleted one only if `deleted`.
+/// The certificate with this id, if its student is within the reach; a deleted one only if `deleted`.
 pub(crate) async fn by_id(
     db: &impl Reads,
     reach: &Reach,
@@ -67,7 +67,7 @@ pub(crate) async fn by_id(
     Ok(Entity::find_by_id(id).filter(are(reach, wanted, Lookup::EachRow)).one(db.connection()).await?)
 }
 
-/// The student's certificate that completing this course issued, unless it has been deleted.
+/// The student's certificate for completing this course, unless it has been deleted.
 pub(crate) async fn of_course(db: &impl Reads, student: Seen, course: Uuid) -> Result<Option<Row>, Error> {
     let student = proven(student, &[Action::CompleteLesson])?;
     let query = Entity::find()
@@ -77,7 +77,7 @@ pub(crate) async fn of_course(db: &impl Reads, student: Seen, course: Uuid) -> R
     Ok(query.one(db.connection()).await?)
 }
 
-/// At most `limit` certificates behind `from`, newest first.
+/// At most `limit` certificates after `from`, newest first.
 pub(crate) async fn page_of(
     db: &impl Reads,
     reach: &Reach,
@@ -98,14 +98,14 @@ pub(crate) async fn page_of(
     Ok(query.all(db.connection()).await?)
 }
 
-/// How many certificates are wanted.
+/// The number of certificates that match.
 pub(crate) async fn count(db: &impl Reads, reach: &Reach, wanted: Wanted) -> Result<u64, Error> {
     // One student has few certificates.
     let lookup = if wanted.student.is_some() { Lookup::EachRow } else { Lookup::WholeSet };
     Ok(Entity::find().filter(are(reach, wanted, lookup)).count(db.connection()).await?)
 }
 
-/// The newest certificates of these people, at most `limit` a person; deleted ones only if `deleted`.
+/// The newest certificates of these people, at most `limit` per person; deleted ones only if `deleted`.
 pub(crate) async fn of_seen(
     db: &impl Reads,
     people: &[Seen],
@@ -120,7 +120,7 @@ pub(crate) async fn of_seen(
 }
 
 fn are(reach: &Reach, wanted: Wanted, lookup: Lookup) -> Condition {
-    // The reach may be an OR, so the rest is joined by AND around it.
+    // The reach may be an OR, so AND joins the other conditions around it.
     let are = Condition::all()
         .add(super::scope::within(reach, &[Action::SeeRecord], Column::StudentId, lookup))
         .add(standing(wanted.deleted));

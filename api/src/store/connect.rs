@@ -1,4 +1,5 @@
-//! Opens the database, and says which connections serve whom: no caller can use up those of another kind.
+//! Opens the database. Separate pools of connections serve different callers, so that none can use up the connections of
+//! another.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,55 +23,55 @@ use super::txn::Txn;
 const WRITERS: u32 = 6;
 /// Connections to PostgreSQL that record events: one for each lane of the batcher.
 const RECORDERS: u32 = 2;
-/// Connections to PostgreSQL for signing in and for the readiness check.
+/// Connections to PostgreSQL for sign-in and for the readiness check.
 const RESERVED: u32 = 2;
-/// Connections to PostgreSQL for the tasks of the server itself.
+/// Connections to PostgreSQL for the server's own tasks.
 const TASKS: u32 = 2;
-/// How much later than PostgreSQL itself we give up a statement, at most.
+/// Maximum time after PostgreSQL's own timeout until we abandon a statement.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long SQLite waits for its lock: see the pragma `busy_timeout`.
+/// How long SQLite waits for its lock; see the pragma `busy_timeout`.
 const SQLITE_LOCK: Duration = Duration::from_secs(5);
-/// How long the readiness check waits.
+/// The timeout of the readiness check.
 const PING: Duration = Duration::from_secs(1);
 
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
     pools: Arc<Pools>,
-    /// Where queries that change nothing run.
+    /// Runs queries that change nothing.
     reads: Source,
-    /// Where writing transactions run.
+    /// Runs writing transactions.
     writes: Source,
     dialect: Dialect,
 }
 
-/// Every connection is of one of these. On SQLite the writer is one connection, for every purpose.
+/// The pools. On SQLite the writer is one connection for every purpose.
 struct Pools {
     readers: Pool,
     writers: Pool,
     recorders: Pool,
     reserved: Pool,
     tasks: Pool,
-    /// How one more connection is opened, for the migration of the tables.
+    /// How to open an additional connection, for migrations.
     options: Options,
 }
 
-/// A pool, and where its statements are counted.
+/// A pool, and the counter of its statements.
 #[derive(Clone)]
 pub(crate) struct Source {
     pub(super) pool: Pool,
     pub(super) statements: Arc<AtomicU64>,
     pub(super) dialect: Dialect,
-    /// Connections for single statements that one operation may use at the same time; `None` for no limit.
+    /// Permits for statements that one operation may run at the same time outside transactions; `None` for no limit.
     pub(super) at_once: Option<Arc<Semaphore>>,
 }
 
-/// How many connections there may be, and how long they are waited for.
+/// The number of connections, and the time limits.
 #[derive(Debug, Clone, Copy)]
 pub struct PoolLimits {
     /// Connections for queries that change nothing.
     pub connections: u32,
-    /// How long to wait for a free one, and for a new one to be opened.
+    /// How long to wait for a free connection, and for a new one to open.
     pub acquire: Duration,
     /// How long a statement may take.
     pub statement: Duration,
@@ -90,7 +91,7 @@ impl Database {
     /// Opens `url`: `sqlite://PATH?mode=rwc` or `postgres://…`.
     ///
     /// # Errors
-    /// When the URL is neither, or the database does not answer in time.
+    /// If the URL is neither, or the database does not respond in time.
     pub async fn open(url: &str, limits: PoolLimits) -> Result<Self, Error> {
         let database = Self::lazy(url, limits)?;
         if let Options::Sqlite(options) = &database.pools.options {
@@ -100,14 +101,14 @@ impl Database {
         Ok(database)
     }
 
-    /// The database at `url`, before any connection is opened.
+    /// The database at `url`, without opening a connection.
     fn lazy(url: &str, limits: PoolLimits) -> Result<Self, Error> {
         let dialect = Dialect::of(url)?;
         let deadlines = limits.deadlines(dialect);
         let options = Options::of(url, dialect, deadlines)?;
         let era = Arc::new(Era::default());
         let pool = |size| {
-            // The connections to a server share a route. Those to a file do not, so each pool has an era of its own.
+            // Connections to a server share a network route. Connections to a file do not, so each pool has its own era.
             let era = match dialect {
                 Dialect::Sqlite => &Arc::default(),
                 Dialect::Postgres => &era,
@@ -129,7 +130,7 @@ impl Database {
         Ok(Self { pools, reads, writes, dialect })
     }
 
-    /// A database that never answers.
+    /// A database that never responds.
     #[cfg(test)]
     pub(crate) fn nowhere() -> Self {
         let moment = Duration::from_millis(100);
@@ -137,25 +138,25 @@ impl Database {
         Self::lazy("sqlite:///nowhere/plaudit.db", limits).unwrap()
     }
 
-    /// A connection of the writers, as it is.
+    /// A raw connection of the writers' pool.
     #[cfg(test)]
     pub(super) async fn write_session(&self) -> super::session::Session {
         self.writes.pool.session().await.unwrap()
     }
 
-    /// Which of the two it is.
+    /// SQLite or PostgreSQL.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// How many statements requests have run; lists are tested to cost the same for 1 and for 20 rows.
+    /// How many statements requests have run. Tests check that a list with 1 row and with 20 rows costs the same.
     #[must_use]
     pub fn statements(&self) -> u64 {
         self.reads.statements.load(Ordering::Relaxed)
     }
 
-    /// How the connections are used now, a pool each.
+    /// The current use of each pool.
     #[must_use]
     pub fn pools(&self) -> Vec<PoolUse> {
         let pools = &self.pools;
@@ -167,20 +168,20 @@ impl Database {
         used
     }
 
-    /// The same database for the tasks of the server itself, over connections that requests cannot use up. What
-    /// they ask is counted apart, so that [`Database::statements`] is what requests cost.
+    /// The same database for the server's own tasks, with connections that requests cannot use up. Its statements are
+    /// counted separately, so that [`Database::statements`] counts only those of requests.
     #[must_use]
     pub(crate) fn apart(&self) -> Self {
         self.over(&self.pools.tasks, Arc::default())
     }
 
-    /// The same database for signing in, over connections that other requests cannot use up.
+    /// The same database for sign-in, with connections that other requests cannot use up.
     #[must_use]
     pub(crate) fn reserved(&self) -> Self {
         self.over(&self.pools.reserved, Arc::clone(&self.reads.statements))
     }
 
-    /// The same database for one operation, which runs at most so many statements at the same time. Statements of
+    /// The same database for one operation, which runs at most this many statements at the same time. Statements in
     /// transactions do not count.
     #[must_use]
     pub(crate) fn at_once(&self, statements: usize) -> Self {
@@ -198,29 +199,29 @@ impl Database {
         Self { pools: Arc::clone(&self.pools), reads, writes, dialect: self.dialect }
     }
 
-    /// Returns within a second if the database answers, over a connection that requests cannot use up.
+    /// Checks that the database responds within a second, on a connection that requests cannot use up.
     ///
     /// # Errors
-    /// When it does not.
+    /// If it does not respond.
     pub async fn ping(&self) -> Result<(), Error> {
         within_a_second(&self.pools.reserved).await
     }
 
-    /// Returns within a second if the database answers over a connection that records.
+    /// Checks that the database responds within a second, on a connection for recording.
     ///
     /// # Errors
-    /// When it does not.
+    /// If it does not respond.
     pub(crate) async fn probe(&self) -> Result<(), Error> {
         within_a_second(&self.pools.recorders).await
     }
 
-    /// Returns once transactions that change nothing in all have been committed over such a connection.
+    /// Checks that transactions with writes can be committed. They leave no change.
     ///
     /// # Errors
-    /// When they were not.
+    /// If one was not committed.
     pub(crate) async fn probe_write(&self) -> Result<(), Error> {
         let texts: &[&str] = match self.dialect() {
-            // As much as a batch needs: a single page can fit into the log of a disk that is full.
+            // As much as a batch needs. A single page could still fit into the write-ahead log of a full disk.
             Dialect::Sqlite => &[
                 "CREATE TABLE IF NOT EXISTS probe_of_writing (id integer PRIMARY KEY, bytes blob);
                  INSERT OR REPLACE INTO probe_of_writing VALUES (1, zeroblob(262144))",
@@ -236,7 +237,7 @@ impl Database {
         Ok(())
     }
 
-    /// Closes the connections that nothing uses. The last connection to close a SQLite file leaves no file beside it.
+    /// Closes the idle connections. When the last connection to a SQLite file closes, SQLite removes its extra files.
     pub(crate) async fn close(self) {
         let pools = &self.pools;
         for pool in [&pools.readers, &pools.writers, &pools.recorders, &pools.reserved, &pools.tasks] {
@@ -244,8 +245,8 @@ impl Database {
         }
     }
 
-    /// One more connection whose statements have no deadline, for migrations and copies; the caller closes it.
-    // Without upkeep: the pool's task for it can loop without end when it reads a count that has just wrapped around.
+    /// One more connection without statement deadlines, for migrations and copies. The caller closes it.
+    // Without the pool's maintenance task: it can loop forever if it reads a counter that has just wrapped around.
     pub(super) async fn untimed(&self) -> Result<DatabaseConnection, Error> {
         Ok(match &self.pools.options {
             Options::Sqlite(options) => {
@@ -265,40 +266,40 @@ impl Database {
         })
     }
 
-    /// Begins a writing transaction: on SQLite the write lock is taken at once, since a
-    /// transaction that reads first and writes later fails as soon as two meet.
+    /// Begins a writing transaction. On SQLite it takes the write lock at once, because two transactions that first
+    /// read and then write would fail when they meet.
     ///
     /// # Errors
-    /// When no connection is free in time.
+    /// If no connection becomes free in time.
     pub(crate) async fn begin(&self) -> Result<Txn, Error> {
         Txn::begin(&self.writes, self.dialect.writing()).await
     }
 
-    /// Begins a transaction that records events, over connections that are used for nothing else.
+    /// Begins a transaction that records events, on connections for recording only.
     ///
     /// # Errors
-    /// When no connection is free in time.
+    /// If no connection becomes free in time.
     pub(crate) async fn begin_recording(&self) -> Result<Txn, Error> {
         let recorders = Source { pool: self.pools.recorders.clone(), ..self.writes.clone() };
         Txn::begin(&recorders, self.dialect.writing()).await
     }
 
-    /// Begins a transaction that only reads and sees one moment from start to end.
+    /// Begins a read-only transaction that sees one snapshot.
     ///
     /// # Errors
-    /// When no connection is free in time.
+    /// If no connection becomes free in time.
     pub(crate) async fn snapshot(&self) -> Result<Txn, Error> {
         Txn::begin(&self.reads, self.dialect.snapshot()).await
     }
 }
 
-/// Returns within a second if the database answers over a connection of this pool.
+/// Checks that the database responds within a second on a connection of this pool.
 async fn within_a_second(pool: &Pool) -> Result<(), Error> {
     let answer = async { pool.session().await?.ping().await.map_err(unanswered) };
     match tokio::time::timeout(PING, answer).await {
         Ok(answer) => answer,
         Err(_) => {
-            let silence = format!("the database did not answer within {} ms", PING.as_millis());
+            let silence = format!("the database did not respond within {} ms", PING.as_millis());
             Err(DbErr::Conn(RuntimeErr::Internal(silence)).into())
         }
     }
@@ -314,7 +315,7 @@ impl From<DbErr> for Error {
     }
 }
 
-/// Where a query may run: beside all others, or inside a transaction.
+/// A place to run queries: the database, or a transaction.
 pub(crate) trait Reads: Sync {
     /// The connection as SeaORM sees it.
     type Connection: ConnectionTrait;

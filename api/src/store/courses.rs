@@ -1,4 +1,4 @@
-//! Courses and their lessons: what is taught, by whom, in which order.
+//! Courses, with their teachers and their ordered lessons.
 
 use chrono::{DateTime, Utc};
 use entity::{courses, enrollments, lessons};
@@ -20,12 +20,12 @@ pub(crate) type Row = courses::Model;
 /// A row of `lessons`.
 pub(crate) type Lesson = lessons::Model;
 
-/// Which courses are asked for.
+/// A filter of courses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    /// Only who is taught by this person.
+    /// Only courses of this teacher.
     pub(crate) teacher: Option<Uuid>,
-    /// Only what this person takes now; nothing of somebody out of this reach.
+    /// Only courses that this person is enrolled in now; none if the person is outside this reach.
     pub(crate) student: Option<(Uuid, Reach)>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) async fn by_id(db: &impl Reads, id: Uuid) -> Result<Option<Row>, Erro
     Ok(courses::Entity::find_by_id(id).one(db.connection()).await?)
 }
 
-/// At most `limit` courses behind `from`, newest first.
+/// At most `limit` courses after `from`, newest first.
 pub(crate) async fn page_of(
     db: &impl Reads,
     wanted: Wanted,
@@ -51,7 +51,7 @@ pub(crate) async fn page_of(
     Ok(query.all(db.connection()).await?)
 }
 
-/// How many courses are wanted.
+/// The number of courses that match.
 pub(crate) async fn count(db: &impl Reads, wanted: Wanted) -> Result<u64, Error> {
     Ok(courses::Entity::find().filter(are(wanted)).count(db.connection()).await?)
 }
@@ -80,7 +80,7 @@ fn are(wanted: Wanted) -> Condition {
     are
 }
 
-/// The course with this id, locked, if it is of a teacher within the reach.
+/// The course with this id, locked, if its teacher is within the reach.
 pub(crate) async fn keep(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
     let taught =
         super::scope::within(reach, &[Action::KeepCourse], courses::Column::TeacherId, Lookup::EachRow);
@@ -89,8 +89,8 @@ pub(crate) async fn keep(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Ro
     Ok(query.one(txn.connection()).await?)
 }
 
-/// The course with this id, if the reach acts in it: who reaches students through what they teach acts
-/// there alone, where it stays theirs; everybody else in any.
+/// The course with this id, if the reach allows actions in it. If the reach is based on teaching, only courses of that
+/// teacher qualify, locked against a change of teacher; otherwise any course.
 pub(crate) async fn open_to(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
     hold_taught(txn, reach).await?;
     let actions = [Action::Enroll, Action::CompleteLesson, Action::WriteComment];
@@ -104,7 +104,7 @@ pub(crate) async fn open_to(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option
     Ok(courses::Entity::find_by_id(id).filter(open).one(txn.connection()).await?)
 }
 
-/// Keeps what this teacher teaches theirs until the transaction ends, where the reach acts through it.
+/// If the reach is based on teaching, locks the teacher's courses against changes until the transaction ends.
 pub(crate) async fn hold_taught(txn: &Txn, reach: &Reach) -> Result<(), Error> {
     let Extent::Related { me, relations } = reach.extent() else { return Ok(()) };
     if !relations.contains(&Relation::Student) {
@@ -116,7 +116,7 @@ pub(crate) async fn hold_taught(txn: &Txn, reach: &Reach) -> Result<(), Error> {
     Ok(())
 }
 
-/// Locks what this teacher teaches, in the order of the courses' ids.
+/// Locks the courses of this teacher, in the order of their ids.
 pub(crate) async fn lock_taught(txn: &Txn, teacher: Uuid) -> Result<(), Error> {
     let mut query = taught_by(teacher);
     txn.dialect.lock_rows(QueryTrait::query(&mut query));
@@ -135,7 +135,7 @@ pub(crate) async fn insert(txn: &Txn, row: Row) -> Result<(), Error> {
     super::insert_all::<_, courses::ActiveModel>(txn, vec![row], None).await
 }
 
-/// Writes the course as it is now.
+/// Stores the new state of the course.
 pub(crate) async fn update(txn: &Txn, row: Row) -> Result<(), Error> {
     let row: courses::ActiveModel = super::every_column(row.into_active_model());
     row.update(txn.connection()).await?;
@@ -152,7 +152,7 @@ pub(crate) async fn lesson(db: &impl Reads, id: Uuid) -> Result<Option<Lesson>, 
     Ok(lessons::Entity::find_by_id(id).one(db.connection()).await?)
 }
 
-/// The lessons of these courses behind a position, each course's in order, at most `limit` a course.
+/// The lessons of these courses after a position, in order, at most `limit` per course.
 pub(crate) async fn lessons_of(
     db: &impl Reads,
     courses: impl IntoIterator<Item = Uuid> + Send,
@@ -165,7 +165,7 @@ pub(crate) async fn lessons_of(
     super::first_of_each(db, of, Column::CourseId, &[(Column::Position, Order::Asc)], limit).await
 }
 
-/// How many lessons the course has.
+/// The number of lessons of the course.
 pub(crate) async fn count_lessons(txn: &Txn, course: Uuid) -> Result<u64, Error> {
     let query = lessons::Entity::find().filter(lessons::Column::CourseId.eq(course));
     Ok(query.count(txn.connection()).await?)

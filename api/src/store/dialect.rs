@@ -1,4 +1,4 @@
-//! What SQLite and PostgreSQL do differently: all of it is here.
+//! All differences between SQLite and PostgreSQL.
 
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{Expr, ExprTrait, LockType, SelectStatement, SimpleExpr};
@@ -9,55 +9,55 @@ use super::connect::Reads;
 use super::error::Error;
 use super::txn::Txn;
 
-/// Which database it is.
+/// The kind of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// A file beside the server; one process writes.
+    /// A file on the server's machine; one process writes.
     Sqlite,
-    /// A server that several processes share.
+    /// A server that several processes use.
     Postgres,
 }
 
-/// What transactions agree on through PostgreSQL's advisory locks. SQLite has one writer, so
-/// every transaction there already has the house to itself.
+/// Locks shared between transactions, as PostgreSQL's advisory locks. SQLite has only one writer at a time, so it
+/// needs no such locks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum AdvisoryLock {
-    /// Batches share it, a publication has it alone: the catalogue changes between batches only.
+    /// Batches hold it shared, a publication exclusive: the catalogue changes only between batches.
     Catalogue,
 }
 
 impl AdvisoryLock {
     fn key(self) -> i64 {
-        // Any number nobody else takes: "plaudit" in ASCII. The one after is the migration's.
+        // An arbitrary number: "plaudit" in ASCII. The next number is the migration's lock.
         match self {
             Self::Catalogue => 0x70_6c_61_75_64_69_74,
         }
     }
 }
 
-/// What a migration takes first, so that one process at a time changes the tables.
+/// The lock that a migration takes first, so that only one process changes the tables at a time.
 pub(super) const LOCK_TABLES: &str = "SELECT pg_advisory_xact_lock(31644363228735861)";
 
 impl Dialect {
-    /// Told by the URL's scheme.
+    /// The dialect of this URL, by its scheme.
     pub(crate) fn of(url: &str) -> Result<Self, Error> {
         match url.split(':').next() {
             Some("sqlite") => Ok(Self::Sqlite),
             Some("postgres" | "postgresql") => Ok(Self::Postgres),
-            _ => Err(Error::Impossible("the database URL begins with neither sqlite: nor postgres:".into())),
+            _ => Err(Error::Impossible("the database URL must start with sqlite: or postgres:".into())),
         }
     }
 
-    /// What begins a writing transaction.
+    /// The statement that begins a writing transaction.
     pub(super) fn writing(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN IMMEDIATE",
-            // Named each time: only at this level does a query see again what it sees under a lock.
+            // Explicit, because only at this level does a query after a lock see the latest data.
             Self::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
         }
     }
 
-    /// What begins a transaction that only reads.
+    /// The statement that begins a read-only transaction.
     pub(super) fn snapshot(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN",
@@ -73,24 +73,24 @@ impl Dialect {
         }
     }
 
-    /// Locks the rows a query finds, in the order it finds them, against writers but not
-    /// against foreign keys. On SQLite the transaction holds the only write lock already.
+    /// Locks the rows of a query in the order of the query, against writers but not against foreign keys. On SQLite the
+    /// transaction already holds the only write lock.
     pub(super) fn lock_rows(self, query: &mut SelectStatement) {
         if self == Self::Postgres {
             query.lock(LockType::NoKeyUpdate);
         }
     }
 
-    /// Keeps the rows a query finds as they are, in the order it finds them, together with everybody else
-    /// who does.
+    /// Locks the rows of a query against changes, in the order of the query. Several transactions can hold this lock
+    /// together.
     pub(super) fn hold_rows(self, query: &mut SelectStatement) {
         if self == Self::Postgres {
             query.lock(LockType::Share);
         }
     }
 
-    /// Behind a column in ORDER BY: by its letters' numbers, whatever the server's language. SQLite sorts so
-    /// by itself.
+    /// A suffix for a column in ORDER BY that sorts by code points, independent of the server's locale. SQLite sorts so
+    /// by default.
     pub(super) fn by_letters(self) -> &'static str {
         match self {
             Self::Sqlite => "",
@@ -98,7 +98,7 @@ impl Dialect {
         }
     }
 
-    /// Passes over rows another worker holds, so that relays share the work.
+    /// Skips rows that another worker has locked, so that relays share the work.
     pub(super) fn lock_free_rows(self, query: &mut SelectStatement) {
         if self == Self::Postgres {
             query.lock_with_behavior(LockType::Update, sea_orm::sea_query::LockBehavior::SkipLocked);
@@ -106,8 +106,8 @@ impl Dialect {
     }
 }
 
-/// "The id in this column is one of these." On PostgreSQL they are one value, however many there are: the text
-/// recurs and is planned once.
+/// Condition: the id in this column is one of these. On PostgreSQL they are one parameter, however many there are, so
+/// the SQL text stays the same and is planned once.
 pub(super) fn among(
     db: &impl ConnectionTrait,
     column: impl ColumnTrait,
@@ -122,18 +122,18 @@ pub(super) fn among(
     }
 }
 
-/// Takes an lock together with everybody else who does, until the transaction ends.
+/// Takes a lock in shared mode until the transaction ends.
 pub(crate) async fn shared(txn: &Txn, lock: AdvisoryLock) -> Result<(), Error> {
     advise(txn, "SELECT pg_advisory_xact_lock_shared($1)", lock).await
 }
 
-/// Takes an lock alone, waiting for those who share it, until the transaction ends.
+/// Takes a lock in exclusive mode until the transaction ends. Waits for all shared holders.
 pub(crate) async fn exclusive(txn: &Txn, lock: AdvisoryLock) -> Result<(), Error> {
     advise(txn, "SELECT pg_advisory_xact_lock($1)", lock).await
 }
 
-/// Allows each following statement of the transaction ten minutes, for work on the whole school. If the client
-/// falls silent between two statements, PostgreSQL ends the transaction after ten seconds, and its locks with it.
+/// Allows each following statement of the transaction ten minutes, for work on the whole school. If the client sends
+/// nothing for ten seconds between two statements, PostgreSQL ends the transaction and releases its locks.
 pub(crate) async fn take_time(txn: &Txn) -> Result<(), Error> {
     txn.take_time().await;
     if txn.dialect == Dialect::Postgres {

@@ -1,4 +1,4 @@
-//! One connection of either driver, and the few things that are done with it.
+//! One connection of either driver, and the operations on it.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use sea_query_sqlx::SqlxValues;
 use super::dialect::Dialect;
 use super::error::Error;
 
-/// A statement that takes longer is worth a warning.
+/// A statement that takes longer is logged as a warning.
 const SLOW: Duration = Duration::from_secs(1);
 
 /// How a connection is opened.
@@ -25,21 +25,21 @@ pub(super) enum Options {
     Postgres(Box<PgConnectOptions>),
 }
 
-/// The deadlines of the statements of a connection.
+/// The time limits of the statements of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadlines {
     /// When PostgreSQL itself stops a statement.
     pub(super) statement: Duration,
-    /// When a statement that has not been answered is given up, and its connection with it. Later than
-    /// `statement`, so that a database that answers says itself that it was too slow.
+    /// When we abandon a statement without a response, and close its connection. Later than `statement`, so that a
+    /// responding database can report the timeout itself.
     pub(super) answer: Duration,
 }
 
 impl Options {
-    /// Reads the URL, and adds what every connection to such a database is opened with.
+    /// Parses the URL, and adds the options that every connection to such a database needs.
     ///
     /// # Errors
-    /// When the URL cannot be read.
+    /// If the URL is invalid.
     pub(super) fn of(url: &str, dialect: Dialect, deadlines: Deadlines) -> Result<Self, Error> {
         let wrong =
             |error: sqlx::Error| Error::Impossible(format!("the database URL cannot be read: {error}"));
@@ -58,7 +58,7 @@ fn sqlite(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .pragma("busy_timeout", "5000")
         .pragma("cache_size", "-65536")
         .pragma("temp_store", "MEMORY")
-        // Texts with places for values, never the values.
+        // The log contains the SQL with placeholders, never the values.
         .log_statements(LevelFilter::Debug)
         .log_slow_statements(LevelFilter::Warn, SLOW)
 }
@@ -68,10 +68,10 @@ fn postgres(options: PgConnectOptions, deadlines: Deadlines) -> PgConnectOptions
     options
         .application_name("plaudit")
         .options([
-            // "Already exists, skipping" is no news: warnings and worse are.
+            // "Already exists, skipping" is not of interest: only warnings and worse.
             ("client_min_messages", "warning"),
             ("statement_timeout", &deadlines.statement.as_millis().to_string()),
-            // When this process has given a connection up and the server cannot know, its locks must go too.
+            // If this process abandons a connection and the server does not notice, its locks must still be released.
             ("idle_in_transaction_session_timeout", &answer),
             // Compiling a statement takes longer than running any of ours.
             ("jit", "off"),
@@ -114,7 +114,7 @@ impl Driver {
         })
     }
 
-    /// Runs a text as it is, without preparing it; it may be several statements.
+    /// Runs a text without preparing it; it may contain several statements.
     pub(super) async fn execute_text(&mut self, text: &str) -> Result<ExecResult, sqlx::Error> {
         let text = AssertSqlSafe(text.to_owned());
         Ok(match self {
@@ -153,7 +153,7 @@ impl Driver {
         })
     }
 
-    /// Waits for the answer to everything that was sent so far, and for one more.
+    /// Waits for the responses to everything sent so far, and to one ping.
     pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(connection) => connection.ping().await,
@@ -169,7 +169,7 @@ impl Driver {
         }
     }
 
-    /// Whether the driver itself counts an open transaction; ours are begun by text and never counted.
+    /// Whether the driver tracks an open transaction. We begin ours by SQL text, so it does not track them.
     pub(super) fn counts_a_transaction(&self) -> bool {
         match self {
             Self::Sqlite(connection) => connection.is_in_transaction(),

@@ -1,4 +1,4 @@
-//! Who takes which course, which lessons they have completed, and what they wrote about them.
+//! Enrolments of students in courses, the lessons they completed, and comments on lessons.
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,13 +24,13 @@ pub(crate) type Row = enrollments::Model;
 /// A row of `comments`.
 pub(crate) type Comment = comments::Model;
 
-/// A student's enrolment in a course, whether it holds or has ended.
+/// A student's enrolment in a course, current or ended.
 pub(crate) async fn of(db: &impl Reads, student: Seen, course: Uuid) -> Result<Option<Row>, Error> {
     let student = proven(student, &[Action::Enroll, Action::CompleteLesson, Action::WriteComment])?;
     Ok(enrollments::Entity::find_by_id((course, student)).one(db.connection()).await?)
 }
 
-/// Enrols a student, from now on; an enrolment that has ended holds again.
+/// Enrols a student from now on; reactivates an ended enrolment.
 pub(crate) async fn begin(txn: &Txn, student: Seen, course: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
     use enrollments::Column;
     let student_id = proven(student, &[Action::Enroll])?;
@@ -53,7 +53,7 @@ pub(crate) async fn end(txn: &Txn, student: Seen, course: Uuid, now: DateTime<Ut
     Ok(())
 }
 
-/// Writes down that the student has completed the lesson; says whether it was the first time.
+/// Records that the student has completed the lesson; returns whether it was the first time.
 pub(crate) async fn complete(
     txn: &Txn,
     student: Seen,
@@ -69,7 +69,7 @@ pub(crate) async fn complete(
     Ok(insert.exec_without_returning(txn.connection()).await? > 0)
 }
 
-/// How many lessons of the course the student has not completed.
+/// The number of lessons of the course that the student has not completed.
 pub(crate) async fn lessons_left(txn: &Txn, student: Seen, course: Uuid) -> Result<u64, Error> {
     let student = proven(student, &[Action::CompleteLesson])?;
     let completed = Query::select()
@@ -83,7 +83,7 @@ pub(crate) async fn lessons_left(txn: &Txn, student: Seen, course: Uuid) -> Resu
     Ok(left.count(txn.connection()).await?)
 }
 
-/// Which of these lessons each of these people has completed, as (lesson, person).
+/// The lessons among these that each of these people has completed, as (lesson, person).
 pub(crate) async fn completed_among(
     db: &impl Reads,
     people: &[Seen],
@@ -108,7 +108,7 @@ pub(crate) async fn lesson_within(
     Ok(lessons::Entity::find_by_id(id).filter(shared(reach)).one(db.connection()).await?)
 }
 
-/// At most `limit` comments on a lesson behind `from`, newest first; none where the lesson is out of reach.
+/// At most `limit` comments on a lesson after `from`, newest first; none if the lesson is out of reach.
 pub(crate) async fn comments_of(
     db: &impl Reads,
     reach: &Reach,
@@ -126,7 +126,7 @@ pub(crate) async fn comments_of(
     Ok(query.all(db.connection()).await?)
 }
 
-/// How many comments a lesson within the reach has.
+/// The number of comments on a lesson within the reach.
 pub(crate) async fn count_comments(db: &impl Reads, reach: &Reach, lesson: Uuid) -> Result<u64, Error> {
     Ok(comments::Entity::find().filter(on(reach, lesson)).count(db.connection()).await?)
 }
@@ -141,7 +141,7 @@ fn on(reach: &Reach, lesson: Uuid) -> Condition {
     Condition::all().add(comments::Column::LessonId.in_subquery(within))
 }
 
-/// "The lesson is of a course that somebody within the reach teaches, or takes now." Looks only at people of that course.
+/// Condition: a person within the reach teaches the lesson's course, or is enrolled in it. Reads only people of that course.
 fn shared(reach: &Reach) -> Condition {
     use {courses::Column as Course, enrollments::Column as Enrollment};
     let of_lesson =
@@ -172,7 +172,7 @@ pub(crate) async fn add_comment(txn: &Txn, row: Comment) -> Result<(), Error> {
     super::insert_all::<_, comments::ActiveModel>(txn, vec![row], None).await
 }
 
-/// Those of these people who are enrolled now.
+/// The people among these who are enrolled now.
 pub(crate) async fn enrolled_among(
     db: &impl Reads,
     course: Uuid,
@@ -189,9 +189,9 @@ pub(crate) async fn enrolled_among(
     Ok(ids.into_iter().collect())
 }
 
-/// The same page of the students of several courses, by name, as far as they lie within the reach: (course, student).
-/// One statement sorts the students of all small courses. A large course gets its own statement, which walks the index of
-/// names until the page is full.
+/// The same page of students, by name, for several courses, as far as they are within the reach: (course, student).
+/// One statement sorts the students of all small courses. A large course gets its own statement, which scans the index
+/// of names until the page is full.
 pub(crate) async fn students_of(
     db: &impl Reads,
     reach: &Reach,
@@ -202,7 +202,7 @@ pub(crate) async fn students_of(
     let large = large_among(db, courses).await?;
     let taught: HashSet<Uuid> = taught_among(db, reach, &large).await?;
     let reached = Lookup::of_page(db, reach).await?;
-    // A walk is full soon if most students of the course are in reach; else the caller's students are the smaller set.
+    // A scan soon fills the page if most students are in reach. Otherwise the caller's students are the smaller set.
     let walks = |course: &Uuid| taught.contains(course) || reached == Lookup::EachRow;
     let (walked, sorted): (Vec<Uuid>, Vec<Uuid>) =
         courses.iter().copied().partition(|course| large.contains(course) && walks(course));
@@ -215,7 +215,7 @@ pub(crate) async fn students_of(
     Ok(students)
 }
 
-/// Those of these courses that have many students.
+/// The courses among these that have many students.
 async fn large_among(db: &impl Reads, courses: &[Uuid]) -> Result<HashSet<Uuid>, Error> {
     use enrollments::Column;
     let taken = |column: Column| Expr::col(("taken", column));
@@ -236,7 +236,7 @@ async fn large_among(db: &impl Reads, courses: &[Uuid]) -> Result<HashSet<Uuid>,
     Ok(large.into_iter().collect())
 }
 
-/// Those of these courses that the caller teaches, so that all their students are in reach.
+/// The courses among these that the caller teaches. All their students are in reach.
 async fn taught_among(
     db: &impl Reads,
     reach: &Reach,
@@ -254,7 +254,7 @@ async fn taught_among(
     Ok(taught.into_iter().collect())
 }
 
-/// Walks the names until the page is full.
+/// Scans the names until the page is full.
 async fn students_walked(
     db: &impl Reads,
     reach: &Reach,
@@ -275,7 +275,7 @@ async fn students_walked(
     Ok(query.all(db.connection()).await?.into_iter())
 }
 
-/// Puts the students of each course in order and takes the page, in one statement.
+/// Sorts the students of each course and takes the page, in one statement.
 async fn students_sorted(
     db: &impl Reads,
     reach: &Reach,
@@ -311,7 +311,7 @@ async fn students_sorted(
     rows.iter().map(student).collect()
 }
 
-/// How many students within the reach each of these courses has.
+/// The number of students within the reach, per course.
 pub(crate) async fn count_students(
     db: &impl Reads,
     reach: &Reach,
@@ -338,7 +338,7 @@ fn taking(reach: &Reach, courses: &[Uuid], lookup: Lookup) -> Condition {
         .add(in_reach(reach, lookup))
 }
 
-/// "The student lies within the reach." In a course that the caller teaches all of them do, without a look at each.
+/// Condition: the student is within the reach. In a course that the caller teaches, all students are, without a check.
 fn in_reach(reach: &Reach, lookup: Lookup) -> Condition {
     use enrollments::Column;
     Condition::any().add(teaches(reach, &[Action::SeeRecord], Column::CourseId)).add(super::scope::within(

@@ -1,34 +1,34 @@
-//! What can go wrong below us, sorted by what the caller can do about it.
+//! Database errors, grouped by what the caller can do about them.
 
 use sea_orm::{DbErr, RuntimeErr};
 
 use super::session::is_lost;
 
-/// A database failure. Its text goes to the log, never to a client.
+/// A database error. Its text is logged and never sent to a client.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Another transaction was in the way; the same work may succeed at once.
-    #[error("the transaction collided with another")]
+    /// The transaction conflicted with another; a retry may succeed at once.
+    #[error("the transaction conflicted with another")]
     Collision(#[source] DbErr),
-    /// The database does not answer now.
+    /// The database does not respond now.
     #[error("the database is not available")]
     Unavailable(#[source] DbErr),
-    /// What was read or asked for makes no sense: a defect of ours, or of a hand that edited rows.
-    #[error("the database holds or was asked something impossible: {0}")]
+    /// A stored value or a request is invalid: a defect of Plaudit, or a manual change of rows.
+    #[error("invalid data or an invalid database request: {0}")]
     Impossible(String),
-    /// The database did not answer the transaction this was to be part of.
+    /// The database did not respond to the transaction that this work belonged to.
     #[error("the database was not available")]
     Busy,
-    /// The server is shutting down and takes no more.
+    /// The server is shutting down and accepts no more work.
     #[error("the server is stopping")]
     Stopping,
-    /// Anything else: a defect of ours.
-    #[error("the database refused a statement")]
+    /// Any other error: a defect of Plaudit.
+    #[error("a database statement failed")]
     Broken(#[source] DbErr),
 }
 
 impl Error {
-    /// The failure and its cause, for the log and the operator; never for a client.
+    /// The error and its causes, for the log and the operator. Never sent to a client.
     #[must_use]
     pub fn chain(&self) -> String {
         match std::error::Error::source(self) {
@@ -37,21 +37,21 @@ impl Error {
         }
     }
 
-    /// Whether a connection that had been opened was lost or fell silent, so that another one may serve.
+    /// Whether an open connection was lost or stopped responding, so that another connection may succeed.
     #[must_use]
     pub(crate) fn is_lost_connection(&self) -> bool {
         let Self::Unavailable(DbErr::Exec(runtime) | DbErr::Query(runtime)) = self else { return false };
         matches!(runtime, RuntimeErr::SqlxError(error) if is_lost(error))
     }
 
-    /// Sorts a driver's error by the code the database gave it.
+    /// Classifies a driver's error by its database code.
     pub(super) fn sort(error: DbErr) -> Self {
         match code(&error).as_deref().map(primary).as_deref() {
             // Serialization failure, deadlock, lock not available; SQLite's busy and locked.
             Some("40001" | "40P01" | "55P03" | "5" | "6") => Self::Collision(error),
-            // Statement timeout, shutdown, idle for too long, too many connections; disk full, disk broken, read-only after a
-            // failover; no such database or user, a wrong password, a database that takes no connections; SQLite's read-only, I/O error, full disk and file
-            // that cannot be opened.
+            // Statement timeout, shutdown, idle for too long, too many connections; disk full, disk broken, read-only after
+            // a failover; no such database or user, a wrong password, a database that accepts no connections; SQLite's
+            // read-only, I/O error, full disk, and a file that cannot be opened.
             Some(
                 "57014" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53300" | "53100" | "58030"
                 | "25006" | "3D000" | "55000" | "28000" | "28P01" | "8" | "10" | "13" | "14",
@@ -69,10 +69,10 @@ fn code(error: &DbErr) -> Option<String> {
     error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
 }
 
-/// PostgreSQL's code as it is; SQLite's without its upper bytes, which tell only what led to the primary code.
+/// PostgreSQL's code unchanged; SQLite's primary code, without the upper bytes of the extended code.
 fn primary(code: &str) -> String {
     match code.parse::<u32>() {
-        // A SQLSTATE has five characters, and may be all digits; SQLite's numbers are shorter.
+        // A SQLSTATE has five characters and may consist of digits. SQLite's codes are shorter.
         Ok(number) if code.len() < 5 => (number & 0xff).to_string(),
         _ => code.to_owned(),
     }
@@ -100,7 +100,7 @@ mod tests {
 
     use super::Error;
 
-    /// What a database says, for the code alone.
+    /// A database error with only a code.
     #[derive(Debug)]
     struct Said(&'static str);
 
@@ -162,7 +162,7 @@ mod tests {
             (&["3D000", "55000", "28000", "28P01"], "unavailable"),
             // SQLite: read-only, I/O (also while writing and syncing), full, not to be opened.
             (&["8", "1032", "10", "778", "1034", "13", "14", "270", "526"], "unavailable"),
-            // Constraints of both, syntax; and SQLSTATEs whose digits would be SQLite's busy, were they one's.
+            // Constraints of both, syntax; and SQLSTATEs whose low byte would equal SQLite's busy code.
             (&["23505", "23514", "42601", "1", "19", "2067", "275", "22021", "42757"], "broken"),
         ] {
             for code in codes {

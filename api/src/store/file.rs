@@ -1,4 +1,4 @@
-//! The database file on SQLite: only its owner may read what the school knows of its people.
+//! The SQLite database file: only its owner may read the data of the school.
 
 use std::path::Path;
 
@@ -6,11 +6,11 @@ use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 
 use super::error::Error;
 
-/// Creates the file that this URL names unless it exists, for its owner alone; the files that SQLite puts beside it
-/// get the same mode. Warns if a file that exists can be read by others.
+/// Creates the file of this URL if it does not exist, readable only by its owner. SQLite gives its extra files the same
+/// mode. Warns if other users can read an existing file.
 ///
 /// # Errors
-/// When the file cannot be created.
+/// If the file cannot be created.
 pub(super) fn create(url: &str, options: &SqliteConnectOptions) -> Result<(), Error> {
     let path = options.get_filename();
     if may_create(url) {
@@ -54,7 +54,7 @@ fn warn_if_public(path: &Path) {
     }
 }
 
-/// Elsewhere the folder's rights decide.
+/// On other systems the permissions of the folder apply.
 #[cfg(not(unix))]
 fn create_private(_path: &Path) -> Result<(), Error> {
     Ok(())

@@ -1,4 +1,4 @@
-//! Who is linked to whose child.
+//! The links between guardians and children.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ pub(crate) async fn link(txn: &Txn, guardian: Seen, child: Seen, now: DateTime<U
     Ok(())
 }
 
-/// Ends the link, if there is one.
+/// Ends the link, if it exists.
 pub(crate) async fn end(txn: &Txn, guardian: Seen, child: Seen, now: DateTime<Utc>) -> Result<(), Error> {
     let (guardian, child) = both(guardian, child)?;
     let update = Entity::update_many()
@@ -42,7 +42,7 @@ fn both(guardian: Seen, child: Seen) -> Result<(Uuid, Uuid), Error> {
     Ok((proven(guardian, &actions)?, proven(child, &actions)?))
 }
 
-/// The links of these guardians that hold now: (guardian, child).
+/// The current links of these guardians: (guardian, child).
 pub(crate) async fn children_of(db: &impl Reads, guardians: &[Seen]) -> Result<Vec<(Uuid, Uuid)>, Error> {
     let query = Entity::find()
         .filter(Column::GuardianId.is_in(super::scope::readable(guardians)))
@@ -51,7 +51,7 @@ pub(crate) async fn children_of(db: &impl Reads, guardians: &[Seen]) -> Result<V
     Ok(rows.into_iter().map(|row| (row.guardian_id, row.child_id)).collect())
 }
 
-/// Those of these children that this guardian is linked to now.
+/// The children among these that are currently linked to this guardian.
 pub(crate) async fn linked_among(
     db: &impl Reads,
     guardian: Uuid,
@@ -64,7 +64,7 @@ pub(crate) async fn linked_among(
     Ok(query.all(db.connection()).await?.into_iter().map(|row| row.child_id).collect())
 }
 
-/// Whether this guardian is linked to this child now.
+/// Whether this guardian is currently linked to this child.
 pub(crate) async fn are_linked(db: &impl Reads, guardian: Uuid, child: Uuid) -> Result<bool, Error> {
     let link = Entity::find_by_id((guardian, child)).one(db.connection()).await?;
     Ok(link.is_some_and(|link| link.ended_at.is_none()))

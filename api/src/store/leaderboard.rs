@@ -1,4 +1,4 @@
-//! Boards: who stands where. Everybody signed in may read them, so they take no proof.
+//! Leaderboards. Everyone who is signed in may read them, so they require no proof.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
@@ -8,32 +8,32 @@ use super::awards::FIRST_STANDING;
 use super::connect::Reads;
 use super::error::Error;
 
-/// What is compared.
+/// The value that is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Board {
-    /// All XP there is.
+    /// Total XP.
     Xp,
-    /// Who earned this achievement: first come, first ranked.
+    /// The people who earned this achievement: the earliest has the first rank.
     Achievement(Uuid),
 }
 
-/// One place on a board; its order is (score down, reached_at up, person up).
+/// A place on a board. Places are ordered by (score descending, reached_at, person).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// Who.
+    /// The person.
     pub(crate) person: Uuid,
-    /// How much.
+    /// The score.
     pub(crate) score: i64,
-    /// Since when: the earlier stands higher.
+    /// When the score was reached: the earlier place ranks higher.
     pub(crate) reached_at: DateTime<Utc>,
 }
 
-/// Below or above a place.
+/// A direction from a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// Those who stand higher, nearest first.
+    /// Places that rank higher, nearest first.
     Above,
-    /// Those who stand lower, nearest first.
+    /// Places that rank lower, nearest first.
     Below,
 }
 
@@ -46,7 +46,7 @@ impl Board {
                     .to_owned(),
                 Vec::new(),
             ),
-            // In the order of an index, so that a page reads its own rows and no others.
+            // In the order of an index, so that a page reads only its own rows.
             Self::Achievement(id) => (
                 format!(
                     "SELECT awards.person_id AS person, CAST(1 AS bigint) AS score, awards.earned_at AS reached_at \
@@ -57,7 +57,7 @@ impl Board {
         }
     }
 
-    /// The order of the places that lie on this side, nearest first. On a board by achievement all scores are equal.
+    /// The order of the places in this direction, nearest first. On an achievement's board all scores are equal.
     fn order(self, side: Side) -> &'static str {
         match (self, side) {
             (Self::Xp, Side::Below) => "score DESC, reached_at, person",
@@ -68,20 +68,20 @@ impl Board {
     }
 }
 
-/// How many stand on the board.
+/// The number of people on the board.
 pub(crate) async fn count(db: &impl Reads, board: Board) -> Result<i64, Error> {
     let (rows, values) = board.rows();
     number(db, &format!("SELECT count(*) AS n FROM ({rows}) AS board"), values).await
 }
 
-/// How many stand above `place`; its rank is one more.
+/// The number of places above `place`; its rank is one more.
 pub(crate) async fn count_above(db: &impl Reads, board: Board, place: &Place) -> Result<i64, Error> {
     let (rows, mut values) = board.rows();
     let above = comparison(board, Side::Above, place, &mut values);
     number(db, &format!("SELECT count(*) AS n FROM ({rows}) AS board WHERE {above}"), values).await
 }
 
-/// Where a person stands, if they do.
+/// The place of a person, if the person is on the board.
 pub(crate) async fn place_of(db: &impl Reads, board: Board, person: Uuid) -> Result<Option<Place>, Error> {
     let (rows, mut values) = board.rows();
     values.push(person.into());
@@ -92,7 +92,7 @@ pub(crate) async fn place_of(db: &impl Reads, board: Board, person: Uuid) -> Res
     row.as_ref().map(place).transpose()
 }
 
-/// At most `limit` places beside `from`, nearest first; from the top if there is none.
+/// At most `limit` places next to `from`, nearest first; from the top if `from` is `None`.
 pub(crate) async fn beside(
     db: &impl Reads,
     board: Board,
@@ -114,7 +114,7 @@ pub(crate) async fn beside(
     rows.iter().map(place).collect()
 }
 
-/// "Stands on that side of the place", with the place's values bound behind those that are there.
+/// Condition: a row is in this direction from the place. Appends the place's values to `values`.
 fn comparison(board: Board, side: Side, place: &Place, values: &mut Vec<Value>) -> String {
     let first = values.len() + 1;
     if matches!(board, Board::Achievement(_)) {
@@ -124,7 +124,7 @@ fn comparison(board: Board, side: Side, place: &Place, values: &mut Vec<Value>) 
             Side::Above => "<",
             Side::Below => ">",
         };
-        // The first condition is the range of the index.
+        // The first comparison is the range of the index.
         return format!(
             "(reached_at {less}= ${reached_at} AND (reached_at {less} ${reached_at} OR person {less} ${person}))"
         );

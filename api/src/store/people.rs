@@ -1,4 +1,4 @@
-//! People: who they are. Pages, locks and inserts.
+//! The rows of people: pages, locks and inserts.
 
 use std::collections::BTreeSet;
 
@@ -21,28 +21,28 @@ use crate::auth::policy::{Action, Reach};
 /// A row of `people`.
 pub(crate) type Row = entity::people::Model;
 
-/// Which people are asked for, of those within a reach.
+/// A filter of people, in addition to the reach.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    /// Only of this role, in the word of the database.
+    /// Only people with this role, by its name in the database.
     pub(crate) role: Option<&'static str>,
-    /// Only who takes this course now.
+    /// Only people enrolled in this course now.
     pub(crate) course: Option<Uuid>,
-    /// Only with this text in their name, as [`crate::text::folded`] leaves it.
+    /// Only people whose name contains this text, in the form of [`crate::text::folded`].
     pub(crate) search: Option<String>,
 }
 
-/// A place in a list of people, which is sorted by name.
+/// A position in a list of people sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
-    /// The name as it is sorted by.
+    /// The name in the form used for sorting.
     pub(crate) search_name: String,
-    /// Who, among those of that name.
+    /// The person's id, which orders people of the same name.
     pub(crate) id: Uuid,
 }
 
 impl Place {
-    /// "The person stands behind this place."
+    /// Condition: the person is after this position.
     pub(super) fn behind(&self) -> Condition {
         let here = Expr::tuple([Expr::col(Column::SearchName), Expr::col(Column::Id)]);
         let there = Expr::tuple([Expr::value(self.search_name.as_str()), Expr::value(self.id)]);
@@ -55,7 +55,7 @@ pub(crate) async fn by_id(db: &impl Reads, id: Uuid) -> Result<Option<Row>, Erro
     Ok(Entity::find_by_id(id).one(db.connection()).await?)
 }
 
-/// The people with these ids, in no order.
+/// The people with these ids, in any order.
 pub(crate) async fn by_ids(
     db: &impl Reads,
     ids: impl IntoIterator<Item = Uuid> + Send,
@@ -63,7 +63,7 @@ pub(crate) async fn by_ids(
     Ok(Entity::find().filter(among(db.connection(), Column::Id, ids)).all(db.connection()).await?)
 }
 
-/// At most `limit` people within the reach behind `from`, by name.
+/// At most `limit` people within the reach after `from`, by name.
 pub(crate) async fn page_of(
     db: &impl Reads,
     reach: &Reach,
@@ -84,7 +84,7 @@ pub(crate) async fn page_of(
     Ok(query.all(db.connection()).await?)
 }
 
-/// How many people within the reach are wanted.
+/// The number of people within the reach that match.
 pub(crate) async fn count(db: &impl Reads, reach: &Reach, wanted: &Wanted) -> Result<u64, Error> {
     let are = are(reach, wanted, Lookup::WholeSet, Lookup::WholeSet);
     Ok(Entity::find().filter(are).count(db.connection()).await?)
@@ -101,7 +101,7 @@ fn students(course: Uuid) -> SelectStatement {
 }
 
 fn are(reach: &Reach, wanted: &Wanted, of_reach: Lookup, of_course: Lookup) -> Condition {
-    // The reach may be an OR, so the rest is joined by AND around it.
+    // The reach may be an OR, so AND joins the other conditions around it.
     let mut are = Condition::all()
         .add(super::scope::within(reach, &[Action::SeeRecord], Column::Id, of_reach))
         .add(Column::ErasedAt.is_null());
@@ -121,7 +121,7 @@ fn are(reach: &Reach, wanted: &Wanted, of_reach: Lookup, of_course: Lookup) -> C
     are
 }
 
-/// "The person takes this course now", for a statement that walks through people.
+/// Condition: the person is enrolled in this course now. For a statement that scans people.
 pub(super) fn takes(course: Uuid) -> Expr {
     use enrollments::Column as Enrolment;
     let mut enrolment = students(course);
@@ -129,14 +129,14 @@ pub(super) fn takes(course: Uuid) -> Expr {
     Expr::exists(enrolment.and_where(same).to_owned())
 }
 
-/// Everybody after `after` by id, at most `limit`: for walks over the whole school.
+/// At most `limit` people after `after`, by id: for scans of the whole school.
 pub(crate) async fn walk(db: &impl Reads, after: Option<Uuid>, limit: u64) -> Result<Vec<Row>, Error> {
     let after = after.map(|id| Column::Id.gt(id));
     let query = Entity::find().order_by(Column::Id, Order::Asc).limit(limit);
     Ok(query.filter(after.unwrap_or_else(|| Expr::value(true))).all(db.connection()).await?)
 }
 
-/// Locks these people in the order of their ids and answers them as they are now.
+/// Locks these people in the order of their ids, and returns their current rows.
 pub(crate) async fn lock(txn: &Txn, ids: &BTreeSet<Uuid>) -> Result<Vec<Row>, Error> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -148,14 +148,14 @@ pub(crate) async fn lock(txn: &Txn, ids: &BTreeSet<Uuid>) -> Result<Vec<Row>, Er
     Ok(query.all(txn.connection()).await?)
 }
 
-/// Inserts the person unless the id is taken; says whether it was new.
+/// Inserts the person unless the id exists; returns whether it was new.
 pub(crate) async fn insert(txn: &Txn, row: Row) -> Result<bool, Error> {
     let row = super::every_column(row.into_active_model());
     let nothing = OnConflict::column(Column::Id).do_nothing().to_owned();
     Ok(Entity::insert(row).on_conflict(nothing).exec_without_returning(txn.connection()).await? > 0)
 }
 
-/// Writes the person as they are now.
+/// Stores the new state of the person.
 pub(crate) async fn update(txn: &Txn, row: Row) -> Result<(), Error> {
     let row: ActiveModel = super::every_column(row.into_active_model());
     row.update(txn.connection()).await?;

@@ -1,4 +1,4 @@
-//! What is held on one person beside what they earned: taken out for an export, emptied for an erasure.
+//! A person's data except what they earned: read for an export, and cleared by an erasure.
 
 use chrono::{DateTime, Utc};
 use entity::{
@@ -16,37 +16,37 @@ use super::scope::proven;
 use super::txn::Txn;
 use crate::auth::policy::{Action, Seen};
 
-/// The actions that end what ties a person to others.
+/// The actions that end relations between people.
 const ENDING: [Action; 2] = [Action::KeepPeople, Action::ErasePerson];
 
-/// What is held on one person beside what they earned; each list oldest first.
+/// A person's data except what they earned; each list oldest first.
 #[derive(Debug)]
 pub(crate) struct PersonalData {
-    /// The links to their guardians and to their children, ended ones too.
+    /// The links to their guardians and to their children, including ended ones.
     pub(crate) links: Vec<guardians::Model>,
-    /// Whom they referred.
+    /// The people whom they referred.
     pub(crate) referred: Vec<people::Model>,
-    /// The courses they took or take.
+    /// Their enrolments, current and ended.
     pub(crate) enrollments: Vec<enrollments::Model>,
     /// The lessons they completed.
     pub(crate) completions: Vec<completions::Model>,
-    /// What they wrote.
+    /// Their comments.
     pub(crate) comments: Vec<comments::Model>,
-    /// Their certificates, deleted ones too.
+    /// Their certificates, including deleted ones.
     pub(crate) certificates: Vec<certificates::Model>,
     /// The courses they teach.
     pub(crate) taught: Vec<courses::Model>,
-    /// The awards they gave or took back.
+    /// The awards that they granted or revoked.
     pub(crate) given: Vec<awards::Model>,
-    /// What others did on their record.
+    /// Actions of others on their record.
     pub(crate) acts_on: Vec<audit_log::Model>,
-    /// What they did on others' records, and the reports of their own events.
+    /// Their actions on other people's records, and the reports of their own events.
     pub(crate) acts_by: Vec<audit_log::Model>,
     /// The messages about them.
     pub(crate) messages: Vec<outbox::Model>,
 }
 
-/// All of it, at most `limit` rows a list.
+/// Reads all of it, at most `limit` rows per list.
 pub(crate) async fn of_person(txn: &Txn, person: Seen, limit: u64) -> Result<PersonalData, Error> {
     let (db, id) = (txn.connection(), proven(person, &[Action::ExportPerson])?);
     let linked =
@@ -123,14 +123,14 @@ pub(crate) async fn of_person(txn: &Txn, person: Seen, limit: u64) -> Result<Per
     })
 }
 
-/// "The act is this person's", and not that of a service of the same name.
+/// Condition: the actor is this person, and not a service of the same name.
 fn acts_by(person: Uuid) -> Condition {
     Condition::all()
         .add(audit_log::Column::Actor.eq(person.to_string()))
         .add(audit_log::Column::ActorKind.eq("person"))
 }
 
-/// Which end of a link somebody is.
+/// A side of a link.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Side {
     /// The guardian.
@@ -139,7 +139,7 @@ pub(crate) enum Side {
     Child,
 }
 
-/// Ends this person's enrolments; answers the courses.
+/// Ends this person's enrolments; returns the courses.
 pub(crate) async fn end_enrollments(txn: &Txn, person: Seen, now: DateTime<Utc>) -> Result<Vec<Uuid>, Error> {
     use enrollments::{Column, Entity};
     let person = proven(person, &ENDING)?;
@@ -151,7 +151,7 @@ pub(crate) async fn end_enrollments(txn: &Txn, person: Seen, now: DateTime<Utc>)
     Ok(taken)
 }
 
-/// Ends this person's links on one side; answers them as (guardian, child).
+/// Ends this person's links on one side; returns them as (guardian, child).
 pub(crate) async fn end_links(
     txn: &Txn,
     side: Side,
@@ -172,7 +172,7 @@ pub(crate) async fn end_links(
     Ok(linked)
 }
 
-/// Leaves every course that this person teaches without a teacher; answers the courses.
+/// Removes this person as the teacher of all their courses; returns the courses.
 pub(crate) async fn end_teaching(txn: &Txn, person: Seen, now: DateTime<Utc>) -> Result<Vec<Uuid>, Error> {
     use courses::{Column, Entity};
     let person = proven(person, &ENDING)?;
@@ -187,7 +187,7 @@ pub(crate) async fn end_teaching(txn: &Txn, person: Seen, now: DateTime<Utc>) ->
     Ok(taught)
 }
 
-/// Empties what this person wrote, and what others wrote about them: comments, notes, reasons.
+/// Clears the texts by and about this person: comments, notes, reasons.
 pub(crate) async fn blank_words(txn: &Txn, person: Seen) -> Result<(), Error> {
     use awards::Column;
     let (db, id) = (txn.connection(), proven(person, &[Action::ErasePerson])?);
@@ -209,8 +209,8 @@ pub(crate) async fn blank_words(txn: &Txn, person: Seen) -> Result<(), Error> {
     Ok(())
 }
 
-/// Empties every certificate of this person of all that was written on it, and deletes it; `word` stands
-/// where a certificate has to say something, and behind `number` they are counted anew.
+/// Clears and deletes every certificate of this person. `word` replaces the required texts. The new numbers are
+/// `number` with a counter.
 pub(crate) async fn blank_certificates(
     txn: &Txn,
     student: Seen,
@@ -238,8 +238,8 @@ pub(crate) async fn blank_certificates(
     Ok(())
 }
 
-/// Takes this person's name off the certificates that others were issued in it: by courses they teach or
-/// taught, and by themselves. A course's own title stands there from now on, `word` where there is no course.
+/// Removes this person's name as the issuer of other people's certificates: those of courses they teach or taught, and
+/// those they issued. The title of the course replaces it, or `word` if there is no course.
 pub(crate) async fn rename_issuer(
     txn: &Txn,
     person: Seen,
@@ -254,7 +254,7 @@ pub(crate) async fn rename_issuer(
         .from(courses::Entity)
         .and_where(courses::Column::TeacherId.eq(id))
         .to_owned();
-    // Which courses were theirs before, and what they issued themselves, the audit log knows.
+    // The audit log has the courses that they taught before, and the certificates that they issued.
     let acts = Condition::any().add(audit_log::Column::PersonId.eq(id)).add(acts_by(id));
     let acted = Query::select()
         .column(audit_log::Column::ObjectId)
@@ -283,9 +283,9 @@ pub(crate) async fn rename_issuer(
     Ok(())
 }
 
-/// Gives the events of this person, but for those of `own`, other ids of their senders: `name` and their place
-/// in the order of the ids they had, because that order decides which of two events at one moment comes first in
-/// a run. Where a run stands at one of them, it says so.
+/// Replaces the external ids of this person's events, except those of the source `own`, with `name` and a number. The
+/// numbers keep the order of the old ids, because it decides which of two simultaneous events comes first in a run. A run
+/// whose last event is one of them gets the new id.
 pub(crate) async fn rename_events(txn: &Txn, person: Seen, own: &str, name: &str) -> Result<(), Error> {
     let (db, letters) = (txn.connection(), txn.dialect.by_letters());
     let person = proven(person, &[Action::ErasePerson])?;
@@ -300,7 +300,7 @@ pub(crate) async fn rename_events(txn: &Txn, person: Seen, own: &str, name: &str
     );
     let events =
         format!("UPDATE events SET external_id = named.name FROM {named} WHERE events.id = named.id");
-    // The runs first: they are found by the ids that were.
+    // Runs first, because they are found by the old ids.
     for sql in [runs, events] {
         let values = [person.into(), own.into(), name.into()];
         db.execute_raw(super::statement(db, &sql, values)).await?;

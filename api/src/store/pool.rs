@@ -1,4 +1,4 @@
-//! Pools of connections. A connection is used again only while nothing speaks against it: see [`Session`].
+//! Pools of connections. A connection is reused only if its state is known to be good: see [`Session`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,16 +14,16 @@ use super::driver::{Driver, Options};
 use super::error::Error;
 use super::session::{Session, is_lost};
 
-/// A connection that has not been used for so long is asked for a sign of life first.
+/// A connection that was idle for this long is pinged before use.
 const IDLE: Duration = Duration::from_secs(10);
-/// How long that sign may take.
+/// The timeout of that ping.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
-/// The pause before another attempt to connect to a database that refuses connections.
+/// The pause before the next attempt to connect to a database that refuses connections.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The era of the connections that are opened now. A connection of an earlier era is not used again: what made
-/// one connection fail or fall silent, such as a lost route or a database that was started again, has
-/// probably done the same to every other one that was open then.
+/// The era of the connections opened now. A connection of an earlier era is not reused: if one connection failed or
+/// stopped responding, for example because of a lost route or a restarted database, the same has probably happened to all
+/// others that were open then.
 #[derive(Debug, Default)]
 pub(super) struct Era(AtomicU64);
 
@@ -42,12 +42,12 @@ impl Era {
 pub(super) struct Pooled {
     /// The connection itself.
     pub(super) driver: Driver,
-    /// Whether a transaction of ours may be open on it.
+    /// Whether one of our transactions may be open on it.
     pub(super) in_transaction: bool,
     era: u64,
 }
 
-/// Opens the connections of a pool, and decides which are used again.
+/// Opens the connections of a pool, and decides which are reused.
 pub(super) struct Opener {
     options: Options,
     era: Arc<Era>,
@@ -62,7 +62,7 @@ impl managed::Manager for Opener {
             let era = self.era.now();
             match Box::pin(Driver::open(&self.options)).await {
                 Ok(driver) => return Ok(Pooled { driver, in_transaction: false, era }),
-                // The database is being started: the pool's deadline ends the attempts.
+                // The database is starting. The pool's timeout limits the attempts.
                 Err(error) if is_starting(&error) => tokio::time::sleep(PAUSE).await,
                 Err(error) => return Err(error),
             }
@@ -85,7 +85,7 @@ impl managed::Manager for Opener {
                 }
                 Err(_) => {
                     self.era.end();
-                    return Err(RecycleError::message("the connection is silent"));
+                    return Err(RecycleError::message("the connection does not respond"));
                 }
             }
         }
@@ -93,7 +93,7 @@ impl managed::Manager for Opener {
     }
 }
 
-/// The database refuses connections for a moment, as one does that is being started.
+/// Whether the database refuses connections only temporarily, for example while it starts.
 fn is_starting(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
@@ -108,33 +108,33 @@ pub(super) struct Pool {
     pool: managed::Pool<Opener>,
     era: Arc<Era>,
     answer: Duration,
-    /// Microseconds that callers have waited for a connection.
+    /// Total microseconds that callers have waited for a connection.
     waited: Arc<AtomicU64>,
 }
 
-/// How many connections a pool has and how many are used, for the operator.
+/// The use of a pool, for the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolUse {
-    /// What the pool is for.
+    /// The purpose of the pool.
     pub name: &'static str,
-    /// The most connections it opens.
+    /// The maximum number of open connections.
     pub most: usize,
     /// The connections that are open.
     pub open: usize,
     /// The connections that are in use.
     pub used: usize,
-    /// The callers that wait for one.
+    /// The callers that wait for a connection.
     pub waiting: usize,
-    /// How long all callers together have waited for one since the start.
+    /// The total time that all callers have waited since the start.
     pub waited: Duration,
 }
 
 impl Pool {
-    /// A pool of at most `size` connections, none of which is open yet. A caller waits at most `acquire` for a
-    /// connection, then as long for it to be opened; each statement is given up after `answer`.
+    /// A pool of at most `size` connections, opened on demand. A caller waits at most `acquire` for a free connection,
+    /// and again as long for a new one to open. A statement is abandoned after `answer`.
     ///
     /// # Errors
-    /// When no pool can have this size.
+    /// If no pool can have this size.
     pub(super) fn new(
         options: Options,
         size: u32,
@@ -146,7 +146,7 @@ impl Pool {
         let pool = managed::Pool::builder(opener)
             .max_size(usize::try_from(size).unwrap_or(usize::MAX))
             .timeouts(Timeouts { wait: Some(acquire), create: Some(acquire), recycle: None })
-            // The connections that were used last have their statements planned already.
+            // The most recently used connections already have prepared statements.
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .build()
@@ -173,7 +173,7 @@ impl Pool {
         Ok(Session::new(connection, Arc::clone(&self.era), self.answer))
     }
 
-    /// How the pool is used now.
+    /// The current use of the pool.
     pub(super) fn in_use(&self, name: &'static str) -> PoolUse {
         let status = self.pool.status();
         PoolUse {
@@ -186,13 +186,13 @@ impl Pool {
         }
     }
 
-    /// Closes the connections that nothing uses; those in use are closed when they come back.
+    /// Closes the idle connections; those in use are closed when they are returned.
     pub(super) async fn close(&self) {
         let idle = self.pool.retain(|_, _| false).removed;
         self.pool.close();
         for pooled in idle {
             if let Err(error) = pooled.driver.close().await {
-                tracing::debug!(%error, "a connection was not closed in order");
+                tracing::debug!(%error, "closing a connection failed");
             }
         }
     }

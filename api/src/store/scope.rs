@@ -1,4 +1,4 @@
-//! Scope as part of the SQL: who lies within an actor's reach, by the relations that hold now.
+//! Scope as part of the SQL: the people within an actor's reach, by the current relations.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use super::dialect::among;
 use super::error::Error;
 use crate::auth::policy::{Action, Extent, Reach, Relation, Seen};
 
-/// Those of these people who exist within the reach.
+/// The people among these who exist and are within the reach.
 pub(crate) async fn seen(
     db: &impl Reads,
     reach: &Reach,
@@ -29,7 +29,7 @@ pub(crate) async fn seen(
     Ok(found.into_iter().map(|id| (id, reach.found(id))).collect())
 }
 
-/// The person, if they exist within the reach.
+/// The person, if they exist and are within the reach.
 pub(crate) async fn see(db: &impl Reads, reach: &Reach, id: Uuid) -> Result<Option<Seen>, Error> {
     Ok(seen(db, reach, [id]).await?.remove(&id))
 }
@@ -37,18 +37,18 @@ pub(crate) async fn see(db: &impl Reads, reach: &Reach, id: Uuid) -> Result<Opti
 /// How a statement decides whether a person belongs to a set, such as the caller's students or those of a course.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lookup {
-    /// Looks for an enrolment of each person: for a statement that reads few people, or that stops after a page.
+    /// Checks the enrolment of each person: for a statement that reads few people, or that stops after a page.
     EachRow,
     /// Reads the whole set first: for a statement that reads many people.
     WholeSet,
 }
 
-/// With at least this many people, the statement walks the index of names and checks each person until the page is
-/// full. With fewer it reads and sorts them: among 50,000 names a walk would find them late.
+/// With at least this many people, the statement scans the index of names and checks each person until the page is full.
+/// With fewer, it reads and sorts them: a scan of 50,000 names would find them late.
 pub(super) const MANY: u64 = 1_000;
 
 impl Lookup {
-    /// For a page of people or of what they have, within a reach to see records.
+    /// For a page of people or of their data, within a reach to read records.
     pub(super) async fn of_page(db: &impl Reads, reach: &Reach) -> Result<Self, Error> {
         match reach.extent_for(&[Action::SeeRecord]) {
             Extent::Related { me, relations } if relations.contains(&Relation::Student) => {
@@ -58,13 +58,13 @@ impl Lookup {
         }
     }
 
-    /// For a page that has to find so many people.
+    /// For a page among this many people.
     pub(super) fn of_many(people: u64) -> Self {
         if people < MANY { Self::WholeSet } else { Self::EachRow }
     }
 }
 
-/// "The person in this column lies within the reach", for a statement of any table that serves these actions.
+/// Condition: the person in this column is within the reach, for a statement that serves these actions.
 /// If the reach is for another action, no row matches.
 pub(super) fn within(
     reach: &Reach,
@@ -75,7 +75,7 @@ pub(super) fn within(
     inside(reach.extent_for(actions), person, lookup)
 }
 
-/// "The caller teaches the course in this column": then all its students are within the reach.
+/// Condition: the caller teaches the course in this column. Then all its students are within the reach.
 pub(super) fn teaches(reach: &Reach, actions: &[Action], course: impl ColumnTrait) -> Condition {
     match reach.extent_for(actions) {
         Extent::Related { me, relations } if relations.contains(&Relation::Student) => {
@@ -85,7 +85,7 @@ pub(super) fn teaches(reach: &Reach, actions: &[Action], course: impl ColumnTrai
     }
 }
 
-/// How many rows the query has, but at most `most`; it stops there.
+/// The number of rows of the query, at most `most`; it stops counting there.
 pub(super) async fn up_to(db: &impl Reads, mut rows: SelectStatement, most: u64) -> Result<u64, Error> {
     let mut count = Query::select();
     count.expr_as(Expr::cust("COUNT(*)"), "rows").from_subquery(rows.limit(most).to_owned(), "some");
@@ -112,12 +112,12 @@ fn inside(extent: Extent, person: impl ColumnTrait, lookup: Lookup) -> Condition
     })
 }
 
-/// Holds for no row.
+/// A condition that no row meets.
 pub(super) fn nothing() -> Condition {
     Condition::all().add(Expr::cust("1 = 0"))
 }
 
-/// The people whose records the proofs let their holder read.
+/// The people of the proofs that permit reading records.
 pub(super) fn readable(people: &[Seen]) -> impl Iterator<Item = Uuid> {
     people.iter().filter_map(|seen| seen.person_for(&[Action::SeeRecord]))
 }
@@ -125,13 +125,13 @@ pub(super) fn readable(people: &[Seen]) -> impl Iterator<Item = Uuid> {
 /// The person, if the proof is for one of these actions.
 ///
 /// # Errors
-/// For a proof of another action: a fault of the code that passes it.
+/// If the proof is for another action: a defect of the calling code.
 pub(super) fn proven(seen: Seen, actions: &[Action]) -> Result<Uuid, Error> {
-    let wrong = || Error::Impossible(format!("{seen:?} is no proof for {actions:?}"));
+    let wrong = || Error::Impossible(format!("{seen:?} is not a proof for {actions:?}"));
     seen.person_for(actions).ok_or_else(wrong)
 }
 
-/// "The person in this column has not been erased", for a statement of any table.
+/// Condition: the person in this column has not been erased.
 pub(super) fn remains(person: impl ColumnTrait) -> Expr {
     use people::Column;
     let them = Query::select()
@@ -171,8 +171,8 @@ fn students(teacher: Uuid) -> SelectStatement {
         .to_owned()
 }
 
-/// An enrolment of this person with this teacher. Its tables have other names here, since the person may be a column
-/// of the same table outside.
+/// An enrolment of this person with this teacher. Its tables have aliases, because the person may be a column of the same
+/// table in the outer query.
 fn enrolment(teacher: Uuid, person: Expr) -> SelectStatement {
     let taken = |column: enrollments::Column| Expr::col(("taken", column));
     let taught = |column: courses::Column| Expr::col(("taught", column));
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reach_of_nobody_is_a_condition_that_no_row_meets() {
+    fn an_empty_reach_is_a_condition_that_no_row_meets() {
         let nobody = r#"SELECT "people"."id" FROM "people" WHERE 1 = 0"#;
         assert_eq!(sql(Extent::Nobody), nobody);
         assert_eq!(sql(Extent::Related { me: ME, relations: &[] }), nobody);

@@ -1,5 +1,5 @@
-//! A connection in the hands of one caller. Every wait for the database has a deadline here; and a connection
-//! whose state is not known for certain is closed instead of being used again.
+//! A connection used by one caller. Every wait for the database has a deadline here. A connection in an uncertain
+//! state is closed instead of being reused.
 
 use std::io;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use tokio::time::timeout;
 
 use super::pool::{Era, Opener, Pooled};
 
-/// How long a statement may take in work that has declared itself long.
+/// The time limit of a statement in a transaction that has declared itself long.
 const LONG: Duration = Duration::from_secs(600);
 
-/// A connection, until it goes back to its pool or is closed. It goes back if its last statement was
-/// answered and no transaction is open. It is closed if BEGIN, COMMIT or ROLLBACK failed or was abandoned, if a
-/// deadline was missed, or if the connection broke. If another statement or an open transaction was abandoned, a task of
-/// its own waits for the statement's answer and rolls back, and closes the connection where that fails.
+/// A connection, until it returns to its pool or is closed. It returns if its last statement got a response and no
+/// transaction is open. It is closed if BEGIN, COMMIT or ROLLBACK failed or was abandoned, if a deadline was missed, or if
+/// the connection broke. If another statement or an open transaction was abandoned, a separate task waits for the
+/// response and rolls back; if that fails, it closes the connection.
 pub(super) struct Session {
     connection: Option<Object<Opener>>,
     era: Arc<Era>,
@@ -27,10 +27,10 @@ pub(super) struct Session {
     amid: Amid,
 }
 
-/// What is under way on a connection.
+/// The work in progress on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Amid {
-    /// Nothing: everything that was sent has been answered.
+    /// None: everything sent has got a response.
     Nothing,
     /// A statement.
     Statement,
@@ -39,24 +39,24 @@ enum Amid {
 }
 
 impl Session {
-    /// A session on a connection that a pool hands out.
+    /// A session on a connection from the pool.
     pub(super) fn new(connection: Object<Opener>, era: Arc<Era>, answer: Duration) -> Self {
         Self { connection: Some(connection), era, answer, amid: Amid::Nothing }
     }
 
-    /// Allows every following statement a long time.
+    /// Sets a long time limit for all following statements.
     pub(super) fn take_time(&mut self) {
         self.answer = self.answer.max(LONG);
     }
 
-    /// Runs a statement. The driver's futures are large, here and below: on the heap they do not use up the stack.
+    /// Runs a statement. The driver's futures are large, so they are boxed here and below to save stack.
     pub(super) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, sqlx::Error> {
         let limit = self.answer;
         let ran = timeout(limit, Box::pin(self.enter(Amid::Statement)?.driver.execute(statement))).await;
         self.leave(ran)
     }
 
-    /// Runs a text as it is.
+    /// Runs a text without preparing it.
     pub(super) async fn execute_text(&mut self, text: &str) -> Result<ExecResult, sqlx::Error> {
         let limit = self.answer;
         let ran = timeout(limit, Box::pin(self.enter(Amid::Statement)?.driver.execute_text(text))).await;
@@ -77,33 +77,33 @@ impl Session {
         self.leave(ran)
     }
 
-    /// Waits for a sign of life.
+    /// Checks that the database responds.
     pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
         let limit = self.answer;
         let ran = timeout(limit, Box::pin(self.enter(Amid::Statement)?.driver.ping())).await;
         self.leave(ran)
     }
 
-    /// Begins a transaction by this text.
+    /// Begins a transaction with this statement.
     ///
     /// # Errors
-    /// Also when the connection is in a transaction already: then a commit would not be the outermost one.
+    /// Also if a transaction is already open: then a commit would not end the outermost one.
     pub(super) async fn begin(&mut self, text: &str) -> Result<(), sqlx::Error> {
         let limit = self.answer;
         let pooled = self.enter(Amid::Boundary)?;
         if pooled.in_transaction || pooled.driver.counts_a_transaction() {
             self.close();
-            return Err(sqlx::Error::Protocol("a transaction is open on the connection already".to_owned()));
+            return Err(sqlx::Error::Protocol("a transaction is already open on the connection".to_owned()));
         }
         pooled.in_transaction = true;
         let ran = timeout(limit, Box::pin(pooled.driver.execute_text(text))).await;
         self.leave_boundary(ran, true)
     }
 
-    /// Ends the transaction by COMMIT or ROLLBACK.
+    /// Ends the transaction with COMMIT or ROLLBACK.
     ///
     /// # Errors
-    /// When it could not be ended, or no transaction is open.
+    /// If it could not be ended, or no transaction is open.
     pub(super) async fn end(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
         let limit = self.answer;
         let pooled = self.enter(Amid::Boundary)?;
@@ -159,7 +159,7 @@ impl Session {
     }
 
     fn silent(&self) -> sqlx::Error {
-        let message = format!("the database did not answer within {} ms", self.answer.as_millis());
+        let message = format!("the database did not respond within {} ms", self.answer.as_millis());
         sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, message))
     }
 
@@ -184,7 +184,7 @@ impl Drop for Session {
     }
 }
 
-/// A connection of unknown state. Dropped, it is closed.
+/// A connection in an unknown state. Dropping it closes it.
 struct Unsettled(Option<Object<Opener>>);
 
 impl Unsettled {
@@ -196,7 +196,7 @@ impl Unsettled {
         drop(self.0.take());
     }
 
-    /// Waits for what is under way, rolls back what is open, and gives the connection back if both succeed.
+    /// Waits for running statements, rolls back an open transaction, and returns the connection if both succeed.
     async fn settle(mut self, limit: Duration, era: Arc<Era>) {
         let Some(connection) = &mut self.0 else { return };
         let settled = timeout(limit, async {
@@ -223,7 +223,7 @@ impl Drop for Unsettled {
     }
 }
 
-/// Whether the connection has gone, or fell silent.
+/// Whether the connection was lost or stopped responding.
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     matches!(
         error,

@@ -1,4 +1,4 @@
-//! The tables themselves: brought up to date, or asked whether they are.
+//! Migrates the tables, and finds missing migrations.
 
 use std::time::Duration;
 
@@ -12,20 +12,22 @@ use super::connect::{Database, Reads};
 use super::dialect::{Dialect, LOCK_TABLES};
 use super::error::Error;
 
-/// How long all steps may take together.
+/// The time limit of all migrations together.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// Applies the steps of the history that are missing, all in one transaction; returns their names.
+/// Applies the missing migrations in one transaction; returns their names.
 ///
 /// # Errors
-/// When a step fails: the tables are then as they were before.
+/// If a migration fails: the tables are then unchanged.
 pub async fn migrate(db: &Database) -> Result<Vec<String>, Error> {
     let connection = db.untimed().await?;
     let migrated = tokio::time::timeout(LONGEST, migrate_over(&connection, db.dialect())).await;
-    // Nothing else runs over this connection: whatever its transaction has left open ends with it.
+    // This connection is used for nothing else: closing it also ends an open transaction.
     connection.close().await?;
     migrated.map_err(|_| {
-        Error::Unavailable(DbErr::Conn(RuntimeErr::Internal("the migration took over an hour".to_owned())))
+        Error::Unavailable(DbErr::Conn(RuntimeErr::Internal(
+            "the migration took more than an hour".to_owned(),
+        )))
     })?
 }
 
@@ -36,7 +38,7 @@ async fn migrate_over(connection: &DatabaseConnection, dialect: Dialect) -> Resu
     };
     let options = TransactionOptions { sqlite_transaction_mode: immediate, ..TransactionOptions::default() };
     let txn = connection.begin_with_options(options).await?;
-    // The migrator takes no lock itself; two processes that start together would collide.
+    // The migrator takes no lock. Two processes that start together would conflict.
     if dialect == Dialect::Postgres {
         txn.execute_unprepared(LOCK_TABLES).await?;
     }
@@ -46,10 +48,10 @@ async fn migrate_over(connection: &DatabaseConnection, dialect: Dialect) -> Resu
     Ok(pending)
 }
 
-/// The steps not applied yet, oldest first. Writes nothing, not even the table of steps.
+/// The missing migrations, oldest first. Writes nothing, not even the table of migrations.
 ///
 /// # Errors
-/// When the database does not answer.
+/// If the database does not respond.
 pub async fn pending(db: &Database) -> Result<Vec<String>, Error> {
     missing(db.connection(), db.dialect()).await
 }

@@ -1,4 +1,4 @@
-//! A transaction. Its commit is believed only if it is the outermost one and every statement before it succeeded.
+//! A transaction. A commit counts only if it ends the outermost transaction and all earlier statements succeeded.
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +15,7 @@ use super::dialect::Dialect;
 use super::error::Error;
 use super::session::Session;
 
-/// An open transaction: the licence to write. Dropped without [`Txn::commit`], it is rolled back.
+/// An open transaction, required for every write. Dropping it without [`Txn::commit`] rolls it back.
 pub(crate) struct Txn {
     state: Mutex<State>,
     statements: Arc<AtomicU64>,
@@ -24,16 +24,16 @@ pub(crate) struct Txn {
 
 struct State {
     session: Session,
-    /// A statement has failed. PostgreSQL refuses all that follow; SQLite may have rolled back by itself, so that
-    /// the next statement would be a transaction of its own. So nothing more is run, and nothing is kept.
+    /// A statement has failed. PostgreSQL refuses all following ones. SQLite may have rolled back already, so the next
+    /// statement would be a separate transaction. Therefore no more statements run, and nothing is committed.
     failed: bool,
 }
 
 impl Txn {
-    /// Begins a transaction by this text.
+    /// Begins a transaction with this statement.
     ///
     /// # Errors
-    /// When no connection is free in time, or the database does not begin.
+    /// If no connection becomes free in time, or the database does not begin.
     pub(super) async fn begin(source: &Source, text: &str) -> Result<Self, Error> {
         let mut session = source.pool.session().await?;
         session.begin(text).await.map_err(failed_query)?;
@@ -41,26 +41,26 @@ impl Txn {
         Ok(Self { state: Mutex::new(State { session, failed: false }), statements, dialect: source.dialect })
     }
 
-    /// Makes all of it durable.
+    /// Commits the transaction.
     ///
     /// # Errors
-    /// When the database could not; then nothing of it is kept, unless the connection was lost before the answer.
+    /// If the database could not commit. Then nothing was stored, unless the connection was lost before the response.
     pub(crate) async fn commit(self) -> Result<(), Error> {
         let mut state = self.state.into_inner();
         if state.failed {
-            let refused = "a transaction in which a statement failed was to be committed; it was rolled back";
+            let refused = "a transaction with a failed statement was rolled back instead of committed";
             roll_back(state).await;
             return Err(Error::Impossible(refused.to_owned()));
         }
         Ok(state.session.end("COMMIT").await.map_err(failed_query)?)
     }
 
-    /// Gives all of it up. Where the database does not answer, closing the connection gives it up as well.
+    /// Rolls the transaction back. If the database does not respond, closing the connection rolls it back too.
     pub(crate) async fn rollback(self) {
         roll_back(self.state.into_inner()).await;
     }
 
-    /// Allows every following statement a long time: for work on the whole school, such as a publication.
+    /// Sets a long time limit for all following statements: for work on the whole school, such as a publication.
     pub(super) async fn take_time(&self) {
         self.state.lock().await.session.take_time();
     }
@@ -85,7 +85,7 @@ impl State {
         if self.failed {
             return Err(DbErr::Custom("an earlier statement of the transaction failed".to_owned()));
         }
-        // A statement that is abandoned has not succeeded either.
+        // An abandoned statement also counts as failed.
         self.failed = true;
         Ok(&mut self.session)
     }
@@ -131,10 +131,10 @@ impl ConnectionTrait for Txn {
 }
 
 impl Source {
-    /// A connection for one statement, and the operation's right to it.
+    /// A connection for one statement, and the operation's permit for it.
     async fn session(&self) -> Result<(Option<OwnedSemaphorePermit>, Session), DbErr> {
         let right = match &self.at_once {
-            // It is never closed; were it, no limit is better than no answer.
+            // The semaphore is never closed. If it were, no limit would be better than no connection.
             Some(at_once) => Arc::clone(at_once).acquire_owned().await.ok(),
             None => None,
         };

@@ -1,6 +1,6 @@
-//! Characters that a reader cannot see: invisible ones, and those that change the direction of the text around
-//! them. Two names that look the same must not differ in them. Joiners and variation selectors are kept where a
-//! script or an emoji needs them.
+//! Hidden characters: invisible ones, and those that change the direction of the surrounding text. Two names that
+//! look the same must not differ in them. Joiners and variation selectors are allowed where a script or an emoji
+//! needs them.
 
 use icu_properties::props::{
     BidiControl, DefaultIgnorableCodePoint, Emoji, ExtendedPictographic, GeneralCategory,
@@ -9,33 +9,33 @@ use icu_properties::props::{
 use icu_properties::{CodePointMapData, CodePointSetData};
 use unicode_normalization::char::canonical_combining_class;
 
-/// The combining class of the signs that join consonants in the scripts of India.
+/// The combining class of the signs that join consonants in Indic scripts.
 const VIRAMA: u8 = 9;
 
-/// Where a text is shown.
+/// Where a text is displayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A name or a title, beside other text.
+    /// A name or a title, displayed next to other text.
     Name,
-    /// A note or a description, by itself: it may have marks that give neutral characters a direction.
+    /// A note or a description, displayed separately. It may contain directional marks.
     Note,
 }
 
-/// The first hidden character that does not belong into such a text.
+/// The first hidden character that is not allowed in such a text.
 pub(crate) fn first(text: &str, kind: Kind) -> Option<char> {
     let letters: Vec<char> = text.chars().collect();
     let hidden = (0..letters.len()).find(|at| is_hidden(&letters, *at, kind))?;
     letters.get(hidden).copied()
 }
 
-/// The text without the hidden characters that do not belong into a name.
+/// The text without the hidden characters that are not allowed in a name.
 pub(crate) fn removed(text: &str) -> String {
     let letters: Vec<char> = text.chars().collect();
     let seen = (0..letters.len()).filter(|at| !is_hidden(&letters, *at, Kind::Name));
     seen.filter_map(|at| letters.get(at)).collect()
 }
 
-/// Whether the text has no visible character: white space, blank symbols and marks without a letter.
+/// Whether the text has no visible character: only white space, blank symbols, and marks without a letter.
 pub(crate) fn is_blank(text: &str) -> bool {
     text.chars().all(|letter| {
         letter.is_whitespace()
@@ -53,7 +53,7 @@ fn is_hidden(letters: &[char], at: usize, kind: Kind) -> bool {
         _ if letter.is_ascii() => false,
         '\u{200e}' | '\u{200f}' | '\u{61c}' => kind == Kind::Name,
         '\u{200c}' | '\u{200d}' => !joins(letters, at),
-        // A digit in a key, such as 1\u{fe0f}\u{20e3}.
+        // A digit in a keycap emoji, such as 1\u{fe0f}\u{20e3}.
         '\u{fe0f}' if letters.get(at + 1) == Some(&'\u{20e3}') => {
             !before.is_some_and(|before| matches!(before, '0'..='9' | '#' | '*'))
         }
@@ -71,7 +71,7 @@ fn is_hidden(letters: &[char], at: usize, kind: Kind) -> bool {
     }
 }
 
-/// Whether a joiner at this place changes how its neighbours are written. Marks are on letters: they are looked past.
+/// Whether a joiner at this place changes how its neighbours are displayed. Combining marks in between are skipped.
 fn joins(letters: &[char], at: usize) -> bool {
     let (earlier, later) = letters.split_at_checked(at).unwrap_or_default();
     let later = later.get(1..).unwrap_or_default();
@@ -100,7 +100,7 @@ fn is_joiner(letter: char) -> bool {
     matches!(letter, '\u{200c}' | '\u{200d}')
 }
 
-/// Whether the letter is connected with its neighbours, as in Arabic.
+/// Whether the letter connects to its neighbours, as in Arabic.
 fn is_cursive(letter: char) -> bool {
     !matches!(
         CodePointMapData::<JoiningType>::new().get(letter),
@@ -108,13 +108,13 @@ fn is_cursive(letter: char) -> bool {
     )
 }
 
-/// Whether the character chooses between the forms of the one before it.
+/// Whether the character selects a form of the preceding character.
 fn is_selector(letter: char) -> bool {
     matches!(letter, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{180b}'..='\u{180d}' | '\u{180f}')
 }
 
-/// Whether this selector chooses between forms that this character has: of emoji, ideographs and symbols, and of
-/// Mongolian letters. Behind any other character a selector changes nothing that a reader sees.
+/// Whether this selector is defined for this character: emoji, ideographs, symbols and Mongolian letters have
+/// several forms. After any other character a selector has no visible effect.
 fn selects(selector: char, of: char) -> bool {
     match selector {
         '\u{fe0e}' | '\u{fe0f}' => !of.is_ascii() && CodePointSetData::new::<Emoji>().contains(of),
@@ -130,7 +130,7 @@ fn category(letter: char) -> GeneralCategory {
     CodePointMapData::<GeneralCategory>::new().get(letter)
 }
 
-/// The braille pattern without dots, blank hieroglyphs, a note without a head, and the place of a missing object.
+/// The braille pattern without dots, blank hieroglyphs, a null notehead, and the object replacement character.
 fn is_blank_symbol(letter: char) -> bool {
     matches!(letter, '\u{2800}' | '\u{13441}' | '\u{13442}' | '\u{1d159}' | '\u{fffc}')
 }
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_can_see_is_hidden_wherever_it_stands() {
+    fn invisible_characters_are_hidden_at_every_position() {
         let hidden = ('\u{202a}'..='\u{202e}')
             .chain('\u{2066}'..='\u{2069}')
             .chain('\u{2060}'..='\u{2064}')
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_blanks_and_lone_marks_shows_nothing() {
+    fn a_text_of_blanks_and_lone_marks_is_blank() {
         for blank in
             ["", " ", "\u{2800}", "\u{2800}\u{2800}", "\u{301}", "\u{20dd}\u{903}", "\u{fffc}", "\u{3164}"]
         {
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_shape_of_its_own_does_not_belong_into_a_name() {
+    fn characters_without_a_defined_shape_are_refused_in_names() {
         for letter in ['\u{e000}', '\u{f8ff}', '\u{f0000}', '\u{10fffd}'] {
             let text = format!("Ada{letter}");
             assert_eq!((first(&text, Kind::Name), first(&text, Kind::Note)), (Some(letter), None));

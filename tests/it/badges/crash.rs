@@ -1,4 +1,4 @@
-//! The power goes between any two steps of an award and of a revocation: all of it is there, or nothing.
+//! The server is killed between any two steps of an award and of a revocation: all of it is stored, or nothing.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{AWARD, badge};
 use crate::courses::{course, enroll, mutate, text};
 
-/// What the two acts leave: awards, those revoked, those flagged, XP, entries of it, places in the feed, messages, acts.
+/// The rows of the two actions: awards, revoked ones, flagged ones, XP, its entries, feed places, messages, audit entries.
 const TRACES: [&str; 8] = [
     "SELECT count(*) FROM awards",
     "SELECT count(*) FROM awards WHERE revoked_at IS NOT NULL",
@@ -25,12 +25,12 @@ const TRACES: [&str; 8] = [
 ];
 /// Before the award.
 const NOTHING: [i64; 8] = [0; 8];
-/// After an award of 100 XP: it leads to three more, of 110 XP together.
+/// After an award of 100 XP, which results in three more awards with 110 XP together.
 const AWARDED: [i64; 8] = [4, 0, 0, 210, 3, 4, 4, 1];
-/// After it has been revoked: its XP is reversed, the three it had led to are flagged.
+/// After its revocation: its XP is reversed, and the three resulting awards are flagged.
 const REVOKED: [i64; 8] = [4, 1, 3, 110, 4, 4, 4, 2];
 
-/// A teacher who has a badge to give to a student.
+/// A teacher who can award a badge to a student.
 struct School {
     database: Database,
     config: Config,
@@ -42,20 +42,21 @@ struct School {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_between_any_two_statements_leaves_all_or_nothing_on_postgres() {
     let Some(school) = School::found(Backend::Postgres).await else { return };
-    kill_everywhere(&school, NOTHING, AWARDED, async |client| school.give(&client).await).await;
-    let award = text(&school.give(&school.serve().await.1).await["id"]);
-    kill_everywhere(&school, AWARDED, REVOKED, async |client| school.take_back(&client, &award).await).await;
+    kill_everywhere(&school, NOTHING, AWARDED, async |client| school.grant_badge(&client).await).await;
+    let award = text(&school.grant_badge(&school.serve().await.1).await["id"]);
+    kill_everywhere(&school, AWARDED, REVOKED, async |client| school.revoke_award(&client, &award).await)
+        .await;
     school.database.drop().await;
 }
 
-/// Kills the server before each statement of the transaction in turn, and at last before it hears of the commit.
+/// Kills the server before each statement of the transaction in turn, and finally before it receives the commit's result.
 async fn kill_everywhere(
     school: &School,
     before: [i64; 8],
     after: [i64; 8],
     act: impl AsyncFn(Client) -> Value,
 ) {
-    // No later server changes anything by delivering what an earlier one left.
+    // So that no later server delivers the remaining messages of an earlier one.
     school.database.execute("UPDATE outbox SET settled_at = created_at WHERE settled_at IS NULL").await;
     let untouched = school.database.contents().await;
     let (mut statements, mut commits) = (0, false);
@@ -69,23 +70,23 @@ async fn kill_everywhere(
     assert!(statements > 10, "{statements} statements are too few for what is written");
     school.kill_at(Stop::Committed, &act).await;
     school.expect_whole(after).await;
-    // Whoever was not answered asks again, and nothing more comes of it.
+    // A client without a response sends again, and nothing more changes.
     let (server, client) = school.serve().await;
     act(client).await;
     server.kill().await;
     school.expect_whole(after).await;
 }
 
-/// What a kill leaves of an SQLite file is what was written so far of its log: each such beginning is looked at.
+/// After a kill, a SQLite file has the part of its log that was written until then. The test checks each such part.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_between_any_two_writes_leaves_all_or_nothing_on_sqlite() {
     let Some(school) = School::found(Backend::Sqlite).await else { return };
     let (server, client) = school.serve().await;
     let (file, log) = (school.database.file(), school.database.file().with_extension("db-wal"));
     let (kept, started) = (fs::read(&file).unwrap(), fs::read(&log).unwrap());
-    let award = text(&school.give(&client).await["id"]);
+    let award = text(&school.grant_badge(&client).await["id"]);
     let given = fs::read(&log).unwrap();
-    school.take_back(&client, &award).await;
+    school.revoke_award(&client, &award).await;
     let taken = fs::read(&log).unwrap();
     server.kill().await;
     assert!(fs::read(&file).unwrap() == kept && taken.starts_with(&started), "the log was begun anew");
@@ -95,8 +96,8 @@ async fn a_kill_between_any_two_writes_leaves_all_or_nothing_on_sqlite() {
     school.database.drop().await;
 }
 
-/// Of every beginning of the log that goes on from `from`, whole frames and torn ones: the act is there or it is not,
-/// and once it is, it stays.
+/// Checks every prefix of the log from `from` on, with whole frames and torn ones: the action is stored or not, and once
+/// stored, it remains.
 async fn expect_one_change(file: &[u8], log: &[u8], from: usize, before: [i64; 8], after: [i64; 8]) {
     let page = u32::from_be_bytes(log[8..12].try_into().unwrap());
     let frame = 24 + usize::try_from(page).unwrap();
@@ -132,14 +133,14 @@ impl School {
         Some(Self { database, config, teacher, badge, student })
     }
 
-    /// A server, and the teacher at it.
+    /// Starts a server; returns it and the teacher's client.
     async fn serve(&self) -> (Process, Client) {
         let server = Process::serve(&self.config).await;
         let client = server.client(&self.teacher.to_string(), Role::Teacher);
         (server, client)
     }
 
-    /// Acts at a server that is killed where its transaction is stopped; says whether that was at the commit.
+    /// Runs the action on a server that is killed where its transaction stops; returns whether that was at the commit.
     async fn kill_at(&self, stop: Stop, act: &impl AsyncFn(Client) -> Value) -> bool {
         let gate = Gate::before(&self.database).await;
         let config = Config { database_url: gate.url(&self.database), ..self.config.clone() };
@@ -154,15 +155,15 @@ impl School {
         commits
     }
 
-    async fn give(&self, client: &Client) -> Value {
+    async fn grant_badge(&self, client: &Client) -> Value {
         let input = json!({"badgeId": self.badge, "studentId": self.student});
         let given = mutate(client, "awardBadge", AWARD, input).await;
         assert_eq!(given["userErrors"], json!([]));
         given["award"].clone()
     }
 
-    async fn take_back(&self, client: &Client, award: &str) -> Value {
-        super::take_back(client, &json!({"id": award}), "A mistake").await
+    async fn revoke_award(&self, client: &Client, award: &str) -> Value {
+        super::revoke_award(client, &json!({"id": award}), "A mistake").await
     }
 
     async fn expect_whole(&self, wanted: [i64; 8]) {

@@ -1,16 +1,16 @@
-//! A badge given goes the way of an earned one: XP, what the XP leads to, feed, messages.
+//! An awarded badge has the same consequences as an earned achievement: XP, further awards, feed, messages.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
 use tests::{Backend, Packs, World, on_both};
 
-use super::{AWARD, School, badge, give, held, xp};
+use super::{AWARD, School, badge, grant_badge, held, xp};
 use crate::courses::{mutate, text};
 
-/// What 100 XP of a badge lead to, besides the badge, with what each brings: 100, 10 and nothing.
+/// The further awards at 100 XP, with the bonus of each: 100, 10 and nothing.
 const BY_100_XP: [&str; 3] = ["aurora/getting-warmed-up", "code-lab/century", "tests/level-up"];
 
-/// A pack whose collectors hold two of its achievements, one of which people give.
+/// A pack with an achievement for holding two others, one of which people award.
 fn collecting() -> Packs {
     let achievement = |name: &str, rule: serde_json::Value| json!({"name": name, "description": "", "requirement": "See the rule", "category": "all", "rule": rule});
     Packs::of(&json!({
@@ -35,7 +35,7 @@ async fn a_packs_own_badge_counts_as_one_of_its_achievements_and_the_schools_doe
         assert_eq!(w.service().record(done).await["userErrors"], json!([]));
         for name in ["Kind", "Team Player"] {
             let id = badge(&school.admin, name, 10).await;
-            give(&school.teacher, &id, school.student).await;
+            grant_badge(&school.teacher, &id, school.student).await;
         }
         let of_school = ["deeds/doer", "school/kind", "school/team-player"];
         assert_eq!(held(&school.as_student, school.student).await, of_school);
@@ -44,7 +44,7 @@ async fn a_packs_own_badge_counts_as_one_of_its_achievements_and_the_schools_doe
         let answer = school.as_student.ask(one, json!({})).await;
         let on_the_way = json!([{"achievement": {"key": "deeds/collector"}, "current": 1, "target": 2}]);
         assert_eq!(answer.data()["inProgress"], on_the_way);
-        give(&school.teacher, &text(&answer.data()["achievement"]["id"]), school.student).await;
+        grant_badge(&school.teacher, &text(&answer.data()["achievement"]["id"]), school.student).await;
         let of_both = ["deeds/collector", "deeds/doer", "deeds/helper", "school/kind", "school/team-player"];
         assert_eq!(held(&school.as_student, school.student).await, of_both);
         w.finish().await;
@@ -52,7 +52,7 @@ async fn a_packs_own_badge_counts_as_one_of_its_achievements_and_the_schools_doe
 }
 
 on_both! {
-    async fn a_badge_brings_xp_and_what_the_xp_leads_to_and_is_told(w: World) {
+    async fn a_badge_gives_xp_and_the_awards_at_that_xp_and_is_announced(w: World) {
         let school = School::found(&w).await;
         let id = badge(&school.admin, "Team Player", 100).await;
         let cursor = school.as_student.ask("{ feedCursor }", json!({})).await.data()["feedCursor"].clone();
@@ -91,15 +91,15 @@ on_both! {
         w.finish().await;
     }
 
-    async fn the_same_badge_again_answers_the_first_award(w: World) {
+    async fn the_same_badge_again_returns_the_first_award(w: World) {
         let school = School::found(&w).await;
         let id = badge(&school.admin, "Team Player", 100).await;
-        let (first, duplicate) = give(&school.teacher, &id, school.student).await;
+        let (first, duplicate) = grant_badge(&school.teacher, &id, school.student).await;
         assert!(!duplicate);
         w.tick(chrono::TimeDelta::hours(1));
         let rows = w.database.rows().await;
         for client in [&school.teacher, &school.admin] {
-            assert_eq!(give(client, &id, school.student).await, (first.clone(), true));
+            assert_eq!(grant_badge(client, &id, school.student).await, (first.clone(), true));
         }
         assert_eq!(w.database.rows().await, rows);
         assert_eq!(xp(&school.as_student, school.student).await, 210);
@@ -109,27 +109,27 @@ on_both! {
     async fn a_badge_may_have_been_earned_in_the_past_and_not_in_the_future(w: World) {
         let school = School::found(&w).await;
         let (old, new) = (badge(&school.admin, "Old", 100).await, badge(&school.admin, "New", 1).await);
-        let give_at = async |badge: &str, at: &str| {
+        let grant_at = async |badge: &str, at: &str| {
             let input = json!({"badgeId": badge, "studentId": school.student, "awardedAt": at});
             mutate(&school.teacher, "awardBadge", "award { earnedAt }", input).await
         };
-        let given = give_at(&old, "2025-06-15T08:00:00.5+02:00").await;
+        let given = grant_at(&old, "2025-06-15T08:00:00.5+02:00").await;
         assert_eq!(given, json!({"award": {"earnedAt": "2025-06-15T06:00:00.500Z"}, "userErrors": []}));
         for wrong in ["2026-01-15T12:05:00.001Z", "2026-01-16T00:00:00Z", "1999-12-31T23:59:59Z", "yesterday"] {
             let rows = w.database.rows().await;
-            let error = &give_at(&new, wrong).await["userErrors"][0];
+            let error = &grant_at(&new, wrong).await["userErrors"][0];
             assert_eq!((&error["code"], &error["field"]), (&json!("INVALID_INPUT"), &json!(["input", "awardedAt"])), "{wrong}");
             assert_eq!(w.database.rows().await, rows);
         }
-        // Clocks differ a little.
-        let given = give_at(&new, "2026-01-15T12:05:00Z").await;
+        // The sender's clock is a little ahead.
+        let given = grant_at(&new, "2026-01-15T12:05:00Z").await;
         assert_eq!(given["award"]["earnedAt"], "2026-01-15T12:05:00.000Z");
         let that_day = "SELECT count(*) FROM xp_entries WHERE CAST(local_date AS text) = '2025-06-15'";
         assert_eq!(w.database.number(that_day).await, 3, "XP counts for the day on which it was earned");
         w.finish().await;
     }
 
-    async fn notes_come_back_as_they_were_sent(w: World) {
+    async fn notes_are_returned_unchanged(w: World) {
         let school = School::found(&w).await;
         let family = "👩‍👩‍👧‍👦 🏳️‍🌈";
         for (nth, (sent, kept)) in [
@@ -151,10 +151,10 @@ on_both! {
         w.finish().await;
     }
 
-    async fn an_event_after_a_badge_counts_on_from_its_xp(w: World) {
+    async fn an_event_after_a_badge_adds_to_its_xp(w: World) {
         let school = School::found(&w).await;
         let id = badge(&school.admin, "Nearly", 40).await;
-        give(&school.teacher, &id, school.student).await;
+        grant_badge(&school.teacher, &id, school.student).await;
         assert_eq!(held(&school.as_student, school.student).await, ["school/nearly"]);
         let answered = json!({"userId": school.student, "activity": "question_answered", "attributes": {"correct": true}});
         w.service().record(answered).await;
@@ -168,17 +168,17 @@ on_both! {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_badge_leads_to_is_told_step_by_step_on_sqlite() {
+async fn awards_that_follow_from_a_badge_are_announced_in_order_on_sqlite() {
     lead_step_by_step(Backend::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_badge_leads_to_is_told_step_by_step_on_postgres() {
+async fn awards_that_follow_from_a_badge_are_announced_in_order_on_postgres() {
     lead_step_by_step(Backend::Postgres).await;
 }
 
-/// Six steps, each of which brings the XP for the next. The pack names the last first, and their ids stand in
-/// yet another order.
+/// Six achievements, each of which gives the XP for the next. The pack lists the last first, and their ids have another
+/// order.
 async fn lead_step_by_step(backend: Backend) {
     let step = |nth: i64| {
         json!({
@@ -195,7 +195,7 @@ async fn lead_step_by_step(backend: Backend) {
     let school = School::found(&w).await;
     let cursor = school.as_student.ask("{ feedCursor }", json!({})).await.data()["feedCursor"].clone();
     let id = badge(&school.admin, "First Push", 1).await;
-    give(&school.teacher, &id, school.student).await;
+    grant_badge(&school.teacher, &id, school.student).await;
     let follow =
         "subscription($after: String) { achievementEarned(after: $after) { award { achievement { key } } } }";
     let mut socket = school.as_student.socket().await;

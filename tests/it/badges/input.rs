@@ -1,20 +1,20 @@
-//! Bad input of everything that is done with badges: each has a code and a field, and nothing of it is kept.
+//! Invalid input of all badge mutations: each error has a code and a field, and nothing is stored.
 
 use serde_json::{Value, json};
 use tests::{Client, on_both};
 use uuid::Uuid;
 
-use super::{School, badge, expect_refused, give};
+use super::{School, badge, expect_refused, grant_badge};
 
-/// Who asks which mutation with which input, and the code, field and reason of the refusal.
+/// The caller, the mutation and the input, and the code, field and reason of the refusal.
 type Fault<'a> = (&'a Client, &'a str, Value, &'a str, &'a str, Option<&'a str>);
 
 on_both! {
-    async fn each_fault_is_told_in_its_field_and_nothing_is_kept(w: World) {
+    async fn each_fault_is_reported_at_its_field_and_nothing_is_stored(w: World) {
         let school = School::found(&w).await;
         let (admin, teacher) = (&school.admin, &school.teacher);
         let id = badge(admin, "Team Player", 10).await;
-        let award = give(teacher, &id, school.student).await.0;
+        let award = grant_badge(teacher, &id, school.student).await.0;
         let rule = admin.ask("{ achievement(key: \"aurora/first-steps\") { id } }", json!({})).await;
         let rule = rule.data()["achievement"]["id"].clone();
         let made = |field: &str, value: Value| {

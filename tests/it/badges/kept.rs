@@ -1,9 +1,9 @@
-//! How badges are made, changed and retired, and where they are found.
+//! How badges are created, changed and retired, and where they appear.
 
 use serde_json::{Value, json};
 use tests::{Frame, on_both};
 
-use super::{School, badge, expect_refused, give, held};
+use super::{School, badge, expect_refused, grant_badge, held};
 use crate::courses::{mutate, text};
 
 const SHOWN: &str =
@@ -32,7 +32,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_is_done_over_one_socket_is_written_down_under_as_many_request_ids(w: World) {
+    async fn each_operation_on_a_socket_is_audited_with_its_own_request_id(w: World) {
         let school = School::found(&w).await;
         let create = "mutation($name: String!) { createBadge(input: {name: $name, iconUrl: \"https://school.example/b.png\"}) {
             achievement { id } } }";
@@ -50,7 +50,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_key_is_taken_once(w: World) {
+    async fn a_key_is_unique(w: World) {
         let school = School::found(&w).await;
         badge(&school.admin, "Team Player", 5).await;
         let again = json!({"name": "team   PLAYER", "iconUrl": "https://school.example/b.png"});
@@ -60,7 +60,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_name_of_any_script_makes_a_badge_with_a_key_of_its_own(w: World) {
+    async fn badge_names_of_every_script_have_different_keys(w: World) {
         let school = School::found(&w).await;
         let names = [
             ("نجمة", ""), ("优秀", ""), ("🌟", ""), ("🏅", ""), ("!!!", ""), ("五年级 1", "1-"), ("六年级 1", "1-"),
@@ -91,7 +91,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_badge_that_is_kept_is_answered_though_the_catalogue_cannot_be_read_again(w: World) {
+    async fn a_stored_badge_is_returned_although_the_catalogue_cannot_be_read(w: World) {
         let school = School::found(&w).await;
         w.database.execute("CREATE TABLE kept AS SELECT packs FROM publications").await;
         w.database.execute("UPDATE publications SET packs = '{}'").await;
@@ -135,7 +135,7 @@ on_both! {
         assert_eq!(changed["achievement"], json!({"badgeUrl": "https://school.example/b.png", "description": ""}));
         let acts = "SELECT count(*) FROM audit_log WHERE act IN ('create_badge', 'update_badge')";
         assert_eq!(w.database.number(acts).await, 3);
-        // Without a picture of its own it has the drawn one.
+        // Without a picture of the school, it has the generated one.
         let picture = json!({"id": made["id"], "iconUrl": null});
         let changed = mutate(&school.admin, "updateBadge", "achievement { badgeUrl }", picture).await;
         assert!(text(&changed["achievement"]["badgeUrl"]).ends_with("/badges/school/helper.svg"), "{changed}");
@@ -147,10 +147,10 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_retired_badge_is_given_to_nobody_and_stays_with_those_who_have_it(w: World) {
+    async fn a_retired_badge_cannot_be_awarded_and_its_awards_remain(w: World) {
         let school = School::found(&w).await;
         let id = badge(&school.admin, "Team Player", 10).await;
-        let award = give(&school.teacher, &id, school.student).await.0;
+        let award = grant_badge(&school.teacher, &id, school.student).await.0;
         for _ in 0..2 {
             let retired = mutate(&school.admin, "retireBadge", "achievement { key }", json!({"id": id})).await;
             assert_eq!(retired, json!({"achievement": {"key": "school/team-player"}, "userErrors": []}));
@@ -167,7 +167,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn another_server_knows_a_badge_made_a_moment_ago(w: World) {
+    async fn a_second_server_knows_a_new_badge(w: World) {
         if w.database.backend == tests::Backend::Postgres {
             let second = w.second_server().await;
             let school = School::found(&w).await;

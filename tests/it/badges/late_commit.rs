@@ -1,4 +1,4 @@
-//! A badge whose change is stamped before another one and committed after it.
+//! A badge change that gets its revision before another one and commits after it.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ async fn describe(client: &Client, badge: &str, description: &str) {
     assert_eq!(changed["userErrors"], json!([]));
 }
 
-/// Waits until the server shows this description.
+/// Waits until the server returns this description.
 async fn shown(client: &Client, key: &str, description: &str) {
     let query = "query($key: String!) { achievement(key: $key) { description } }";
     let seen = async {
@@ -69,7 +69,7 @@ async fn a_change_that_was_stamped_first_and_commits_last_is_seen_by_every_serve
     late.await.unwrap();
     shown(&elsewhere, "school/slow", "Late.").await;
     let revision: Value = w.database.number("SELECT revision FROM catalogue_revision").await.into();
-    // The publication, two badges made and two changed.
+    // One publication, two badges created and two changed.
     assert_eq!(revision, json!(5));
     connection.close().await.unwrap();
     other.stop().await;

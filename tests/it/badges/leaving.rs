@@ -1,5 +1,5 @@
-//! Whoever leaves while an act is under way has left: each act here waits for a change that another connection
-//! holds, and is then judged by it. SQLite has one writer, so that nothing is under way beside another.
+//! Rights that end during an action: each action waits for a change on another connection, and the change then decides
+//! about it. SQLite has only one writer, so there no action runs concurrently with another.
 
 use std::pin::pin;
 
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use tests::{Backend, Client, World};
 use uuid::Uuid;
 
-use super::{School, badge, give};
+use super::{School, badge, grant_badge};
 use crate::courses::{course, enroll, join, text};
 
-/// Something a teacher does: to whom it may be done, and to what is missing.
+/// An action of a teacher: its input for a student, and for a missing id.
 struct Act {
     name: &'static str,
     select: &'static str,
@@ -34,10 +34,10 @@ impl Act {
     }
 }
 
-/// What a teacher does to a student of theirs, where rights can end between the first look and the last.
+/// The actions of a teacher on their students, where rights can end between the first check and the last.
 async fn acts(school: &School) -> Vec<Act> {
     let (one, two) = (badge(&school.admin, "One", 10).await, badge(&school.admin, "Two", 10).await);
-    let award = text(&give(&school.teacher, &two, school.student).await.0["id"]);
+    let award = text(&grant_badge(&school.teacher, &two, school.student).await.0["id"]);
     let act = |name, select, input: &dyn Fn(Value) -> Value, here: Value| {
         let (here, nowhere) = (input(here), input(json!(Uuid::new_v4())));
         Act { name, select, here, nowhere }
@@ -62,7 +62,7 @@ async fn acts(school: &School) -> Vec<Act> {
     ]
 }
 
-/// Makes a change by hand that the act waits for, and lets it hold; answers what the act is told then.
+/// Makes a change that the action waits for, and then commits it; returns the response to the action.
 async fn amid(w: &World, change: &str, act: impl Future<Output = String>) -> String {
     let beside = w.database.connect().await;
     let held = beside.begin().await.unwrap();
@@ -83,8 +83,8 @@ async fn amid(w: &World, change: &str, act: impl Future<Output = String>) -> Str
     told
 }
 
-/// Does the act amid the change: it is answered like what is missing, and nothing but the change is left.
-async fn reads_like_missing_amid(w: &World, client: &Client, act: &Act, change: &str, changed: &str) {
+/// Runs the action during the change: the response equals that for a missing id, and only the change is stored.
+async fn reported_as_missing_during(w: &World, client: &Client, act: &Act, change: &str, changed: &str) {
     w.server.settle().await.unwrap();
     let mut before = w.database.contents().await;
     let told = amid(w, change, act.ask(client, &act.here)).await;
@@ -96,7 +96,7 @@ async fn reads_like_missing_amid(w: &World, client: &Client, act: &Act, change: 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_left_by_the_time_it_is_their_turn_is_no_student_of_theirs() {
+async fn a_student_who_leaves_during_an_action_is_out_of_reach() {
     let Some(w) = World::on(Backend::Postgres).await else { return };
     let school = School::found(&w).await;
     let student = school.student;
@@ -105,14 +105,14 @@ async fn who_has_left_by_the_time_it_is_their_turn_is_no_student_of_theirs() {
          UPDATE enrollments SET ended_at = enrolled_at WHERE student_id = '{student}'"
     );
     for act in acts(&school).await {
-        reads_like_missing_amid(&w, &school.teacher, &act, &leave, "enrollments").await;
+        reported_as_missing_during(&w, &school.teacher, &act, &leave, "enrollments").await;
         enroll(&school.as_student, &school.course, None).await;
     }
     w.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_handed_a_course_over_meanwhile_has_its_students_no_more() {
+async fn a_course_handed_over_during_an_action_no_longer_gives_access_to_its_students() {
     let Some(w) = World::on(Backend::Postgres).await else { return };
     let school = School::found(&w).await;
     let (colleague, _) = join(&w, Role::Teacher).await;
@@ -126,14 +126,14 @@ async fn who_has_handed_a_course_over_meanwhile_has_its_students_no_more() {
     let (here, nowhere) = (into(&second.id), into(&Uuid::new_v4().to_string()));
     all.push(Act { name: "enroll", select: "course { id }", here, nowhere });
     for act in all {
-        reads_like_missing_amid(&w, &school.teacher, &act, &taught(colleague), "courses").await;
+        reported_as_missing_during(&w, &school.teacher, &act, &taught(colleague), "courses").await;
         w.database.execute(&taught(school.teacher_id)).await;
     }
     w.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_becomes_a_guardian_meanwhile_does_not_award_their_child() {
+async fn a_teacher_linked_to_the_child_during_an_award_cannot_award_it() {
     let Some(w) = World::on(Backend::Postgres).await else { return };
     let school = School::found(&w).await;
     let (child, teacher) = (school.student, school.teacher_id);
@@ -153,7 +153,7 @@ async fn who_becomes_a_guardian_meanwhile_does_not_award_their_child() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_badge_that_is_retired_meanwhile_is_given_to_nobody() {
+async fn a_badge_retired_during_an_award_is_not_awarded() {
     let Some(w) = World::on(Backend::Postgres).await else { return };
     let school = School::found(&w).await;
     let award = acts(&school).await.swap_remove(0);
@@ -168,7 +168,7 @@ async fn a_badge_that_is_retired_meanwhile_is_given_to_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_not_teach_any_more_by_the_time_it_is_their_turn_is_given_no_course() {
+async fn a_person_who_loses_the_teacher_role_during_an_action_gets_no_course() {
     let Some(w) = World::on(Backend::Postgres).await else { return };
     let school = School::found(&w).await;
     let (colleague, _) = join(&w, Role::Teacher).await;

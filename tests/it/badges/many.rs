@@ -1,17 +1,17 @@
-//! A badge for many at once: each row answers for itself, and 100 cost the statements of one.
+//! A badge for many people at once: each row has its own result, and 100 rows take as many statements as one.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
 use tests::{Client, World, on_both};
 use uuid::Uuid;
 
-use super::{School, badge, give, xp};
+use super::{School, badge, grant_badge, xp};
 use crate::courses::{enroll, mutate, refused};
 
 const RESULTS: &str =
     "results { index award { user { id } notes xpBonus } duplicate userErrors { field code reason } }";
 
-async fn give_all(client: &Client, badge: &str, rows: &[Value]) -> Vec<Value> {
+async fn grant_badges(client: &Client, badge: &str, rows: &[Value]) -> Vec<Value> {
     let payload = mutate(client, "awardBadges", RESULTS, json!({"badgeId": badge, "rows": rows})).await;
     assert_eq!(payload["userErrors"], json!([]));
     payload["results"].as_array().unwrap().clone()
@@ -21,7 +21,7 @@ fn row(student: Uuid) -> Value {
     json!({"studentId": student})
 }
 
-/// So many new students who take the course.
+/// Creates `number` students in the course.
 async fn class(w: &World, school: &School, number: usize) -> Vec<Uuid> {
     let mut class = Vec::new();
     for _ in 0..number {
@@ -46,7 +46,7 @@ async fn statements(w: &World, client: &Client, badge: &str, students: &[Uuid]) 
 }
 
 on_both! {
-    async fn each_row_answers_for_itself(w: World) {
+    async fn each_row_has_its_own_result(w: World) {
         let school = School::found(&w).await;
         let (child, missing) = (class(&w, &school, 1).await[0], Uuid::new_v4());
         let stranger = w.student("UTC").await;
@@ -58,7 +58,7 @@ on_both! {
             row(school.teacher_id), row(child), json!({"studentId": "x"}),
             json!({"studentId": school.student, "notes": "a\u{0}"}), json!({"studentId": school.student, "notes": "Second"}),
         ];
-        let results = give_all(&school.teacher, &id, &rows).await;
+        let results = grant_badges(&school.teacher, &id, &rows).await;
         let given = |index: i64, duplicate: bool| json!({"index": index, "duplicate": duplicate, "userErrors": [],
             "award": {"user": {"id": school.student}, "notes": "First", "xpBonus": 100}});
         let refused = |index: i64, field: &str, code: &str, reason: Value| json!({"index": index, "award": null, "duplicate": false,
@@ -79,45 +79,45 @@ on_both! {
         w.finish().await;
     }
 
-    async fn five_hundred_rows_are_taken_and_one_more_is_not(w: World) {
+    async fn five_hundred_rows_are_accepted_and_one_more_is_refused(w: World) {
         let school = School::found(&w).await;
         let id = badge(&school.admin, "Team Player", 3).await;
         let mut rows = vec![row(school.student); 500];
         rows.push(row(school.student));
-        for (rows, remedy) in [(&rows[..], "this one 501: split it."), (&[], "this one none: send at least one row.")] {
+        for (rows, remedy) in [(&rows[..], "this one has 501: split it."), (&[], "this one has none: send at least one.")] {
             let before = w.database.rows().await;
             let error = refused(&school.teacher, "awardBadges", &json!({"badgeId": id, "rows": rows})).await;
             assert_eq!((&error["code"], &error["field"]), (&json!("INVALID_INPUT"), &json!(["input", "rows"])));
             assert!(error["message"].as_str().unwrap().ends_with(remedy), "{error}");
             assert_eq!(w.database.rows().await, before);
         }
-        let results = give_all(&school.teacher, &id, &rows[..500]).await;
+        let results = grant_badges(&school.teacher, &id, &rows[..500]).await;
         assert_eq!(results.len(), 500);
         assert!(results.iter().zip(0..).all(|(result, nth)| result["index"] == nth && result["duplicate"] == (nth > 0)));
         assert_eq!(xp(&school.as_student, school.student).await, 3);
         w.finish().await;
     }
 
-    async fn fifteen_rows_take_the_statements_of_one_however_many_students_the_teacher_has(w: World) {
+    async fn fifteen_rows_take_the_statements_of_one_for_every_number_of_students(w: World) {
         let school = School::found(&w).await;
         let class = class(&w, &school, 101).await;
         let id = badge(&school.admin, "Team Player", 100).await;
         let one = statements(&w, &school.teacher, &id, &class[..1]).await;
-        // They bring sixty awards, which one statement still carries.
+        // They result in sixty awards, which still fit into one statement.
         assert_eq!(statements(&w, &school.teacher, &id, &class[1..16]).await, one);
         assert!(one <= 25, "{one} statements are many");
-        // A teacher with one student pays what this one does.
+        // A teacher with one student needs as many statements as this one.
         let (id, other) = (badge(&school.admin, "Helper", 100).await, School::found(&w).await);
         assert_eq!(statements(&w, &other.teacher, &id, &[other.student]).await, one);
         w.finish().await;
     }
 
-    async fn what_would_overflow_is_refused_in_its_row_alone(w: World) {
+    async fn an_overflowing_row_is_refused_without_affecting_others(w: World) {
         let school = School::found(&w).await;
         let other = class(&w, &school, 1).await[0];
         let id = badge(&school.admin, "Team Player", 100).await;
-        give(&school.teacher, &id, school.student).await;
-        // As near to the most XP there can be as a ledger that adds up allows.
+        grant_badge(&school.teacher, &id, school.student).await;
+        // The maximum XP that still leaves room for the further awards.
         let full = 2_147_483_647_i64 - 210;
         let execute = async |sql: String| w.database.execute(&sql).await;
         let person = match w.database.backend {
@@ -126,7 +126,7 @@ on_both! {
         };
         execute(format!("UPDATE totals SET xp = xp + {full} WHERE person_id = {person}")).await;
         let next = badge(&school.admin, "Helper", 1).await;
-        let results = give_all(&school.admin, &next, &[row(school.student), row(other)]).await;
+        let results = grant_badges(&school.admin, &next, &[row(school.student), row(other)]).await;
         let errors = &results[0]["userErrors"];
         assert_eq!(*errors, json!([{"field": ["input", "rows", "0", "studentId"], "code": "INVALID_INPUT", "reason": null}]));
         assert_eq!(results[1]["award"]["xpBonus"], 1);

@@ -1,23 +1,23 @@
-//! Sixty-four at once over one badge of one person: whoever wins, everything agrees at the end.
+//! Sixty-four concurrent requests for one badge of one person: in the end all data is consistent.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tests::{Backend, Client, World, on_both};
 
-use super::{School, badge, give, held, xp};
+use super::{School, badge, grant_badge, held, xp};
 use crate::courses::{mutate, text};
 
 const SIXTY_FOUR: usize = 64;
 
 on_both! {
-    async fn sixty_four_connections_give_take_back_and_give_again(w: World) {
+    async fn sixty_four_connections_award_revoke_and_award_again(w: World) {
         struggle(&w, &[w.url()]).await;
         w.finish().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_servers_give_take_back_and_give_again() {
+async fn two_servers_award_revoke_and_award_again() {
     let Some(w) = World::on(Backend::Postgres).await else { return };
     let second = w.second_server().await;
     struggle(&w, &[w.url(), format!("http://{}", second.address)]).await;
@@ -37,10 +37,10 @@ async fn struggle(w: &World, urls: &[String]) {
     let rounds = callers.iter().map(|caller| {
         let (id, student) = (&id, school.student);
         async move {
-            let (first, was_there) = give(caller, id, student).await;
-            // Who found it there before lets an admin take it back, since a teacher takes back only their own.
-            let taken = take_back(admin, &first).await;
-            let (second, was_there_again) = give(caller, id, student).await;
+            let (first, was_there) = grant_badge(caller, id, student).await;
+            // If the award already existed, an admin revokes it, because teachers can revoke only their own awards.
+            let taken = revoke_award(admin, &first).await;
+            let (second, was_there_again) = grant_badge(caller, id, student).await;
             assert_eq!(taken["id"], first["id"]);
             (was_there, was_there_again, text(&second["id"]))
         }
@@ -60,14 +60,14 @@ async fn struggle(w: &World, urls: &[String]) {
     assert_eq!(number("SELECT count(*) FROM audit_log WHERE act = 'award_badge'").await, fresh);
     assert_eq!(number("SELECT count(*) FROM audit_log WHERE act = 'revoke_award'").await, taken);
     assert!(fresh - taken <= 1, "one is held at most");
-    let (last, _) = give(&school.admin, &id, school.student).await;
+    let (last, _) = grant_badge(&school.admin, &id, school.student).await;
     assert_eq!(last["revokedAt"], Value::Null);
     let all = ["aurora/getting-warmed-up", "code-lab/century", "school/team-player", "tests/level-up"];
     assert_eq!(held(&school.as_student, school.student).await, all);
     assert_eq!(xp(&school.as_student, school.student).await, 210);
 }
 
-async fn take_back(client: &Client, award: &Value) -> Value {
+async fn revoke_award(client: &Client, award: &Value) -> Value {
     let input = json!({"awardId": award["id"], "reason": "A race"});
     let taken = mutate(client, "revokeAward", "award { id revokedAt }", input).await;
     assert_eq!(taken["userErrors"], json!([]));

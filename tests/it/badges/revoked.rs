@@ -1,27 +1,27 @@
-//! Awards taken back: they stay with their reason, their XP is reversed, and what followed is flagged.
+//! Revoked awards: they remain with their reason, their XP is reversed, and resulting awards are flagged.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
 use tests::on_both;
 use uuid::Uuid;
 
-use super::{School, badge, give, held, take_back, xp};
+use super::{School, badge, grant_badge, held, revoke_award, xp};
 use crate::courses::{enroll, join, mutate, text};
 
 on_both! {
-    async fn what_is_taken_back_stays_with_its_reason_and_what_it_led_to_is_flagged(w: World) {
+    async fn a_revoked_award_keeps_its_reason_and_awards_that_followed_are_flagged(w: World) {
         let school = School::found(&w).await;
         let id = badge(&school.admin, "Team Player", 100).await;
-        let award = give(&school.teacher, &id, school.student).await.0;
+        let award = grant_badge(&school.teacher, &id, school.student).await.0;
         w.tick(chrono::TimeDelta::minutes(20));
-        let taken = take_back(&school.teacher, &award, "The wrong Ada 🙈").await;
+        let taken = revoke_award(&school.teacher, &award, "The wrong Ada 🙈").await;
         let mut expected = award.clone();
         expected["revokedAt"] = json!("2026-01-15T12:20:00.000Z");
         expected["revocationReason"] = json!("The wrong Ada 🙈");
         assert_eq!(taken, expected);
         let rows = w.database.rows().await;
         w.tick(chrono::TimeDelta::minutes(20));
-        assert_eq!(take_back(&school.admin, &award, "Another reason").await, expected, "once taken back, it stays as it is");
+        assert_eq!(revoke_award(&school.admin, &award, "Another reason").await, expected, "once taken back, it stays as it is");
         assert_eq!(w.database.rows().await, rows);
 
         let rest = ["aurora/getting-warmed-up", "code-lab/century", "tests/level-up"];
@@ -42,11 +42,11 @@ on_both! {
         assert_eq!(w.finish().await.flagged.len(), 3);
     }
 
-    async fn an_award_of_somebody_erased_is_nobodys_to_find_or_to_take_back(w: World) {
+    async fn an_award_of_an_erased_person_cannot_be_found_or_revoked(w: World) {
         let school = School::found(&w).await;
         let (_, head) = join(&w, Role::SuperAdmin).await;
         let id = badge(&school.admin, "Team Player", 0).await;
-        let award = give(&school.admin, &id, school.student).await.0["id"].clone();
+        let award = grant_badge(&school.admin, &id, school.student).await.0["id"].clone();
         let erase = json!({"userId": school.student});
         assert_eq!(mutate(&head, "erasePerson", "user { id }", erase).await["userErrors"], json!([]));
         let node = "query($id: ID!) { node(id: $id) { id } }";
@@ -65,18 +65,18 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_badge_given_again_is_its_next_occurrence(w: World) {
+    async fn a_badge_awarded_again_is_its_next_occurrence(w: World) {
         let school = School::found(&w).await;
         let id = badge(&school.admin, "Team Player", 100).await;
         let mut ids = Vec::new();
         for occurrence in 1..=3 {
-            let (award, duplicate) = give(&school.teacher, &id, school.student).await;
+            let (award, duplicate) = grant_badge(&school.teacher, &id, school.student).await;
             assert_eq!((&award["occurrence"], duplicate), (&json!(occurrence), false));
             assert_eq!(w.database.number("SELECT count(*) FROM awards WHERE flagged").await, 0, "all is due again");
-            assert_eq!(give(&school.admin, &id, school.student).await, (award.clone(), true));
+            assert_eq!(grant_badge(&school.admin, &id, school.student).await, (award.clone(), true));
             ids.push(text(&award["id"]));
             if occurrence < 3 {
-                take_back(&school.admin, &award, "Not yet").await;
+                revoke_award(&school.admin, &award, "Not yet").await;
             }
         }
         ids.dedup();
@@ -87,14 +87,14 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_badge_given_again_stands_on_its_board_since_then(w: World) {
+    async fn a_badge_awarded_again_has_its_new_time_on_the_leaderboard(w: World) {
         let school = School::found(&w).await;
         let (other, as_other) = join(&w, Role::Student).await;
         enroll(&as_other, &school.course, None).await;
         let id = badge(&school.admin, "Team Player", 5).await;
-        let first = give(&school.teacher, &id, school.student).await.0;
+        let first = grant_badge(&school.teacher, &id, school.student).await.0;
         w.tick(chrono::TimeDelta::minutes(1));
-        give(&school.teacher, &id, other).await;
+        grant_badge(&school.teacher, &id, other).await;
         let board = async || {
             let query = "query($id: ID!) { achievement(key: \"school/team-player\") { earnedCount }
                 leaderboard(achievement: \"school/team-player\") { totalCount
@@ -106,19 +106,19 @@ on_both! {
             "totalCount": 2, "standing": {"rank": 2, "score": 1, "reachedAt": format!("2026-01-15T12:{minute}:00.000Z")},
             "standings": {"nodes": [{"rank": 1, "user": {"id": other}}, {"rank": 2, "user": {"id": school.student}}]},
         });
-        take_back(&school.admin, &first, "The wrong one").await;
+        revoke_award(&school.admin, &first, "The wrong one").await;
         assert_eq!(board().await, json!({"achievement": {"earnedCount": 1}, "leaderboard": alone}));
         for minute in ["02", "03"] {
             w.tick(chrono::TimeDelta::minutes(1));
-            let again = give(&school.teacher, &id, school.student).await.0;
+            let again = grant_badge(&school.teacher, &id, school.student).await.0;
             assert_eq!(board().await, json!({"achievement": {"earnedCount": 2}, "leaderboard": behind(minute)}));
-            take_back(&school.admin, &again, "The wrong one again").await;
+            revoke_award(&school.admin, &again, "The wrong one again").await;
             assert_eq!(board().await["leaderboard"], alone);
         }
         w.finish().await;
     }
 
-    async fn a_rules_award_that_was_taken_back_is_not_earned_again(w: World) {
+    async fn a_revoked_award_of_a_rule_is_not_earned_again(w: World) {
         let school = School::found(&w).await;
         let answered = json!({"userId": school.student, "activity": "question_answered", "attributes": {"correct": true}});
         w.service().record(answered.clone()).await;
@@ -126,31 +126,31 @@ on_both! {
             json!({"id": school.student})).await;
         let award = earned.data()["earned"]["nodes"][0].clone();
         assert_eq!(award["achievement"]["key"], "aurora/first-steps");
-        let taken = take_back(&school.admin, &award, "Somebody else answered.").await;
+        let taken = revoke_award(&school.admin, &award, "Somebody else answered.").await;
         assert_eq!((&taken["cause"], &taken["revocationReason"]), (&json!("RULE"), &json!("Somebody else answered.")));
         assert_eq!(xp(&school.as_student, school.student).await, 10);
         let again = w.service().record(answered).await;
         assert_eq!((&again["xpGained"], &again["awards"]), (&json!(10), &json!([])));
         let id = badge(&school.admin, "Nudge", 1).await;
-        give(&school.teacher, &id, school.student).await;
+        grant_badge(&school.teacher, &id, school.student).await;
         assert_eq!(held(&school.as_student, school.student).await, ["school/nudge"]);
         assert_eq!(w.finish().await.flagged.len(), 0);
     }
 
-    async fn what_a_badge_led_to_can_be_taken_back_as_well_and_stays_so(w: World) {
+    async fn an_award_that_followed_from_a_badge_can_be_revoked_and_stays_revoked(w: World) {
         let school = School::found(&w).await;
         let id = badge(&school.admin, "Team Player", 100).await;
-        let award = give(&school.teacher, &id, school.student).await.0;
-        take_back(&school.teacher, &award, "A mistake").await;
+        let award = grant_badge(&school.teacher, &id, school.student).await.0;
+        revoke_award(&school.teacher, &award, "A mistake").await;
         let earned = school.admin.ask("query($id: ID!) { earned(userId: $id) { nodes { id } } }", json!({"id": school.student})).await;
         let rest: Vec<Value> = earned.data()["earned"]["nodes"].as_array().unwrap().clone();
         assert_eq!(rest.len(), 3);
         for award in &rest {
-            take_back(&school.admin, award, "It followed from a mistake").await;
+            revoke_award(&school.admin, award, "It followed from a mistake").await;
         }
         assert_eq!(xp(&school.as_student, school.student).await, 0);
         assert_eq!(w.database.number("SELECT count(*) FROM awards WHERE flagged").await, 0);
-        give(&school.teacher, &id, school.student).await;
+        grant_badge(&school.teacher, &id, school.student).await;
         assert_eq!(held(&school.as_student, school.student).await, ["school/team-player"]);
         assert_eq!(xp(&school.as_student, school.student).await, 100);
         w.finish().await;

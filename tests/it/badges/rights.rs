@@ -1,16 +1,16 @@
-//! Who may keep, give and take back badges, and to whom.
+//! Who may manage, award and revoke badges, and for whom.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
 use tests::{Client, World, on_both};
 use uuid::Uuid;
 
-use super::{School, badge, expect_refused, give, take_back};
+use super::{School, badge, expect_refused, grant_badge, revoke_award};
 use crate::courses::{enroll, forbidden, join, leave, mutate};
 
-/// Asks twice, about what is there and about an id that nobody has: the answers are the same bytes, and no
-/// row comes or goes.
-async fn reads_like_missing(w: &World, client: &Client, name: &str, input: &Value, field: &str) {
+/// Sends the request for an existing id and for a missing one: both responses have the same bytes, and no row is added
+/// or removed.
+async fn reported_as_missing(w: &World, client: &Client, name: &str, input: &Value, field: &str) {
     expect_refused(w, client, name, input, ("NOT_FOUND", field, None)).await;
     let mut missing = input.clone();
     missing[field] = json!(Uuid::new_v4());
@@ -27,12 +27,12 @@ async fn reads_like_missing(w: &World, client: &Client, name: &str, input: &Valu
 }
 
 on_both! {
-    async fn a_role_that_may_not_is_told_so_before_anything_is_looked_up(w: World) {
+    async fn a_role_without_permission_is_refused_before_any_look_up(w: World) {
         let school = School::found(&w).await;
         let (_, parent) = join(&w, Role::Parent).await;
         let service = w.service();
         let id = badge(&school.admin, "Team Player", 10).await;
-        let award = give(&school.admin, &id, school.student).await.0;
+        let award = grant_badge(&school.admin, &id, school.student).await.0;
         let keep = [
             ("createBadge", json!({"name": "", "iconUrl": "x"})), ("updateBadge", json!({"id": id, "name": "Mine"})),
             ("updateBadge", json!({"id": "x"})), ("retireBadge", json!({"id": id})), ("retireBadge", json!({"id": "x"})),
@@ -60,47 +60,47 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_teacher_gives_to_students_of_theirs_as_long_as_they_are(w: World) {
+    async fn a_teacher_can_award_only_current_students(w: World) {
         let school = School::found(&w).await;
         let (_, stranger) = join(&w, Role::Teacher).await;
         let (_, admin) = join(&w, Role::SuperAdmin).await;
         let id = badge(&school.admin, "Team Player", 10).await;
         let to = |student: Uuid| json!({"badgeId": id, "studentId": student});
-        reads_like_missing(&w, &stranger, "awardBadge", &to(school.student), "studentId").await;
-        reads_like_missing(&w, &school.teacher, "awardBadge", &to(w.student("UTC").await), "studentId").await;
-        reads_like_missing(&w, &school.teacher, "awardBadge", &to(school.admin_id), "studentId").await;
+        reported_as_missing(&w, &stranger, "awardBadge", &to(school.student), "studentId").await;
+        reported_as_missing(&w, &school.teacher, "awardBadge", &to(w.student("UTC").await), "studentId").await;
+        reported_as_missing(&w, &school.teacher, "awardBadge", &to(school.admin_id), "studentId").await;
         leave(&school.as_student, &school.course, None).await;
-        reads_like_missing(&w, &school.teacher, "awardBadge", &to(school.student), "studentId").await;
+        reported_as_missing(&w, &school.teacher, "awardBadge", &to(school.student), "studentId").await;
         enroll(&school.as_student, &school.course, None).await;
-        assert!(!give(&school.teacher, &id, school.student).await.1);
+        assert!(!grant_badge(&school.teacher, &id, school.student).await.1);
         for client in [&school.admin, &admin] {
-            assert!(!give(client, &id, w.student("UTC").await).await.1, "an admin gives to anybody");
+            assert!(!grant_badge(client, &id, w.student("UTC").await).await.1, "an admin gives to anybody");
         }
         w.finish().await;
     }
 
-    async fn a_teacher_takes_back_what_they_gave_while_the_student_is_theirs(w: World) {
+    async fn a_teacher_can_revoke_their_awards_of_current_students(w: World) {
         let school = School::found(&w).await;
         let (_, colleague) = join(&w, Role::Teacher).await;
         let theirs = crate::courses::course(&colleague, 1).await;
         enroll(&school.as_student, &theirs, None).await;
         let (one, other) = (badge(&school.admin, "One", 10).await, badge(&school.admin, "Other", 10).await);
-        let given = give(&school.teacher, &one, school.student).await.0;
-        let by_admin = give(&school.admin, &other, school.student).await.0;
+        let given = grant_badge(&school.teacher, &one, school.student).await.0;
+        let by_admin = grant_badge(&school.admin, &other, school.student).await.0;
         let of = |award: &Value| json!({"awardId": award["id"], "reason": "A mistake"});
-        reads_like_missing(&w, &colleague, "revokeAward", &of(&given), "awardId").await;
-        reads_like_missing(&w, &school.teacher, "revokeAward", &of(&by_admin), "awardId").await;
+        reported_as_missing(&w, &colleague, "revokeAward", &of(&given), "awardId").await;
+        reported_as_missing(&w, &school.teacher, "revokeAward", &of(&by_admin), "awardId").await;
         leave(&school.as_student, &school.course, None).await;
-        reads_like_missing(&w, &school.teacher, "revokeAward", &of(&given), "awardId").await;
+        reported_as_missing(&w, &school.teacher, "revokeAward", &of(&given), "awardId").await;
         enroll(&school.as_student, &school.course, None).await;
-        take_back(&school.teacher, &given, "A mistake").await;
-        take_back(&school.admin, &by_admin, "A mistake").await;
-        // What was taken back is nobody's to take back but whose it was.
-        reads_like_missing(&w, &colleague, "revokeAward", &of(&given), "awardId").await;
+        revoke_award(&school.teacher, &given, "A mistake").await;
+        revoke_award(&school.admin, &by_admin, "A mistake").await;
+        // Only the person who awarded it may revoke it again.
+        reported_as_missing(&w, &colleague, "revokeAward", &of(&given), "awardId").await;
         w.finish().await;
     }
 
-    async fn nobody_awards_themselves_or_a_child_of_theirs(w: World) {
+    async fn people_cannot_award_themselves_or_their_children(w: World) {
         let school = School::found(&w).await;
         let id = badge(&school.admin, "Team Player", 10).await;
         for (client, guardian) in [(&school.teacher, school.teacher_id), (&school.admin, school.admin_id)] {
@@ -111,7 +111,7 @@ on_both! {
             expect_refused(&w, client, "awardBadge", &to(school.student), ("FORBIDDEN", "studentId", Some("OWN_CHILD"))).await;
             mutate(&w.service(), "linkGuardian", "linked", link(false)).await;
         }
-        assert!(!give(&school.teacher, &id, school.student).await.1, "a link that has ended is none");
+        assert!(!grant_badge(&school.teacher, &id, school.student).await.1, "a link that has ended is none");
         w.finish().await;
     }
 }

@@ -1,15 +1,15 @@
-//! What a request costs, as a caller meets it: to the unit at the limit, and in the message. The table of all prices
-//! is tested beside it.
+//! The cost of a request as a caller sees it: exact at the limit, and in the message. Another test covers the table of
+//! prices.
 
 use plaudit::auth::Role;
 use serde_json::json;
 use tests::{Backend, World};
 use uuid::Uuid;
 
-/// The limit that every document below is filled up to.
+/// The limit that every document below reaches.
 const LIMIT: usize = 2_000;
 
-/// Documents and what each costs; `...` is where fields of cost 1 go.
+/// Documents and their costs; `...` is replaced by fields of cost 1.
 const DOCUMENTS: [(usize, &str); 15] = [
     (3 + 1 + 1 + 200 * 2, "{ catalog { totalCount categories { achievements { key } } } ... }"),
     (20 + 100, "{ nextAchievements { current } ... }"),
@@ -45,14 +45,14 @@ const DOCUMENTS: [(usize, &str); 15] = [
     ),
 ];
 
-/// Whether the documents are admitted where the limit is this.
+/// Whether the documents are admitted under this limit.
 async fn admitted(limit: usize) -> Vec<(&'static str, bool)> {
     let world = World::with(Backend::Sqlite, |config| {
         config.limits.complexity = limit;
         (config.limits.nodes, config.limits.tokens, config.limits.query_bytes) = (5_000, 50_000, 100_000);
     });
     let w = world.await.expect("SQLite is always there");
-    // Who may ask for everything.
+    // A super admin may query everything.
     let head = w.person(Uuid::new_v4(), Role::SuperAdmin);
     let mut answers = Vec::new();
     for (cost, document) in DOCUMENTS {
@@ -75,7 +75,7 @@ async fn admitted(limit: usize) -> Vec<(&'static str, bool)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_list_costs_what_it_may_bring() {
+async fn every_list_costs_its_maximum_number_of_rows() {
     let all =
         |admitted: bool| DOCUMENTS.iter().map(|(_, document)| (*document, admitted)).collect::<Vec<_>>();
     assert_eq!(admitted(LIMIT).await, all(true), "these cost more than they say");

@@ -1,4 +1,4 @@
-//! What a parent sees while they are linked to a child, and no longer when they are not.
+//! A parent sees a child's record while they are linked, and not afterwards.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ const ABOUT: &str =
 const FOLLOW: &str =
     "subscription($id: ID) { achievementEarned(userId: $id) { award { achievement { key } user { id } } } }";
 
-/// Earns somebody their first XP: 10, and the 50 of First Steps.
+/// Earns the child's first XP: 10, and the 50 of First Steps.
 async fn answer(w: &World, id: &str, child: Uuid) {
     let event =
         json!({"id": id, "userId": child, "activity": "question_answered", "attributes": {"correct": true}});
@@ -35,7 +35,7 @@ async fn end(socket: &mut Socket) -> Value {
 }
 
 on_both! {
-    async fn a_parent_sees_a_linked_child_and_no_longer_when_the_link_ends(w: World) {
+    async fn a_parent_sees_a_child_only_while_they_are_linked(w: World) {
         let (parent_id, parent) = join(&w, Role::Parent).await;
         let (ada, eve) = (w.student("UTC").await, w.student("UTC").await);
         let about = async |id: Uuid| parent.ask(ABOUT, json!({"id": id})).await.data().clone();
@@ -79,7 +79,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn links_are_for_those_who_can_have_them_and_kept_once(w: World) {
+    async fn links_require_valid_roles_and_are_unique(w: World) {
         let (admin_id, admin) = join(&w, Role::Admin).await;
         let (parent, _) = join(&w, Role::Parent).await;
         let (teacher, _) = join(&w, Role::Teacher).await;

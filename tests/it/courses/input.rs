@@ -1,4 +1,4 @@
-//! Bad input of everything that is done with courses: each has a code and a field, and nothing of it is kept.
+//! Invalid input of all course mutations: each error has a code and a field, and nothing is stored.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn expect(error: &Value, code: &str, field: &[&str], of: &Value) {
 }
 
 on_both! {
-    async fn each_fault_is_told_in_its_field_and_nothing_is_kept(w: World) {
+    async fn each_fault_is_reported_at_its_field_and_nothing_is_stored(w: World) {
         let (_, admin) = join(&w, Role::Admin).await;
         let (_, teacher) = join(&w, Role::Teacher).await;
         let (ada_id, ada) = join(&w, Role::Student).await;
@@ -81,7 +81,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn text_comes_back_as_it_was_sent_on_every_database(w: World) {
+    async fn text_is_returned_unchanged_on_every_database(w: World) {
         let (_, teacher) = join(&w, Role::Teacher).await;
         let (_, ada) = join(&w, Role::Student).await;
         let texts = ["👩‍👩‍👧‍👦 families", "שלום, עולם", "Zoë", "'; DROP TABLE courses; --", "100% _|_"];
@@ -102,7 +102,7 @@ on_both! {
             let both = "SELECT CAST(count(*) AS bigint) FROM comments";
             assert_eq!(w.database.number(both).await, i64::try_from(nth).unwrap() + 1);
         }
-        // What a keyboard composes is kept composed.
+        // Decomposed characters are stored composed.
         let made = mutate(&teacher, "createCourse", "course { title }", json!({"title": " Zoe\u{308} ", "lessons": []})).await;
         assert_eq!(made["course"]["title"], "Zo\u{eb}");
         w.finish().await;

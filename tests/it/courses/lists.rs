@@ -1,4 +1,4 @@
-//! Lists of courses and people: in order, by pages, as far as the caller sees, at a price that does not grow.
+//! Lists of courses and people: order, pages, the caller's reach, and a constant number of statements.
 
 use futures_util::future::join_all;
 use plaudit::auth::Role;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{complete, course, enroll, join, leave, mutate, text};
 
-/// A student of this name.
+/// Creates a student with this name.
 async fn student(w: &World, name: &str) -> Uuid {
     let id = Uuid::new_v4();
     w.upsert(id, json!({"displayName": name})).await;
@@ -28,7 +28,7 @@ async fn names(client: &Client, of: &str, variables: Value) -> Vec<String> {
 
 const PEOPLE: &str = "people(role: $role, courseId: $course, search: $search, first: $first, after: $after) { nodes { displayName } }";
 
-/// The statements that a query costs.
+/// The number of statements of a query.
 async fn price(w: &World, client: &Client, query: &str) -> u64 {
     let before = w.server.app.db.statements();
     client.ask(query, json!({})).await.data();
@@ -36,7 +36,7 @@ async fn price(w: &World, client: &Client, query: &str) -> u64 {
 }
 
 on_both! {
-    async fn people_are_found_by_role_course_and_name_within_sight(w: World) {
+    async fn people_are_filtered_by_role_course_and_name_within_reach(w: World) {
         let (grace_id, grace) = join(&w, Role::Teacher).await;
         w.upsert(grace_id, json!({"displayName": "Grace"})).await;
         let (parent_id, parent) = join(&w, Role::Parent).await;
@@ -52,7 +52,7 @@ on_both! {
         }
         let link = json!({"parentId": parent_id, "studentId": people[6]});
         mutate(&service, "linkGuardian", "linked", link).await;
-        // By name whatever the case, then as letters are numbered.
+        // By name without case, then by code points.
         let all = ["Ada", "adam", "Bob 100%", "Bob 1000", "Grace", "Paul", "zoe", "Élodie", "שלום"];
         for (client, asked, expected) in [
             (&service, json!({}), all.to_vec()),
@@ -88,7 +88,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn pages_of_people_and_courses_leave_nobody_out(w: World) {
+    async fn pages_of_people_and_courses_are_complete(w: World) {
         let (_, admin) = join(&w, Role::Admin).await;
         let cobol = course(&admin, 1).await;
         let mut expected = Vec::new();
@@ -126,7 +126,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn everybody_sees_a_course_and_of_its_students_whom_they_see_anyway(w: World) {
+    async fn everyone_sees_a_course_but_only_students_within_reach(w: World) {
         let (grace_id, grace) = join(&w, Role::Teacher).await;
         let (_, hedy) = join(&w, Role::Teacher).await;
         let (ada_id, ada) = join(&w, Role::Student).await;
@@ -163,7 +163,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn the_feed_of_a_course_tells_of_those_who_take_it(w: World) {
+    async fn the_feed_of_a_course_has_the_awards_of_its_students(w: World) {
         let (_, grace) = join(&w, Role::Teacher).await;
         let (ada_id, ada) = join(&w, Role::Student).await;
         let (eve_id, eve) = join(&w, Role::Student).await;
@@ -219,7 +219,7 @@ on_both! {
         let answer = grace.ask("{ me { children { id } } people(role: STUDENT) { totalCount } }", json!({})).await;
         assert_eq!(answer.data()["me"]["children"].as_array().unwrap().len(), 20);
         assert_eq!(answer.data()["people"]["totalCount"], 20);
-        // As many courses as students: each has its lessons, its teacher and its students.
+        // As many courses as students, each with lessons, a teacher and students.
         for _ in 0..19 {
             let another = course(&grace, 2).await;
             enroll(&service, &another, Some(student(&w, "Sam").await)).await;
@@ -232,7 +232,7 @@ on_both! {
     }
 
     async fn a_course_of_many_is_paged_by_name_as_far_as_each_caller_sees(w: World) {
-        // More students than a page puts in order at once: it walks through the names instead.
+        // More students than the server sorts at once: it scans the index of names instead.
         let count = 1_010;
         let (_, grace) = join(&w, Role::Teacher).await;
         let (_, heidi) = join(&w, Role::Teacher).await;

@@ -1,4 +1,4 @@
-//! A course played to its end: what it earns, when, and only once.
+//! A course from start to end: the resulting awards, when they are earned, and that each is earned once.
 
 use futures_util::future::join_all;
 use plaudit::auth::Role;
@@ -7,7 +7,7 @@ use tests::{Client, on_both};
 
 use super::{comment, complete, course, enroll, join, leave, mutate, refused, text};
 
-/// The lesson, or the comment, with which each achievement is earned.
+/// The number of the lesson or comment that earns each achievement.
 const BY_LESSONS: [(usize, &str); 5] = [
     (1, "first-lesson-watched"),
     (5, "5-lessons-watched"),
@@ -27,7 +27,7 @@ fn due(of: &[(usize, &str)], nth: usize) -> Vec<String> {
     of.iter().filter(|(at, _)| *at == nth).map(|(_, key)| (*key).to_owned()).collect()
 }
 
-/// The person's rank and what is missing to the next one.
+/// The person's rank, and the number of achievements missing to the next.
 async fn rank(client: &Client) -> (String, Option<i64>) {
     let query = r#"{ summary(pack: "course-portal") { currentRank remainingToNextRank } }"#;
     let answer = client.ask(query, json!({})).await;
@@ -97,7 +97,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn without_a_teacher_who_is_still_there_the_course_stands_behind_its_certificate(w: World) {
+    async fn without_a_current_teacher_the_course_is_the_issuer_of_its_certificate(w: World) {
         let (_, admin) = join(&w, Role::Admin).await;
         let (_, ada) = join(&w, Role::Student).await;
         let mut issued = Vec::new();
@@ -116,7 +116,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_certificate_that_somebody_else_brings_about_is_written_down(w: World) {
+    async fn a_certificate_caused_by_another_person_is_in_the_audit_log(w: World) {
         let (teacher_id, teacher) = join(&w, Role::Teacher).await;
         let (_, admin) = join(&w, Role::Admin).await;
         let (ada_id, ada) = join(&w, Role::Student).await;
@@ -127,7 +127,7 @@ on_both! {
             enroll(student, &rust, None).await;
         }
         complete(&ada, lesson, None).await;
-        // A course that certifies only later does so when a lesson is completed again.
+        // If a course gets its certificate later, completing a lesson again issues it.
         let certified = json!({"id": rust.id, "certificateTitle": "Rustacean"});
         mutate(&admin, "updateCourse", "course { id }", certified).await;
         for _ in 0..2 {
@@ -146,7 +146,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_lesson_completed_again_answers_as_the_first_time_and_counts_once(w: World) {
+    async fn a_lesson_completed_again_returns_the_first_result_and_counts_once(w: World) {
         let (_, teacher) = join(&w, Role::Teacher).await;
         let (ada_id, ada) = join(&w, Role::Student).await;
         let rust = course(&teacher, 2).await;
@@ -160,7 +160,7 @@ on_both! {
             ("SELECT count(*) FROM completions", 2),
             ("SELECT count(*) FROM events WHERE activity = 'lesson_watched'", 2),
             ("SELECT CAST(sum(amount) AS bigint) FROM xp_entries WHERE kind = 'BASE'", 20),
-            // The teacher's repeat was no act.
+            // The teacher's repeat created no audit entry.
             ("SELECT count(*) FROM audit_log WHERE act = 'complete_lesson'", 0),
         ];
         for (sql, count) in counted {
@@ -169,7 +169,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn who_has_left_a_course_does_nothing_in_it_until_they_are_back(w: World) {
+    async fn a_student_who_left_a_course_cannot_act_in_it_until_enrolled_again(w: World) {
         let (_, teacher) = join(&w, Role::Teacher).await;
         let (_, ada) = join(&w, Role::Student).await;
         let rust = course(&teacher, 1).await;

@@ -1,4 +1,4 @@
-//! What has been written in courses is read: completed lessons, certificates, comments, and whose course it is.
+//! Reading course data: completed lessons, certificates, comments, and the course's teacher.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ const COMMENTS: &str = "query($id: ID!, $first: Int, $after: String) {
     comments(lessonId: $id, first: $first, after: $after) {
         totalCount nodes { id body writtenAt author { id email } } pageInfo { hasNextPage endCursor } } }";
 
-/// Which courses a client is told of.
+/// The courses that a client sees.
 async fn told(client: &Client, asked: Value) -> Vec<String> {
     let answer = client.ask(COURSES, asked).await;
     let page = &answer.data()["courses"];
@@ -23,7 +23,7 @@ async fn told(client: &Client, asked: Value) -> Vec<String> {
     ids
 }
 
-/// Links a new parent to the child; answers the parent.
+/// Links a new parent to the child; returns the parent's client.
 async fn parent_of(w: &World, child: Uuid) -> Client {
     let (id, parent) = join(w, Role::Parent).await;
     let link = json!({"parentId": id, "studentId": child});
@@ -31,7 +31,7 @@ async fn parent_of(w: &World, child: Uuid) -> Client {
     parent
 }
 
-/// The statements that a query costs.
+/// The number of statements of a query.
 async fn price(w: &World, client: &Client, query: &str, variables: &Value) -> u64 {
     let before = w.server.app.db.statements();
     client.ask(query, variables.clone()).await.data();
@@ -39,7 +39,7 @@ async fn price(w: &World, client: &Client, query: &str, variables: &Value) -> u6
 }
 
 on_both! {
-    async fn completed_lessons_are_told_to_who_sees_the_record(w: World) {
+    async fn completed_lessons_are_visible_with_the_record(w: World) {
         let (grace_id, grace) = join(&w, Role::Teacher).await;
         let (_, hedy) = join(&w, Role::Teacher).await;
         let (ada_id, ada) = join(&w, Role::Student).await;
@@ -85,7 +85,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn the_last_lesson_answers_the_certificate_and_so_does_a_repeat(w: World) {
+    async fn the_last_lesson_and_its_repeat_return_the_certificate(w: World) {
         let (_, grace) = join(&w, Role::Teacher).await;
         let (_, admin) = join(&w, Role::Admin).await;
         let (ada_id, ada) = join(&w, Role::Student).await;
@@ -111,7 +111,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn courses_are_found_by_who_teaches_and_by_who_takes_them(w: World) {
+    async fn courses_are_filtered_by_teacher_and_by_student(w: World) {
         let (grace_id, grace) = join(&w, Role::Teacher).await;
         let (hedy_id, hedy) = join(&w, Role::Teacher).await;
         let (ada_id, ada) = join(&w, Role::Student).await;
@@ -134,7 +134,7 @@ on_both! {
             assert_eq!(told(client, json!({"teacher": Uuid::new_v4()})).await, ids(&[]));
             assert_eq!(told(client, json!({"teacher": ada_id})).await, ids(&[]));
         }
-        // Hedy sees the whole record of who takes one of hers.
+        // Hedy sees the whole record of a student who is enrolled in one of her courses.
         for client in [&ada, &parent, &grace, &hedy, &w.service()] {
             assert_eq!(told(client, json!({"student": ada_id})).await, ids(&[2, 0]));
             assert_eq!(told(client, json!({"student": ada_id, "teacher": hedy_id})).await, ids(&[2]));
@@ -157,7 +157,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn comments_are_read_by_who_takes_part_and_by_nobody_else(w: World) {
+    async fn only_participants_of_a_course_read_its_comments(w: World) {
         let (_, grace) = join(&w, Role::Teacher).await;
         let (_, hedy) = join(&w, Role::Teacher).await;
         let (_, admin) = join(&w, Role::Admin).await;
@@ -222,7 +222,7 @@ on_both! {
         let whole = json!({"id": rust.lessons[0]});
         let one = price(&w, &grace, COMMENTS, &whole).await;
         for nth in 1..20 {
-            // Several of one moment: their ids tell them apart.
+            // Several have the same time, so ids decide their order.
             if nth % 4 == 0 {
                 w.tick(chrono::TimeDelta::seconds(1));
             }
@@ -250,7 +250,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_the_register_holds_is_read_where_the_record_is(w: World) {
+    async fn personal_fields_are_visible_with_the_record(w: World) {
         let (grace_id, grace) = join(&w, Role::Teacher).await;
         let (_, hedy) = join(&w, Role::Teacher).await;
         let (ben_id, ben) = join(&w, Role::Student).await;

@@ -1,4 +1,4 @@
-//! Who may do what in courses. What is not the caller's to touch is answered like what does not exist.
+//! Who may do what in courses. An object that the caller may not change is reported as missing.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::{Course, complete, course, enroll, forbidden, join, leave, mutate, refused};
 
-/// Refused in `field`, and to the letter as where the id is nobody's; and no row of any table is changed.
-async fn reads_like_missing(w: &World, client: &Client, name: &str, input: Value, field: &str) {
+/// Refused in `field` with the same response as for a missing id; and no row of any table is changed.
+async fn reported_as_missing(w: &World, client: &Client, name: &str, input: Value, field: &str) {
     let rows = w.database.rows().await;
     let error = refused(client, name, &input).await;
     assert_eq!((&error["code"], &error["field"]), (&json!("NOT_FOUND"), &json!(["input", field])), "{name}");
@@ -19,7 +19,7 @@ async fn reads_like_missing(w: &World, client: &Client, name: &str, input: Value
 }
 
 on_both! {
-    async fn a_role_that_may_not_is_told_so_before_anything_is_looked_up(w: World) {
+    async fn a_role_without_permission_is_refused_before_any_look_up(w: World) {
         let (_, admin) = join(&w, Role::Admin).await;
         let (_, teacher) = join(&w, Role::Teacher).await;
         let (_, student) = join(&w, Role::Student).await;
@@ -59,21 +59,21 @@ on_both! {
         let made = mutate(&grace, "createCourse", taught_by, json!({"title": "COBOL", "lessons": ["One"]})).await;
         assert_eq!(made["course"]["teacher"]["id"], json!(grace_id));
         let with = json!({"title": "Radio", "lessons": [], "teacherId": hedy_id});
-        reads_like_missing(&w, &grace, "createCourse", with.clone(), "teacherId").await;
+        reported_as_missing(&w, &grace, "createCourse", with.clone(), "teacherId").await;
         let made = mutate(&admin, "createCourse", "course { id teacher { id } }", with).await;
         assert_eq!(made["course"]["teacher"]["id"], json!(hedy_id));
         let radio = made["course"]["id"].clone();
-        reads_like_missing(&w, &grace, "updateCourse", json!({"id": radio, "title": "Mine"}), "id").await;
-        // To hand a course over is to hand its students over.
+        reported_as_missing(&w, &grace, "updateCourse", json!({"id": radio, "title": "Mine"}), "id").await;
+        // A new teacher also takes over the students of the course.
         let over = json!({"id": radio, "teacherId": grace_id});
-        reads_like_missing(&w, &hedy, "updateCourse", over.clone(), "teacherId").await;
+        reported_as_missing(&w, &hedy, "updateCourse", over.clone(), "teacherId").await;
         let more = json!({"id": radio, "title": "Radio II", "addLessons": ["One", "Two"]});
         let changed = mutate(&hedy, "updateCourse", taught_by, more).await;
         let is = json!({"title": "Radio II", "teacher": {"id": hedy_id}, "lessons": [{"title": "One"}, {"title": "Two"}]});
         assert_eq!(changed, json!({"course": is, "userErrors": []}));
         let changed = mutate(&admin, "updateCourse", "course { teacher { id } }", over).await;
         assert_eq!(changed["course"]["teacher"]["id"], json!(grace_id));
-        reads_like_missing(&w, &hedy, "updateCourse", json!({"id": radio, "title": "Mine"}), "id").await;
+        reported_as_missing(&w, &hedy, "updateCourse", json!({"id": radio, "title": "Mine"}), "id").await;
         let nobody = json!({"id": radio, "teacherId": null});
         let rows = w.database.contents().await;
         let error = refused(&grace, "updateCourse", &nobody).await;
@@ -93,16 +93,16 @@ on_both! {
         let (ada_id, ada) = join(&w, Role::Student).await;
         let (cobol, math, radio) = (course(&grace, 1).await, course(&grace, 1).await, course(&hedy, 1).await);
         let into = |course: &Course| json!({"courseId": course.id, "studentId": ada_id});
-        reads_like_missing(&w, &grace, "enroll", into(&cobol), "studentId").await;
+        reported_as_missing(&w, &grace, "enroll", into(&cobol), "studentId").await;
         enroll(&ada, &cobol, None).await;
         enroll(&grace, &math, Some(ada_id)).await;
-        reads_like_missing(&w, &grace, "enroll", into(&radio), "courseId").await;
-        reads_like_missing(&w, &hedy, "enroll", into(&radio), "studentId").await;
-        reads_like_missing(&w, &hedy, "enroll", into(&cobol), "courseId").await;
+        reported_as_missing(&w, &grace, "enroll", into(&radio), "courseId").await;
+        reported_as_missing(&w, &hedy, "enroll", into(&radio), "studentId").await;
+        reported_as_missing(&w, &hedy, "enroll", into(&cobol), "courseId").await;
         leave(&grace, &math, Some(ada_id)).await;
         leave(&ada, &cobol, None).await;
-        reads_like_missing(&w, &grace, "enroll", into(&math), "studentId").await;
-        // New students come by an admin or a service as well.
+        reported_as_missing(&w, &grace, "enroll", into(&math), "studentId").await;
+        // An admin or a service can add students too.
         enroll(&w.service(), &radio, Some(ada_id)).await;
         leave(&hedy, &radio, Some(ada_id)).await;
         let acts = |act: &str| format!("SELECT count(*) FROM audit_log WHERE act = '{act}' AND person_id IS NOT NULL");
@@ -120,14 +120,14 @@ on_both! {
         enroll(&ada, &cobol, None).await;
         enroll(&ada, &radio, None).await;
         let of = |course: &Course, student| json!({"lessonId": course.lessons[0], "studentId": student});
-        reads_like_missing(&w, &grace, "completeLesson", of(&radio, ada_id), "lessonId").await;
-        reads_like_missing(&w, &grace, "completeLesson", of(&math, ada_id), "lessonId").await;
-        reads_like_missing(&w, &grace, "completeLesson", of(&cobol, eve_id), "studentId").await;
-        reads_like_missing(&w, &eve, "completeLesson", of(&cobol, ada_id), "studentId").await;
+        reported_as_missing(&w, &grace, "completeLesson", of(&radio, ada_id), "lessonId").await;
+        reported_as_missing(&w, &grace, "completeLesson", of(&math, ada_id), "lessonId").await;
+        reported_as_missing(&w, &grace, "completeLesson", of(&cobol, eve_id), "studentId").await;
+        reported_as_missing(&w, &eve, "completeLesson", of(&cobol, ada_id), "studentId").await;
         assert_eq!(complete(&grace, &cobol.lessons[0], Some(ada_id)).await, ["first-lesson-watched"]);
         assert_eq!(w.database.number("SELECT count(*) FROM audit_log WHERE act = 'complete_lesson' AND role = 'teacher'").await, 1);
         leave(&ada, &cobol, None).await;
-        reads_like_missing(&w, &grace, "completeLesson", of(&cobol, ada_id), "studentId").await;
+        reported_as_missing(&w, &grace, "completeLesson", of(&cobol, ada_id), "studentId").await;
         w.finish().await;
     }
 }

@@ -1,4 +1,4 @@
-//! Clients that take more than their share of the door: connections, bodies, host names and request ids.
+//! Clients that use more than their share of the server: connections, bodies, host names and request ids.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ async fn open(url: &str, bytes: &str) -> TcpStream {
     stream
 }
 
-/// The whole answer, up to the end of the connection.
+/// The whole response, up to the end of the connection.
 async fn answer(mut stream: TcpStream) -> String {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.expect("the answer arrives");
@@ -27,7 +27,7 @@ fn get(path: &str, headers: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_hundred_connections_keep_nobody_without_an_answer() {
+async fn three_hundred_connections_do_not_block_other_clients() {
     let world = World::with(Backend::Sqlite, |config| config.limits.connections = 300);
     let w = world.await.unwrap();
     let mut kept = Vec::new();
@@ -55,7 +55,7 @@ async fn three_hundred_connections_keep_nobody_without_an_answer() {
     w.finish().await;
 }
 
-/// Kilobytes of memory that the process occupies.
+/// The resident memory of the process, in kilobytes.
 fn resident(server: &Process) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -64,14 +64,14 @@ fn resident(server: &Process) -> u64 {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
-async fn three_hundred_parked_bodies_hold_what_has_arrived_and_keep_nobody_out() {
+async fn three_hundred_parked_bodies_hold_only_arrived_bytes_and_do_not_block_others() {
     let database = tests::Database::create(Backend::Sqlite).await.unwrap();
     let server = Process::serve(&settings(&database)).await;
     let ada = server.client(&Uuid::new_v4().to_string(), Role::Student);
     ada.ask("{ me { xp } }", json!({})).await.data();
     let head = "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 65536\r\n\r\n";
-    // The same bytes arrive for a body that announces little and for one that announces much: the difference is what
-    // the announcement takes.
+    // The same bytes arrive for a body with a small declared length and for one with a large one. The difference is the
+    // memory that the declaration takes.
     let park = async |announced: &str| {
         let before = resident(&server);
         let mut parked = Vec::new();
@@ -87,7 +87,7 @@ async fn three_hundred_parked_bodies_hold_what_has_arrived_and_keep_nobody_out()
     let grown = much.saturating_sub(little);
     assert!(grown < 300 * 32, "{grown} kB more where 19,200 kB are announced than where 300 kB are");
     drop(announced_little);
-    // A body that is longer than it may be is not waited for.
+    // The server does not wait for a body that is longer than allowed.
     let long = head.replace("65536", "65537");
     let refused = answer(open(&server.url, &long).await).await;
     assert!(refused.starts_with("HTTP/1.1 413 Payload Too Large\r\n"), "{refused}");
@@ -98,7 +98,7 @@ async fn three_hundred_parked_bodies_hold_what_has_arrived_and_keep_nobody_out()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_points_its_own_name_at_the_demo_gets_nothing() {
+async fn a_page_whose_host_name_points_at_the_demo_is_refused() {
     let w = World::on(Backend::Sqlite).await.unwrap();
     let upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: graphql-transport-ws\r\n";

@@ -1,4 +1,4 @@
-//! Everything held on a person, for admins and for themselves, whom it names nobody else.
+//! The export of a person's data, for admins and for the person. The person's own export identifies no other person.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -8,10 +8,10 @@ use uuid::Uuid;
 use super::{Ada, EXPORT, member};
 
 on_both! {
-    async fn an_export_holds_everything_and_is_for_oneself_and_for_admins(w: World) {
+    async fn an_export_is_complete_and_only_for_the_person_and_admins(w: World) {
         let (_, head) = member(&w, Role::SuperAdmin).await;
         let ada = Ada::with_a_past(&w, &head).await;
-        // Messages say when they were settled: that must not happen between two exports.
+        // Messages contain their settlement time, which must not change between two exports.
         w.server.settle().await.unwrap();
         let own = ada.client.ask(EXPORT, json!({"id": ada.id})).await;
         let own = own.data()["exportPerson"]["export"].clone();
@@ -61,7 +61,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_one_takes_out_on_oneself_names_nobody_else(w: World) {
+    async fn a_persons_own_export_identifies_no_other_person(w: World) {
         let (head_id, head) = member(&w, Role::SuperAdmin).await;
         let ada = Ada::with_a_past(&w, &head).await;
         let (teacher, parent) = (ada.teacher_id, ada.parent_id);
@@ -70,7 +70,7 @@ on_both! {
         w.upsert(ben, json!({"referredBy": ada.id})).await;
         let answers = vec![json!({"userId": ben, "activity": "question_answered", "attributes": {"correct": true}}); 10];
         w.service().record_all(&answers).await;
-        // By an admin of flesh and blood.
+        // Recorded by an admin.
         let event = json!({"userId": ada.id, "activity": "question_answered", "attributes": {"correct": true}});
         assert_eq!(head.record(event).await["userErrors"], json!([]));
         let badge = "mutation { createBadge(input: {name: \"Kind\", iconUrl: \"https://school.example/b.png\"}) { achievement { id } } }";
@@ -100,7 +100,7 @@ on_both! {
         let active = own["events"].as_array().unwrap().iter().filter(|event| event["makesActive"] == true).count();
         assert_eq!(active, 10, "seven answers, an enrolment, a lesson and a comment");
 
-        // The same of what a teacher did to others' records: that it was done, not to whom.
+        // The same for a teacher's actions on others' records: the export shows the action, not the other person.
         let (own, whole) = (export(&ada.teacher, teacher).await, export(&head, teacher).await);
         for id in [ada.id.to_string(), award.as_str().unwrap().to_owned(), ada.certificate.as_str().unwrap().to_owned()] {
             assert!(!own.to_string().contains(&id), "{own}");

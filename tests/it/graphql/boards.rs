@@ -1,4 +1,4 @@
-//! Boards: best first, earlier first among equals, each place once, the same ranks on every page.
+//! Leaderboards: highest score first, then the earlier one; each place once; the same ranks on every page.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -14,15 +14,15 @@ const STANDINGS: &str = "query($first: Int, $after: String, $around: ID, $of: ID
             totalCount nodes { rank score user { id } }
             pageInfo { hasNextPage hasPreviousPage endCursor } } } }";
 
-/// Nine people; the points of each, in the order in which they reached them, a minute apart but for
-/// the last two, who do at once.
+/// The points of nine people, in the order in which they reached them: a minute apart, but the last two at the same
+/// time.
 const POINTS: [i64; 9] = [30, 50, 30, 90, 10, 50, 70, 20, 20];
 
-/// The people, best first.
+/// The people, highest score first.
 async fn ranked(w: &World) -> Vec<(Uuid, i64)> {
     let mut people = Vec::new();
     for (points, number) in POINTS.into_iter().zip((1..100).rev()) {
-        // The later they come, the smaller their ids: only the time can put the earlier first.
+        // Later people have smaller ids, so only the time can put the earlier ones first.
         let id = Uuid::from_u128(number);
         w.upsert(id, json!({})).await;
         people.push((id, points));
@@ -79,7 +79,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn around_puts_a_person_in_the_middle(w: World) {
+    async fn around_returns_the_places_next_to_a_person(w: World) {
         let ranked = ranked(&w).await;
         for (place, first, ranks) in [
             (4, 5, vec![3, 4, 5, 6, 7]),
@@ -110,7 +110,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_standing_is_ones_own_unless_another_is_named(w: World) {
+    async fn a_standing_is_the_callers_unless_a_person_is_named(w: World) {
         let ranked = ranked(&w).await;
         let (second, fifth) = (ranked[1], ranked[4]);
         let client = w.person(fifth.0, Role::Student);
@@ -130,7 +130,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn more_xp_later_moves_a_person_behind_their_equals(w: World) {
+    async fn more_xp_at_a_later_time_ranks_a_person_after_equal_scores(w: World) {
         let ranked = ranked(&w).await;
         w.tick(chrono::TimeDelta::minutes(1));
         let (last, _) = ranked[8];
@@ -144,7 +144,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn an_achievements_board_ranks_who_came_first(w: World) {
+    async fn an_achievements_leaderboard_ranks_by_time(w: World) {
         let mut people = Vec::new();
         for minute in [30, 10, 20] {
             let id = w.student("UTC").await;

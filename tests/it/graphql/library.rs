@@ -1,4 +1,4 @@
-//! What we rely on in the pinned release of the GraphQL library. Other releases fail some of these.
+//! The behaviour of the pinned GraphQL library that we rely on. Other releases fail some of these tests.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -110,7 +110,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_moment_is_answered_in_utc_with_three_decimals(w: World) {
+    async fn a_time_is_returned_in_utc_with_three_decimals(w: World) {
         let ada = w.student("UTC").await;
         for (number, (given, answered)) in [
             ("2026-01-15T11:00:00+01:00", "2026-01-15T10:00:00.000Z"),
@@ -162,7 +162,7 @@ on_both! {
             assert_eq!(w.service().ask(node, json!({"id": id})).await.data()["node"], expected);
         }
         let answer = w.service().ask(node, json!({"id": "not-an-id"})).await;
-        assert_argument_refused(&answer, "id", "send an id as this API answers it");
+        assert_argument_refused(&answer, "id", "send an id as this API returns it");
         w.finish().await;
     }
 }

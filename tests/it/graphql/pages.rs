@@ -1,4 +1,4 @@
-//! Pages of awards: each row once, in one order, whichever way and however small the steps.
+//! Pages of awards: each row once, in one order, in both directions and with every page size.
 
 use serde_json::{Value, json};
 use tests::{Backend, Client, World, on_both};
@@ -12,7 +12,7 @@ const PAGE: &str =
         totalCount edges { cursor node { achievement { key } earnedAt } } nodes { achievement { key } }
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
 
-/// One page: the achievements on it, and what it says of itself.
+/// One page: its achievements, and its page info.
 struct Page {
     keys: Vec<String>,
     info: Value,
@@ -104,9 +104,9 @@ async fn backwards(client: &Client, id: Uuid, step: usize) -> Vec<String> {
 }
 
 on_both! {
-    async fn what_is_newer_comes_first(w: World) {
+    async fn newer_achievements_come_first(w: World) {
         let ada = w.student("UTC").await;
-        // Recorded late, yet counted when it happened: the order is that of the days.
+        // Recorded late, but counted when it happened: the order is by day.
         for (day, points) in [(12, 60), (14, 60), (10, 500)] {
             let event = json!({"userId": ada, "activity": "test_taken",
                 "occurredAt": format!("2026-01-{day}T10:00:00Z"), "attributes": {"points": points}});
@@ -158,7 +158,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_cursor_is_taken_only_as_it_was_answered(w: World) {
+    async fn only_unchanged_cursors_are_accepted(w: World) {
         let ada = w.student("UTC").await;
         w.service()
             .record(json!({"userId": ada, "activity": "question_answered", "attributes": {"correct": true}}))

@@ -1,4 +1,4 @@
-//! Where somebody stands on the way: progress, the next step of every track, the summary.
+//! A person's progress: towards achievements, the next step of every track, and the summary.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ async fn sample(w: &World) -> Uuid {
     ada
 }
 
-/// (name, current, target, percent) of each.
+/// The progress entries as (name, current, target, percent).
 fn lines(progress: &Value) -> Vec<(String, i64, i64, f64)> {
     let line = |one: &Value| {
         let name = one["achievement"]["name"].as_str().unwrap().to_owned();
@@ -39,7 +39,7 @@ fn line(name: &str, current: i64, target: i64, percent: f64) -> (String, i64, i6
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_course_portals_sample_is_answered_as_it_should_be() {
+async fn the_course_portals_sample_has_the_expected_progress() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let world = World::with(backend, |config| config.catalogs = vec!["course-portal".to_owned()]);
         let Some(w) = world.await else { continue };
@@ -75,8 +75,8 @@ async fn the_course_portals_sample_is_answered_as_it_should_be() {
     }
 }
 
-/// Takes back the person's award of this achievement, by its name.
-async fn take_back(w: &World, person: Uuid, name: &str) {
+/// Revokes the person's award of this achievement, by its name.
+async fn revoke_award(w: &World, person: Uuid, name: &str) {
     let admin = w.person(Uuid::new_v4(), Role::Admin);
     let query = "query($id: ID!) { earned(userId: $id, first: 100) { nodes { id achievement { name } } } }";
     let answer = admin.ask(query, json!({"id": person})).await;
@@ -88,13 +88,13 @@ async fn take_back(w: &World, person: Uuid, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_taken_back_is_not_on_the_way_and_does_not_hold_its_track_up() {
+async fn a_revoked_award_is_not_in_progress_and_does_not_block_its_track() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let world = World::with(backend, |config| config.catalogs = vec!["course-portal".to_owned()]);
         let Some(w) = world.await else { continue };
         let ada = sample(&w).await;
-        take_back(&w, ada, "First Lesson Watched").await;
-        take_back(&w, ada, "First Comment Written").await;
+        revoke_award(&w, ada, "First Lesson Watched").await;
+        revoke_award(&w, ada, "First Comment Written").await;
         let answer = w.service().ask(ON_THE_WAY, json!({"id": ada, "first": 2})).await;
         let third = 33.33;
         let next = [line("10 Lessons Watched", 5, 10, 50.0), line("3 Comments Written", 1, 3, third)];
@@ -107,7 +107,7 @@ async fn what_was_taken_back_is_not_on_the_way_and_does_not_hold_its_track_up() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_what_can_be_repeated_the_time_taken_back_is_over_and_the_next_one_comes() {
+async fn a_revoked_occurrence_of_a_repeatable_achievement_is_not_earned_again_but_the_next_one_is() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let mut again = deed("Again", "odd", 2);
         again["repeatable"] = json!(true);
@@ -121,7 +121,7 @@ async fn of_what_can_be_repeated_the_time_taken_back_is_over_and_the_next_one_co
             w.service().record_all(&[done.clone(), done.clone(), done.clone()]).await["userErrors"],
             json!([])
         );
-        take_back(&w, ada, "Again").await;
+        revoke_award(&w, ada, "Again").await;
         let third = [line("Again", 3, 4, 75.0)];
         let answer = w.service().ask(ON_THE_WAY, json!({"id": ada})).await;
         assert_eq!(lines(&answer.data()["inProgress"]), third);
@@ -136,7 +136,7 @@ async fn of_what_can_be_repeated_the_time_taken_back_is_over_and_the_next_one_co
 }
 
 on_both! {
-    async fn a_pack_is_looked_at_alone_when_it_is_named(w: World) {
+    async fn progress_of_a_pack_covers_only_that_pack(w: World) {
         let ada = sample(&w).await;
         let whole = w.service().ask(ON_THE_WAY, json!({"id": ada})).await;
         let portal = w.service().ask(ON_THE_WAY, json!({"id": ada, "pack": "course-portal"})).await;
@@ -171,7 +171,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_is_not_started_is_in_progress_at_zero(w: World) {
+    async fn an_achievement_not_started_is_in_progress_at_zero(w: World) {
         let ada = w.student("UTC").await;
         let answer = w.person(ada, Role::Student).ask(ON_THE_WAY, json!({"first": 100})).await;
         let lines = lines(&answer.data()["inProgress"]);
@@ -190,7 +190,7 @@ on_both! {
         }
         let query = "query($id: ID!) { user(id: $id) { streak { current longest lastActiveOn activeToday } }
             inProgress(userId: $id, category: \"streak\", first: 1) { achievement { name } current target } }";
-        // Noon in London is nine in the evening in Tokyo; the day there ends at three.
+        // Noon in London is 21:00 in Tokyo; the day there ends three hours later.
         for (hours, current, today) in [(0, 4, true), (3, 4, false), (23, 4, false), (1, 0, false)] {
             w.tick(chrono::TimeDelta::hours(hours));
             let answer = w.service().ask(query, json!({"id": ada})).await;

@@ -1,4 +1,4 @@
-//! A secret achievement is not to be found before it is earned, by any road; then by its earner alone.
+//! A secret achievement cannot be found through any field before it is earned; afterwards only its earner finds it.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ const ROADS: &str = "query($id: ID!) {
 
 const OWN: &str = "{ inProgress { achievement { name } } nextAchievements { achievement { name } } }";
 
-/// Whether the treasure is to be found; every road has to say the same.
+/// Whether the client finds the secret achievement. Every field must give the same result.
 async fn finds(w: &World, client: &Client) -> bool {
     let id = treasure(w).await;
     let answer = client.ask(ROADS, json!({"id": id})).await;
@@ -32,14 +32,14 @@ async fn finds(w: &World, client: &Client) -> bool {
     by_road[0]
 }
 
-/// The id, which an admin may know.
+/// The id, which an admin can read.
 async fn treasure(w: &World) -> Value {
     let query = "{ achievement(key: \"deeds/hidden-treasure\") { id } }";
     w.service().ask(query, json!({})).await.data()["achievement"]["id"].clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_is_found_by_whoever_has_earned_it() {
+async fn a_secret_is_found_only_by_its_earner() {
     let mut secret = deed("Hidden Treasure", "odd", 2);
     for (field, value) in [("secret", json!(true)), ("track", json!("deeds")), ("tier", json!(2))] {
         secret[field] = value;

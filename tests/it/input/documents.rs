@@ -1,4 +1,4 @@
-//! Documents and bodies beyond every measure: each would record an event, and none does.
+//! Documents and bodies over the limits: each would record an event, and none does.
 
 use serde_json::{Value, json};
 use tests::{Frame, Socket, on_both};
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Kept;
 
-/// A mutation that records, with this as an attribute and these fields behind its own.
+/// A mutation that records an event with this attribute and selects these additional fields.
 fn recording(ada: Uuid, lesson: &str, fields: &str) -> String {
     format!(
         "mutation {{ recordEvent(input: {{userId: \"{ada}\", activity: \"lesson_completed\", \
@@ -14,7 +14,7 @@ fn recording(ada: Uuid, lesson: &str, fields: &str) -> String {
     )
 }
 
-/// Each document beyond a limit, and the limit that its error names.
+/// Documents over each limit, and the limit that the error names.
 fn beyond(ada: Uuid) -> Vec<(&'static str, String)> {
     let with = |lesson: &str, fields: &str| recording(ada, lesson, fields);
     let lesson = "\"l1\"";
@@ -48,7 +48,7 @@ fn beyond(ada: Uuid) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Each document that is wrong in another way, and words of its error.
+/// Documents with another fault, and a part of the error's message.
 fn wrong(ada: Uuid) -> Vec<(&'static str, Value)> {
     let input = format!("{{userId: \"{ada}\", activity: \"lesson_completed\"}}");
     let record = format!("recordEvent(input: {input}) {{ eventId }}");
@@ -67,8 +67,8 @@ fn wrong(ada: Uuid) -> Vec<(&'static str, Value)> {
         ),
         ("block string", json!({"query": format!("mutation {{ {record} }} \"\"\" ")})),
         ("query", json!({"query": null})),
-        ("Batches are not taken", json!([{"query": format!("mutation {{ {record} }}")}])),
-        ("not as expected", json!({"query": format!("mutation {{ {record} }}"), "variables": [1]})),
+        ("Batches are not supported", json!([{"query": format!("mutation {{ {record} }}")}])),
+        ("parameters are invalid", json!({"query": format!("mutation {{ {record} }}"), "variables": [1]})),
     ]
 }
 
@@ -103,7 +103,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_stays_within_every_limit_is_taken(w: World) {
+    async fn documents_within_every_limit_are_accepted(w: World) {
         let ada = w.student("UTC").await;
         let padding = " ".repeat(16 * 1024 - recording(ada, "\"l1\"", "").len());
         let documents = [
@@ -128,7 +128,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_is_no_request_is_refused_with_the_reason(w: World) {
+    async fn invalid_requests_are_refused_with_the_reason(w: World) {
         let ada = w.student("UTC").await;
         let kept = Kept::of(&w).await;
         for (words, body) in wrong(ada) {
@@ -149,7 +149,7 @@ on_both! {
             ("", "not JSON"),
             ("mutation { recordEvent }", "not JSON"),
             (&fine[..fine.len() - 1], "not JSON"),
-            ("\"query\"", "not as expected"),
+            ("\"query\"", "parameters are invalid"),
             ("{\"query\": \"\u{0}\"}", "not JSON"),
             (&deep, "recursion limit"),
         ] {
@@ -208,7 +208,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_socket_closes_on_what_is_no_message(w: World) {
+    async fn a_socket_closes_on_an_invalid_message(w: World) {
         let ada = w.student("UTC").await;
         let kept = Kept::of(&w).await;
         let padding = json!({"x": "x".repeat(64 * 1024)});

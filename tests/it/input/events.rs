@@ -1,4 +1,4 @@
-//! Events that make no sense, one fault at a time.
+//! Invalid events, with one fault at a time.
 
 use serde_json::{Value, json};
 use tests::{Backend, Packs, World, on_both};
@@ -6,15 +6,15 @@ use uuid::Uuid;
 
 use super::{Kept, No, invalid, refused, with};
 
-/// Each fault: what differs from a good event, and what is said about it.
+/// Each fault: the change to a valid event, and the expected refusal.
 fn faults() -> Vec<(Value, No)> {
     let id = invalid(&["id"], "1 to 128 characters and no control characters");
     let uuid = invalid(&["userId"], "send the id the person signs in with");
     let nil = invalid(&["userId"], "send the person's own id");
     let unknown = No { code: "NOT_FOUND", field: &["userId"], remedy: "create them with upsertUser" };
     let moment = invalid(&["occurredAt"], "send RFC 3339, such as 2026-01-31T09:30:00Z");
-    let ahead = invalid(&["occurredAt"], "at most 5 minutes ahead of ours");
-    let ancient = invalid(&["occurredAt"], "send when it really happened");
+    let ahead = invalid(&["occurredAt"], "at most 5 minutes ahead of the server's");
+    let ancient = invalid(&["occurredAt"], "Send the time when it happened");
     let whole = invalid(&["attributes"], r#"must be an object, such as {"correct": true}"#);
     let size = invalid(&["attributes"], "may take 4096 bytes as JSON: send fewer or shorter ones");
     let correct = invalid(&["attributes", "correct"], "true or false");
@@ -93,7 +93,7 @@ fn good(ada: Uuid) -> Value {
 }
 
 on_both! {
-    async fn each_fault_of_an_event_is_told_and_nothing_is_kept(w: World) {
+    async fn each_fault_of_an_event_is_reported_and_nothing_is_stored(w: World) {
         let ada = w.student("UTC").await;
         let kept = Kept::of(&w).await;
         for (fault, no) in faults() {
@@ -105,7 +105,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_bad_row_does_not_harm_its_neighbours(w: World) {
+    async fn an_invalid_row_does_not_affect_its_neighbours(w: World) {
         let ada = w.student("UTC").await;
         let faults = faults();
         let mut rows = Vec::new();
@@ -137,7 +137,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_just_fits_is_taken(w: World) {
+    async fn input_at_the_limit_is_accepted(w: World) {
         let ada = w.student("UTC").await;
         for fits in [
             json!({"id": "x"}),
@@ -156,14 +156,14 @@ on_both! {
             let answer = w.service().record(with(good(ada), &fits)).await;
             assert_eq!((&answer["userErrors"], &answer["duplicate"]), (&json!([]), &json!(false)), "{fits}");
         }
-        // One byte less than too many: the size is no fault any more, and the next one is told.
+        // One byte less than too many: the size is valid, and the next fault is reported.
         let brim = json!({"attributes": {"correct": true, "more": "x".repeat(4_096 - 26)}});
         let errors = refused(&w.service(), &with(good(ada), &brim)).await;
         invalid(&["attributes", "more"], "known: `correct`").check(&errors, &["input"], "4096 bytes");
         w.finish().await;
     }
 
-    async fn numbers_beyond_every_type_are_refused_wherever_they_stand(w: World) {
+    async fn numbers_out_of_range_are_refused_at_every_position(w: World) {
         let ada = w.student("UTC").await;
         let kept = Kept::of(&w).await;
         let ask = |amount: &str| {
@@ -218,7 +218,7 @@ async fn an_event_whose_bonus_would_overflow_is_refused_whole() {
         let ada = w.student("UTC").await;
         let windfall =
             |amount: i64| json!({"userId": ada, "activity": "windfall", "attributes": {"amount": amount}});
-        // Nobody can wait for two thousand million XP in steps of a million.
+        // Two thousand million XP would take too long in steps of a million.
         assert_eq!(w.service().record(windfall(1_000_000)).await["xpGained"], 1_000_000);
         w.database.execute("UPDATE xp_entries SET amount = 2147482000").await;
         w.database.execute("UPDATE totals SET xp = 2147482000").await;
@@ -227,7 +227,7 @@ async fn an_event_whose_bonus_would_overflow_is_refused_whole() {
         }
         let kept = Kept::of(&w).await;
         let overflow = invalid(&["attributes"], "above the maximum of 2147483647: send a smaller amount");
-        // 2,147,482,640 + 8 + 1,000 is one too many, though the 8 alone would fit.
+        // 2,147,482,640 + 8 + 1,000 is one too many, although the 8 alone would fit.
         overflow.check(&refused(&w.service(), &windfall(8)).await, &["input"], "the bonus overflows");
         kept.check(&w, "an event that overflows").await;
         let last = w.service().record(windfall(7)).await;

@@ -1,4 +1,4 @@
-//! An event's id is its sender's promise that it is the same event.
+//! The same event id from the same sender means the same event.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ on_both! {
     async fn attributes_are_compared_as_parsed(w: World) {
         let ada = w.student("UTC").await;
         let event = |attributes: Value| json!({"id": "t1", "userId": ada, "activity": "test_taken", "attributes": attributes});
-        // 10 points is what a test without points is worth.
+        // 10 points is the default of a test without points.
         assert_eq!(w.service().record(event(json!({"points": 10}))).await["duplicate"], false);
         for same in [json!(null), json!({}), json!({"points": null}), json!({"points": 10})] {
             assert_eq!(w.service().record(event(same.clone())).await["duplicate"], true, "{same}");

@@ -1,4 +1,4 @@
-//! `upsertUser` with what is no name, no address, no zone, no role of the caller's to give.
+//! `upsertUser` with an invalid name, address or time zone, or a role that the caller cannot assign.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ async fn upsert(client: &Client, input: &Value) -> Answer {
 }
 
 on_both! {
-    async fn each_fault_of_a_person_is_told_and_nothing_is_changed(w: World) {
+    async fn each_fault_of_a_person_is_reported_and_nothing_is_changed(w: World) {
         let (ada, eve, bob) = (w.student("UTC").await, w.student("UTC").await, w.student("UTC").await);
         let is = json!({"email": "ada@school.example", "timezone": "Asia/Tokyo", "locale": "pt-BR", "referredBy": eve});
         w.upsert(ada, is).await;
@@ -24,22 +24,22 @@ on_both! {
         let kept = Kept::of(&w).await;
         let name = invalid(&["displayName"], "one line of 1 to 100 letters (at most 1000 bytes), without control characters");
         let hidden = invalid(&["displayName"], "readers cannot see or which changes the direction of the text: remove it");
-        let email = invalid(&["email"], "send one such as ada@school.example");
-        let zone = invalid(&["timezone"], "send a name such as Europe/Berlin");
-        let locale = invalid(&["locale"], "send one such as en or pt-BR");
+        let email = invalid(&["email"], "Send one such as ada@school.example");
+        let zone = invalid(&["timezone"], "Send a name such as Europe/Berlin");
+        let locale = invalid(&["locale"], "Send one such as en or pt-BR");
         let uuid = "send the id the person signs in with";
         let role = No {
             code: "FORBIDDEN",
             field: &["role"],
-            remedy: "a service creates STUDENT, PARENT and TEACHER and changes no role",
+            remedy: "a service can create STUDENT, PARENT and TEACHER, and cannot change a role",
         };
-        let unknown = No { code: "NOT_FOUND", field: &["referredBy"], remedy: "create the referrer first" };
-        let again = No { code: "CONFLICT", field: &["referredBy"], remedy: "a referrer is set once: omit the field" };
+        let unknown = No { code: "NOT_FOUND", field: &["referredBy"], remedy: "Create the referrer first" };
+        let again = No { code: "CONFLICT", field: &["referredBy"], remedy: "which cannot be changed. Omit the field" };
         let stranger = Uuid::new_v4();
         for (fault, no) in [
             (json!({"id": ""}), invalid(&["id"], uuid)),
             (json!({"id": "ada"}), invalid(&["id"], uuid)),
-            (json!({"id": Uuid::nil()}), invalid(&["id"], "choose another id")),
+            (json!({"id": Uuid::nil()}), invalid(&["id"], "Choose another id")),
             (json!({"displayName": ""}), name),
             (json!({"displayName": " \u{a0} "}), name),
             (json!({"displayName": "x".repeat(101)}), name),
@@ -53,7 +53,7 @@ on_both! {
             (json!({"displayName": "Ada\u{e0041}"}), hidden),
             (json!({"displayName": "Ada\u{200f}"}), hidden),
             (json!({"email": "ada\u{202e}@school.example"}), email),
-            // One letter on a screen, and more than a kilobyte.
+            // One visible letter of more than a kilobyte.
             (json!({"displayName": format!("a{}", "\u{301}".repeat(600))}), name),
             (json!({"email": ""}), email),
             (json!({"email": "ada"}), email),
@@ -68,18 +68,18 @@ on_both! {
             (json!({"locale": ""}), locale),
             (json!({"locale": "english please"}), locale),
             (json!({"locale": "en-"}), locale),
-            (json!({"role": null}), invalid(&["role"], "name one, or leave it out to keep it")),
-            (json!({"role": "SERVICE"}), invalid(&["role"], "A service is no person")),
+            (json!({"role": null}), invalid(&["role"], "send one, or omit the field to keep it")),
+            (json!({"role": "SERVICE"}), invalid(&["role"], "A service is not a user")),
             (json!({"role": "TEACHER"}), role),
             (json!({"role": "ADMIN"}), role),
             (json!({"id": stranger, "role": "ADMIN"}), role),
             (json!({"id": stranger, "role": "SUPER_ADMIN"}), role),
-            (json!({"id": eve, "referredBy": eve}), invalid(&["referredBy"], "send another person's id")),
+            (json!({"id": eve, "referredBy": eve}), invalid(&["referredBy"], "Send another person's id")),
             (json!({"id": eve, "referredBy": "bob"}), invalid(&["referredBy"], uuid)),
             (json!({"id": eve, "referredBy": stranger}), unknown),
             (json!({"id": stranger, "referredBy": Uuid::from_u128(9)}), unknown),
             (json!({"referredBy": bob}), again),
-            (json!({"referredBy": null}), invalid(&["referredBy"], "set once and stays: leave it out")),
+            (json!({"referredBy": null}), invalid(&["referredBy"], "cannot be removed. Omit the field")),
         ] {
             let answer =
                 upsert(&w.service(), &with(json!({"id": ada, "displayName": "Ada L."}), &fault)).await;
@@ -93,7 +93,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_name_of_a_token_is_cleaned_and_its_bearer_signs_in(w: World) {
+    async fn a_token_with_an_invalid_name_can_sign_in_with_a_cleaned_name(w: World) {
         let keys = plaudit::auth::token::Keys::load(&w.config.auth).unwrap();
         for (named, shown) in [
             ("A\u{202e}d\u{200b}a", "Ada".to_owned()),
@@ -126,7 +126,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn roles_are_given_by_those_who_may(w: World) {
+    async fn roles_are_assigned_only_by_permitted_roles(w: World) {
         let (root, admin) = (Uuid::new_v4(), Uuid::new_v4());
         let (by_root, by_admin) = (w.person(root, Role::SuperAdmin), w.person(admin, Role::Admin));
         for client in [&by_root, &by_admin] {
@@ -137,7 +137,7 @@ on_both! {
             let answer = upsert(client, &person(id, role)).await;
             let error = &answer.data()["upsertUser"]["userErrors"][0];
             let Some(reason) = error["reason"].as_str() else { return "given".to_owned() };
-            // Whoever stands above is refused as a person, whatever role is sent.
+            // A user with a higher role is refused at `id`, whatever role is sent.
             let field = if reason == "ABOVE_YOU" { "id" } else { "role" };
             assert_eq!(error["field"], json!(["input", field]), "{error}");
             reason.to_owned()
@@ -173,7 +173,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn whoever_does_not_keep_the_register_is_refused(w: World) {
+    async fn callers_who_cannot_manage_users_are_refused(w: World) {
         let ada = w.student("UTC").await;
         let (teacher, parent) = (Uuid::new_v4(), Uuid::new_v4());
         w.upsert(teacher, json!({"role": "TEACHER"})).await;

@@ -1,4 +1,4 @@
-//! Who may record and who may read. What lies out of scope reads like what does not exist.
+//! Who may record and who may read. Objects out of scope are reported as missing.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use super::{Kept, No, RECORD, refused, with};
 const RECORD_MANY: &str =
     "mutation($input: RecordEventsInput!) { recordEvents(input: $input) { results { index } } }";
 
-/// Everything that can be asked about one person.
+/// Every query about one person.
 const ABOUT: [&str; 7] = [
     "query($id: ID!) { user(id: $id) { id displayName role xp } }",
     "query($id: ID!) { node(id: $id) { id __typename } }",
@@ -21,7 +21,7 @@ const ABOUT: [&str; 7] = [
     "query($id: ID!) { a: user(id: $id) { id } b: earned(userId: $id) { totalCount } }",
 ];
 
-/// A person of each role that may not read others, who has signed in.
+/// A signed-in person of each role that may not read other people's records.
 async fn bystanders(w: &World) -> Vec<Client> {
     let mut clients = Vec::new();
     for role in [Role::Student, Role::Teacher, Role::Parent] {
@@ -44,7 +44,7 @@ async fn bytes(w: &World, client: &Client, query: &str, id: Uuid) -> String {
 }
 
 on_both! {
-    async fn people_record_nothing_that_is_not_theirs_to_report(w: World) {
+    async fn people_cannot_record_events_that_are_not_self_reportable(w: World) {
         let bob = w.student("UTC").await;
         let bystanders = bystanders(&w).await;
         let kept = Kept::of(&w).await;
@@ -56,7 +56,7 @@ on_both! {
                     let answer = client.ask(document, json!({"input": input})).await;
                     assert_eq!((answer.code(), &answer.body["data"]), ("FORBIDDEN", &Value::Null), "{document}");
                     let message = answer.body["errors"][0]["message"].as_str().unwrap();
-                    assert!(message.contains("an admin or a service records the rest"), "{message}");
+                    assert!(message.contains("Ask an admin or a service to record this event"), "{message}");
                 }
                 kept.check(&w, "what is not theirs to report").await;
             }
@@ -74,7 +74,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn out_of_scope_reads_like_missing_to_the_byte(w: World) {
+    async fn an_object_out_of_scope_has_the_same_bytes_as_a_missing_one(w: World) {
         let bob = w.student("UTC").await;
         w.service()
             .record(json!({"userId": bob, "activity": "question_answered", "attributes": {"correct": true}}))
@@ -106,7 +106,7 @@ on_both! {
                     (&json!("error"), &json!("NOT_FOUND"))
                 );
                 let mut payload = message["payload"].clone();
-                // Each operation has an id of its own.
+                // Each operation has its own request id.
                 assert!(payload[0]["extensions"]["requestId"].take().is_string());
                 told.push(payload);
             }
@@ -154,7 +154,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_service_is_no_person(w: World) {
+    async fn a_service_is_not_a_person(w: World) {
         let kept = Kept::of(&w).await;
         let answer = w.service().ask("{ me { id } }", json!({})).await;
         assert_eq!(
@@ -176,7 +176,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn without_a_token_only_the_schema_answers(w: World) {
+    async fn without_a_token_only_the_schema_is_readable(w: World) {
         let ada = w.student("UTC").await;
         let kept = Kept::of(&w).await;
         let nobody = w.nobody();
@@ -236,7 +236,7 @@ on_both! {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_record_their_own_events_where_the_pack_lets_them() {
+async fn people_can_record_their_own_self_reportable_events() {
     let packs = Packs::of(&json!({
         "pack": "diary", "name": "Diary", "description": "What people say of themselves.", "version": 1,
         "categories": [], "achievements": [],

@@ -1,4 +1,4 @@
-//! Tokens that are not to be believed: 401 over HTTP, 4401 on a socket, and nobody is created.
+//! Invalid tokens: 401 over HTTP, 4401 on a socket, and no person is created.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -34,7 +34,7 @@ fn part(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
-/// Each token that is not to be believed, and words that say what would be right.
+/// Invalid tokens, and the part of the error that names the remedy.
 fn unbelievable(w: &World) -> Vec<(String, &'static str)> {
     let at = w.clock.now().timestamp();
     let ours = |changes: Value| signed(&claims(w, &changes), Algorithm::HS256, DEMO_SECRET);
@@ -46,40 +46,40 @@ fn unbelievable(w: &World) -> Vec<(String, &'static str)> {
     let service = |sub: &str| ours(json!({"role": "service", "sub": sub}));
     vec![
         ("nonsense".to_owned(), "send its three base64url parts"),
-        (format!("{head_and_claims}."), "sign it with the key this server was given"),
+        (format!("{head_and_claims}."), "sign it with a key that this server knows"),
         (
             signed(
                 &claims(w, &json!({})),
                 Algorithm::HS256,
                 "another secret of more than 32 bytes, not ours",
             ),
-            "sign it with the key this server was given",
+            "sign it with a key that this server knows",
         ),
         (
             signed(&claims(w, &json!({})), Algorithm::HS384, DEMO_SECRET),
             "sign it with the algorithm of the key",
         ),
         (none, "sign it with the algorithm of the key"),
-        (crit, "leave out crit"),
+        (crit, "remove crit"),
         (ours(json!({"padding": "x".repeat(8_192)})), "at most 8192 bytes"),
         (ours(json!({"exp": null})), "has no exp; give it in seconds since 1970"),
-        (ours(json!({"exp": "tomorrow"})), "exp is no time; give it in seconds since 1970"),
+        (ours(json!({"exp": "tomorrow"})), "exp is not a valid time; give it in seconds since 1970"),
         (ours(json!({"exp": at - 6, "nbf": at - 60, "iat": at - 60})), "has expired; get a new one"),
-        (ours(json!({"exp": at + 86_401})), "let exp be at most 86400 seconds after"),
+        (ours(json!({"exp": at + 86_401})), "set exp to at most 86400 seconds after"),
         (ours(json!({"nbf": null})), "has no nbf"),
         (ours(json!({"nbf": at + 6})), "check the issuer's clock"),
         (ours(json!({"iss": null})), "the issuer this server trusts"),
         (ours(json!({"iss": ["plaudit"]})), "the issuer this server trusts"),
         (ours(json!({"iss": "someone"})), "get one from that issuer"),
-        (ours(json!({"aud": null})), "naming this server"),
-        (ours(json!({"aud": 1})), "naming this server"),
+        (ours(json!({"aud": null})), "with the name of this server"),
+        (ours(json!({"aud": 1})), "with the name of this server"),
         (ours(json!({"aud": "other"})), "get one meant for it"),
-        (ours(json!({"sub": null})), "named by a UUID that is not nil"),
-        (ours(json!({"sub": "ada"})), "named by a UUID that is not nil"),
-        (ours(json!({"sub": Uuid::nil()})), "named by a UUID that is not nil"),
+        (ours(json!({"sub": null})), "must be a UUID that is not nil"),
+        (ours(json!({"sub": "ada"})), "must be a UUID that is not nil"),
+        (ours(json!({"sub": Uuid::nil()})), "must be a UUID that is not nil"),
         (ours(json!({"role": null})), "must be one of super_admin, admin"),
         (ours(json!({"role": "STUDENT"})), "must be one of super_admin, admin"),
-        (ours(json!({"name": "Ada\r\nBcc: all"})), "no control characters"),
+        (ours(json!({"name": "Ada\r\nBcc: all"})), "must not contain control characters"),
         (service(""), "1 to 128 bytes of visible text"),
         (service("a\u{0}b"), "1 to 128 bytes of visible text"),
         (service(&"x".repeat(129)), "1 to 128 bytes of visible text"),
@@ -88,7 +88,7 @@ fn unbelievable(w: &World) -> Vec<(String, &'static str)> {
     ]
 }
 
-/// The end of a socket that introduced itself with this payload.
+/// The close of a socket whose `connection_init` had this payload.
 async fn turned_away(w: &World, payload: Value) -> Closed {
     let mut socket = Socket::open(&w.url()).await;
     socket.send(json!({"type": "connection_init", "payload": payload})).await;
@@ -99,7 +99,7 @@ async fn turned_away(w: &World, payload: Value) -> Closed {
 }
 
 on_both! {
-    async fn a_token_that_is_not_to_be_believed_opens_nothing(w: World) {
+    async fn an_invalid_token_gives_no_access(w: World) {
         let ada = w.student("UTC").await;
         let kept = Kept::of(&w).await;
         for (token, words) in unbelievable(&w) {
@@ -124,7 +124,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn an_authorization_that_is_no_bearers_opens_nothing(w: World) {
+    async fn an_authorization_without_bearer_gives_no_access(w: World) {
         let token = w.token(&Uuid::new_v4().to_string(), Role::Student);
         let kept = Kept::of(&w).await;
         let http = reqwest::Client::new();
@@ -152,7 +152,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn keys_that_a_token_brings_along_are_ignored(w: World) {
+    async fn keys_inside_a_token_are_ignored(w: World) {
         let mut header = Header::new(Algorithm::HS256);
         header.jku = Some("http://127.0.0.1:1/keys".to_owned());
         header.x5u = Some("http://127.0.0.1:1/chain".to_owned());
@@ -166,14 +166,14 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_token_with_another_role_than_the_stored_one_is_not_believed(w: World) {
+    async fn a_token_with_another_role_than_the_stored_one_is_refused(w: World) {
         let ada = w.student("UTC").await;
         let kept = Kept::of(&w).await;
         for role in [Role::Teacher, Role::Admin, Role::SuperAdmin, Role::Parent] {
             let client = w.person(ada, role);
             let answer = client.ask("{ me { id } }", json!({})).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (401, "UNAUTHENTICATED"), "{role:?}");
-            assert!(answer.body.to_string().contains("ask for a new token"), "{}", answer.body);
+            assert!(answer.body.to_string().contains("Get a new token"), "{}", answer.body);
             let payload = json!({"authorization": format!("Bearer {}", client.token().unwrap())});
             assert_eq!(turned_away(&w, payload).await.code, 4401, "{role:?}");
         }
@@ -191,7 +191,7 @@ on_both! {
         socket.subscribe("1", "subscription { achievementEarned { cursor } }", json!({})).await;
         w.followed_by(1).await;
         w.tick(chrono::TimeDelta::hours(1));
-        // Told at the latest when the next award would be.
+        // The subscription ends at the latest at the next award.
         w.service()
             .record(json!({"userId": ada, "activity": "question_answered", "attributes": {"correct": true}}))
             .await;

@@ -1,4 +1,4 @@
-//! Answers have a length, and lists have pages.
+//! The length of answers, and the sizes of pages.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ async fn an_answer_that_is_too_long_is_refused_with_the_settings_name() {
     assert_eq!((&told["type"], &told["id"]), (&json!("error"), &json!("1")));
     assert_eq!(told["payload"][0]["message"], words);
     assert_eq!(told["payload"][0]["extensions"]["code"], "TOO_COMPLEX");
-    // The refused operation is over, and its id is free.
+    // The refused operation has ended, and its id is free.
     socket.subscribe("1", "{ __typename }", json!({})).await;
     assert_eq!(socket.next("1").await, json!({"data": {"__typename": "Query"}}));
     assert_eq!(socket.frame().await, Frame::Message(json!({"type": "complete", "id": "1"})));
@@ -74,7 +74,7 @@ on_both! {
         assert_eq!(positions(json!(3), json!(230)).await, [0_i64; 0]);
         let refused = admin.ask(query, json!({"id": long, "first": 101})).await;
         assert_eq!(refused.code(), "INVALID_INPUT");
-        // The limit is each course's own.
+        // The limit applies to each course separately.
         let both = admin.ask("{ courses { nodes { title lessons(first: 2) { position } } } }", json!({})).await;
         let two = json!([{"position": 1}, {"position": 2}]);
         let mut nodes = both.data()["courses"]["nodes"].as_array().unwrap().clone();

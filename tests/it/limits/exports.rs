@@ -1,4 +1,4 @@
-//! Exports: one at a time for each caller, read without a lock, no longer than an answer.
+//! Exports: one at a time per caller, read without a lock, with the maximum length of an answer.
 
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -13,7 +13,7 @@ use super::{message, world};
 const EXPORT: &str = "mutation($id: ID!) { exportPerson(input: {userId: $id}) {
     export userErrors { field code message reason } } }";
 
-/// Records so many events of this student.
+/// Records `count` events of this student.
 async fn record(w: &World, student: Uuid, count: usize) {
     let event = json!({"userId": student, "activity": "question_answered", "attributes": {"correct": true}});
     w.service().record_all(&vec![event; count]).await;
@@ -65,7 +65,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn an_export_holds_everything_however_many_pages_it_is_read_in(w: World) {
+    async fn an_export_of_many_pages_is_complete(w: World) {
         let ada = w.student("UTC").await;
         record(&w, ada, 1_000).await;
         record(&w, ada, 201).await;

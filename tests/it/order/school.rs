@@ -1,4 +1,4 @@
-//! A small school around the world and what its people did in a year, the same every time.
+//! A small school with people around the world, and one year of their events, the same in every run.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::rngs::StdRng;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tests::{World, moment};
 use uuid::Uuid;
 
-/// Both sides of the date line, odd offsets, and clocks that change in different weeks.
+/// Time zones on both sides of the date line, with odd offsets, and with clock changes in different weeks.
 const ZONES: [&str; 10] = [
     "Pacific/Kiritimati",
     "Pacific/Pago_Pago",
@@ -21,7 +21,7 @@ const ZONES: [&str; 10] = [
     "Africa/Casablanca",
     "UTC",
 ];
-/// Days on which a clock changes somewhere above.
+/// Days on which the clock changes in one of these zones.
 const CHANGES: [&str; 4] =
     ["2025-03-09T00:00:00Z", "2025-03-30T00:00:00Z", "2025-10-26T00:00:00Z", "2025-11-02T00:00:00Z"];
 const PEOPLE: u128 = 20;
@@ -30,7 +30,7 @@ const LEVELS: [&str; 6] = ["A1", "A2", "B1", "B2", "C1", "C2"];
 const SKILLS: [&str; 3] = ["grammar", "vocabulary", "listening"];
 const LANGUAGES: [&str; 8] = ["rust", "python", "html", "css", "javascript", "go", "haskell", "c"];
 
-/// Creates the people: the first of every five has referred the four that follow.
+/// Creates the people: the first of every five has referred the next four.
 pub(super) async fn open(w: &World) {
     for nth in 0..PEOPLE {
         let zone = ZONES[usize::try_from(nth).unwrap() % ZONES.len()];
@@ -39,7 +39,7 @@ pub(super) async fn open(w: &World) {
     }
 }
 
-/// What they did, as it happened.
+/// Their events, in the order in which they happened.
 pub(super) fn events() -> Vec<Value> {
     let mut random = StdRng::seed_from_u64(20_260_115);
     let mut happened: Vec<(DateTime<Utc>, Value)> = (0..EVENTS)
@@ -55,7 +55,7 @@ pub(super) fn events() -> Vec<Value> {
         })
         .collect();
     happened.sort_by_key(|(at, event)| (*at, event["id"].as_str().unwrap().to_owned()));
-    // Events of one moment fold by their places in the request, which differ from way to way: each has a moment of its own.
+    // Each event has its own time, because simultaneous events are ordered by their position in the request, which varies.
     let mut last = DateTime::<Utc>::MIN_UTC;
     for (at, event) in &mut happened {
         last = (*at).max(last + TimeDelta::milliseconds(1));
@@ -68,8 +68,8 @@ fn person(nth: u128) -> Uuid {
     Uuid::from_u128(0x5eed_0000_0000_4000_8000_0000_0000_0000 + nth)
 }
 
-/// Within a person's own eighty busy days, or within a day of a change of clocks; in whole
-/// minutes, so that some things happen at one moment.
+/// A time within a person's own eighty busy days, or within a day of a clock change; in whole minutes, so that some times
+/// are equal.
 fn time(random: &mut StdRng, who: u128) -> DateTime<Utc> {
     if random.random_bool(0.1) {
         let change = moment(CHANGES.choose(random).unwrap());

@@ -1,4 +1,4 @@
-//! The packs' own tests as a host application would act them out: who, what, when, and what is expected.
+//! The packs' own tests as requests of a host application: people, events, times, and the expected awards.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,16 +6,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// A pack as it is written.
+/// A pack file.
 pub(super) struct Pack {
     pub(super) key: &'static str,
     pub(super) achievements: Vec<Achievement>,
     pub(super) trials: Vec<Trial>,
 }
 
-/// What the tests need to know of an achievement.
+/// The properties of an achievement that the tests need.
 pub(super) struct Achievement {
-    /// With the pack's key before it.
+    /// `pack/key`.
     pub(super) key: String,
     pub(super) pack: &'static str,
     pub(super) bonus: i64,
@@ -28,8 +28,8 @@ pub(super) struct Trial {
     pub(super) pack: &'static str,
     pub(super) zone: String,
     pub(super) settings: BTreeMap<String, String>,
-    pub(super) happenings: Vec<Happening>,
-    /// The awards afterwards, with the pack's key before them.
+    pub(super) test_events: Vec<TestEvent>,
+    /// The expected awards, as `pack/key`.
     pub(super) expect: BTreeSet<String>,
     pub(super) xp: i64,
     pub(super) level: Option<i64>,
@@ -38,11 +38,11 @@ pub(super) struct Trial {
 
 /// One event of a test.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Happening {
+pub(super) struct TestEvent {
     pub(super) at: DateTime<Utc>,
     pub(super) activity: String,
     pub(super) attributes: Value,
-    /// Whose it is, if not the person of the test: someone they referred.
+    /// The referred person of the event; `None` for the person of the test.
     pub(super) about: Option<String>,
 }
 
@@ -64,29 +64,29 @@ pub(super) fn pack(key: &'static str) -> Pack {
 impl Trial {
     /// Whether this test is the other with exactly one event more.
     pub(super) fn is_one_event_more_than(&self, other: &Self) -> bool {
-        if self.happenings.len() != other.happenings.len() + 1 || self.zone != other.zone {
+        if self.test_events.len() != other.test_events.len() + 1 || self.zone != other.zone {
             return false;
         }
-        let mut left = self.happenings.clone();
-        other.happenings.iter().all(|happening| {
+        let mut left = self.test_events.clone();
+        other.test_events.iter().all(|happening| {
             left.iter().position(|one| one == happening).map(|place| left.swap_remove(place)).is_some()
         })
     }
 
-    /// When the person appears, where the test says so.
+    /// When the person appears, if the test specifies it.
     pub(super) fn joins_at(&self) -> Option<DateTime<Utc>> {
-        self.happenings.iter().find(|one| one.activity == "user_joined").map(|one| one.at)
+        self.test_events.iter().find(|one| one.activity == "user_joined").map(|one| one.at)
     }
 
-    /// The people besides the one of the test.
+    /// The other people of the test.
     pub(super) fn friends(&self) -> BTreeSet<&str> {
-        self.happenings.iter().filter_map(|one| one.about.as_deref()).collect()
+        self.test_events.iter().filter_map(|one| one.about.as_deref()).collect()
     }
 
-    /// What the host application sends; that people join is none of its business.
+    /// The events that the host application sends. It does not send that people join.
     pub(super) fn events(&self, person: Uuid, friends: &BTreeMap<&str, Uuid>) -> Vec<Value> {
-        let sent = self.happenings.iter().filter(|one| one.activity != "user_joined");
-        let event = |one: &Happening| {
+        let sent = self.test_events.iter().filter(|one| one.activity != "user_joined");
+        let event = |one: &TestEvent| {
             let user = one.about.as_deref().map_or(person, |friend| friends[friend]);
             json!({"userId": user, "activity": one.activity, "occurredAt": one.at, "attributes": one.attributes})
         };
@@ -112,7 +112,7 @@ fn trial(pack: &'static str, written: &Value) -> Trial {
         pack,
         zone: written["timezone"].as_str().unwrap_or("UTC").to_owned(),
         settings: settings.iter().map(|(key, value)| (key.clone(), text(value).to_owned())).collect(),
-        happenings: list(&written["events"]).iter().flat_map(happenings).collect(),
+        test_events: list(&written["events"]).iter().flat_map(test_events).collect(),
         expect: expect.collect(),
         xp: written["xp"].as_i64().expect("every test of a pack says how much XP there is"),
         level: written["level"].as_i64(),
@@ -120,7 +120,7 @@ fn trial(pack: &'static str, written: &Value) -> Trial {
     }
 }
 
-fn happenings(written: &Value) -> Vec<Happening> {
+fn test_events(written: &Value) -> Vec<TestEvent> {
     let step = match written["every"].as_str().unwrap_or("minute") {
         "minute" => TimeDelta::minutes(1),
         "hour" => TimeDelta::hours(1),
@@ -135,7 +135,7 @@ fn happenings(written: &Value) -> Vec<Happening> {
         for (name, pattern) in written["attributeSeries"].as_object().into_iter().flatten() {
             attributes.insert(name.clone(), text(pattern).replace("{n}", &number.to_string()).into());
         }
-        Happening {
+        TestEvent {
             at: from + step * i32::try_from(number - 1).expect("a test has not that many events"),
             activity: text(&written["activity"]).to_owned(),
             attributes: attributes.into(),

@@ -1,13 +1,13 @@
-//! What an answer of the matrix shows: nothing, somebody, or somebody's record.
+//! What an answer of the matrix shows: nothing, a person, or a person's record.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// What of a person everybody signed in may see, wherever the person is named.
+/// The fields of a person that everyone who is signed in may see.
 const NAME: [&str; 3] = ["id", "displayName", "role"];
 
-/// What a chain of single fields leads to.
+/// The value at the end of a chain of single fields.
 pub(super) fn innermost(value: &Value) -> &Value {
     match value.as_object().map(|fields| fields.values().collect::<Vec<_>>()).as_deref() {
         Some([only]) => innermost(only),
@@ -15,12 +15,12 @@ pub(super) fn innermost(value: &Value) -> &Value {
     }
 }
 
-/// Whether all that was asked of a list is how many there are, and there are some.
+/// Whether only the count of a list was requested, and it is not zero.
 pub(super) fn counts(list: &Value) -> bool {
     list["totalCount"].as_i64().is_some_and(|count| count > 0)
 }
 
-/// Whether this id stands anywhere in an answer.
+/// Whether an answer contains this id.
 pub(super) fn holds(value: &Value, id: &str) -> bool {
     match value {
         Value::String(text) => text == id,
@@ -30,7 +30,7 @@ pub(super) fn holds(value: &Value, id: &str) -> bool {
     }
 }
 
-/// What an answer shows of a person beside the name, wherever it names them: all or nothing.
+/// What an answer shows of a person in addition to the name: all fields or none.
 pub(super) fn record(value: &Value, id: &str) -> String {
     let mut shown = BTreeSet::new();
     look(value, id, &mut shown);

@@ -1,22 +1,22 @@
-//! What can be asked about in the school of the matrix, and how each stands to the one who asks.
+//! The targets of requests in the school of the matrix, and their relations to the caller.
 
 use plaudit::auth::Role;
 
 use super::school::{ERASED, FOUND, GUARDIANS, PEOPLE, ROLES, School};
 use super::table::{Target, Tie};
 
-/// What is asked about: an id, and the person it leads to.
+/// A target: an id, and the person it belongs to.
 pub(super) struct Goal {
     pub(super) who: &'static str,
     pub(super) role: Role,
-    /// They have been erased.
+    /// Whether the person has been erased.
     pub(super) erased: bool,
     pub(super) person: String,
     pub(super) id: String,
 }
 
 impl School {
-    /// Everything of a kind that can be asked about.
+    /// All targets of a kind.
     pub(super) fn goals(&self, of: Target) -> Vec<Goal> {
         let people = || PEOPLE.into_iter().filter(|(who, _)| *who != "loner");
         let goal = |(who, role): (&'static str, Role), id: String| Goal {
@@ -27,7 +27,7 @@ impl School {
             id,
         };
         let each = |id: &dyn Fn(&'static str) -> String| people().map(|one| goal(one, id(one.0))).collect();
-        // Only students are issued certificates.
+        // Certificates are issued only to students.
         let students = |nth: usize| {
             let students = people().filter(|(_, role)| *role == Role::Student);
             students.map(|one| goal(one, self.certificates[one.0][nth].clone())).collect()
@@ -77,16 +77,16 @@ impl School {
         }
     }
 
-    /// How the target stands to the one who asks.
+    /// The relations of the target to the caller.
     pub(super) fn ties(&self, role: Role, of: Target, goal: &Goal) -> Vec<Tie> {
         let mut ties = Vec::new();
         let own = PEOPLE.iter().zip(ROLES).take(5).find(|(_, asks)| *asks == role).map(|((who, _), _)| *who);
         if matches!(of, Target::Course | Target::Lesson) {
-            // Where nobody else is named it is a pupil, or the student, who learns; they take the same.
+            // By default the student is a pupil or the caller; both are enrolled in the same course.
             if ["teacher's", "another's"].contains(&goal.who) {
                 ties.push(Tie::Taken);
             }
-            // "pupil and child" takes it.
+            // "pupil and child" is enrolled in it.
             if goal.who == "teacher's" && own.is_some_and(|own| GUARDIANS.contains(&own)) {
                 ties.push(Tie::Child);
             }

@@ -1,11 +1,11 @@
-//! Every way to somebody's record, as the schema itself tells it.
+//! Every path to a person's record, derived from the schema.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use tests::World;
 
-/// Every root field, every id that can be given anywhere, and every field that leads to a person or what is theirs.
+/// Every root field, every id argument, and every field that leads to a person or a person's data.
 pub(super) async fn paths(w: &World) -> BTreeSet<String> {
     let ask = "{ __schema { types { kind name inputFields { name type { ...t } }
         fields { name type { ...t } args { name type { ...t } } } } } }
@@ -20,7 +20,7 @@ pub(super) async fn paths(w: &World) -> BTreeSet<String> {
             continue;
         }
         let is_root = ["Query", "Mutation", "Subscription"].contains(name);
-        // What a mutation answers is judged with the mutation; what a page holds, with the field that answers it.
+        // The payload of a mutation is tested with the mutation, and a page with the field that returns it.
         let is_part = ["Payload", "Result", "Connection", "Edge"].iter().any(|end| name.ends_with(end));
         for field in one["fields"].as_array().unwrap() {
             let path = format!("{name}.{}", field["name"].as_str().unwrap());
@@ -48,7 +48,7 @@ pub(super) async fn paths(w: &World) -> BTreeSet<String> {
     paths
 }
 
-/// The names of the ids in an argument, and in what it is made of.
+/// The names of the ids in an argument and in its input types.
 fn given_ids(types: &BTreeMap<&str, &Value>, argument: &Value, ids: &mut Vec<String>) {
     let kind = named(&argument["type"]);
     if kind == "ID" {

@@ -1,4 +1,4 @@
-//! The school the matrix is asked in: somebody of every role, and somebody in every relation to them.
+//! The school of the matrix: a person of every role, and a person in every relation to them.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 pub(super) const ROLES: [Role; 6] =
     [Role::SuperAdmin, Role::Admin, Role::Teacher, Role::Student, Role::Parent, Role::Service];
 
-/// Everybody there is. The first five ask; those that have ended, and those that never were, are strangers.
+/// All people. The first five are callers. Ended relations and missing relations make a person a stranger.
 pub(super) const PEOPLE: [(&str, Role); 18] = [
     ("super admin", Role::SuperAdmin),
     ("admin", Role::Admin),
@@ -32,17 +32,17 @@ pub(super) const PEOPLE: [(&str, Role); 18] = [
     ("erased teacher", Role::Teacher),
     ("loner", Role::Student),
 ];
-/// Whoever has been erased, with all they had.
+/// Erased people, with all their data.
 pub(super) const ERASED: [&str; 2] = ["erased pupil", "erased teacher"];
-/// The secret achievement that everybody who asks has earned; the other one nobody has.
+/// The secret achievement that every caller has earned. No person has earned the other one.
 pub(super) const FOUND: &str = "found";
-/// A teacher now, who was a pupil and a child of everybody's before.
+/// A teacher now, and earlier a pupil and a child of each of the others.
 const COLLEAGUE: &str = "colleague";
-/// Who is linked to a guardian at some time.
+/// People who are linked to a guardian at some time.
 const CHILDREN: [&str; 5] = ["child", "former child", "pupil and child", "erased pupil", COLLEAGUE];
 pub(super) const GUARDIANS: [&str; 4] = ["super admin", "admin", "teacher", "parent"];
 
-/// Who asks: a role, or nobody at all.
+/// A caller: a role, or without a token.
 pub(super) struct Caller {
     pub(super) role: Option<Role>,
     pub(super) client: Client,
@@ -52,22 +52,22 @@ pub(super) struct Caller {
 pub(super) struct School {
     pub(super) callers: Vec<Caller>,
     pub(super) start: String,
-    /// The last awards of the feed: one to somebody whom all but students see, one to the student.
+    /// The last awards of the feed: one of a person whom all but students see, one of the student.
     pub(super) sentinels: [String; 2],
     pub(super) activity: &'static str,
     pub(super) people: BTreeMap<&'static str, String>,
     pub(super) earned: BTreeMap<&'static str, String>,
     pub(super) given: BTreeMap<&'static str, String>,
-    /// Three each: to keep, to delete, deleted.
+    /// Three each: one to keep, one to delete, one deleted.
     pub(super) certificates: BTreeMap<&'static str, [String; 3]>,
     pub(super) courses: BTreeMap<&'static str, (String, String)>,
     pub(super) badges: BTreeMap<&'static str, String>,
-    /// Of each, its id and its key.
+    /// The id and the key of each.
     pub(super) secrets: BTreeMap<&'static str, (String, String)>,
 }
 
 impl School {
-    /// Founds it.
+    /// Creates the school.
     pub(super) async fn found(w: &World) -> Self {
         let mut callers = Vec::new();
         let mut people = BTreeMap::new();
@@ -112,7 +112,7 @@ impl School {
         }
         school.set_courses(&clients).await;
         school.link(admin).await;
-        school.give(&clients).await;
+        school.grant_badges(&clients).await;
         school.hide(&service).await;
         school.end(&clients).await;
         school
@@ -147,10 +147,10 @@ impl School {
     }
 
     async fn link(&self, admin: &Client) {
-        // Whoever was made a student in between is a stranger to the child they had.
+        // A parent who was a student in between is a stranger to the former child.
         self.link_one(admin, "parent", "former child", true).await;
         for role in ["STUDENT", "PARENT"] {
-            self.give_role(admin, "parent", role).await;
+            self.set_role(admin, "parent", role).await;
         }
         for guardian in GUARDIANS {
             for child in CHILDREN.into_iter().filter(|child| (guardian, *child) != ("parent", "former child"))
@@ -161,7 +161,7 @@ impl School {
         self.link_one(admin, "another parent", "nobody's pupil", true).await;
     }
 
-    async fn give(&mut self, clients: &BTreeMap<&'static str, Client>) {
+    async fn grant_badges(&mut self, clients: &BTreeMap<&'static str, Client>) {
         let admin = &clients["super admin"];
         for name in ["Kind", "Given before", "Sentinel", "Old"] {
             let ask = format!(
@@ -184,7 +184,7 @@ impl School {
             let giver = match who {
                 "student" | "pupil" | "former pupil" | "pupil and child" => "teacher",
                 "another's pupil" => "another teacher",
-                // Nobody awards themselves or a child they are linked to.
+                // A person cannot award themselves or a linked child.
                 "super admin" => "admin",
                 _ => "super admin",
             };
@@ -218,7 +218,7 @@ impl School {
         }
     }
 
-    /// Lets everybody who asks find one of the secrets.
+    /// Lets every caller earn one of the secrets.
     async fn hide(&mut self, service: &Client) {
         for (who, key) in [(FOUND, "diary/found"), ("hidden", "diary/hidden")] {
             let id = text(&payload(service, &format!("achievement(key: \"{key}\") {{ id }}")).await["id"]);
@@ -230,15 +230,15 @@ impl School {
         }
     }
 
-    /// Ends what has to be over, and puts into the feed the last that everybody is told.
+    /// Ends the relations that must be over, and adds the last awards to the feed.
     async fn end(&mut self, clients: &BTreeMap<&'static str, Client>) {
         let admin = &clients["super admin"];
         self.enroll(admin, "teacher's", "former pupil", false).await;
-        // The parent's link has ended already, with the role that cannot have one.
+        // The parent's link has already ended with the change of role.
         for guardian in GUARDIANS.into_iter().filter(|guardian| *guardian != "parent") {
             self.link_one(admin, guardian, "former child", false).await;
         }
-        self.give_role(admin, COLLEAGUE, "TEACHER").await;
+        self.set_role(admin, COLLEAGUE, "TEACHER").await;
         for who in ERASED {
             let ask = format!(
                 "erasePerson(input: {{userId: \"{}\"}}) {{ userErrors {{ message }} }}",
@@ -252,7 +252,7 @@ impl School {
         self.sentinels = [first, self.award(admin, "Sentinel", "student").await];
     }
 
-    /// The question as this caller asks it: what stands for ids of the school is filled in.
+    /// The request of this caller, with the ids of the school filled in.
     pub(super) fn fill(&self, ask: &str, role: Option<Role>) -> String {
         let of = |teacher: &str, others: &str| match role {
             Some(Role::Teacher) => teacher.to_owned(),
@@ -304,7 +304,7 @@ impl School {
         done(admin, &ask).await;
     }
 
-    async fn give_role(&self, admin: &Client, who: &str, role: &str) {
+    async fn set_role(&self, admin: &Client, who: &str, role: &str) {
         let id = &self.people[who];
         let ask = format!(
             "upsertUser(input: {{id: \"{id}\", displayName: \"Somebody of the matrix, {who}\", role: {role}}}) {{ userErrors {{ message }} }}"
@@ -321,7 +321,7 @@ impl School {
     }
 }
 
-/// The payload of a mutation that has to succeed.
+/// The payload of a mutation that must succeed.
 async fn done(client: &Client, ask: &str) -> Value {
     let answer = client.ask(&format!("mutation {{ {ask} }}"), json!({})).await;
     let payload = answer.data().as_object().unwrap().values().next().unwrap().clone();
@@ -329,7 +329,7 @@ async fn done(client: &Client, ask: &str) -> Value {
     payload
 }
 
-/// The one field of a query that has to succeed.
+/// The single field of a query that must succeed.
 async fn payload(client: &Client, ask: &str) -> Value {
     let answer = client.ask(&format!("{{ {ask} }}"), json!({})).await;
     answer.data().as_object().unwrap().values().next().unwrap().clone()

@@ -1,104 +1,104 @@
-//! Who may do what to whom, as data: one row for every way to a person's record, one cell for every role.
+//! Who may do what to whom, as data: one row for every path to a person's record, one cell for every role.
 
 use plaudit::auth::Role;
 
-/// How a target stands to the one who asks, now. What has ended, or never was, is no tie.
+/// A current relation of a target to the caller. Ended relations do not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tie {
-    /// It is they, or theirs.
+    /// The target is the caller's own.
     Own,
-    /// A student enrolled in a course they teach.
+    /// A student enrolled in a course that the caller teaches.
     Student,
-    /// A child they are linked to.
+    /// A child linked to the caller.
     Child,
-    /// A course they are enrolled in.
+    /// A course that the caller is enrolled in.
     Taken,
-    /// Somebody whom they may not change: staff above them.
+    /// A person with a higher role, whom the caller cannot change.
     Above,
 }
 
-/// To whom a role may do it.
+/// The targets for which a role may do it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Who {
-    /// To everybody.
+    /// All.
     All,
-    /// To nobody: FORBIDDEN.
+    /// None: FORBIDDEN.
     No,
-    /// To those who stand to them in one of these ways; all others are answered like a missing id.
+    /// Targets with one of these relations; all others are reported as missing.
     Only(&'static [Tie]),
 }
 
-/// What the id in the question is the id of.
+/// The kind of id in the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
-    /// There is none.
+    /// No id.
     Nothing,
     /// A person.
     Person,
     /// An award that events earned the person.
     Earned,
-    /// A badge that a teacher gave the person, or the super admin where no teacher could.
+    /// A badge that a teacher awarded to the person, or the super admin if no teacher could.
     Given,
-    /// A certificate of the person's.
+    /// A certificate of the person.
     Certificate,
-    /// Another certificate of theirs, which is there to be deleted.
+    /// Another certificate of the person, to be deleted.
     Spare,
-    /// A certificate of theirs that has been deleted.
+    /// A deleted certificate of the person.
     Deleted,
-    /// A course; the person is who teaches it.
+    /// A course; the person is its teacher.
     Course,
     /// A lesson of that course.
     Lesson,
-    /// The super admin, who has given badges.
+    /// The super admin, who has awarded badges.
     Giver,
     /// A badge that people award.
     Badge,
-    /// Another badge, which is there to be retired.
+    /// Another badge, to be retired.
     Old,
-    /// An achievement that is not shown before it is earned; by its id, and by its key.
+    /// A secret achievement, by its id or its key.
     Secret,
     SecretKey,
 }
 
-/// For whom something can be done at all.
+/// The people for whom it is possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {
-    /// For everybody.
+    /// All people.
     Anybody,
-    /// For students; anybody else gets this code.
+    /// Students; others get this code.
     Students(&'static str),
-    /// For those who may teach; anybody else gets this code.
+    /// People who may teach; others get this code.
     Staff(&'static str),
-    /// For whoever may be a guardian; a student gets this code.
+    /// People who may be guardians; a student gets this code.
     Guardians(&'static str),
 }
 
-/// How an answer tells what was allowed from what was not.
+/// How an answer shows whether it was allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Read {
-    /// The field is null.
+    /// The field is null if not.
     Null,
-    /// `userErrors` say `NOT_FOUND`.
+    /// `userErrors` contain `NOT_FOUND` if not.
     Errors,
-    /// The list lacks the person.
+    /// The list does not contain the person if not.
     List,
-    /// The name is there, as for everybody, and each field of the record is null.
+    /// The name is visible to everyone, and each field of the record is null if not.
     Record,
 }
 
-/// One way to somebody's record.
+/// One path to a person's record.
 pub(super) struct Row {
-    /// `Type.field`, or `Type.field(argument)` where an id leads there; then what tells it from its like.
+    /// `Type.field`, or `Type.field(argument)` for an id; then a distinguishing text.
     pub(super) path: &'static str,
-    /// What it is, in words for people.
+    /// The description, for human readers.
     pub(super) says: &'static str,
-    /// The question. `$id` is the target's id; `$key` its key; capitals behind @ stand for ids of the school.
+    /// The request. `$id` is the target's id; `$key` its key; capitals after @ stand for ids of the school.
     pub(super) ask: &'static str,
     pub(super) of: Target,
     pub(super) read: Read,
     /// By role, in the order of [`super::school::ROLES`].
     pub(super) who: [Who; 6],
-    /// Those to whom nobody may do it, whatever the cell says: FORBIDDEN with its reason.
+    /// The relations for which it is never allowed, whatever the cell: FORBIDDEN with its reason.
     pub(super) never: &'static [Tie],
     pub(super) fit: Fit,
 }
@@ -129,13 +129,13 @@ const SECRET: [Who; 6] = [All, All, Only(&[Own]), Only(&[Own]), Only(&[Own]), Al
 const NOT_THEIRS: [Who; 6] = [Only(&[]), Only(&[]), Only(&[]), No, No, No];
 const NOT_ADMINS: [Who; 6] = [Only(&[]), Only(&[]), No, No, No, No];
 
-/// What is left of somebody who has been erased.
+/// Data that remains of an erased person.
 pub(super) struct Left {
-    /// The way to it, as in the table.
+    /// The path, as in the table.
     pub(super) path: &'static str,
-    /// For whom it is left.
+    /// The roles that see it.
     pub(super) to: &'static [Role],
-    /// What they are told.
+    /// The visible result.
     pub(super) told: &'static str,
 }
 
@@ -146,8 +146,8 @@ const fn left(path: &'static str, to: &'static [Role], told: &'static str) -> Le
 const STAFF: &[Role] = &[Role::SuperAdmin, Role::Admin];
 const REGISTRARS: &[Role] = &[Role::SuperAdmin, Role::Admin, Role::Service];
 
-/// All that is left of whoever has been erased; everything else reads as if they had never been. Whoever has a
-/// place on a board keeps it, without their name.
+/// All data that remains of erased people; everything else is reported as if they had never existed. They keep their
+/// places on leaderboards, without their names.
 pub(super) const ERASED: &[Left] = &[
     left("Query.node(id) a certificate", STAFF, "ok"),
     left("Query.node(id) a deleted certificate", STAFF, "ok"),
@@ -183,7 +183,7 @@ const fn fit(fit: Fit, row: Row) -> Row {
     Row { fit, ..row }
 }
 
-/// Every way there is, in the order of asking: what changes least comes first.
+/// All paths, in the order of the requests: those that change least come first.
 #[rustfmt::skip]
 pub(super) const TABLE: &[Row] = &[
     row("Query.me", "Read who one is", "me { id }", Nothing, Null, [All, All, All, All, All, No]),

@@ -1,4 +1,4 @@
-//! The table as a page that people read: `api/policy.md`.
+//! Writes the table as a page for human readers: `api/policy.md`.
 
 use super::table::{ERASED, Row, TABLE, Target, Tie, Who};
 

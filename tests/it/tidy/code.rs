@@ -4,13 +4,13 @@ use std::path::Path;
 
 /// A file of the project.
 pub(super) struct File {
-    /// Below the root, with `/` between its parts.
+    /// The path below the root, with `/` as separator.
     pub(super) path: String,
-    /// What it says.
+    /// The content.
     pub(super) text: String,
 }
 
-/// Every text file that is written by hand.
+/// Every hand-written text file.
 pub(super) fn files(root: &Path) -> Vec<File> {
     let mut files = Vec::new();
     for folder in ["api", "entity", "migration", "tests", ".ci"] {
@@ -42,7 +42,7 @@ fn read(root: &Path, path: &Path, files: &mut Vec<File>) {
     files.push(File { path, text });
 }
 
-/// The text without its line comments; an address keeps its slashes.
+/// The text without its line comments; URLs keep their slashes.
 pub(super) fn without_comments(text: &str) -> String {
     let line = |line: &str| {
         let mut from = 0;
@@ -58,7 +58,7 @@ pub(super) fn without_comments(text: &str) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Whether a path such as `sea_orm` or `crate::http` stands in the code by itself, not inside a longer name.
+/// Whether the code contains a path such as `sea_orm` or `crate::http`, not as a part of a longer name.
 pub(super) fn names(code: &str, path: &str) -> bool {
     let inside =
         |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
@@ -67,14 +67,14 @@ pub(super) fn names(code: &str, path: &str) -> bool {
     })
 }
 
-/// Whether the code takes something from this crate.
+/// Whether the code uses an item of this crate.
 pub(super) fn uses(code: &str, name: &str) -> bool {
     let longer = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == ':';
     let path = format!("{name}::");
     code.match_indices(&path).any(|(at, _)| !code[..at].ends_with(longer))
 }
 
-/// Whether the code reaches for this module of its own crate, in a path or in a list of imports.
+/// Whether the code uses this module of its own crate, in a path or in a list of imports.
 pub(super) fn reaches(code: &str, module: &str) -> bool {
     let listed = code.split("crate::{").skip(1).any(|list| {
         let list = list.split("};").next().unwrap_or_default();
@@ -86,7 +86,7 @@ pub(super) fn reaches(code: &str, module: &str) -> bool {
     listed || names(code, &format!("crate::{module}"))
 }
 
-/// The names that the code gives, with the word before each: `("struct", "Award")`.
+/// The defined names, with the keyword before each: `("struct", "Award")`.
 pub(super) fn definitions(code: &str) -> Vec<(&str, &str)> {
     let words: Vec<&str> = code
         .split(|letter: char| !letter.is_alphanumeric() && letter != '_')

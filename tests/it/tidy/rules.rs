@@ -1,11 +1,11 @@
-//! The rules. Each looks at one file and says what is wrong with it.
+//! The rules. Each checks one file and reports its faults.
 
 use super::code::{definitions, names, reaches, uses, without_comments};
 
-/// The most lines a file has.
+/// Maximum number of lines of a file.
 const MOST_LINES: usize = 400;
 
-/// Modules of the server, and those above them that they must not know.
+/// Modules of the server, and the modules that they must not use.
 const ABOVE: [(&str, &[&str]); 7] = [
     ("store", &["app", "pipeline", "registry", "delivery", "graphql", "http", "start"]),
     ("auth", &["app", "store", "pipeline", "registry", "delivery", "graphql", "http", "start"]),
@@ -16,7 +16,7 @@ const ABOVE: [(&str, &[&str]); 7] = [
     ("graphql", &["http", "start"]),
 ];
 
-/// Names that say nothing; `Service` is a role of ours and stands in no list of types.
+/// Meaningless name endings. `Service` is missing here because it is one of our roles.
 const EMPTY_ENDS: [&str; 12] = [
     "Manager",
     "Helper",
@@ -35,7 +35,7 @@ const EMPTY_FILES: [&str; 8] =
     ["utils", "util", "common", "helpers", "helper", "core", "services", "managers"];
 const EMPTY_BEGINNINGS: [&str; 3] = ["do_", "process_", "handle_"];
 
-/// Everything that is wrong with a file, each with the rule and the path.
+/// All faults of a file, each with the rule and the path.
 pub(super) fn faults(path: &str, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut fault = |broken: bool, rule: &str| {
@@ -171,7 +171,7 @@ fn faults_of_code(path: &str, text: &str) -> Vec<String> {
         within("tests/") && ours(&["entity", "engine", "migration"]),
         "tests know the public face and HTTP only",
     );
-    // A crash comes when it comes: that test alone has to let time pass.
+    // A crash can happen at any time, so only that test has to let time pass.
     let sleeps = code.contains("sleep(") && path != "tests/it/crash.rs";
     fault(within("tests/it/") && sleeps, "a test does not sleep: move the clock, or wait for an answer");
 
@@ -179,7 +179,7 @@ fn faults_of_code(path: &str, text: &str) -> Vec<String> {
         let empty = match kind {
             "fn" => EMPTY_BEGINNINGS.iter().any(|start| name.starts_with(start)) || name.ends_with("_inner"),
             "mod" => EMPTY_FILES.contains(&name),
-            // A body of HTTP has to name its type of bytes so.
+            // The trait for HTTP bodies requires this name.
             "type" if name == "Data" && within("api/src/http/") => false,
             _ => EMPTY_ENDS.iter().any(|end| name.ends_with(end)),
         };
@@ -188,7 +188,7 @@ fn faults_of_code(path: &str, text: &str) -> Vec<String> {
     found
 }
 
-/// Whether errors of anybody could reach a client as they are.
+/// Whether errors of other crates could reach a client unchanged.
 fn answers_strings(code: &str) -> bool {
     let imported = code.split("use async_graphql::").skip(1).any(|rest| {
         let imports = rest.split(';').next().unwrap_or_default();

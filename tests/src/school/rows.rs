@@ -3,12 +3,12 @@
 use super::sql::Dialect;
 use super::{Kind, PARENT, STUDENT, School, TEACHER};
 
-/// The most lessons of a course.
+/// Maximum number of lessons of a course.
 const LESSONS: u64 = 500;
 const LESSONS_OF_SMALL: u64 = 20;
 
 impl School {
-    /// People, events and what followed from them.
+    /// People, events and their consequences.
     pub(super) fn people_and_history(&self, d: Dialect) -> Vec<String> {
         let (people, events, awards) = (self.people, self.events, self.awards);
         let (students, busy) = (self.students(), events / 50);

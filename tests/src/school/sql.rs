@@ -1,4 +1,4 @@
-//! The expressions that SQLite and PostgreSQL write differently.
+//! The expressions that differ between SQLite and PostgreSQL.
 
 use uuid::Uuid;
 
@@ -8,7 +8,7 @@ use crate::database::Backend;
 /// Midnight of 2025-06-01 in UTC: the first moment of a school, in seconds since 1970.
 const EPOCH: u64 = 1_748_736_000;
 
-/// How one of the databases writes an expression.
+/// The syntax of one of the databases.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dialect {
     backend: Backend,
@@ -19,7 +19,7 @@ impl Dialect {
         Self { backend }
     }
 
-    /// The id of this kind with the number that an expression yields.
+    /// The id of this kind with the number from an expression.
     pub(super) fn id(self, kind: Kind, number: &str) -> String {
         let upper = format!("{:016x}", kind.upper_half());
         match self.backend {
@@ -36,7 +36,7 @@ impl Dialect {
         }
     }
 
-    /// The moment that is so many seconds after the first one.
+    /// The moment `seconds` after the first one.
     pub(super) fn time(self, seconds: &str) -> String {
         match self.backend {
             Backend::Sqlite => {
@@ -56,7 +56,7 @@ impl Dialect {
         }
     }
 
-    /// A text of JSON as the column stores it.
+    /// A JSON text in the type of the column.
     pub(super) fn json(self, text: &str) -> String {
         match self.backend {
             Backend::Sqlite => text.to_owned(),
@@ -75,7 +75,7 @@ impl Dialect {
         }
     }
 
-    /// All statements as one transaction that checks no references and does not wait for the disk.
+    /// All statements as one transaction that does not check references and does not wait for the disk.
     pub(super) fn as_bulk(self, statements: &[String]) -> String {
         let (before, after) = match self.backend {
             Backend::Sqlite => (

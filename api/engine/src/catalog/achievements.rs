@@ -1,4 +1,4 @@
-//! One pack's achievements, resolved: what they refer to, the window they look through, what they repeat.
+//! Resolves one pack's achievements: their references, time windows and repeats.
 
 use chrono::{DateTime, Months, NaiveDate, NaiveTime, Utc};
 
@@ -12,10 +12,10 @@ use super::{
 };
 use crate::metric::{Filter, Kind, Window};
 
-/// At a repeatable sum, the most times that one event may bring the award.
+/// For a repeatable sum, the maximum number of awards that one event may earn.
 const MAX_AT_ONCE: i64 = 10;
 
-/// What an achievement is, before its rule is looked at.
+/// An achievement before its rule is resolved.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) key: String,
@@ -23,19 +23,19 @@ pub(super) struct Known {
     pub(super) category: String,
 }
 
-/// Resolves what one pack's achievements say.
+/// Resolves the achievements of one pack.
 pub(super) struct Resolver<'a> {
     pub(super) pack: &'a Pack,
     pub(super) settings: &'a Settings,
     pub(super) known: &'a [Known],
     pub(super) catalog: &'a mut Catalog,
     pub(super) report: &'a mut Report,
-    /// The window of the achievement at hand.
+    /// The window of the current achievement.
     pub(super) window: Window,
 }
 
 impl Resolver<'_> {
-    /// One achievement, compiled. Where something is wrong it is reported, and what is returned is never used.
+    /// Compiles one achievement. If it has a problem, the problem is reported, and the result is never used.
     pub(super) fn achievement(&mut self, path: &str, achievement: &format::Achievement) -> Achievement {
         let content = &self.pack.content;
         if !content.categories.iter().any(|category| category.key == achievement.category) {
@@ -57,7 +57,7 @@ impl Resolver<'_> {
         assemble(content, achievement, rule, gates, self.known, self.window)
     }
 
-    /// The hidden count that a derived event waits for.
+    /// The hidden count that a derived event depends on.
     pub(super) fn derivation(&mut self, path: &str, derive: &format::Derive) -> Option<usize> {
         self.target(path, derive.target);
         let activity = self.activity(&format!("{path}.activity"), &derive.activity)?;
@@ -120,7 +120,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// The moment meant; none if it is a setting's that is not set.
+    /// The moment; `None` if it comes from a setting without a value.
     fn moment(&mut self, path: &str, moment: &Moment) -> Option<DateTime<Utc>> {
         let named = match moment {
             Moment::At(moment) => return Some(*moment),
@@ -137,7 +137,7 @@ impl Resolver<'_> {
         Some(date.and_time(NaiveTime::MIN).and_utc())
     }
 
-    /// What one event can bring of a repeatable award must be little, and its bonus must not feed it.
+    /// One event may earn a repeatable award only a few times, and its bonus must not count towards the next one.
     fn repeatable(&mut self, path: &str, achievement: &format::Achievement) {
         let rule_path = format!("{path}.rule");
         match &achievement.rule {

@@ -1,4 +1,4 @@
-//! A kind of event, compiled, and the parsing of what its events carry.
+//! A compiled kind of event, and the parser of its attributes.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::{
     xp::{MAX_XP, Reward},
 };
 
-/// The most characters of a string attribute that does not say otherwise.
+/// The default maximum length of a string attribute, in characters.
 const MAX_LENGTH: usize = 200;
 
 /// A kind of event.
@@ -26,15 +26,15 @@ pub struct Activity {
     pub pack: String,
     /// Whether a person may record it about themselves.
     pub self_reportable: bool,
-    /// Which act of the product feeds it.
+    /// The action in Plaudit that creates its events.
     pub on: Option<DomainEventKind>,
     /// Whether it makes its local day an active one.
     pub counts_for_streak: bool,
-    /// The most XP it gives a person on one local day.
+    /// The maximum XP for a person on one local day.
     pub daily_cap: Option<i64>,
     pub(crate) attributes: std::collections::BTreeMap<String, Attribute>,
     pub(crate) reward: Option<Reward>,
-    /// Indexes of the metrics it can move.
+    /// Indexes of the metrics that its events can change.
     pub(crate) metrics: Vec<usize>,
 }
 
@@ -46,12 +46,12 @@ impl Activity {
     }
 }
 
-/// What is wrong with an event's attributes.
+/// A problem of an event's attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttributeProblem {
-    /// The path below `attributes`; empty for the whole.
+    /// The path below `attributes`; empty for the attributes as a whole.
     pub path: Vec<String>,
-    /// What is wrong, and what would be right.
+    /// The fault, and how to correct it.
     pub message: String,
 }
 
@@ -62,10 +62,10 @@ impl fmt::Display for AttributeProblem {
 }
 
 impl Catalog {
-    /// Parses what an event of an activity carries: an object, or nothing. Defaults are filled in.
+    /// Parses the attributes of an event: an object, or nothing. Fills in defaults.
     ///
     /// # Errors
-    /// Everything that is undeclared, missing, of another type or out of bounds.
+    /// All attributes that are undeclared, missing, of a wrong type or out of range.
     pub fn parse_attributes(
         &self,
         activity: &Activity,
@@ -112,7 +112,7 @@ impl Catalog {
 }
 
 impl Attribute {
-    /// The value that a JSON value stands for, or what is wrong with it.
+    /// Parses a JSON value, or returns what is wrong with it.
     pub(crate) fn parse(&self, given: &serde_json::Value) -> Result<Value, String> {
         let value = match (self.kind, given) {
             (AttributeType::Bool, serde_json::Value::Bool(value)) => Value::Bool(*value),
@@ -127,7 +127,7 @@ impl Attribute {
         Ok(value)
     }
 
-    /// Whether a value is one that the attribute may have.
+    /// Checks whether the attribute may have this value.
     pub(crate) fn check(&self, value: &Value) -> Result<(), String> {
         match (self.kind, value) {
             (AttributeType::Bool, Value::Bool(_)) => Ok(()),
@@ -143,7 +143,7 @@ impl Attribute {
         }
     }
 
-    /// What it takes, in words.
+    /// The accepted values, in words.
     pub(crate) fn expected(&self) -> String {
         match self.kind {
             AttributeType::Bool => "true or false".to_owned(),
@@ -155,12 +155,12 @@ impl Attribute {
         }
     }
 
-    /// The least an int may be.
+    /// The minimum of an int.
     pub(crate) fn least(&self) -> i64 {
         self.min.unwrap_or(-MAX_XP)
     }
 
-    /// The most an int may be.
+    /// The maximum of an int.
     pub(crate) fn most(&self) -> i64 {
         self.max.unwrap_or(MAX_XP)
     }
@@ -198,7 +198,7 @@ fn kind_of(value: &serde_json::Value) -> &'static str {
     }
 }
 
-/// A name from outside, fit for a message: control characters shown as escapes, and not too long.
+/// A foreign name for use in a message: control characters escaped, and shortened.
 fn printable(name: &str) -> String {
     name.chars().take(64).flat_map(char::escape_debug).collect()
 }

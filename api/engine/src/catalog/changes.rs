@@ -1,4 +1,4 @@
-//! What a catalogue decides differently from the one before it.
+//! The differences between two catalogues in their decisions.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use super::{Achievement, Activity, Catalog, Pack, Problem};
 use crate::metric::Metric;
 
 impl Catalog {
-    /// Whether both decide the same whatever happens: they differ at most in what is shown, such as names,
-    /// descriptions, categories and rarities.
+    /// Whether both always decide the same. They may differ only in displayed data, such as names, descriptions,
+    /// categories and rarities.
     #[must_use]
     pub fn decides_like(&self, other: &Self) -> bool {
         let derivations = |catalog: &Self| -> Vec<(usize, i64, usize)> {
@@ -30,7 +30,7 @@ impl Catalog {
         self.metrics.iter().filter(is_new).map(Metric::id).collect()
     }
 
-    /// The capped activities whose totals of a day `before` does not keep, or keeps by other amounts, by key.
+    /// The capped activities, by key, whose daily totals are not stored under `before`, or with other amounts.
     pub fn newly_capped(&self, before: Option<&Self>) -> BTreeSet<&str> {
         let is_kept = |activity: &Activity| {
             let known = before.and_then(|before| before.activity(&activity.key));
@@ -41,8 +41,8 @@ impl Catalog {
     }
 }
 
-/// Achievements without a `key` of their own that are new in a pack from which others have gone: with a new name, and no
-/// key, an achievement is another one, which everyone would earn again.
+/// New achievements without an explicit `key`, in a pack that has lost others. A new name without a key creates a new
+/// achievement, which everyone would earn again.
 pub fn renamed(before: &[Pack], after: &[Pack]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for pack in after {

@@ -1,5 +1,5 @@
-//! What can be checked of a pack by itself: keys, texts, numbers, attributes, XP, ranks.
-//! What refers to something else is checked where it is resolved, in `compile` and `rules`.
+//! Checks a pack alone: keys, texts, numbers, attributes, XP, ranks.
+//! `compile` and `rules` check references when they resolve them.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::{
     problem::{Problem, suggest},
 };
 
-/// The most XP that one event or one award gives.
+/// Maximum XP of one event or one award.
 const MAX_AMOUNT: i64 = 1_000_000;
 
 /// Collects problems, so that all of them are reported at once.
@@ -36,7 +36,7 @@ impl Report {
     }
 }
 
-/// Reports what is wrong with a pack by itself.
+/// Reports the problems of a pack alone.
 pub(super) fn check_pack(pack: &Pack, report: &mut Report) {
     let mut checker = Checker { file: &pack.file, report };
     let content = &pack.content;
@@ -68,7 +68,7 @@ pub(super) fn check_pack(pack: &Pack, report: &mut Report) {
     }
 }
 
-/// An achievement's own key: the one given, or its name in kebab-case.
+/// An achievement's key within its pack: the explicit one, or its name in kebab-case.
 pub(super) fn key_of(achievement: &format::Achievement) -> String {
     achievement.key.clone().unwrap_or_else(|| kebab_case(&achievement.name))
 }
@@ -109,7 +109,7 @@ impl Checker<'_> {
         }
     }
 
-    /// A derived event happens when it arrives, so nothing may depend on its day.
+    /// A derived event happens on arrival, so nothing may depend on its day.
     fn derived(&mut self, path: &str, activity: &format::Activity) {
         if activity.counts_for_streak {
             let message = "an event derived from a referral has no day of its own";
@@ -185,7 +185,7 @@ impl Checker<'_> {
         self.range(&format!("{path}.atMost"), per.at_most, 0, MAX_AMOUNT);
     }
 
-    /// The most an attribute can be, if it is an int that is never negative; else a problem.
+    /// The maximum of an attribute, if it is an int that is never negative; otherwise reports a problem.
     fn countable(&mut self, path: &str, activity: &format::Activity, name: &str) -> Option<i64> {
         let Some(attribute) = activity.attributes.get(name) else {
             let remedy = suggest(name, activity.attributes.keys().map(String::as_str));
@@ -292,7 +292,7 @@ fn is_snake(key: &str) -> bool {
         && key.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
 }
 
-/// The words of a name, in lower case, joined by hyphens: what keys are made of.
+/// The words of a name, in lower case, joined by hyphens. Keys have this form.
 pub fn kebab_case(name: &str) -> String {
     name.split(|letter: char| !letter.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())

@@ -1,4 +1,4 @@
-//! Packs to a catalogue: names resolved to indexes, equal metrics shared, thresholds sorted.
+//! Compiles packs to a catalogue: resolves names to indexes, shares equal metrics, sorts thresholds.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -20,14 +20,14 @@ use crate::{
     state::Cause,
 };
 
-/// The curve of packs that do not name one.
+/// The XP step of packs that do not set one.
 const DEFAULT_STEP: i64 = 50;
 
 impl Catalog {
-    /// Checks packs, alone and together, and compiles them.
+    /// Checks packs, each alone and all together, and compiles them.
     ///
     /// # Errors
-    /// Everything that is wrong, each with its file, its path and a remedy.
+    /// All problems, each with its file, its path and a remedy.
     pub fn compile(packs: &[Pack], settings: &Settings) -> Result<Self, Vec<Problem>> {
         let mut report = Report::default();
         for pack in packs {
@@ -48,7 +48,7 @@ impl Catalog {
         if report.problems.is_empty() { Ok(catalog) } else { Err(report.problems) }
     }
 
-    /// The index of the metric with this definition, made if it is new.
+    /// The index of the metric with this definition; adds a new one.
     pub(super) fn intern(&mut self, kind: Kind, mut activities: Vec<usize>, filter: Filter) -> usize {
         let key = |index: &usize| self.activities.get(*index).map_or("", |activity| activity.key.as_str());
         activities.sort_by(|left, right| key(left).cmp(key(right)));
@@ -129,7 +129,7 @@ impl Catalog {
         }
     }
 
-    /// The activity that this act feeds already. A referral feeds each that derives from it.
+    /// The activity that this action already feeds. A referral feeds every activity that derives from it.
     fn listener(&self, on: Option<format::DomainEventKind>) -> Option<&Activity> {
         let act = on.filter(|act| *act != format::DomainEventKind::Referral)?;
         self.activities_on(act).next()
@@ -237,7 +237,7 @@ impl super::Thresholds {
     }
 }
 
-/// What an achievement is, before its rule is looked at: others may refer to it.
+/// The achievements before their rules are resolved, because rules may refer to other achievements.
 fn know_achievements(packs: &[Pack], report: &mut Report) -> Vec<Known> {
     let mut known: Vec<Known> = Vec::new();
     let mut seen: HashMap<Uuid, String> = HashMap::new();
@@ -280,7 +280,7 @@ fn agree_on_levels(packs: &[Pack], report: &mut Report) -> i64 {
 
 fn check_settings(packs: &[Pack], settings: &Settings, report: &mut Report) {
     for (key, name, value) in settings.iter() {
-        // A setting of a pack that is not loaded waits for it.
+        // A setting of a pack that is not loaded is ignored.
         let Some(pack) = packs.iter().find(|pack| pack.content.pack == key) else { continue };
         let path = variable(key, name);
         match pack.content.settings.get(name).map(|setting| setting.kind) {
@@ -296,7 +296,7 @@ fn check_settings(packs: &[Pack], settings: &Settings, report: &mut Report) {
     }
 }
 
-/// Reports achievements that wait for themselves: nobody could ever earn them.
+/// Reports achievements that require themselves: they could never be earned.
 fn check_cycles(packs: &[Pack], catalog: &Catalog, report: &mut Report) {
     let mut open: BTreeSet<usize> = (0..catalog.achievements.len()).collect();
     loop {
@@ -326,7 +326,7 @@ fn check_cycles(packs: &[Pack], catalog: &Catalog, report: &mut Report) {
     }
 }
 
-/// What `Resolver::achievement` returns, from parts that are checked elsewhere.
+/// Assembles the achievement for `Resolver::achievement` from its resolved parts.
 pub(super) fn assemble(
     pack: &format::Pack,
     achievement: &format::Achievement,

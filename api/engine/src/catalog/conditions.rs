@@ -1,4 +1,4 @@
-//! Conditions on attributes and on the local clock: checked against what they name, and made plain.
+//! Conditions on attributes and on the local clock: checked, and normalised.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::{
 
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// Reports conditions that an activity's attributes cannot meet. `activity` is its key and its attributes.
+/// Reports conditions that the attributes of an activity cannot meet. `activity` is its key and its attributes.
 pub(super) fn resolve_conditions(
     file: &str,
     path: &str,
@@ -48,7 +48,7 @@ pub(super) fn resolve_conditions(
     }
 }
 
-/// Conditions on the local clock and calendar as the values they admit.
+/// Converts conditions on the local clock and calendar to the values they accept.
 pub(super) fn resolve_when(file: &str, path: &str, when: &format::When, report: &mut Report) -> When {
     let mut resolved = When::default();
     if let Some(test) = &when.hour {
@@ -100,7 +100,7 @@ pub(super) fn resolve_when(file: &str, path: &str, when: &format::When, report: 
     resolved
 }
 
-/// What XP an activity's events give, its conditions checked.
+/// The XP of an activity's events, with checked conditions.
 pub(super) fn resolve_reward(
     file: &str,
     path: &str,

@@ -1,5 +1,5 @@
-//! What a pack file may say: the types that parse it, and whose schema is published.
-//! Nothing here is checked beyond its shape; `check` and `compile` do the rest.
+//! The format of a pack file: the types that parse it. The published JSON Schema is generated from them.
+//! Only the structure is checked here; `check` and `compile` do the rest.
 
 mod rule;
 mod trial;
@@ -14,52 +14,52 @@ pub(crate) use trial::{Every, Trial, TrialEvents};
 
 use crate::event::Value;
 
-/// A pack of achievements: what can happen, and what is earned by it.
+/// A pack of achievements: activities, and the achievements that people earn by them.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(title = "Plaudit achievement pack")]
 pub(crate) struct Pack {
-    /// Where this schema is, for editors.
+    /// The location of this schema, for editors.
     #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
     pub(crate) schema: Option<String>,
     /// The pack's key, in kebab-case; achievement keys begin with it.
     pub(crate) pack: String,
-    /// The pack's name, for people.
+    /// The pack's displayed name.
     pub(crate) name: String,
-    /// What the pack is for.
+    /// The purpose of the pack.
     #[serde(default)]
     pub(crate) description: String,
     /// Rises with every published change.
     #[serde(default = "one")]
     pub(crate) version: u32,
-    /// What whoever runs the server may set for this pack, by key (camelCase).
+    /// The settings of this pack that the operator may set, by key (camelCase).
     #[serde(default)]
     pub(crate) settings: BTreeMap<String, Setting>,
-    /// The categories achievements are shown by, in order.
+    /// The categories of achievements, in the displayed order.
     pub(crate) categories: Vec<Category>,
-    /// What can happen.
+    /// The kinds of events.
     pub(crate) activities: Vec<Activity>,
-    /// What can be earned, in the order it is shown.
+    /// The achievements, in the displayed order.
     pub(crate) achievements: Vec<Achievement>,
-    /// Titles by number of this pack's achievements held; the first awaits everyone at 0.
+    /// Ranks by the number of this pack's achievements that a person holds. The first requires 0.
     #[serde(default)]
     pub(crate) ranks: Vec<Rank>,
-    /// The XP curve. Packs loaded together must agree.
+    /// The XP curve. It must be the same in all loaded packs.
     #[serde(default)]
     pub(crate) levels: Option<Levels>,
-    /// The pack's own tests: given these events, expect these awards.
+    /// The pack's own tests: events and the expected awards.
     #[serde(default)]
     pub(crate) tests: Vec<Trial>,
 }
 
-/// Something that whoever runs the server may set.
+/// A setting that the operator may set.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Setting {
-    /// What kind of value it takes.
+    /// The kind of value.
     #[serde(rename = "type")]
     pub(crate) kind: SettingType,
-    /// What it means.
+    /// What it means, in words.
     pub(crate) description: String,
 }
 
@@ -67,17 +67,17 @@ pub(crate) struct Setting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum SettingType {
-    /// A day, as 2026-01-31; as a moment, its midnight in UTC.
+    /// A day, as 2026-01-31. As a moment, it is midnight UTC of that day.
     Date,
 }
 
-/// A group that achievements are shown in.
+/// A group of achievements.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Category {
     /// In kebab-case.
     pub(crate) key: String,
-    /// For people.
+    /// The displayed name.
     pub(crate) name: String,
 }
 
@@ -90,32 +90,32 @@ pub(crate) struct Activity {
     /// What happened, in words.
     #[serde(default)]
     pub(crate) description: String,
-    /// What an event of this kind may carry, by name (camelCase); anything else is refused.
+    /// The attributes of its events, by name (camelCase). Other attributes are refused.
     #[serde(default)]
     pub(crate) attributes: BTreeMap<String, Attribute>,
-    /// What XP an event of this kind gives; none if absent.
+    /// The XP of an event; none if absent.
     #[serde(default)]
     pub(crate) xp: Option<Xp>,
-    /// The most XP that this activity gives a person on one local day.
+    /// The maximum XP from this activity for a person on one local day.
     #[serde(default)]
     pub(crate) daily_cap: Option<i64>,
-    /// Whether an event of this kind makes its local day an active one.
+    /// Whether an event makes its local day an active one.
     #[serde(default = "yes")]
     pub(crate) counts_for_streak: bool,
-    /// Whether a person may record it about themselves, shortly after it happened. The daily cap of such a record
-    /// is that of the day of recording.
+    /// Whether a person may record such events about themselves, shortly after they happened. The daily cap of the
+    /// day of recording then applies.
     #[serde(default)]
     pub(crate) self_reportable: bool,
-    /// Which act of the product feeds it. An act feeds one activity of all packs loaded together, whose events
-    /// rules of every pack may count; referrals feed each activity that derives from them.
+    /// The action in Plaudit that creates its events. An action feeds only one activity of all loaded packs; the rules of
+    /// every pack may count its events. Referrals feed each activity that derives from them.
     #[serde(default)]
     pub(crate) on: Option<DomainEventKind>,
-    /// With `"on": "referral"`: what a referred person must reach for one such event.
+    /// With `"on": "referral"`: what a referred person must reach to create one event.
     #[serde(default)]
     pub(crate) derive: Option<Derive>,
 }
 
-/// The acts of the product that an activity can be fed by.
+/// The actions in Plaudit that can create events of an activity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum DomainEventKind {
@@ -125,43 +125,43 @@ pub enum DomainEventKind {
     Comment,
     /// A person enrolled in a course.
     Enroll,
-    /// A person appeared for the first time.
+    /// A person was seen for the first time.
     Joined,
-    /// Someone whom this person referred reached the activity's `derive` count.
+    /// A person whom this person referred reached the activity's `derive` target.
     Referral,
 }
 
-/// What an attribute may be.
+/// The definition of an attribute.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Attribute {
-    /// Whole numbers only: sums of fractions depend on their order.
+    /// The type. Numbers are whole, because sums of fractions depend on their order.
     #[serde(rename = "type")]
     pub(crate) kind: AttributeType,
-    /// What it means.
+    /// What it means, in words.
     #[serde(default)]
     pub(crate) description: String,
     /// Whether an event without it is refused.
     #[serde(default)]
     pub(crate) required: bool,
-    /// What it is when an event leaves it out.
+    /// The value if an event does not contain it.
     #[serde(default)]
     pub(crate) default: Option<Value>,
-    /// The only values it may have (strings).
+    /// The allowed values (strings).
     #[serde(default)]
     pub(crate) one_of: Option<Vec<String>>,
-    /// The least it may be (ints).
+    /// The minimum (ints).
     #[serde(default)]
     pub(crate) min: Option<i64>,
-    /// The most it may be (ints).
+    /// The maximum (ints).
     #[serde(default)]
     pub(crate) max: Option<i64>,
-    /// The most characters it may have (strings); 200 if not given.
+    /// The maximum number of characters (strings); 200 if absent.
     #[serde(default)]
     pub(crate) max_length: Option<usize>,
 }
 
-/// The kinds of attribute.
+/// The types of attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum AttributeType {
@@ -173,20 +173,20 @@ pub(crate) enum AttributeType {
     String,
 }
 
-/// How much XP an event gives: an amount (and more per units of an attribute), or an attribute's value.
+/// The XP of an event: an amount (with an optional part per units of an attribute), or the value of an attribute.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Xp {
     /// A fixed amount.
     #[serde(default)]
     pub(crate) amount: Option<i64>,
-    /// The int attribute that is the amount.
+    /// The int attribute whose value is the amount.
     #[serde(default)]
     pub(crate) attribute: Option<String>,
-    /// More, on top of `amount`.
+    /// An additional amount per units of an attribute.
     #[serde(default)]
     pub(crate) per: Option<PerUnits>,
-    /// Which events give it; all if empty.
+    /// Conditions that select the events that give XP; all if empty.
     #[serde(rename = "where", default)]
     pub(crate) conditions: Conditions,
 }
@@ -197,11 +197,11 @@ pub(crate) struct Xp {
 pub(crate) struct PerUnits {
     /// An int attribute that is never negative.
     pub(crate) attribute: String,
-    /// How many of it give the amount once.
+    /// The number of units that give the amount once.
     pub(crate) units: i64,
-    /// What each full number of units gives.
+    /// The XP for each full number of units.
     pub(crate) amount: i64,
-    /// The most that this adds to an event.
+    /// The maximum that this adds to an event.
     pub(crate) at_most: i64,
 }
 
@@ -209,48 +209,48 @@ pub(crate) struct PerUnits {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Derive {
-    /// The activity of the referred person that is counted.
+    /// The counted activity of the referred person.
     pub(crate) activity: String,
-    /// Which of its events count; all if empty.
+    /// Conditions that select its events; all if empty.
     #[serde(rename = "where", default)]
     pub(crate) conditions: Conditions,
-    /// How many.
+    /// The required number.
     pub(crate) target: i64,
 }
 
-/// Something to earn.
+/// An achievement that people can earn.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Achievement {
-    /// For people.
+    /// The displayed name.
     pub(crate) name: String,
-    /// In kebab-case; the name's own if absent. With another key it is another achievement, which people earn anew: give
-    /// a key before the name changes.
+    /// In kebab-case; derived from the name if absent. An achievement with another key is a new one, which people earn again:
+    /// set a key before you change the name.
     #[serde(default)]
     pub(crate) key: Option<String>,
-    /// What it stands for.
+    /// What it is for.
     #[serde(default)]
     pub(crate) description: String,
-    /// The rule in words: Complete 100 grammar questions.
+    /// The rule in words, such as: Complete 100 grammar questions.
     pub(crate) requirement: String,
     /// One of the pack's categories.
     pub(crate) category: String,
-    /// The track it is a step of; of each track the next one is shown.
+    /// The track it belongs to. `nextAchievements` shows the next one of each track.
     #[serde(default)]
     pub(crate) track: Option<String>,
-    /// Its place in the track, from 1.
+    /// Its position in the track, from 1.
     #[serde(default)]
     pub(crate) tier: Option<i32>,
-    /// How rare it is meant to be.
+    /// The intended rarity.
     #[serde(default)]
     pub(crate) rarity: Rarity,
-    /// XP that earning it gives.
+    /// The XP for earning it.
     #[serde(default)]
     pub(crate) xp_bonus: i64,
-    /// Not shown until earned.
+    /// Whether it is hidden until earned.
     #[serde(default)]
     pub(crate) secret: bool,
-    /// Earned again at every multiple of the target.
+    /// Whether it is earned again at every multiple of the target.
     #[serde(default)]
     pub(crate) repeatable: bool,
     /// Whether it can be earned now.
@@ -259,17 +259,17 @@ pub(crate) struct Achievement {
     /// Rises with every change of its rule.
     #[serde(default = "one")]
     pub(crate) version: u32,
-    /// Only events inside it count.
+    /// The time window of the events that count.
     #[serde(default)]
     pub(crate) window: Option<Window>,
-    /// Achievements to hold first: keys of this pack, or pack/key of another.
+    /// Achievements that a person must hold first: keys of this pack, or pack/key of another.
     #[serde(default)]
     pub(crate) prerequisites: Vec<String>,
-    /// What must be done.
+    /// The requirement.
     pub(crate) rule: Rule,
 }
 
-/// How rare an achievement is meant to be.
+/// The intended rarity of an achievement.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -282,7 +282,7 @@ pub enum Rarity {
     Rare,
     /// Few people earn it.
     Epic,
-    /// Hardly anyone earns it.
+    /// Very few people earn it.
     Legendary,
 }
 
@@ -292,22 +292,22 @@ pub enum Rarity {
 )]
 #[serde(rename_all = "camelCase")]
 pub enum AchievementState {
-    /// Not yet: neither shown nor earned, though already counted.
+    /// Not published yet: neither shown nor earned, but its events already count.
     Draft,
-    /// Shown and earned.
+    /// It is shown and can be earned.
     #[default]
     Active,
-    /// No longer earned; who holds it keeps it.
+    /// It can no longer be earned. People who hold it keep it.
     Retired,
 }
 
-/// A title, and how many of the pack's achievements it takes.
+/// A rank, and the number of the pack's achievements that it requires.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Rank {
-    /// For people.
+    /// The displayed name.
     pub(crate) name: String,
-    /// How many achievements of the pack.
+    /// The required number of achievements of the pack.
     pub(crate) awards: i64,
 }
 
@@ -315,7 +315,7 @@ pub(crate) struct Rank {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Levels {
-    /// Level n starts at step · n · (n − 1) XP; 50 if not given.
+    /// Level n starts at step · n · (n − 1) XP; 50 if absent.
     pub(crate) step: i64,
 }
 

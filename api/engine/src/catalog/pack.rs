@@ -1,4 +1,4 @@
-//! One pack file, parsed, and the settings that packs may ask for.
+//! A parsed pack file, and the settings of packs.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::{
     problem::{Problem, nearest},
 };
 
-/// A pack file whose shape is right. What it says is checked by `Catalog::compile`.
+/// A pack file with a valid structure. `Catalog::compile` checks its content.
 #[derive(Debug, Clone)]
 pub struct Pack {
     pub(crate) file: String,
@@ -15,10 +15,10 @@ pub struct Pack {
 }
 
 impl Pack {
-    /// Parses a pack file; `file` is only for the problems.
+    /// Parses a pack file; `file` is only used in problems.
     ///
     /// # Errors
-    /// The first place where the text is not JSON, or not of a pack's shape.
+    /// The first place that is not JSON, or does not have the structure of a pack.
     pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
         let mut reader = serde_json::Deserializer::from_str(text);
         let problem = |path: String, message: String| {
@@ -41,18 +41,18 @@ impl Pack {
         &self.content.name
     }
 
-    /// The settings that the pack takes, as (key, what it means).
+    /// The settings that the pack declares, as (key, description).
     pub fn settings(&self) -> impl Iterator<Item = (&str, &str)> {
         self.content.settings.iter().map(|(key, setting)| (key.as_str(), setting.description.as_str()))
     }
 }
 
-/// The values of packs' settings, by pack and key.
+/// The values of settings, by pack and key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings(BTreeMap<(String, String), String>);
 
 impl Settings {
-    /// Sets one setting of a pack. Whether the pack has it is found out when compiling.
+    /// Sets one setting of a pack. Compilation checks whether the pack declares it.
     pub fn set(&mut self, pack: &str, key: &str, value: &str) {
         self.0.insert((pack.to_owned(), key.to_owned()), value.to_owned());
     }
@@ -62,7 +62,7 @@ impl Settings {
         self.0.get(&(pack.to_owned(), key.to_owned())).map(String::as_str)
     }
 
-    /// All that is set, as (pack, key, value).
+    /// All values, as (pack, key, value).
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.0.iter().map(|((pack, key), value)| (pack.as_str(), key.as_str(), value.as_str()))
     }
@@ -80,7 +80,7 @@ pub fn variable(pack: &str, setting: &str) -> String {
     name.to_uppercase()
 }
 
-/// What would be right, from what the parser says was wrong: it lists what it knows in backticks.
+/// The remedy for a parser error. The error lists the known names in backticks.
 fn remedy(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let given = quoted.next();

@@ -1,17 +1,17 @@
-//! What is wrong with a pack, said so that its author can mend it: file, path, problem, remedy.
+//! A problem of a pack, described so that its author can correct it: file, path, message, remedy.
 
 use std::fmt;
 
-/// One thing wrong with a pack.
+/// One problem of a pack.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// The file as it was named to us.
+    /// The file, as passed to the parser.
     pub file: String,
-    /// Where in it: `achievements[3].rule.activity`.
+    /// The place in the file: `achievements[3].rule.activity`.
     pub path: String,
-    /// What is wrong.
+    /// The fault.
     pub message: String,
-    /// What would be right.
+    /// How to correct it.
     pub remedy: String,
 }
 
@@ -21,9 +21,9 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The known name most like the one given, if any is like it at all.
+/// The most similar known name, if one is similar enough.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Nothing we know is that long, and measuring would cost its length times ours.
+    // No known name is that long, and the comparison takes time proportional to both lengths.
     if name.len() > 100 {
         return None;
     }
@@ -34,7 +34,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|(_, candidate)| candidate)
 }
 
-/// "Did you mean …?", or else all there is to choose from.
+/// "Did you mean …?", or otherwise all known names.
 pub(crate) fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     if let Some(candidate) = nearest(name, known.clone()) {
         return format!("did you mean `{candidate}`?");

@@ -1,4 +1,4 @@
-//! Rules as written, resolved to metrics and thresholds, and checked against what they name.
+//! Resolves rules to metrics and thresholds, and checks their references.
 
 use super::{
     achievements::Resolver,
@@ -107,7 +107,7 @@ impl Resolver<'_> {
         Rule::Awards { among, target }
     }
 
-    /// The rules that stand on metrics. None where something they name is unknown.
+    /// Resolves a rule on metrics. `None` if it refers to an unknown name.
     fn on_events(&mut self, path: &str, rule: &format::Rule) -> Option<Rule> {
         match rule {
             format::Rule::Count { activity, activities, conditions, when, target } => {

@@ -1,4 +1,4 @@
-//! What comes late, what is taken back, what follows for others, what is too much.
+//! Late events, revoked awards, consequences for other people, and overflows.
 
 use chrono::{DateTime, Utc};
 use engine::{
@@ -29,7 +29,7 @@ fn of(achievement: uuid::Uuid) -> AwardKey {
 }
 
 #[test]
-fn a_late_wrong_answer_flags_the_run_it_broke_and_what_stood_on_it() {
+fn a_late_wrong_answer_flags_the_run_it_broke_and_dependent_awards() {
     let (catalog, mut school) = (catalog(), school());
     let rights: Vec<Event> =
         (0..3).map(|n| answer(&catalog, n, 0, 10 * i64::try_from(n).unwrap(), true)).collect();
@@ -56,7 +56,7 @@ fn a_late_wrong_answer_flags_the_run_it_broke_and_what_stood_on_it() {
 }
 
 #[test]
-fn nothing_new_stands_on_a_flagged_award() {
+fn a_flagged_award_does_not_count_for_new_ones() {
     let (catalog, mut school) = (catalog(), school());
     let answers = [(0, true), (10, true), (20, true), (15, false)];
     for (number, (minutes, correct)) in answers.into_iter().enumerate() {
@@ -72,7 +72,7 @@ fn nothing_new_stands_on_a_flagged_award() {
 }
 
 #[test]
-fn a_run_broken_within_its_own_batch_is_awarded_flagged() {
+fn a_run_broken_in_the_same_batch_is_awarded_and_flagged() {
     let (catalog, mut school) = (catalog(), school());
     let batch: Vec<Event> = [(0, true), (10, true), (20, true), (15, false)]
         .iter()
@@ -85,7 +85,7 @@ fn a_run_broken_within_its_own_batch_is_awarded_flagged() {
 }
 
 #[test]
-fn history_is_asked_for_only_when_something_comes_late() {
+fn history_is_read_only_for_late_events() {
     let catalog = catalog();
     let state_of = |school: &School| engine::State { people: [(person(0), school.whole(person(0)))].into() };
     let mut school = school();
@@ -102,7 +102,7 @@ fn history_is_asked_for_only_when_something_comes_late() {
 }
 
 #[test]
-fn what_was_revoked_is_not_earned_again() {
+fn a_revoked_award_is_not_earned_again() {
     let (catalog, mut school) = (catalog(), school());
     let grant = event(&catalog, 0, 1, 0, "granted", json!({ "amount": 300 }));
     let awards = record(&mut school, &catalog, &[grant]);
@@ -128,14 +128,14 @@ fn a_referred_person_brings_the_referrer_one_event() {
     let social =
         step.awards.iter().find(|award| key_of(&catalog, award.key.achievement) == "social").unwrap();
     assert_eq!((social.key.person, social.event), (person(0), Some(step.derived[0].id)));
-    // The referrer's 15 XP and bonus are not the gain of the one who answered.
+    // The referrer's 15 XP and bonus do not count as the gain of the person who answered.
     let own: i64 =
         step.entries.iter().filter(|entry| entry.person == person(1)).map(|entry| entry.amount).sum();
     assert_eq!(step.gains.iter().map(|gain| gain.total).sum::<i64>(), own);
 }
 
 #[test]
-fn a_referrer_who_becomes_known_late_is_owed_what_was_reached() {
+fn a_referrer_set_late_gets_the_earlier_referral_events() {
     let (catalog, mut school) = (catalog(), School::default());
     school.join(person(1), chrono_tz::UTC, None);
     school.join(person(0), chrono_tz::UTC, None);
@@ -186,7 +186,7 @@ fn own_reports_share_the_cap_of_the_day_on_which_they_are_recorded() {
 }
 
 #[test]
-fn everything_that_does_not_fit_is_found_at_once() {
+fn all_overflowing_events_are_found_at_once() {
     let (catalog, mut school) = (catalog(), school());
     let grant = |number, amount: i64| event(&catalog, number, 0, 0, "granted", json!({ "amount": amount }));
     let state = |xp: i64, school: &mut School| {
@@ -200,11 +200,11 @@ fn everything_that_does_not_fit_is_found_at_once() {
         engine::State { people: [(person(0), school.whole(person(0)))].into() }
     };
     let again = |amount| Event { id: uuid::Uuid::from_u128(9), ..grant(3, amount) };
-    // The third has the identity of the second, which does not fit, and the last that of a folded one.
+    // The third has the same identity as the second, which does not fit, and the last the same as a folded one.
     let batch = [grant(1, 5), grant(3, 3), again(2), grant(4, 1), again(3)];
     let overflows = engine::overflows(&catalog, state(2_147_483_640, &mut school), &batch);
     assert_eq!(overflows.iter().map(|overflow| overflow.event).collect::<Vec<_>>(), [1, 3]);
-    // What is left fits, and is what `advance` refuses to find one after the other.
+    // The remaining events fit, and `advance` refuses exactly the others, one after the other.
     let fitting: Vec<Event> = [0, 2].iter().map(|at: &usize| batch[*at].clone()).collect();
     assert!(engine::advance(&catalog, state(2_147_483_640, &mut school), &fitting).is_ok());
     assert_eq!(
@@ -215,7 +215,7 @@ fn everything_that_does_not_fit_is_found_at_once() {
 }
 
 #[test]
-fn what_takes_xp_too_far_is_named_and_nothing_of_it_is_kept() {
+fn an_event_over_the_maximum_xp_is_named_and_not_stored() {
     let (catalog, mut school) = (catalog(), school());
     let kept = school.people.get_mut(&person(0)).unwrap();
     kept.xp = 2_147_483_640;
@@ -231,7 +231,7 @@ fn what_takes_xp_too_far_is_named_and_nothing_of_it_is_kept() {
 }
 
 #[test]
-fn a_batch_needs_its_people_their_referrers_and_only_what_it_can_move() {
+fn a_batch_needs_its_people_their_referrers_and_only_the_data_it_can_change() {
     let catalog = catalog();
     let referrers = [(person(1), person(0))].into();
     let asked = needs(&catalog, &[answer(&catalog, 0, 1, 0, true)], &referrers);
@@ -247,7 +247,7 @@ fn a_batch_needs_its_people_their_referrers_and_only_what_it_can_move() {
 }
 
 #[test]
-fn only_what_rules_can_still_give_is_judged() {
+fn only_awards_of_current_rules_are_checked() {
     let (catalog, school) = (catalog(), school());
     for who in [1, 2, 3] {
         let none = engine::misjudged(&catalog, &school.whole(person(who)));

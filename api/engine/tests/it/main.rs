@@ -1,5 +1,5 @@
-//! The engine from outside: rules in tables, order in properties, the packs that ship.
-//! Marked as tests, so that the lints know their helpers for what they are.
+//! The engine from outside: tables of rules, properties of order, and the built-in packs.
+//! Declared as tests, so that the lints recognise their helper functions.
 
 #[cfg(test)]
 mod late;

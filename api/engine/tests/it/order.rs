@@ -1,17 +1,17 @@
-//! Order does not matter: any permutation, any split and any repeats of the same events end in the same
-//! state, and that state is what the events come to when counted from nothing.
+//! Order does not matter: every permutation, split and repeat of the same events results in the same state, which equals
+//! the state calculated from all events.
 
 use crate::playground::{PEOPLE, catalog, check, digest, event, school};
 use engine::{Catalog, Event};
 use proptest::{prelude::*, sample::Index};
 use serde_json::json;
 
-/// What makes an event: whose, when (in minutes), which activity, and a number that chooses attributes.
+/// The values of an event: person, time (in minutes), activity, and a number that selects attributes.
 type Seed = (u128, i64, u8, u8);
 
 fn seeds() -> impl Strategy<Value = Vec<Seed>> {
     let day = prop_oneof![3 => 0..12_i64, 1 => 0..40_i64];
-    // Often at the same minute, so that source and id must decide.
+    // Often in the same minute, so that source and id must decide the order.
     let minute = prop_oneof![0..1440_i64, Just(600), Just(1200)];
     let moment = (day, minute).prop_map(|(day, minute)| day * 1440 + minute);
     let activity = prop_oneof![6 => Just(0_u8), 2 => Just(1), 2 => Just(2), 1 => Just(3)];
@@ -85,7 +85,7 @@ proptest! {
     }
 }
 
-/// A permutation told by one number.
+/// A permutation determined by one number.
 fn permute(events: &[Event], mut seed: u64) -> Vec<Event> {
     let mut keyed: Vec<(u64, &Event)> = events
         .iter()

@@ -1,4 +1,4 @@
-//! The packs that ship: each compiles alone and all together, passes its own tests, and matches the schema.
+//! The built-in packs: each compiles alone and with the others, passes its own tests, and matches the schema.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -22,7 +22,7 @@ fn packs() -> BTreeMap<String, Pack> {
 }
 
 #[test]
-fn the_four_packs_are_there() {
+fn the_four_packs_exist() {
     let files: Vec<String> = packs().into_keys().collect();
     assert_eq!(files, ["aurora.json", "code-lab.json", "course-portal.json", "tests.json"]);
 }

@@ -1,9 +1,9 @@
-//! What is wrong with a pack is said with its path and a remedy, all of it at once.
+//! The problems of a pack are reported with their paths and remedies, all at once.
 
 use engine::{Catalog, Pack, Problem, Settings};
 use serde_json::{Value, json};
 
-/// A pack without a fault, with one achievement whose rule and whatever else is given.
+/// A valid pack with one achievement that has these fields.
 fn pack(achievement: Value) -> Value {
     let mut whole = json!({ "name": "First Steps", "requirement": "Do it", "category": "plain" });
     whole.as_object_mut().unwrap().extend(achievement.as_object().unwrap().clone());
@@ -62,7 +62,7 @@ fn a_pack_without_a_fault_has_no_problems() {
 }
 
 #[test]
-fn unknown_names_are_told_with_the_nearest_known_one() {
+fn unknown_names_are_reported_with_the_most_similar_known_one() {
     expect(count(json!({ "activity": "answerd" })), &[(".rule.activity", "did you mean `answered`?")]);
     expect(
         count(json!({ "where": { "corect": true } })),
@@ -87,7 +87,7 @@ fn unknown_names_are_told_with_the_nearest_known_one() {
 }
 
 #[test]
-fn conditions_must_fit_what_they_ask_of() {
+fn conditions_must_fit_their_attributes() {
     let value = "choose a value it may have";
     expect(count(json!({ "where": { "correct": "yes" } })), &[(".rule.where.correct", value)]);
     expect(count(json!({ "where": { "level": "A3" } })), &[(".rule.where.level", value)]);
@@ -145,7 +145,7 @@ fn a_window_needs_a_rule_on_events() {
 }
 
 #[test]
-fn nothing_about_a_derived_event_may_depend_on_its_time() {
+fn a_derived_event_must_not_depend_on_its_time() {
     let remedy = "count such events without conditions on time";
     expect(count(json!({ "activity": "referred", "when": { "hour": 3 } })), &[(".rule", remedy)]);
     expect(
@@ -159,7 +159,7 @@ fn nothing_about_a_derived_event_may_depend_on_its_time() {
 }
 
 #[test]
-fn only_what_grows_slowly_can_be_repeated() {
+fn only_slowly_growing_rules_can_be_repeatable() {
     expect(
         json!({ "repeatable": true, "rule": { "kind": "streak", "target": 3 } }),
         &[(".rule", "use count, sum, distinct, each or xp, or leave out `repeatable`")],
@@ -175,7 +175,7 @@ fn only_what_grows_slowly_can_be_repeated() {
 }
 
 #[test]
-fn what_people_give_stands_alone() {
+fn a_person_rule_cannot_be_combined_with_others() {
     expect(json!({ "rule": { "kind": "person" } }), &[]);
     expect(
         json!({ "rule": { "kind": "any", "of": [{ "kind": "person" }] } }),
@@ -247,14 +247,14 @@ fn every_problem_is_reported_at_once() {
 }
 
 #[test]
-fn a_setting_that_is_no_date_is_told_by_its_variable() {
+fn an_invalid_date_setting_is_reported_by_its_variable() {
     let problems = problems_of(&[pack(count(json!({})))], &[("opensOn", "soon")]);
     assert_eq!(problems[0].path, "PLAUDIT_SCHOOL_OPENS_ON");
     assert_eq!(problems[0].remedy, "write it as 2026-01-31");
 }
 
 #[test]
-fn what_does_not_parse_is_told_with_its_place() {
+fn parse_errors_name_their_place() {
     let mut unknown = pack(count(json!({})));
     unknown["activities"][0]["dailycap"] = json!(5);
     let problems = problems_of(&[unknown], &[]);

@@ -1,4 +1,4 @@
-//! What is shown: progress, ranks, levels, streaks; and what an event may carry.
+//! Displayed values: progress, ranks, levels, streaks; and the attributes of events.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ fn answers(catalog: &Catalog, answers: &[(i64, bool, Value)]) -> Vec<Event> {
 }
 
 #[test]
-fn progress_shows_what_is_done_of_what_is_asked() {
+fn progress_shows_the_current_value_and_the_target() {
     let catalog = catalog();
     let events = answers(
         &catalog,
@@ -61,7 +61,7 @@ fn progress_shows_what_is_done_of_what_is_asked() {
 }
 
 #[test]
-fn a_streak_stands_until_a_whole_day_is_missed() {
+fn a_streak_continues_until_a_whole_day_is_missed() {
     let catalog = catalog();
     let events = answers(&catalog, &[(0, true, json!(null)), (DAY, true, json!(null))]);
     for (today, current) in [("2026-03-02", 2), ("2026-03-03", 2), ("2026-03-04", 0)] {
@@ -75,7 +75,7 @@ fn a_streak_stands_until_a_whole_day_is_missed() {
 }
 
 #[test]
-fn ranks_say_what_is_held_and_what_is_missing() {
+fn ranks_show_the_current_rank_and_the_missing_achievements() {
     let catalog = catalog();
     let pack = catalog.pack("playground").unwrap();
     let told = |held| {
@@ -99,7 +99,7 @@ fn attributes_are_parsed_with_their_defaults() {
 }
 
 #[test]
-fn what_an_event_may_not_carry_is_told_by_name() {
+fn invalid_attributes_are_reported_by_name() {
     let catalog = catalog();
     let answered = catalog.activity("answered").unwrap();
     for (given, path, message) in [

@@ -1,4 +1,4 @@
-//! Every kind of rule is met exactly at its target: tables of events, and which of them brings the award.
+//! Every kind of rule is met exactly at its target: tables of events, and the events that earn the award.
 
 use engine::{Catalog, Pack, Settings, memory::School};
 use serde_json::{Value, json};
@@ -18,8 +18,8 @@ fn catalog(achievements: &[Value]) -> Catalog {
     Catalog::compile(&[pack], &Settings::default()).unwrap()
 }
 
-/// Sends events (minutes, activity, attributes) of person 2, who lives in Berlin, one by one, and says after
-/// which of them, counted from 1, there is an award.
+/// Sends events (minutes, activity, attributes) of person 2, who lives in Berlin, one by one. Returns the numbers of the
+/// events, from 1, that earn an award.
 fn earned_after(achievements: &[Value], events: &[(i64, &str, Value)]) -> Vec<(usize, String)> {
     let catalog = catalog(achievements);
     let mut school = School::default();
@@ -50,7 +50,7 @@ fn answers(corrects: &[bool]) -> Vec<(i64, &'static str, Value)> {
 const DAY: i64 = 1440;
 
 #[test]
-fn count_counts_what_its_conditions_let_pass() {
+fn count_counts_events_that_meet_its_conditions() {
     let right = json!({ "kind": "count", "activity": "answered", "where": { "correct": true }, "target": 2 });
     check(right, &answers(&[true, false, false, true, true]), &[4]);
     let points = json!({ "kind": "count", "activity": "answered", "where": { "points": { "atLeast": 5, "atMost": 7 } }, "target": 2 });
@@ -105,12 +105,12 @@ fn a_streak_is_of_local_days_in_a_row() {
     // 23:30 UTC is the next day in Berlin.
     check(streak.clone(), &[read(0), read(DAY - 30), read(2 * DAY)], &[3]);
     check(streak.clone(), &[read(0), (DAY, "granted", json!({ "amount": 1 })), read(2 * DAY)], &[]);
-    // The missing day comes last, and joins what is on both sides of it.
+    // The missing day is recorded last and joins the days before and after it.
     check(streak, &[read(0), read(2 * DAY), read(DAY)], &[3]);
 }
 
 #[test]
-fn a_run_is_broken_by_what_does_not_hold_and_not_by_what_takes_no_part() {
+fn a_run_is_broken_by_failing_events_and_not_by_unrelated_ones() {
     let run = json!({ "kind": "run", "activity": "answered", "holds": { "correct": true }, "target": 3 });
     check(run, &answers(&[true, true, false, true, true, true]), &[6]);
     let at_a1 = json!({ "kind": "run", "activity": "answered", "where": { "level": "A1" }, "holds": { "correct": true }, "target": 2 });
@@ -170,7 +170,7 @@ fn a_window_lets_only_its_own_events_count() {
 }
 
 #[test]
-fn a_bonus_reaches_what_xp_and_awards_ask_for_in_the_same_step() {
+fn a_bonus_counts_for_xp_and_awards_rules_in_the_same_step() {
     let first = json!({ "xpBonus": 90, "rule": { "kind": "count", "activity": "answered", "target": 1 } });
     let hundred = json!({ "xpBonus": 200, "rule": { "kind": "xp", "target": 100 } });
     let level = json!({ "rule": { "kind": "level", "target": 3 } });
@@ -220,11 +220,11 @@ fn drafts_and_retired_ones_are_not_earned() {
 }
 
 #[test]
-fn a_bonus_makes_a_batch_need_what_xp_can_bring() {
+fn a_bonus_makes_a_batch_need_the_achievements_on_xp() {
     let bonus = |xp_bonus: i64| json!({ "xpBonus": xp_bonus, "rule": { "kind": "count", "activity": "answered", "target": 1 } });
     for (xp_bonus, needed) in [(100, 2), (0, 1)] {
         let catalog = catalog(&[bonus(xp_bonus), json!({ "rule": { "kind": "xp", "target": 100 } })]);
-        // A wrong answer gives no XP of its own.
+        // A wrong answer gives no XP.
         let wrong = event(&catalog, 0, 2, 0, "answered", json!({ "correct": false }));
         let needs = engine::needs(&catalog, &[wrong], &std::collections::BTreeMap::new());
         assert_eq!(needs.people[&person(2)].awards.len(), needed, "with a bonus of {xp_bonus}");

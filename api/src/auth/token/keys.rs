@@ -1,5 +1,5 @@
-//! Our keys, each bound to one algorithm: a shared secret, a public key, a key set in a file.
-//! The file is read again when it changes; a broken new one keeps the old keys.
+//! The verification keys, each bound to one algorithm: a shared secret, a public key, and a key set in a file.
+//! The file is read again when it changes. If the new file is invalid, the old keys remain in use.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,12 +14,12 @@ use serde_json::Value;
 
 use crate::config::{AuthConfig, Problem, Problems};
 
-/// The shortest secret, in bytes: what HS256 asks for.
+/// Minimum length of a secret, in bytes, as HS256 requires.
 const MIN_SECRET_BYTES: usize = 32;
-/// The shortest RSA modulus, in bytes (2048 bits), and the longest that is worth the time (4096 bits).
+/// Minimum length of an RSA modulus in bytes (2048 bits), and the maximum that is still fast enough (4096 bits).
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
-/// The keys tokens are verified with, and what else a token must say.
+/// The keys that verify tokens, and the required claims.
 pub struct Keys {
     secret: Option<(Key, EncodingKey)>,
     public: Option<Key>,
@@ -30,7 +30,7 @@ pub struct Keys {
     pub(super) max_ttl: TimeDelta,
 }
 
-/// One key and the only algorithm it is used with.
+/// One key and its only allowed algorithm.
 #[derive(Clone)]
 pub(super) struct Key {
     pub(super) algorithm: Algorithm,
@@ -46,10 +46,10 @@ impl Key {
 }
 
 impl Keys {
-    /// The keys the settings name.
+    /// Loads the keys that the settings name.
     ///
     /// # Errors
-    /// Every key that cannot be used, by its setting, with what would be right.
+    /// Every key that cannot be used, by its setting, with how to correct it.
     pub fn load(config: &AuthConfig) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let mut note = |setting: &str, message: String| problems.push(Problem::new(setting, message));
@@ -81,13 +81,13 @@ impl Keys {
         })
     }
 
-    /// The longest a token may live.
+    /// The maximum lifetime of a token.
     #[must_use]
     pub fn max_ttl(&self) -> TimeDelta {
         self.max_ttl
     }
 
-    /// What our own tokens are signed with, if we have a secret.
+    /// The key that signs our own tokens, if a secret is set.
     pub(super) fn signing_key(&self) -> Option<&EncodingKey> {
         self.secret.as_ref().map(|(_, encoding)| encoding)
     }
@@ -98,7 +98,7 @@ impl Keys {
         if let Some(named) = set.iter().find(|named| kid.is_some() && named.kid.as_deref() == kid) {
             return vec![named.key.clone()];
         }
-        // Without a name, a set of one is no question; among several we do not guess.
+        // Without a `kid`, a set of one key is unambiguous. With several keys the token is refused.
         let only = match (kid, set.as_slice()) {
             (None, [only]) => Some(&only.key),
             _ => None,
@@ -107,7 +107,7 @@ impl Keys {
     }
 }
 
-/// A key of a set, and the name tokens call it by.
+/// A key of a set, and its `kid`.
 struct NamedKey {
     kid: Option<String>,
     key: Key,
@@ -119,12 +119,12 @@ struct JwksFile {
     read: Mutex<LastRead>,
 }
 
-/// What the file said when it was last read.
+/// The content of the file when it was last read.
 struct LastRead {
     keys: Arc<Vec<NamedKey>>,
-    /// How the file looked then: its time of change and its length.
+    /// The file's modification time and length at that time.
     stamp: Option<(SystemTime, u64)>,
-    /// When it was last looked at; none before the first token.
+    /// When the file was last checked; `None` before the first token.
     looked_at: Option<DateTime<Utc>>,
 }
 
@@ -136,7 +136,7 @@ impl JwksFile {
         Ok(Self { path: path.to_owned(), read })
     }
 
-    /// The keys now in force; looks at the file at most once a second.
+    /// The keys in use. Checks the file at most once a second.
     fn keys(&self, now: DateTime<Utc>) -> Arc<Vec<NamedKey>> {
         let mut last = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let second = TimeDelta::seconds(1);
@@ -153,7 +153,7 @@ impl JwksFile {
                     last.keys = Arc::new(keys);
                 }
                 Err(message) => {
-                    tracing::error!("PLAUDIT_AUTH_JWKS {message} The keys read before stay in force.");
+                    tracing::error!("PLAUDIT_AUTH_JWKS {message} The previous keys remain in use.");
                 }
             }
         }
@@ -161,30 +161,28 @@ impl JwksFile {
     }
 }
 
-/// How the file looks from outside; none if it cannot be seen.
+/// The modification time and length of the file; `None` if they cannot be read.
 fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
     let seen = std::fs::metadata(path).ok()?;
     Some((seen.modified().ok()?, seen.len()))
 }
 
-/// The usable keys of a key set; encryption keys and foreign algorithms are left out.
+/// The usable keys of a key set. Encryption keys and unsupported algorithms are skipped.
 fn read_jwks(path: &Path) -> Result<Vec<NamedKey>, String> {
     let text = std::fs::read(path)
         .map_err(|error| format!("cannot be read ({}); name a JWKS file.", error.kind()))?;
     let set: Value =
         serde_json::from_slice(&text).map_err(|_| "is not JSON; name a JWKS file.".to_owned())?;
     let listed = set.get("keys").and_then(Value::as_array);
-    let listed = listed.ok_or("is no key set; it is an object with a list named keys.")?;
+    let listed = listed.ok_or("is not a key set; name a file with an object that has a list named keys.")?;
     let usable: Vec<NamedKey> = listed.iter().filter_map(read_jwk).collect();
     if usable.is_empty() {
-        return Err(
-            "has no key we can use; give it an RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA) key.".to_owned()
-        );
+        return Err("has no usable key; add an RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA) key.".to_owned());
     }
     Ok(usable)
 }
 
-/// One key of a set. Shared secrets have no place in a file of public keys and are left out too.
+/// Reads one key of a set. Shared secrets do not belong in a file of public keys and are skipped.
 fn read_jwk(jwk: &Value) -> Option<NamedKey> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     let bytes = |name: &str| text(name).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
@@ -197,7 +195,7 @@ fn read_jwk(jwk: &Value) -> Option<NamedKey> {
             let [x, y] = ["x", "y"].map(|name| bytes(name).filter(|part| part.len() == 32));
             (Algorithm::ES256, DecodingKey::from_ec_der(&[vec![4], x?, y?].concat()))
         }
-        // The library would panic on a shorter one.
+        // The library would panic on a shorter key.
         ("OKP", Some("Ed25519")) => {
             (Algorithm::EdDSA, DecodingKey::from_ed_der(&bytes("x").filter(|x| x.len() == 32)?))
         }
@@ -209,17 +207,19 @@ fn read_jwk(jwk: &Value) -> Option<NamedKey> {
         .then(|| NamedKey { kid: text("kid").map(str::to_owned), key: Key { algorithm, decoding } })
 }
 
-/// A public key in PEM, given as such or as the path of a file with it.
+/// Reads a public key in PEM, given as text or as the path of a file.
 fn read_public_key(given: &str) -> Result<Key, &'static str> {
     const WRONG: &str =
-        "is no public key in PEM (RSA of 2048 to 4096 bits, P-256 or Ed25519), nor a file with one.";
+        "is not a public key in PEM (RSA of 2048 to 4096 bits, P-256 or Ed25519), nor the path of one.";
     let pem = if given.contains("-----BEGIN") {
         given.to_owned()
     } else {
         std::fs::read_to_string(given).map_err(|_| WRONG)?
     };
     if pem.contains("PRIVATE KEY-----") {
-        return Err("is a private key; give its public half, and keep the private one with the issuer.");
+        return Err(
+            "is a private key; set its public key instead, and keep the private key with the issuer.",
+        );
     }
     if !pem.contains("PUBLIC KEY-----") {
         return Err(WRONG);
@@ -229,7 +229,7 @@ fn read_public_key(given: &str) -> Result<Key, &'static str> {
     let (algorithm, decoding) = if let Ok(key) = DecodingKey::from_ed_pem(pem) {
         (Algorithm::EdDSA, Some(key).filter(|key| length(key) == 32))
     } else if let Ok(key) = DecodingKey::from_ec_pem(pem) {
-        // A P-256 point, whole or compressed: other curves are longer.
+        // A P-256 point, uncompressed or compressed. Points of other curves are longer.
         (Algorithm::ES256, Some(key).filter(|key| matches!(length(key), 33 | 65)))
     } else {
         let key = DecodingKey::from_rsa_pem(pem).map_err(|_| WRONG)?;

@@ -1,4 +1,4 @@
-//! Tokens, each with one thing right or one thing wrong, and exactly what is said about it.
+//! Tokens, each with one variation or one fault, and the exact message.
 
 mod keys;
 
@@ -28,7 +28,7 @@ fn keys() -> Keys {
     Keys::load(&config()).unwrap()
 }
 
-/// The claims of a good token, with these put over them; `null` takes one away.
+/// The claims of a valid token with these changes; `null` removes a claim.
 fn claims(changes: Value) -> Value {
     let at = now().timestamp();
     let mut claims = json!({
@@ -74,7 +74,7 @@ fn check_refused(keys: &Keys, token: &str, message: &str) {
 }
 
 #[test]
-fn a_good_token_says_who_asks() {
+fn a_valid_token_identifies_the_caller() {
     let expected = Claims {
         subject: ADA.to_owned(),
         role: Role::Student,
@@ -87,7 +87,7 @@ fn a_good_token_says_who_asks() {
 }
 
 #[test]
-fn what_may_be_left_out_or_vary() {
+fn optional_claims_may_be_absent_or_vary() {
     let at = now().timestamp();
     for changes in [
         json!({"name": null}),
@@ -107,27 +107,27 @@ fn what_may_be_left_out_or_vary() {
 }
 
 #[test]
-fn every_wrong_claim_is_refused_with_what_would_be_right() {
+fn every_wrong_claim_is_refused_with_its_remedy() {
     let at = now().timestamp();
     let no_exp = "The token has no exp; give it in seconds since 1970.";
-    let exp = "The token's exp is no time; give it in seconds since 1970.";
-    let nbf = "The token's nbf is no time; give it in seconds since 1970.";
-    let iat = "The token's iat is no time; give it in seconds since 1970.";
+    let exp = "The token's exp is not a valid time; give it in seconds since 1970.";
+    let nbf = "The token's nbf is not a valid time; give it in seconds since 1970.";
+    let iat = "The token's iat is not a valid time; give it in seconds since 1970.";
     let no_nbf = "The token has no nbf; give it in seconds since 1970.";
     let expired = "The token has expired; get a new one.";
     let early = "The token is not valid yet: its nbf is in the future; check the issuer's clock.";
-    let long = "The token lives too long; let exp be at most 86400 seconds after nbf and iat.";
-    let iss = "The token needs an iss that is a text: the issuer this server trusts.";
+    let long = "The token's lifetime is too long; set exp to at most 86400 seconds after nbf and iat.";
+    let iss = "The token needs an iss of type string: the issuer this server trusts.";
     let other_iss = "The token's iss is not the issuer this server trusts; get one from that issuer.";
-    let aud = "The token needs an aud that is a text or a list of texts naming this server.";
+    let aud = "The token needs an aud that is a string or a list of strings, with the name of this server.";
     let other_aud = "The token's aud does not name this server; get one meant for it.";
-    let person = "The token's sub is wrong: a person is named by a UUID that is not nil.";
-    let service = "The token's sub is wrong: a service is named by 1 to 128 bytes of visible text.";
+    let person = "The token's sub is wrong: a person's sub must be a UUID that is not nil.";
+    let service = "The token's sub is wrong: a service's sub must be 1 to 128 bytes of visible text.";
     let reserved = "The token's sub is wrong: the name plaudit is reserved; name the sending system.";
     let uuid = "The token's sub is wrong: a service's sub must not be a UUID; name the sending system.";
     let role = "The token's role must be one of super_admin, admin, teacher, student, parent, service.";
-    let name = "The token's name must be a text, or left out.";
-    let control = "The token's name is wrong: a name has no control characters.";
+    let name = "The token's name must be a string, or absent.";
+    let control = "The token's name is wrong: a name must not contain control characters.";
     for (changes, message) in [
         (json!({"exp": null}), no_exp),
         (json!({"exp": (at + 60).to_string()}), exp),
@@ -189,11 +189,10 @@ fn every_wrong_claim_is_refused_with_what_would_be_right() {
 }
 
 #[test]
-fn what_is_no_token_of_ours_is_refused_before_its_claims_are_read() {
+fn a_token_without_our_signature_is_refused_before_its_claims_are_read() {
     let malformed = "The token is not a JWT; send its three base64url parts, separated by dots.";
-    let algorithm =
-        "The token's algorithm is not that of this server's key; sign it with the algorithm of the key.";
-    let signature = "The token's signature does not match; sign it with the key this server was given.";
+    let algorithm = "The token's algorithm differs from that of this server's key; sign it with the algorithm of the key.";
+    let signature = "The token's signature does not match; sign it with a key that this server knows.";
     let good = ours(json!({}));
     let (message, last) = good.rsplit_once('.').unwrap();
     let head = part(&json!({"alg": "HS256"}));
@@ -228,7 +227,7 @@ fn what_is_no_token_of_ours_is_refused_before_its_claims_are_read() {
     check_refused(
         &keys(),
         &ours_with_head(&json!({"alg": "HS256", "crit": ["exp"], "exp": 1}), json!({})),
-        "The token demands header extensions this server does not know; leave out crit.",
+        "The token requires unsupported header extensions; remove crit.",
     );
     check_refused(
         &keys(),
@@ -248,7 +247,7 @@ fn the_claim_of_the_role_is_a_setting() {
 }
 
 #[test]
-fn a_minted_token_is_accepted_and_a_wrong_one_is_not_minted() {
+fn a_created_token_is_accepted_and_an_invalid_one_is_not_created() {
     let keys = keys();
     let minted = keys.mint(ADA, Role::Admin, Some("Ada"), TimeDelta::hours(24), now()).unwrap();
     let expected = Claims {
@@ -261,14 +260,14 @@ fn a_minted_token_is_accepted_and_a_wrong_one_is_not_minted() {
 
     let refused = |subject, role, ttl| keys.mint(subject, role, None, ttl, now()).unwrap_err();
     let hour = TimeDelta::hours(1);
-    assert_eq!(refused("ada", Role::Student, hour).message, "a person is named by a UUID that is not nil.");
+    assert_eq!(refused("ada", Role::Student, hour).message, "a person's sub must be a UUID that is not nil.");
     assert_eq!(
         refused("plaudit", Role::Service, hour).message,
         "the name plaudit is reserved; name the sending system."
     );
     assert_eq!(
         refused(ADA, Role::Student, hour * 25).message,
-        "a token lives from 1 to 86400 seconds (PLAUDIT_AUTH_MAX_TTL)."
+        "a token's lifetime must be 1 to 86400 seconds (PLAUDIT_AUTH_MAX_TTL)."
     );
     let public = AuthConfig { secret: None, public_key: Some(keys::pairs()[2].2.to_owned()), ..config() };
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Turns: how many, in which order, and what unread answers hold up.
+//! Turns: their number, their order, and waits for unread answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ fn subject(name: &str) -> Subject {
     Subject::Service(name.into())
 }
 
-/// Two operations a subject, three reads in all, two of them for subjects that already run one; 100 bytes.
+/// Two operations per subject, three reads in total, two of them for subjects that already run one; 100 bytes.
 fn gate() -> Arc<Gate> {
     let numbers = AtOnce { person: 1, admin: 1, service: 2, address: 1 };
     Gate::new(Bounds {
@@ -60,13 +60,13 @@ async fn a_subject_runs_its_number_of_operations_and_the_next_waits_for_one_to_e
 }
 
 #[tokio::test]
-async fn a_subject_leaves_writers_to_others() {
+async fn a_subject_leaves_writer_connections_for_others() {
     pause();
     let (gate, ada) = (gate(), subject("ada"));
     let write = now(&gate, "ada", Access::Writes);
     let mut second = Box::pin(gate.take(&ada, Access::Writes));
     assert!(second.as_mut().now_or_never().is_none(), "one write at once");
-    // What does not write does not wait behind it.
+    // Operations that do not write do not wait for it.
     drop(now(&gate, "ada", Access::Records));
     drop(now(&gate, "ada", Access::Reads));
     let other = now(&gate, "ben", Access::Writes);
@@ -88,7 +88,7 @@ async fn recording_waits_neither_for_reads_nor_after_its_commit() {
     assert!(read.as_mut().now_or_never().is_none());
     let records = [now(&gate, "ada", Access::Records), now(&gate, "ada", Access::Records)];
     waits(&gate, "ada", Access::Records);
-    // Its events are recorded: it is answered beside the two.
+    // Its events are recorded, so it gets a turn in addition to the two.
     let committed = gate.resume(&ada, Access::Records);
     drop(records);
     waits(&gate, "ada", Access::Reads);
@@ -98,11 +98,11 @@ async fn recording_waits_neither_for_reads_nor_after_its_commit() {
 }
 
 #[tokio::test]
-async fn a_subject_that_runs_nothing_goes_first() {
+async fn a_subject_without_running_operations_goes_first() {
     let gate = gate();
     let (ada, ben) = (subject("ada"), subject("ben"));
     let running = (now(&gate, "ada", Access::Reads), now(&gate, "cat", Access::Reads));
-    // Two reads run, so a second one of the same subject waits, and a first one does not.
+    // Two reads run, so a second read of the same subject waits, and the first of another subject does not.
     let mut more = Box::pin(gate.take(&ada, Access::Reads));
     assert!(more.as_mut().now_or_never().is_none());
     let dan = now(&gate, "dan", Access::Reads);
@@ -122,7 +122,7 @@ async fn a_subject_that_runs_nothing_goes_first() {
 }
 
 #[tokio::test]
-async fn an_operation_that_no_longer_waits_leaves_the_line() {
+async fn a_cancelled_operation_leaves_the_queue() {
     let gate = gate();
     let held = [now(&gate, "ada", Access::Reads), now(&gate, "ada", Access::Reads)];
     for _ in 0..1_000 {
@@ -133,13 +133,13 @@ async fn an_operation_that_no_longer_waits_leaves_the_line() {
     let mut granted = Box::pin(gate.take(&ada, Access::Reads));
     assert!(granted.as_mut().now_or_never().is_none());
     drop(held);
-    // It has its turn and never looks: the turn is given back.
+    // It gets its turn but is dropped without using it: the turn is released.
     drop(granted);
     assert!(is_empty(&gate));
 }
 
 #[tokio::test]
-async fn a_subject_whose_answers_are_not_taken_waits_until_they_are() {
+async fn a_subject_with_unread_answers_waits_until_they_are_read() {
     let gate = gate();
     let ada = subject("ada");
     let unread = gate.count(&ada, 40);
@@ -157,7 +157,7 @@ async fn a_subject_whose_answers_are_not_taken_waits_until_they_are() {
 async fn subjects_that_do_not_read_leave_room_for_others() {
     let gate = gate();
     let unread = [gate.count(&subject("ada"), 30), gate.count(&subject("ben"), 30)];
-    // 40 bytes are free: whoever holds as much waits, and a third subject does not.
+    // 40 bytes are free: a subject that holds as much waits, and a third subject does not.
     let ada = now(&gate, "ada", Access::Reads);
     let third = gate.count(&subject("cat"), 15);
     waits(&gate, "ben", Access::Reads);
@@ -188,7 +188,7 @@ async fn the_reason_of_a_wait_is_named() {
     let others = gate.count(&subject("ben"), 60);
     assert_eq!(cause("cat").await, Cause::AllBytes);
     drop((unread, others));
-    // The reads of others are waited for without an end.
+    // The wait for reads of others has no time limit.
     let reads = ["ada", "ben", "cat"].map(|name| now(&gate, name, Access::Reads));
     let dan = subject("dan");
     let mut turn = Box::pin(gate.take_within(&dan, Access::Reads, patience));

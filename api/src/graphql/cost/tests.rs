@@ -1,4 +1,4 @@
-//! What documents cost, exactly, and that the table of prices knows every list of the schema.
+//! The exact costs of documents. The table of prices has every list of the schema.
 
 use async_graphql::Variables;
 use async_graphql::parser::parse_schema;
@@ -50,14 +50,14 @@ fn no_list_of_the_schema_is_priced_below_its_maximum() {
         let shown = format!("{parent}.{name}: {rows:?}");
         let argument = |name: &str| field.arguments.iter().find(|argument| argument.node.name.node == *name);
         match (parent.as_str(), name) {
-            // A path of a few words, with nothing below it.
+            // A path of a few words, without subfields.
             ("UserError", "field") => continue,
-            // Counted by the mutation, which knows how many were sent.
+            // The mutation counts these rows, because it has the length of the input.
             ("RecordEventsPayload" | "AwardBadgesPayload", "results") => {
                 let mutation = if parent.starts_with("Record") { "recordEvents" } else { "awardBadges" };
                 assert!(matches!(price::of("Mutation", mutation).rows, Rows::Sent { .. }), "{shown}");
             }
-            // Counted by the catalogue, whose page counts achievements.
+            // The catalogue counts these rows, because its page counts achievements.
             ("Category", "achievements") => {
                 let catalog = price::of("Query", "catalog").rows;
                 assert!(matches!(catalog, Rows::Page { most: MOST_CATALOG, .. }), "{shown}");
@@ -118,7 +118,7 @@ fn rows_are_counted_by_the_arguments_literal_given_or_omitted() {
     check("{ earned { nodes { id xpBonus } } }", json!({}), 3 + 1 + 20 * 2);
     check("{ earned(last: 7) { nodes { id } } }", json!({}), 3 + 1 + 7);
     check("{ earned(first: 0) { nodes { id } } }", json!({}), 3 + 1 + 1);
-    // Beyond the maximum the argument is refused; until then it costs the maximum.
+    // A number above the maximum costs the maximum. Execution refuses it.
     check("{ earned(first: 1000) { nodes { id } } }", json!({}), 3 + 1 + 100);
     let paged = "query($n: Int) { earned(first: $n) { nodes { id } edges { cursor } totalCount } }";
     check(paged, json!({"n": 7}), 3 + 1 + 7 + 7 + 2 + 1);
@@ -144,7 +144,7 @@ fn fragments_cost_what_they_hold_wherever_they_are_spread() {
         json!({}),
         3 + 1 + 1 + 1 + 101,
     );
-    // What validation refuses costs something, and nothing breaks.
+    // An invalid document also has a cost, and the computation does not fail.
     check("{ nothing { at { all } } ...missing }", json!({}), 3);
 }
 
@@ -200,7 +200,7 @@ fn a_batch_costs_by_the_number_of_its_rows() {
     let record =
         "mutation($input: RecordEventsInput!) { recordEvents(input: $input) { results { eventId } } }";
     let events = |count: usize| json!({"input": {"events": vec![json!({}); count]}});
-    // The payload's selection costs 2 a row, of which ten cost 1 unit.
+    // The payload's selection costs 2 for each row, and ten selected fields cost 1 unit.
     check(record, events(0), 1 + 4 + 1);
     check(record, events(1), 1 + 4 + 1);
     check(record, events(1_000), 1 + 4_000 + 200);
@@ -251,7 +251,7 @@ fn a_refusal_names_the_field_that_costs_most() {
             "The operation costs {units} units, more than 100 (limits.complexity). Ask for fewer rows, lists or counts.{of}"
         )
     };
-    // A statement, the page, and for each of its rows the list of lessons with 100 rows of 2 fields and itself.
+    // A statement, the page, and for each row the list of lessons itself with 100 rows of 2 fields.
     let courses = 3 + 1 + 10 * (1 + 100 * 2);
     for document in [
         "{ me { id } taught: courses(first: 10) { nodes { lessons { id title } } } }",

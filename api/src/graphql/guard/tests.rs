@@ -1,4 +1,4 @@
-//! Tables of documents and what the guard says to each.
+//! Tables of documents with the expected result of the guard.
 
 use std::time::{Duration, Instant};
 
@@ -127,11 +127,11 @@ fn fragments_that_spread_each_other_are_refused_at_once() {
         refusal.message,
         "The document has more than 2000 fields, spreads and directives (limits.nodes)."
     );
-    // 2^40 visits would take hours; one visit a fragment takes microseconds.
+    // 2^40 visits would take hours. One visit of each fragment takes microseconds.
     assert!(started.elapsed() < Duration::from_secs(1));
 }
 
-/// So many fragments, each nesting `inside` fields around the spread of the next.
+/// A chain of this many fragments. Each spreads the next one inside `inside` nested fields.
 fn chain(fragments: usize, inside: usize, spread: bool) -> String {
     let root = if spread { "...F0" } else { "a" };
     let mut text = format!("query Q {{{root}}} fragment F{fragments} on T {{a}}");
@@ -146,8 +146,8 @@ fn chain(fragments: usize, inside: usize, spread: bool) -> String {
 fn a_chain_of_fragments_is_as_deep_as_all_of_them_together() {
     let most = Limits { nodes: 100_000, tokens: 100_000, query_bytes: 1 << 20, ..Limits::default() };
     let deep = "The document nests deeper than 50 levels, each fragment counted where it is spread (limits.nesting).";
-    // A worker of the runtime has this much stack; a recursion that is not stopped overflows it here and ends
-    // the whole test run. Which fragment is met first changes from run to run, so each is tried again.
+    // The thread has the stack size of a runtime worker. An unlimited recursion would overflow it and end the test
+    // run. The order in which the guard visits fragments is random, so each document is checked several times.
     let on_a_worker = move || {
         for _ in 0..5 {
             for spread in [true, false] {
@@ -156,7 +156,7 @@ fn a_chain_of_fragments_is_as_deep_as_all_of_them_together() {
                     assert_eq!((refusal.code, refusal.message.as_str()), (Code::TooComplex, deep));
                 }
             }
-            // The root, 48 fragments and the last one are 50 levels; without the root there is room for one more.
+            // The root, 48 fragments and the last fragment are 50 levels. Without the root, one more fragment fits.
             assert_eq!(refusal(&chain(48, 0, true), &most), None);
             assert_eq!(refusal(&chain(49, 0, true), &most).unwrap().message, deep);
             assert_eq!(refusal(&chain(49, 0, false), &most), None);
@@ -200,7 +200,7 @@ fn a_subscription_is_one_plain_field() {
                 (refusal.code, refusal.message.as_str()),
                 (
                     Code::InvalidInput,
-                    "A subscription asks for exactly one field at its root, without a fragment or a directive there."
+                    "A subscription must select exactly one field at its root, without fragments and directives there."
                 ),
                 "{text}"
             ),
@@ -226,7 +226,7 @@ fn the_operation_is_the_one_named_or_the_only_one() {
     assert_eq!(kind("{a}", Some("X")), Err("The document has no operation named `X`.".to_owned()));
     assert_eq!(
         kind(two, None),
-        Err("The document has several operations; operationName says which to run.".to_owned())
+        Err("The document has several operations: set operationName to choose one.".to_owned())
     );
 }
 
@@ -253,7 +253,7 @@ fn a_required_variable_needs_a_value() {
     let missing = || {
         Some((
             vec!["variables".to_owned(), "v".to_owned()],
-            "The variable `$v` is required: give a value of type [Int!]!.".to_owned(),
+            "The variable `$v` is required: send a value of type [Int!]!.".to_owned(),
         ))
     };
     assert_eq!(field("query($v: [Int!]!) {a(v: $v)}", json!({})), missing());

@@ -1,5 +1,5 @@
-//! The scan is never laxer than the parser: of whatever the parser accepts, the scan counts at least as many tokens
-//! and at least as deep a nesting.
+//! The scan is never less strict than the parser: for every document that the parser accepts, the scan counts at
+//! least as many tokens and at least as many levels of nesting.
 
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{Directive, ExecutableDocument, Field, Selection, SelectionSet};
@@ -12,7 +12,7 @@ use super::scan;
 use crate::config::Limits;
 use crate::refusal::Code;
 
-/// The least that a parsed document takes to write: tokens, and brackets open at once.
+/// The minimum size of a parsed document: its tokens, and its nested brackets.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
     tokens: usize,
@@ -29,7 +29,7 @@ impl Size {
         })
     }
 
-    /// The same between two brackets.
+    /// The size with a pair of brackets around it.
     fn bracketed(self) -> Self {
         Self { tokens: self.tokens + 2, depth: self.depth + 1 }
     }
@@ -51,7 +51,7 @@ fn arguments(values: impl Iterator<Item = Value>) -> Size {
     if parts.is_empty() { Size::default() } else { Size::of(parts).bracketed() }
 }
 
-/// The values of arguments; a variable counts as one token less than it has.
+/// The values of arguments. A variable counts as one token, although it has two.
 macro_rules! values {
     ($arguments:expr) => {
         $arguments
@@ -97,7 +97,7 @@ fn document(document: &ExecutableDocument) -> Size {
     let operations = document.operations.iter().map(|(name, operation)| {
         let operation = &operation.node;
         let variables = operation.variable_definitions.iter().flat_map(|definition| {
-            // `$name: Type`, and a default behind a sign.
+            // `$name: Type`, and a default value after an equals sign.
             let default = definition.node.default_value.as_ref();
             let default = default.map(|given| Size::of([Size::TOKEN, value(&given.node)]));
             [
@@ -123,7 +123,7 @@ fn document(document: &ExecutableDocument) -> Size {
     Size::of(operations.chain(fragments))
 }
 
-/// Fails if the scan lets a document through that the parser finds larger than a limit.
+/// Fails if the scan accepts a document that exceeds a limit according to the parser.
 fn expect_no_laxer(text: &str) -> Result<bool, TestCaseError> {
     let Ok(parsed) = parse_query(text) else { return Ok(false) };
     let size = document(&parsed);
@@ -132,13 +132,13 @@ fn expect_no_laxer(text: &str) -> Result<bool, TestCaseError> {
     let tokens = Limits { tokens: size.tokens - 1, ..plenty.clone() };
     let nesting = Limits { nesting: size.depth - 1, ..plenty };
     for limits in [tokens, nesting] {
-        // Two empty strings without a gap are refused as a block string without an end: stricter, not laxer.
+        // The scan refuses two empty strings without a gap as a block string without an end. This is stricter.
         prop_assert!(scan(text, &limits).is_err(), "{:?} {:?}", size, text);
     }
     Ok(true)
 }
 
-/// What may stand between two tokens, often nothing.
+/// Text between two tokens, often empty.
 fn gap() -> impl Strategy<Value = &'static str> {
     prop_oneof![
         6 => Just(""),
@@ -231,7 +231,7 @@ fn any_document() -> impl Strategy<Value = String> {
     (head, any_selection(), tail).prop_map(|(head, selection, tail)| format!("{head}{{{selection}}}{tail}"))
 }
 
-/// The same documents in every run; another number tries others.
+/// A fixed seed generates the same documents in every run. Change it to test others.
 const SEED: u64 = 1;
 
 proptest! {

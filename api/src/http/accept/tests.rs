@@ -1,4 +1,4 @@
-//! Connections that dawdle, connections past a maximum, and a server that stops.
+//! Slow connections, connections over the maximum, and a stopping server.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,24 +8,30 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, pause, timeout};
 
-use super::{Connection, converse, serve};
+use super::{Connection, serve, serve_connection};
 use crate::config::Config;
 use crate::http::router;
 use crate::http::tests::site;
 
 mod reading;
 
-/// Longer than anything takes on a busy machine.
+/// Longer than any step takes on a busy machine.
 const GENEROUS: Duration = Duration::from_secs(60);
 
 const LIVE: &[u8] = b"GET /health/live HTTP/1.1\r\nhost: server\r\n\r\n";
 
-/// The other end of a connection that has five seconds for each head, and what stops its server.
+/// The client end of a connection that has five seconds for each head, and the switch that stops its server.
 fn connect() -> (DuplexStream, tokio::sync::watch::Sender<bool>) {
     let (site, stop) = site(Config::demo());
     let stopping = site.stopping.clone();
     let (ours, theirs) = duplex(64 * 1024);
-    tokio::spawn(converse(theirs, Connection::alone(), router(site), Duration::from_secs(5), stopping));
+    tokio::spawn(serve_connection(
+        theirs,
+        Connection::alone(),
+        router(site),
+        Duration::from_secs(5),
+        stopping,
+    ));
     (ours, stop)
 }
 
@@ -43,14 +49,14 @@ async fn seconds_until_cut(stream: &mut DuplexStream) -> u64 {
 }
 
 #[tokio::test]
-async fn a_connection_without_a_request_is_cut() {
+async fn a_connection_without_a_request_is_closed() {
     pause();
     let (mut stream, _stop) = connect();
     assert_eq!(seconds_until_cut(&mut stream).await, 5);
 }
 
 #[tokio::test]
-async fn half_a_head_is_cut() {
+async fn a_connection_with_half_a_head_is_closed() {
     pause();
     let (mut stream, _stop) = connect();
     stream.write_all(&LIVE[..20]).await.unwrap();
@@ -58,7 +64,7 @@ async fn half_a_head_is_cut() {
 }
 
 #[tokio::test]
-async fn a_connection_idle_after_its_answer_is_cut() {
+async fn a_connection_idle_after_its_response_is_closed() {
     pause();
     let (mut stream, _stop) = connect();
     stream.write_all(LIVE).await.unwrap();
@@ -67,7 +73,7 @@ async fn a_connection_idle_after_its_answer_is_cut() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_408() {
+async fn a_missing_body_is_408() {
     pause();
     let (mut stream, _stop) = connect();
     let head = "POST /graphql HTTP/1.1\r\nhost: server\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
@@ -76,7 +82,7 @@ async fn a_body_that_does_not_come_is_408() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_answers_what_is_under_way_and_takes_no_more() {
+async fn a_stopping_server_completes_running_requests_and_accepts_no_more() {
     let (site, _stop) = site(Config::demo());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -96,7 +102,7 @@ async fn a_server_that_stops_answers_what_is_under_way_and_takes_no_more() {
         body.len()
     );
     busy.write_all(head.as_bytes()).await.unwrap();
-    // The server asks for the body: it has begun to work on this request.
+    // The server requests the body, so it has started to work on this request.
     assert_eq!(read_answer(&mut busy).await, "HTTP/1.1 100 Continue\r\n\r\n");
 
     shut.send(()).unwrap();
@@ -118,7 +124,7 @@ async fn server(change: impl FnOnce(&mut Config)) -> SocketAddr {
     address
 }
 
-/// The whole answer to these bytes, up to the end of the connection.
+/// The whole response to these bytes, up to the end of the connection.
 async fn exchange(address: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request).await.unwrap();
@@ -127,7 +133,7 @@ async fn exchange(address: SocketAddr, request: &[u8]) -> String {
     answer
 }
 
-/// A connection that has been served once and stays open.
+/// A connection that has been served once and remains open.
 async fn keep(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(LIVE).await.unwrap();
@@ -140,7 +146,7 @@ const HELLO: &[u8] = b"GET /graphql?query=%7Bhello%7D HTTP/1.1\r\nhost: server\r
 const HELLO_WORLD: &str = r#"{"data":{"hello":"world"}}"#;
 
 #[tokio::test]
-async fn a_connection_past_the_maximum_is_answered_503_and_health_is_answered() {
+async fn a_connection_over_the_maximum_gets_503_and_health_is_served() {
     let address = server(|config| config.limits.connections = 2).await;
     let (_first, second) = (keep(address).await, keep(address).await);
     let refused = exchange(address, HELLO).await;
@@ -151,14 +157,14 @@ async fn a_connection_past_the_maximum_is_answered_503_and_health_is_answered() 
     let live = exchange(address, LIVE).await;
     assert!(live.starts_with("HTTP/1.1 200 OK\r\n") && live.ends_with(r#"{"status":"live"}"#), "{live}");
 
-    // The server sees the end of a connection when it reads from it: until then it is full.
+    // The server notices the end of a connection when it reads from it. Until then it is full.
     drop(second);
     let served = async { while !exchange(address, HELLO).await.ends_with(HELLO_WORLD) {} };
     timeout(GENEROUS, served).await.unwrap();
 }
 
 #[tokio::test]
-async fn an_address_past_its_share_is_answered_503_and_health_is_answered() {
+async fn an_address_over_its_limit_gets_503_and_health_is_served() {
     let change = |config: &mut Config| {
         config.limits.connections_per_address = 1;
         config.limits.trusted_proxies = Vec::new();
@@ -172,7 +178,7 @@ async fn an_address_past_its_share_is_answered_503_and_health_is_answered() {
 }
 
 #[tokio::test]
-async fn a_client_behind_a_proxy_past_its_share_is_answered_503() {
+async fn a_client_behind_a_proxy_over_its_limit_gets_503() {
     let address = server(|config| config.limits.connections_per_address = 1).await;
     let from = |query: &str, client: &str| {
         let rest = format!("x-forwarded-for: {client}\r\nconnection: close\r\n\r\n");
@@ -180,7 +186,7 @@ async fn a_client_behind_a_proxy_past_its_share_is_answered_503() {
     };
     let mut parked = TcpStream::connect(address).await.unwrap();
     parked.write_all(from("never", "198.51.100.1").as_bytes()).await.unwrap();
-    // The parked request is in progress once another one of its client is refused.
+    // The incomplete request is in progress once another request of its client is refused.
     let refused = timeout(GENEROUS, async {
         loop {
             let answer = exchange(address, from("hello", "198.51.100.1").as_bytes()).await;

@@ -1,4 +1,4 @@
-//! Which address a request is counted for, as a table of peers and headers.
+//! The address that a request is counted for, as a table of peers and headers.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use super::{ClientAddress, resolve};
 use crate::config::Limits;
 
-/// `lines` are header lines in the order they arrive; `expected` is empty where no address is known.
+/// `lines` are header lines in the order of arrival; `expected` is empty if no address is known.
 #[track_caller]
 fn check(peer: &str, lines: &[(&str, &str)], expected: &str) {
     let mut trusted = Limits::default().trusted_proxies;
@@ -56,12 +56,12 @@ fn the_last_untrusted_address_of_x_forwarded_for_is_the_client() {
     check(LOCAL, &[(XFF, "[2001:db8:1:2:3::4]:4711")], "2001:db8:1:2::");
     check(LOCAL, &[(XFF, "2001:db8:1:2:3::4")], "2001:db8:1:2::");
     check(LOCAL, &[(XFF, "::ffff:198.51.100.1")], "198.51.100.1");
-    // Behind trusted addresses alone, the farthest of them is the client.
+    // With only trusted addresses, the farthest of them is the client.
     check(LOCAL, &[(XFF, "10.0.0.8, 10.0.0.9")], "10.0.0.8");
 }
 
 #[test]
-fn forwarded_is_read_as_rfc_7239_writes_it() {
+fn forwarded_is_parsed_according_to_rfc_7239() {
     check(LOCAL, &[(FWD, "for=198.51.100.1")], "198.51.100.1");
     check(LOCAL, &[(FWD, "For=\"198.51.100.1:4711\";Proto=https; by=10.0.0.9")], "198.51.100.1");
     check(LOCAL, &[(FWD, "for=\"[2001:db8:1:2:3::4]\"")], "2001:db8:1:2::");

@@ -1,4 +1,4 @@
-//! Shares of connections and of requests, by address.
+//! Limits of connections and of requests, per address.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ fn from(client: &str) -> HeaderMap {
 }
 
 #[test]
-fn one_address_has_its_share_and_the_others_theirs() {
+fn each_address_has_its_own_limit() {
     let admission = admission(100, 2);
     let full = |peer| admission.admit(peer).map(|connection| (connection.full, connection));
     let (_, first) = full(stranger(1)).unwrap();
@@ -39,11 +39,11 @@ fn one_address_has_its_share_and_the_others_theirs() {
     assert_eq!(none, None);
     assert_eq!(full(stranger(1)).unwrap().0, Some(Full::Address));
     assert_eq!(full(stranger(2)).unwrap().0, None);
-    // Every address of a /64 network is one client.
+    // All addresses of a /64 network are one client.
     let _v6 = ["2001:db8::1", "2001:db8::2"].map(|ip| admission.admit(peer(ip.parse::<IpAddr>().unwrap())));
     assert_eq!(full(peer("2001:db8::3".parse::<IpAddr>().unwrap())).unwrap().0, Some(Full::Address));
     assert_eq!(full(peer("2001:db8:0:1::1".parse::<IpAddr>().unwrap())).unwrap().0, None);
-    // Its place is free with the last clone: a socket holds one.
+    // Its place is released with the last clone: a socket holds one.
     let clone = first.clone();
     drop(first);
     assert_eq!(full(stranger(1)).unwrap().0, Some(Full::Address));
@@ -52,7 +52,7 @@ fn one_address_has_its_share_and_the_others_theirs() {
 }
 
 #[test]
-fn trusted_peers_have_no_share_but_count_for_the_whole() {
+fn trusted_peers_have_no_limit_but_count_for_the_total() {
     let admission = admission(3, 1);
     let kept: Vec<Connection> = (0..3).filter_map(|_| admission.admit(peer(Ipv4Addr::LOCALHOST))).collect();
     assert!(kept.iter().all(|connection| connection.full.is_none()));
@@ -63,7 +63,7 @@ fn trusted_peers_have_no_share_but_count_for_the_whole() {
 }
 
 #[test]
-fn refusals_are_few_and_proxies_keep_a_part_of_them() {
+fn refusals_are_limited_and_a_part_is_reserved_for_proxies() {
     let admission = admission(1, 1);
     let _served = admission.admit(stranger(0)).unwrap();
     let mut refused = Vec::new();
@@ -99,7 +99,7 @@ fn requests_through_a_proxy_are_counted_for_their_client() {
     assert!(unnamed.iter().all(|(connection, admitted)| admitted.is_ok() && connection.client.0.is_none()));
     drop(first);
     assert_eq!(ask("198.51.100.1").1, Ok(()));
-    // What a client sends that is not a proxy changes nothing, and its connection is counted once.
+    // Headers from a client that is not a proxy are ignored, and its connection is counted once.
     let direct = admission.admit(stranger(1)).unwrap();
     for _ in 0..3 {
         let (connection, admitted) = direct.clone().of_request(&from("198.51.100.1"));

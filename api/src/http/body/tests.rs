@@ -1,4 +1,4 @@
-//! Bodies that are parked: what they hold, and who is refused when there is no room left.
+//! Incomplete bodies: the bytes they hold, and which clients are refused when there is no room.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ fn service(name: &str) -> Sender {
     Sender::of(Some(&claims), None)
 }
 
-/// A body that arrives bit by bit.
+/// A body that arrives in parts.
 struct Parked {
     send: mpsc::UnboundedSender<Bytes>,
     reading: JoinHandle<Result<Held, No>>,
@@ -67,7 +67,7 @@ impl Parked {
 }
 
 #[tokio::test]
-async fn what_is_announced_costs_nothing_and_what_arrives_counts_until_it_is_dropped() {
+async fn a_declared_length_costs_nothing_and_arrived_bytes_count_until_dropped() {
     let bodies = Arc::new(Bodies::new(Telemetry::new()));
     let mut parked = Vec::new();
     for _ in 0..300 {
@@ -107,7 +107,7 @@ async fn one_client_holds_a_quarter_clients_without_a_token_half_and_a_part_is_k
         assert_eq!(park(anonymous([10, 0, 0, address]), 50).await, None);
     }
     assert_eq!(park(anonymous([10, 0, 0, 4]), 1).await, Some(503), "half is for those with a token");
-    // Each has to leave as much free as it holds, and an eighth of all for those that hold little: here one byte.
+    // Each must leave as much free as it holds, and an eighth of the total for those that hold little: here one byte.
     for (name, bytes) in [("two", 25), ("three", 12), ("four", 6), ("five", 3), ("six", 2), ("seven", 1)] {
         assert_eq!(park(service(name), bytes + 1).await, Some(503), "{name}");
         assert_eq!(park(service(name), bytes).await, None, "{name}");
@@ -134,7 +134,7 @@ async fn a_body_that_is_announced_too_long_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_body_that_stops_frees_what_it_held() {
+async fn an_interrupted_body_frees_its_bytes() {
     pause();
     let bodies = Arc::new(Bodies::new(Telemetry::new()));
     let parked = Parked::new(&bodies, service("one"), "100");

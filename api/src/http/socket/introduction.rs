@@ -1,4 +1,4 @@
-//! How a client has introduced itself on a socket, and the look-up that confirms it before each operation.
+//! The identity of a socket's client, and the look-up that confirms it before each operation.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,18 +19,18 @@ use crate::store;
 pub(super) struct Introduction {
     /// The caller, until its token ends.
     pub(super) identity: Identity,
-    /// What its operations are counted for.
+    /// The subject that its operations are charged to.
     pub(super) subject: Subject,
-    /// How many confirmations have been wanted so far.
+    /// How many confirmations have been requested so far.
     wanted: AtomicU64,
-    /// Up to which of them the last look-up answers, and its answer.
+    /// The number of the last confirmation that the last look-up covers, and the result of that look-up.
     last: Mutex<(u64, Result<(), Refusal>)>,
 }
 
 /// Verifies the authorization of `connection_init` and looks up the person.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` if the token is not valid; or the database fails or does not answer in time.
+/// `UNAUTHENTICATED` if the token is not valid. An error if the database fails or does not respond in time.
 pub(super) async fn introduce(
     app: &App,
     authorization: Option<String>,
@@ -59,7 +59,7 @@ impl Introduction {
     /// the next one, so each is confirmed by a look-up that began after it arrived.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` if the role has changed or the token has ended; or the database fails.
+    /// `UNAUTHENTICATED` if the role has changed or the token has expired. An error if the database fails.
     pub(super) async fn confirm(&self, app: &App) -> Result<(), Refusal> {
         let place = self.wanted.fetch_add(1, Ordering::SeqCst) + 1;
         let mut last = self.last.lock().await;
@@ -77,7 +77,7 @@ impl Introduction {
     }
 }
 
-/// How long a look-up may take in all.
+/// The total time that a look-up may take.
 fn in_all(app: &App) -> Duration {
     Duration::from_secs(app.config.limits.request_seconds)
 }

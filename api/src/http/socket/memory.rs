@@ -1,4 +1,4 @@
-//! The memory that operations on sockets take, by an estimate: of one caller, and in all.
+//! The estimated memory of operations on sockets: per caller, and in total.
 
 use std::sync::Arc;
 
@@ -6,22 +6,22 @@ use super::super::quota::{Quota, Share};
 use crate::budget::Subject;
 use crate::config::Limits;
 
-/// How many times `limits.body_bytes_in_flight` all operations on sockets may take: a socket stays open for hours.
+/// All operations on sockets may take this many times `limits.body_bytes_in_flight`, because a socket stays open for hours.
 const WHOLE: usize = 4;
-/// The part of that which is kept for callers that hold little.
+/// The part of that which is reserved for callers that hold little.
 const RESERVE_PART: usize = 8;
 /// A caller that holds at most this part of it may use the reserve.
 const LITTLE_PART: usize = 256;
-/// The part of `limits.body_bytes_in_flight` that the operations of one caller may take.
+/// One caller's operations may take `limits.body_bytes_in_flight` divided by this.
 const CALLER_PART: usize = 4;
 
-/// What is held, by caller; all of it under `None`.
+/// Bytes in use per caller; the total is under `None`.
 #[derive(Debug, Default)]
 pub(in crate::http) struct Memory {
     held: Arc<Quota<Option<Subject>>>,
 }
 
-/// The memory of one operation; free again when dropped.
+/// The memory of one operation; released when dropped.
 #[derive(Debug)]
 pub(super) struct Taken {
     _shares: [Share<Option<Subject>>; 2],
@@ -30,14 +30,14 @@ pub(super) struct Taken {
 /// Why an operation gets no memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Full {
-    /// The caller holds as much as one may.
+    /// The caller is at its maximum, in bytes.
     Caller(usize),
-    /// All callers hold as much as they may.
+    /// All callers together are at their maximum, in bytes.
     All(usize),
 }
 
 impl Memory {
-    /// Takes so many bytes for an operation of this caller.
+    /// Reserves memory for an operation of this caller.
     pub(super) fn take(&self, caller: &Subject, bytes: usize, limits: &Limits) -> Result<Taken, Full> {
         let most = limits.body_bytes_in_flight / CALLER_PART;
         let whole = limits.body_bytes_in_flight.saturating_mul(WHOLE);

@@ -21,9 +21,9 @@ use crate::telemetry::Telemetry;
 /// The ids of an operation.
 #[derive(Clone)]
 pub(super) struct Name {
-    /// The client's, unique on this socket.
+    /// The client's id, unique on this socket.
     pub(super) id: Arc<str>,
-    /// Ours, unique everywhere: its errors, the log and the audit log have it.
+    /// Our id, globally unique. The operation's errors, log lines and audit entries carry it.
     pub(super) request_id: Arc<str>,
 }
 
@@ -35,15 +35,15 @@ pub(super) struct Step {
     pub(super) id: Arc<str>,
     /// The message for the client.
     pub(super) message: Message,
-    /// Its bytes, which count until the client has taken them.
+    /// The bytes of the message, which count until the client has taken them.
     pub(super) unread: Option<Unread>,
-    /// Nothing follows.
+    /// True for the last message of the operation.
     pub(super) is_last: bool,
-    /// Why the caller may not use the socket any more.
+    /// Set if the caller may no longer use the socket: the reason.
     pub(super) lost_rights: Option<String>,
 }
 
-/// The operations under way. Dropped, it stops them.
+/// The running operations. Dropping this stops them.
 pub(super) struct Operations {
     running: HashMap<Arc<str>, Running>,
     tasks: JoinSet<()>,
@@ -60,14 +60,14 @@ struct Running {
 }
 
 impl Operations {
-    /// None yet.
+    /// Creates an empty set.
     pub(super) fn new(limits: Arc<Limits>, telemetry: Telemetry) -> Self {
-        // What is bounded is the socket's queue; here the loop takes each message as soon as that has room.
+        // The socket's queue has the bound; the loop takes each message as soon as that queue has room.
         let (sender, steps) = mpsc::channel(1);
         Self { running: HashMap::new(), tasks: JoinSet::new(), limits, telemetry, steps, sender, started: 0 }
     }
 
-    /// How many are under way.
+    /// The number of running operations.
     pub(super) fn count(&self) -> usize {
         self.running.len()
     }
@@ -79,12 +79,12 @@ impl Operations {
 
     /// Starts an operation.
     pub(super) fn start<E: Executor>(&mut self, name: Name, task: Task<E>) {
-        // Tasks that have ended are forgotten.
+        // Removes the tasks that have ended.
         while self.tasks.try_join_next().is_some() {}
         self.started += 1;
         let number = self.started;
         let id = Arc::clone(&name.id);
-        // Its lines in the log have its own id beside the socket's.
+        // The operation's log lines carry its own id in addition to the socket's.
         let span = tracing::info_span!("operation", id = %name.request_id);
         let (limits, telemetry) = (Arc::clone(&self.limits), self.telemetry.clone());
         let answers = Answers { number, name, limits, telemetry, steps: self.sender.clone() };
@@ -98,7 +98,7 @@ impl Operations {
         self.running.insert(id, Running { number, abort });
     }
 
-    /// Stops an operation, and returns whether there was one. None of its messages follows.
+    /// Stops an operation and returns whether it was running. No further message of it is sent.
     pub(super) fn stop(&mut self, id: &str) -> bool {
         let running = self.running.remove(id);
         running.is_some_and(|running| {
@@ -107,13 +107,13 @@ impl Operations {
         })
     }
 
-    /// The next message of any operation; pending while there is none. Loses nothing when dropped.
+    /// The next message of any operation; pending while there is none. Cancel safe.
     pub(super) async fn next(&mut self) -> Step {
         loop {
             let Some(step) = self.steps.recv().await else {
                 return std::future::pending().await;
             };
-            // A message of a stopped operation is dropped, also if its id is in use again.
+            // A message of a stopped operation is dropped, even if its id is in use again.
             let is_running = self.running.get(&step.id).is_some_and(|running| running.number == step.number);
             if !is_running {
                 continue;

@@ -1,4 +1,4 @@
-//! The words of `graphql-transport-ws`: what clients say, what we say, and the codes a socket closes with.
+//! The messages of `graphql-transport-ws` from clients and from the server, and the close codes.
 
 use async_graphql::{Response, ServerError};
 use axum::extract::ws::{CloseFrame, Message};
@@ -9,42 +9,42 @@ use crate::http::answer::Outcome;
 use crate::http::bounded;
 use crate::http::params::Params;
 
-/// The subprotocol we speak; the older `graphql-ws` is another.
+/// The supported subprotocol. The older `graphql-ws` is a different protocol.
 pub(super) const SUBPROTOCOL: &str = "graphql-transport-ws";
 
-/// What a client says.
+/// A message from a client.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ClientMessage {
-    /// Who it is; once, and first.
+    /// Identifies the client. The first message, sent once.
     ConnectionInit {
         /// `{"authorization": "Bearer …"}`.
         #[serde(default)]
         payload: Option<Map<String, Value>>,
     },
-    /// Is anybody there?
+    /// Checks the connection.
     Ping {
-        /// Comes back with the pong.
+        /// Returned in the pong.
         #[serde(default)]
         payload: Option<Map<String, Value>>,
     },
-    /// The answer to a ping.
+    /// The reply to a ping.
     Pong {
-        /// Of no use to us.
+        /// Ignored.
         #[serde(default)]
-        #[expect(dead_code, reason = "read only to refuse what is not an object")]
+        #[expect(dead_code, reason = "parsed only to refuse other types than objects")]
         payload: Option<Map<String, Value>>,
     },
-    /// Run this operation.
+    /// Starts an operation.
     Subscribe {
-        /// The client's name for it.
+        /// The client's id for it.
         id: String,
         /// The operation.
         payload: Params,
     },
-    /// Stop that operation.
+    /// Stops an operation.
     Complete {
-        /// The client's name for it.
+        /// The client's id for it.
         id: String,
     },
 }
@@ -70,74 +70,74 @@ enum ServerMessage<'a> {
     },
 }
 
-/// Welcome.
+/// Accepts the client.
 pub(super) fn acknowledge() -> Message {
-    say(&ServerMessage::ConnectionAck)
+    encode(&ServerMessage::ConnectionAck)
 }
 
-/// Yes, with what the ping carried.
+/// The reply to a ping, with its payload.
 pub(super) fn pong(payload: Option<Map<String, Value>>) -> Message {
-    say(&ServerMessage::Pong { payload })
+    encode(&ServerMessage::Pong { payload })
 }
 
-/// One answer of an operation; none if it has more than `most` bytes.
+/// One response of an operation; `None` if it has more than `most` bytes.
 pub(super) fn next(id: &str, response: &Response, most: usize) -> Option<Message> {
-    let said = ServerMessage::Next { id, payload: Outcome::of(response) };
-    let text = String::from_utf8(bounded::to_json(&said, most)?).ok()?;
+    let message = ServerMessage::Next { id, payload: Outcome::of(response) };
+    let text = String::from_utf8(bounded::to_json(&message, most)?).ok()?;
     Some(Message::Text(text.into()))
 }
 
-/// The operation failed and is over.
+/// The operation failed and has ended.
 pub(super) fn error(id: &str, errors: &[ServerError]) -> Message {
-    say(&ServerMessage::Error { id, payload: errors })
+    encode(&ServerMessage::Error { id, payload: errors })
 }
 
-/// The operation is over.
+/// The operation has ended.
 pub(super) fn complete(id: &str) -> Message {
-    say(&ServerMessage::Complete { id })
+    encode(&ServerMessage::Complete { id })
 }
 
-fn say(said: &ServerMessage<'_>) -> Message {
-    // Values of ours always serialise; a client could not read the empty text and would say so.
-    Message::Text(serde_json::to_string(said).unwrap_or_default().into())
+fn encode(message: &ServerMessage<'_>) -> Message {
+    // Serialisation of our own values cannot fail. A client would report an empty text as an error.
+    Message::Text(serde_json::to_string(message).unwrap_or_default().into())
 }
 
-/// Why a socket is closed. Clients come back after 1012, 1013, 4403 and 4408; the rest is final.
+/// Why a socket is closed. Clients reconnect after 1012, 1013, 4403 and 4408; the other codes are final.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Close {
     /// The code of the close frame.
     pub(super) code: u16,
-    /// The reason beside it, for a person.
+    /// The reason, for a human reader.
     pub(super) reason: String,
 }
 
 impl Close {
-    /// Bytes that are no frame.
+    /// The bytes are not a valid frame.
     pub(super) const BAD_FRAME: u16 = 1002;
-    /// A text that is not UTF-8.
+    /// The text is not UTF-8.
     pub(super) const BAD_TEXT: u16 = 1007;
-    /// A message is too long, or no message at all.
+    /// The message is too long.
     pub(super) const TOO_BIG: u16 = 1009;
-    /// The server stops; another one, or the next start, takes over.
+    /// The server stops; a client should reconnect.
     pub(super) const RESTART: u16 = 1012;
-    /// Too slow, or too much: try again later.
+    /// The client is too slow or sends too much: try again later.
     pub(super) const LATER: u16 = 1013;
-    /// Not a message of the protocol.
+    /// The message is not part of the protocol.
     pub(super) const BAD_MESSAGE: u16 = 4400;
-    /// Not believed, or not yet introduced.
+    /// The token is invalid, or the client has not yet sent `connection_init`.
     pub(super) const UNAUTHORIZED: u16 = 4401;
-    /// The token has ended, or names a role its bearer has no longer; come back with a fresh one.
+    /// The token has expired, or its role is no longer the person's role; reconnect with a new token.
     pub(super) const EXPIRED: u16 = 4403;
-    /// Another protocol.
+    /// The client uses another subprotocol.
     pub(super) const WRONG_PROTOCOL: u16 = 4406;
-    /// No `connection_init` in time.
+    /// No `connection_init` arrived in time.
     pub(super) const INIT_TIMEOUT: u16 = 4408;
-    /// An id that is in use.
+    /// The id is in use.
     pub(super) const DUPLICATE_ID: u16 = 4409;
-    /// A second `connection_init`.
+    /// The client sent a second `connection_init`.
     pub(super) const SECOND_INIT: u16 = 4429;
 
-    /// With a reason, cut to the 123 bytes a close frame has room for.
+    /// Creates a close; the reason is cut to the 123 bytes that a close frame has room for.
     pub(super) fn new(code: u16, reason: impl Into<String>) -> Self {
         let mut reason: String = reason.into();
         while reason.len() > 123 {
@@ -146,17 +146,17 @@ impl Close {
         Self { code, reason }
     }
 
-    /// The frame that says so.
+    /// The close frame.
     pub(super) fn frame(self) -> Message {
         Message::Close(Some(CloseFrame { code: self.code, reason: self.reason.into() }))
     }
 }
 
-/// What the text of one message says.
+/// Parses the text of one message.
 ///
 /// # Errors
-/// 4400 with what is wrong with it.
-pub(super) fn hear(text: &str) -> Result<ClientMessage, Close> {
+/// 4400 with the reason.
+pub(super) fn parse(text: &str) -> Result<ClientMessage, Close> {
     let heard: ClientMessage = serde_json::from_str(text)
         .map_err(|error| Close::new(Close::BAD_MESSAGE, format!("Invalid message: {error}")))?;
     match &heard {
@@ -169,7 +169,7 @@ pub(super) fn hear(text: &str) -> Result<ClientMessage, Close> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Close, hear};
+    use super::{Close, parse};
 
     #[test]
     fn a_message_is_an_object_of_a_known_type() {
@@ -182,7 +182,7 @@ mod tests {
             r#"{"type":"subscribe","id":"1","payload":{"query":"{a}","variables":{"x":1.5}}}"#,
             r#"{"type":"complete","id":"1"}"#,
         ] {
-            assert!(hear(fine).is_ok(), "{fine}");
+            assert!(parse(fine).is_ok(), "{fine}");
         }
         for bad in [
             "",
@@ -201,7 +201,7 @@ mod tests {
             r#"{"type":"subscribe","id":"1","payload":{}}"#,
             r#"{"type":"complete"}"#,
         ] {
-            let close = hear(bad).unwrap_err();
+            let close = parse(bad).unwrap_err();
             assert_eq!(close.code, 4400, "{bad}");
             assert!(close.reason.starts_with("Invalid message: "), "{bad}: {}", close.reason);
         }

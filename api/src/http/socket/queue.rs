@@ -7,12 +7,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::budget::turns::Unread;
 
-/// Messages that wait for one client.
+/// Maximum number of messages that wait for one client.
 const MESSAGES: usize = 64;
-/// Bytes that wait for one client. The last message may exceed them, so that it can be of any length.
+/// Maximum bytes that wait for one client. The last message may exceed it, so that it can have any length.
 const BYTES: usize = 1024 * 1024;
 
-/// A message that waits, with what it counts against until it is written.
+/// A waiting message, with the permits that it holds until it is written.
 pub(super) struct Queued {
     /// The message.
     pub(super) message: Message,
@@ -20,7 +20,7 @@ pub(super) struct Queued {
     _unread: Option<Unread>,
 }
 
-/// The end that messages are put in.
+/// The sending end of the queue.
 #[derive(Clone)]
 pub(super) struct Queue {
     messages: mpsc::Sender<Queued>,
@@ -34,35 +34,35 @@ pub(super) struct Room {
     all: Arc<Semaphore>,
 }
 
-/// The queue of a new socket, and the end that the writer takes from.
+/// The queue of a new socket, and the receiving end for the writer.
 pub(super) fn queue() -> (Queue, mpsc::Receiver<Queued>) {
     let (messages, queued) = mpsc::channel(MESSAGES);
     (Queue { messages, bytes: Arc::new(Semaphore::new(BYTES)) }, queued)
 }
 
 impl Queue {
-    /// Waits until there is room; None once the writer has ended.
+    /// Waits until there is room; `None` once the writer has ended.
     pub(super) async fn room(&self) -> Option<Room> {
         let bytes = Arc::clone(&self.bytes).acquire_owned().await.ok()?;
         let place = self.messages.clone().reserve_owned().await.ok()?;
         Some(Room { place, bytes, all: Arc::clone(&self.bytes) })
     }
 
-    /// Queues a message if there is a place at once; it counts no bytes.
+    /// Queues a message if there is room now; it counts no bytes.
     pub(super) fn offer(&self, message: Message) {
         let _ = self.messages.try_send(Queued { message, _bytes: None, _unread: None });
     }
 }
 
 impl Room {
-    /// Queues a message and, with it, the bytes that count as not yet taken.
+    /// Queues a message. `unread` holds the bytes that count until the client takes them.
     pub(super) fn put(self, message: Message, unread: Option<Unread>) {
         let Self { place, mut bytes, all } = self;
         let length = match &message {
             Message::Text(text) => text.len(),
             _ => 0,
         };
-        // One byte is held already. Only this socket's loop takes from `all`, so what is free stays free.
+        // One byte is held already. Only this socket's loop takes permits from `all`, so free permits stay free.
         let more = length.saturating_sub(1).min(all.available_permits());
         if let Ok(more) = u32::try_from(more)
             && let Ok(more) = all.try_acquire_many_owned(more)

@@ -1,4 +1,4 @@
-//! What a socket knows about its client, and how each message changes it.
+//! The state of a socket's session, and how each message changes it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::introduction::{Introduction, introduce};
 use super::memory::Full;
-use super::operations::{Name, Operations, Step as Told};
+use super::operations::{Name, Operations, Step as OperationStep};
 use super::protocol::{self, ClientMessage, Close};
 use super::queue::{Queue, Room};
 use super::task::Task;
@@ -28,12 +28,12 @@ use crate::http::quota::Share;
 use crate::id;
 use crate::refusal::{Code, Failure, Refusal};
 
-/// Why a conversation is over.
+/// Why a session has ended.
 #[derive(Debug)]
 pub(super) enum End {
-    /// We say why.
+    /// The server closes it, with a reason.
     Closed(Close),
-    /// The client is gone; there is nobody to tell.
+    /// The client has disconnected.
     Gone,
 }
 
@@ -45,44 +45,44 @@ impl From<Close> for End {
 
 type Step = Result<(), End>;
 
-/// Operations that a client may send before `connection_ack`; all of them together are as long as one message.
+/// Operations that a client may send before `connection_ack`; all of them together are at most as long as one message.
 const EARLY: usize = 16;
 
-/// When a client should try again whose operations take too much memory.
+/// How long a client should wait before it retries when its operations take too much memory.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Pings, pongs and needless `complete` messages that a client may send in the span below.
+/// Pings, pongs and unnecessary `complete` messages that a client may send within `CONTROLS_SPAN`.
 const MOST_CONTROLS: u32 = 100;
 /// See [`MOST_CONTROLS`].
 const CONTROLS_SPAN: Duration = Duration::from_secs(10);
 
 /// A result of a task of the socket.
 pub(super) enum Event {
-    /// The look-up of the client.
+    /// The result of the client's look-up.
     Introduced(Box<Result<Introduction, Failure>>),
     /// A message of an operation, and room for it.
-    Told(Room, Box<Told>),
+    Operation(Room, Box<OperationStep>),
 }
 
-/// One conversation.
+/// The session of one socket.
 pub(super) struct Session<E> {
     site: Site<E>,
-    /// Of the request that opened the socket.
+    /// The id of the request that opened the socket.
     request_id: Arc<str>,
     address: Option<IpAddr>,
     queue: Queue,
-    /// What runs for the client.
+    /// The client's running operations.
     operations: Operations,
-    /// The look-up for a `connection_init` that has not been answered yet.
+    /// The look-up for a `connection_init` without a reply so far.
     introducing: JoinSet<Result<Introduction, Failure>>,
-    /// Operations that came behind that `connection_init`, in order, each as its id and its message: they start once it
-    /// is answered.
+    /// Operations that arrived after that `connection_init`, in order, each as its id and its message. They start
+    /// after the reply.
     early: Vec<(String, Utf8Bytes)>,
     client: Option<Client>,
     opened: Instant,
-    heard: Instant,
+    last_received: Instant,
     pinged: Instant,
-    /// Control frames since the last look at their number, and when that was.
+    /// Control frames in the current span, and when the span began.
     controls: (u32, Instant),
 }
 
@@ -106,48 +106,48 @@ impl<E: Executor> Session<E> {
             early: Vec::new(),
             client: None,
             opened: now,
-            heard: now,
+            last_received: now,
             pinged: now,
             controls: (0, now),
         }
     }
 
-    /// Bytes of the longest message.
+    /// Maximum bytes of a message.
     pub(super) fn most_bytes(&self) -> usize {
         self.site.limits.socket_message_bytes
     }
 
-    /// Reacts to one frame. It waits for room in the client's own queue at most, never for the database.
-    pub(super) async fn hear(&mut self, message: Message) -> Step {
-        self.heard = Instant::now();
+    /// Processes one frame. It waits at most for room in the client's own queue, never for the database.
+    pub(super) async fn receive(&mut self, message: Message) -> Step {
+        self.last_received = Instant::now();
         let text = match message {
             Message::Text(text) => text,
-            Message::Binary(_) => return Err(Close::new(Close::BAD_MESSAGE, "Messages are text.").into()),
-            // Pings are answered below us; the other end may also just hang up.
+            Message::Binary(_) => return Err(Close::new(Close::BAD_MESSAGE, "Messages must be text.").into()),
+            // The WebSocket library answers pings.
             Message::Ping(_) | Message::Pong(_) => return self.count_control(),
             Message::Close(_) => return Err(End::Gone),
         };
         if text.len() > self.most_bytes() {
             return Err(too_big(self.most_bytes()));
         }
-        match protocol::hear(&text)? {
+        match protocol::parse(&text)? {
             ClientMessage::ConnectionInit { payload } => self.introduce(&payload.unwrap_or_default()),
             ClientMessage::Ping { payload } => {
                 self.count_control()?;
-                self.say(protocol::pong(payload)).await
+                self.send(protocol::pong(payload)).await
             }
             ClientMessage::Pong { .. } => self.count_control(),
             ClientMessage::Subscribe { id, payload } => self.start(&id, payload, text).await,
             ClientMessage::Complete { id } => {
                 self.early.retain(|(early, _)| *early != id);
-                // One that has just ended may be meant.
+                // The id may belong to an operation that has just ended.
                 if self.operations.stop(&id) { Ok(()) } else { self.count_control() }
             }
         }
     }
 
-    /// Counts a message that asks for nothing and is not charged. Pings of the socket itself are answered outside our queue,
-    /// so a client that sends many and reads none would fill memory.
+    /// Counts a message that starts nothing and is not charged. The WebSocket library answers its own pings outside our
+    /// queue, so a client that sends many and reads none would fill memory.
     fn count_control(&mut self) -> Step {
         if self.controls.1.elapsed() >= CONTROLS_SPAN {
             self.controls = (0, Instant::now());
@@ -158,27 +158,27 @@ impl<E: Executor> Session<E> {
         }
         let seconds = CONTROLS_SPAN.as_secs();
         let reason = format!(
-            "More than {MOST_CONTROLS} pings, pongs or needless complete messages in {seconds} seconds."
+            "More than {MOST_CONTROLS} pings, pongs or unnecessary complete messages in {seconds} seconds."
         );
         Err(Close::new(Close::LATER, reason).into())
     }
 
-    /// Passes on what an operation did.
-    pub(super) fn tell(&mut self, room: Room, told: Told) -> Step {
-        // What was found out just now may be about a token that has just ended.
+    /// Forwards a message of an operation to the client.
+    pub(super) fn forward(&mut self, room: Room, step: OperationStep) -> Step {
+        // The message may concern a token that has just expired.
         self.check_token()?;
         let is_known =
             self.client.as_ref().is_some_and(|client| client.introduction.identity.actor.is_some());
-        // The caller's role has changed: no operation on this socket is allowed any more.
-        if let Some(reason) = told.lost_rights.filter(|_| is_known) {
+        // The caller's role has changed: it may run no further operation on this socket.
+        if let Some(reason) = step.lost_rights.filter(|_| is_known) {
             return Err(Close::new(Close::EXPIRED, reason).into());
         }
-        room.put(told.message, told.unread);
+        room.put(step.message, step.unread);
         Ok(())
     }
 
-    /// Looks whether a deadline has passed, and pings where it is time.
-    pub(super) fn look_at_the_clock(&mut self) -> Step {
+    /// Checks the deadlines, and sends a ping when one is due.
+    pub(super) fn check_deadlines(&mut self) -> Step {
         let limits = &self.site.limits;
         let is_silent = self.client.is_none() && self.introducing.is_empty();
         if is_silent && self.opened.elapsed() >= Duration::from_secs(limits.socket_init_seconds) {
@@ -187,18 +187,18 @@ impl<E: Executor> Session<E> {
         }
         self.check_token()?;
         let every = Duration::from_secs(limits.socket_ping_seconds);
-        if self.heard.elapsed() >= every * 2 {
-            return Err(Close::new(Close::LATER, "Pings are not answered.").into());
+        if self.last_received.elapsed() >= every * 2 {
+            return Err(Close::new(Close::LATER, "The client does not answer pings.").into());
         }
-        if self.heard.max(self.pinged).elapsed() >= every {
+        if self.last_received.max(self.pinged).elapsed() >= every {
             self.pinged = Instant::now();
-            // Where there is no room the client is busy reading, and the writer's own deadline watches it.
+            // If there is no room, the client is busy reading, and the writer's own deadline applies.
             self.queue.offer(Message::Ping(Default::default()));
         }
         Ok(())
     }
 
-    /// Begins to look up the client; `next` yields the result.
+    /// Starts the look-up of the client; `next` yields the result.
     fn introduce(&mut self, payload: &Map<String, Value>) -> Step {
         if self.client.is_some() || !self.introducing.is_empty() {
             return Err(Close::new(Close::SECOND_INIT, "Too many initialisation requests").into());
@@ -206,41 +206,41 @@ impl<E: Executor> Session<E> {
         let authorization = match payload.get("authorization") {
             None | Some(Value::Null) => None,
             Some(Value::String(text)) => Some(text.clone()),
-            Some(_) => return Err(Close::new(Close::UNAUTHORIZED, "`authorization` is a string").into()),
+            Some(_) => return Err(Close::new(Close::UNAUTHORIZED, "`authorization` must be a string").into()),
         };
         let (app, address) = (self.site.app.clone(), self.address);
         self.introducing.spawn(async move { introduce(&app, authorization, address).await });
         Ok(())
     }
 
-    /// The next result of a task of this socket; pending while there is none. Loses nothing when dropped.
+    /// The next result of a task of this socket; pending while there is none. Cancel safe.
     pub(super) async fn next(&mut self) -> Event {
         let Self { queue, operations, introducing, .. } = self;
-        // The messages of operations wait in their tasks until the queue has room.
-        let told = async {
+        // Messages of operations wait in their tasks until the queue has room.
+        let operation = async {
             match queue.room().await {
-                Some(room) => Event::Told(room, Box::new(operations.next().await)),
+                Some(room) => Event::Operation(room, Box::new(operations.next().await)),
                 None => std::future::pending().await,
             }
         };
         let introduced = async {
             match introducing.join_next().await {
                 Some(Ok(result)) => Event::Introduced(Box::new(result)),
-                // It panicked, which the log has.
+                // The task panicked; the panic hook has logged it.
                 Some(Err(_)) => Event::Introduced(Box::new(Err(Refusal::internal().into()))),
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            event = told => event,
+            event = operation => event,
             event = introduced => event,
         }
     }
 
-    /// Lets the client in, or not.
+    /// Accepts the client, or ends the session.
     pub(super) async fn welcome(&mut self, introduced: Result<Introduction, Failure>) -> Step {
         let introduction = introduced.map_err(|failure| not_let_in(&self.request_id, failure))?;
-        // Clients without a token and without a known address are not one client.
+        // Clients without a token and without a known address are not counted as one client.
         let is_known = introduction.subject != Subject::Unnamed;
         let most = if is_known { self.site.limits.sockets_per_user } else { usize::MAX };
         let Some(seat) = self.site.connection_limit.one(introduction.subject.clone(), most) else {
@@ -249,9 +249,9 @@ impl<E: Executor> Session<E> {
             return Err(Close::new(Close::LATER, reason).into());
         };
         self.client = Some(Client { introduction: Arc::new(introduction), _seat: seat });
-        self.say(protocol::acknowledge()).await?;
+        self.send(protocol::acknowledge()).await?;
         for (_, message) in std::mem::take(&mut self.early) {
-            if let ClientMessage::Subscribe { id, payload } = protocol::hear(&message)? {
+            if let ClientMessage::Subscribe { id, payload } = protocol::parse(&message)? {
                 self.start(&id, payload, message).await?;
             }
         }
@@ -275,7 +275,7 @@ impl<E: Executor> Session<E> {
             return Err(in_use(id));
         }
         self.check_token()?;
-        // A socket has one id, and everything asked over it another.
+        // The socket has one id, and each operation on it has another.
         let request_id = id::new(self.site.app.clock.now()).to_string();
         let name = Name { id: id.into(), request_id: request_id.into() };
         let most = self.site.limits.subscriptions_per_socket;
@@ -307,10 +307,10 @@ impl<E: Executor> Session<E> {
         let spent = subject.and_then(|subject| charge_bad_request(&self.site.app, &subject).err());
         let mut errors = vec![server_error(&spent.unwrap_or(refusal))];
         dress(&mut errors, &name.request_id, &self.site.limits, &self.site.app.telemetry);
-        self.say(protocol::error(&name.id, &errors)).await
+        self.send(protocol::error(&name.id, &errors)).await
     }
 
-    async fn say(&mut self, message: Message) -> Step {
+    async fn send(&mut self, message: Message) -> Step {
         self.queue.room().await.ok_or(End::Gone)?.put(message, None);
         Ok(())
     }
@@ -347,7 +347,7 @@ fn in_use(id: &str) -> End {
     Close::new(Close::DUPLICATE_ID, format!("Subscriber for {id} already exists")).into()
 }
 
-/// How a client leaves that could not be let in.
+/// The close for a client that could not be accepted.
 fn not_let_in(request_id: &Arc<str>, failure: Failure) -> Close {
     let (_, refusal) = explain(failure);
     turned_away(&Caller { actor: None, request_id: Arc::clone(request_id) }, &refusal);

@@ -1,6 +1,6 @@
-//! The task of one operation on a socket: confirms the caller, checks the document, executes, and hands its
-//! messages to the socket's loop. It makes progress also while the loop waits for the client, so no operation
-//! keeps a database connection that it does not use.
+//! The task of one operation on a socket: confirms the caller, checks the document, executes, and passes its
+//! messages to the socket's loop. It continues while the loop waits for the client, so no operation keeps a
+//! database connection that it does not use.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use crate::http::params::Params;
 use crate::refusal::{Code, Refusal};
 use crate::telemetry::Telemetry;
 
-/// One `subscribe` message and what it runs with.
+/// One `subscribe` message and everything needed to run it.
 pub(super) struct Task<E> {
     /// The application.
     pub(super) app: App,
@@ -38,19 +38,19 @@ pub(super) struct Task<E> {
     pub(super) introduction: Arc<Introduction>,
     /// The operation as the client sent it.
     pub(super) params: Params,
-    /// The memory it takes, which counts for the client until the operation ends.
+    /// The memory it takes, counted for the client until the operation ends.
     pub(super) memory: Taken,
 }
 
-/// The messages of one operation on their way to the socket's loop.
+/// Sends the messages of one operation to the socket's loop.
 pub(super) struct Answers {
     /// The number of the operation on its socket.
     pub(super) number: u64,
     /// Its ids.
     pub(super) name: Name,
-    /// The limits that errors name.
+    /// The limits that error messages name.
     pub(super) limits: Arc<Limits>,
-    /// Where errors are counted.
+    /// The metrics that count errors.
     pub(super) telemetry: Telemetry,
     /// The socket's loop.
     pub(super) steps: mpsc::Sender<Step>,
@@ -75,7 +75,7 @@ impl<E: Executor> Task<E> {
         if operation.kind == OperationType::Subscription {
             let mut responses = pin!(operation.follow(&schema));
             while let Some(response) = responses.next().await {
-                // A subscription without data has lost an answer: the client must learn it, and resume.
+                // A subscription response without data means a lost response: the client must get the error and resume.
                 let is_lost = response.data == async_graphql::Value::Null;
                 if !answers.answer(response, is_lost, &pacer).await {
                     return;
@@ -96,7 +96,7 @@ impl<E: Executor> Task<E> {
 }
 
 impl Answers {
-    /// Passes on one answer and gives the turn back. False if the operation has ended with it.
+    /// Sends one response and ends the turn. Returns false if this was the operation's last message.
     async fn answer(&self, mut response: Response, is_lost: bool, pacer: &Pacer) -> bool {
         if is_lost || is_request_error(&response) {
             pacer.release();
@@ -115,7 +115,7 @@ impl Answers {
         self.send(Step { unread: Some(unread), ..self.step(message) }).await
     }
 
-    /// Passes on that the operation has failed, and ends it.
+    /// Sends that the operation has failed, and ends it.
     pub(super) async fn fail(&self, mut errors: Vec<ServerError>) {
         let unauthenticated = Some(&Code::Unauthenticated.as_str().into());
         let is_unauthenticated = |error: &&ServerError| {

@@ -1,4 +1,4 @@
-//! Conversations with the small schema, over a pipe and with the time in hand.
+//! Sessions with the small schema, over a pipe and with simulated time.
 
 mod limits;
 mod turns;
@@ -17,11 +17,11 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::app::App;
 use crate::config::Config;
-use crate::http::accept::{Connection, converse};
+use crate::http::accept::{Connection, serve_connection};
 use crate::http::router;
 use crate::http::tests::{site, token};
 
-/// A server for sockets, and what it shares with all of them.
+/// A server for sockets, and its shared state.
 struct Server {
     router: axum::Router,
     app: App,
@@ -40,7 +40,7 @@ impl Server {
     /// Opens a socket over a pipe that holds `room` bytes.
     async fn open_with(&self, room: usize, protocol: &str) -> Client {
         let (ours, theirs) = tokio::io::duplex(room);
-        let serving = converse(
+        let serving = serve_connection(
             theirs,
             Connection::alone(),
             self.router.clone(),
@@ -60,12 +60,14 @@ impl Server {
         self.open_with(64 * 1024, super::SUBPROTOCOL).await
     }
 
-    /// A socket whose client has introduced itself as the service of this name.
+    /// A socket whose client has signed in as the service of this name.
     async fn introduced(&self, service: &str) -> Client {
         let mut client = self.open().await;
         let authorization = format!("Bearer {}", token(&self.app, service));
-        client.say(json!({ "type": "connection_init", "payload": { "authorization": authorization } })).await;
-        assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
+        client
+            .send(json!({ "type": "connection_init", "payload": { "authorization": authorization } }))
+            .await;
+        assert_eq!(client.receive().await, json!({ "type": "connection_ack" }));
         client
     }
 }
@@ -75,16 +77,16 @@ struct Client {
 }
 
 impl Client {
-    async fn say(&mut self, message: Value) {
+    async fn send(&mut self, message: Value) {
         self.socket.send(Message::text(message.to_string())).await.unwrap();
     }
 
     async fn ask(&mut self, id: &str, query: &str) {
-        self.say(json!({ "type": "subscribe", "id": id, "payload": { "query": query } })).await;
+        self.send(json!({ "type": "subscribe", "id": id, "payload": { "query": query } })).await;
     }
 
     /// The next message of the protocol; fails if the socket closes.
-    async fn hear(&mut self) -> Value {
+    async fn receive(&mut self) -> Value {
         loop {
             match self.socket.next().await.unwrap().unwrap() {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),
@@ -94,7 +96,7 @@ impl Client {
         }
     }
 
-    /// The code of the close frame, whatever comes before it.
+    /// The code of the close frame; earlier messages are skipped.
     async fn close_code(&mut self) -> u16 {
         loop {
             if let Message::Close(frame) = self.socket.next().await.unwrap().unwrap() {
@@ -109,8 +111,8 @@ fn seconds_since(start: Instant) -> u64 {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_message_are_closed_with_a_code() {
-    // A masked frame: of a reserved kind; of text that is not UTF-8.
+async fn invalid_bytes_close_the_socket_with_a_code() {
+    // A masked frame of a reserved kind, and one of text that is not UTF-8.
     let server = Server::new(Config::demo());
     for (frame, code) in [([0x83, 0x80, 0, 0, 0, 0, 0], 1002), ([0x81, 0x81, 0, 0, 0, 0, 0xff], 1007)] {
         let mut client = server.introduced("crm").await;
@@ -129,14 +131,14 @@ async fn an_operation_answers_under_its_id_until_it_is_complete() {
         json!({ "type": "next", "id": "a", "payload": { "data": { "count": 2 } } }),
         json!({ "type": "complete", "id": "a" }),
     ] {
-        assert_eq!(client.hear().await, expected);
+        assert_eq!(client.receive().await, expected);
     }
     client.ask("a", "mutation { set(number: 7) }").await;
     let next = json!({ "type": "next", "id": "a", "payload": { "data": { "set": 7 } } });
-    assert_eq!(client.hear().await, next);
-    assert_eq!(client.hear().await, json!({ "type": "complete", "id": "a" }));
+    assert_eq!(client.receive().await, next);
+    assert_eq!(client.receive().await, json!({ "type": "complete", "id": "a" }));
     client.ask("a", "{ who }").await;
-    assert_eq!(client.hear().await["payload"]["data"]["who"], "crm");
+    assert_eq!(client.receive().await["payload"]["data"]["who"], "crm");
 }
 
 #[tokio::test]
@@ -144,37 +146,37 @@ async fn a_field_that_fails_is_next_and_a_request_error_is_error() {
     let server = Server::new(Config::demo());
     let mut client = server.introduced("crm").await;
     client.ask("a", "{ fails }").await;
-    let next = client.hear().await;
+    let next = client.receive().await;
     assert_eq!((&next["type"], &next["payload"]["data"]), (&json!("next"), &Value::Null));
     assert_eq!(next["payload"]["errors"][0]["path"], json!(["fails"]));
-    assert_eq!(client.hear().await, json!({ "type": "complete", "id": "a" }));
+    assert_eq!(client.receive().await, json!({ "type": "complete", "id": "a" }));
 
     for query in
         ["{", "{ nothing }", "query($n: Int!) { echo(number: $n) }", "subscription { count(to: 1) silence }"]
     {
         client.ask("b", query).await;
-        let error = client.hear().await;
+        let error = client.receive().await;
         assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("b")), "{query}");
         assert_eq!(error["payload"][0]["extensions"]["code"], "INVALID_INPUT", "{query}");
     }
     client.ask("b", "{ hello }").await;
-    assert_eq!(client.hear().await["type"], "next");
+    assert_eq!(client.receive().await["type"], "next");
 }
 
 #[tokio::test]
-async fn every_operation_has_a_request_id_of_its_own() {
+async fn every_operation_has_its_own_request_id() {
     let server = Server::new(Config::demo());
     let mut client = server.introduced("crm").await;
     let mut ids = std::collections::BTreeSet::new();
     for query in ["{ fails }", "{ fails }", "{", "{ nothing }", "subscription { refused }"] {
         client.ask("a", query).await;
-        let told = client.hear().await;
+        let told = client.receive().await;
         let errors = told["payload"]["errors"].as_array().or(told["payload"].as_array()).unwrap();
         let id = errors[0]["extensions"]["requestId"].as_str().unwrap();
         assert!(uuid::Uuid::parse_str(id).is_ok(), "{query}: {id}");
         ids.insert(id.to_owned());
         if told["type"] == "next" {
-            assert_eq!(client.hear().await["type"], "complete");
+            assert_eq!(client.receive().await["type"], "complete");
         }
     }
     assert_eq!(ids.len(), 5);
@@ -185,14 +187,14 @@ async fn a_subscription_that_loses_an_answer_ends_with_an_error() {
     let server = Server::new(Config::demo());
     let mut client = server.introduced("crm").await;
     client.ask("a", "subscription { refused }").await;
-    assert_eq!(client.hear().await["type"], "error");
+    assert_eq!(client.receive().await["type"], "error");
     client.ask("b", "subscription { breaks }").await;
-    assert_eq!(client.hear().await["payload"]["data"]["breaks"], 1);
-    let error = client.hear().await;
+    assert_eq!(client.receive().await["payload"]["data"]["breaks"], 1);
+    let error = client.receive().await;
     assert_eq!((&error["type"], &error["payload"][0]["message"]), (&json!("error"), &json!("lost")));
-    // Nothing of either follows.
-    client.say(json!({ "type": "ping" })).await;
-    assert_eq!(client.hear().await, json!({ "type": "pong" }));
+    // No further message of either operation arrives.
+    client.send(json!({ "type": "ping" })).await;
+    assert_eq!(client.receive().await, json!({ "type": "pong" }));
 }
 
 #[tokio::test]
@@ -201,8 +203,8 @@ async fn a_panic_ends_its_own_operation_only() {
     let mut client = server.introduced("crm").await;
     client.ask("silent", "subscription { silence }").await;
     client.ask("a", "subscription { panics }").await;
-    assert_eq!(client.hear().await["payload"]["data"]["panics"], 1);
-    let error = client.hear().await;
+    assert_eq!(client.receive().await["payload"]["data"]["panics"], 1);
+    let error = client.receive().await;
     assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("a")));
     assert_eq!(error["payload"][0]["extensions"]["code"], "INTERNAL");
     client.ask("silent", "subscription { silence }").await;
@@ -210,17 +212,17 @@ async fn a_panic_ends_its_own_operation_only() {
 }
 
 #[tokio::test]
-async fn without_a_token_nobody_asks() {
+async fn a_socket_without_a_token_has_no_caller() {
     let server = Server::new(Config::demo());
     let mut client = server.open().await;
-    client.say(json!({ "type": "connection_init" })).await;
-    assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
+    client.send(json!({ "type": "connection_init" })).await;
+    assert_eq!(client.receive().await, json!({ "type": "connection_ack" }));
     client.ask("a", "{ __typename who }").await;
-    assert_eq!(client.hear().await["payload"]["data"], json!({ "__typename": "Query", "who": null }));
+    assert_eq!(client.receive().await["payload"]["data"], json!({ "__typename": "Query", "who": null }));
 }
 
 #[tokio::test]
-async fn silence_before_the_introduction_is_4408_after_five_seconds() {
+async fn a_missing_connection_init_is_4408_after_five_seconds() {
     let server = Server::new(Config::demo());
     let mut client = server.open().await;
     let start = Instant::now();
@@ -234,14 +236,14 @@ async fn the_end_of_the_token_is_4403() {
     let mut client = server.introduced("crm").await;
     client.ask("a", "subscription { silence }").await;
     server.app.clock.advance(TimeDelta::seconds(59));
-    client.say(json!({ "type": "ping" })).await;
-    assert_eq!(client.hear().await, json!({ "type": "pong" }));
+    client.send(json!({ "type": "ping" })).await;
+    assert_eq!(client.receive().await, json!({ "type": "pong" }));
     server.app.clock.advance(TimeDelta::seconds(1));
     assert_eq!(client.close_code().await, 4403);
 }
 
 #[tokio::test]
-async fn an_answer_after_the_end_of_the_token_is_not_told() {
+async fn an_answer_after_the_token_expired_is_not_sent() {
     let server = Server::new(Config::demo());
     let mut client = server.introduced("crm").await;
     server.app.clock.advance(TimeDelta::seconds(60));
@@ -254,12 +256,12 @@ async fn a_client_that_answers_pings_stays_and_one_that_does_not_is_1013() {
     let server = Server::new(Config::demo());
     let mut client = server.introduced("crm").await;
     let start = Instant::now();
-    // Reading answers the pings; nothing else happens for ten minutes.
-    let silence = tokio::time::timeout(Duration::from_secs(600), client.hear()).await;
+    // Reading answers the pings; no other message arrives for ten minutes.
+    let silence = tokio::time::timeout(Duration::from_secs(600), client.receive()).await;
     assert!(silence.is_err());
     assert_eq!(seconds_since(start), 600);
 
-    // Not reading answers none.
+    // A client that does not read does not answer pings.
     let mut deaf = server.introduced("deaf").await;
     tokio::time::sleep(Duration::from_secs(31)).await;
     assert_eq!(deaf.close_code().await, 1013);
@@ -285,7 +287,7 @@ async fn another_protocol_is_4406() {
     let server = Server::new(Config::demo());
     let (ours, theirs) = tokio::io::duplex(1_024);
     let stopping = server.stopping.clone();
-    tokio::spawn(converse(
+    tokio::spawn(serve_connection(
         theirs,
         Connection::alone(),
         server.router.clone(),
@@ -303,7 +305,7 @@ async fn a_query_on_a_socket_has_the_time_of_a_request() {
     let mut client = server.introduced("crm").await;
     let start = Instant::now();
     client.ask("a", "{ never }").await;
-    let error = client.hear().await;
+    let error = client.receive().await;
     assert_eq!(
         (&error["type"], &error["payload"][0]["extensions"]["code"]),
         (&json!("error"), &json!("UNAVAILABLE"))

@@ -1,4 +1,4 @@
-//! Which requests are charged, and which are not.
+//! The requests that are charged, and those that are not.
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -27,7 +27,7 @@ async fn status(router: &Router, headers: &[(&str, &str)], body: &str) -> Status
 }
 
 #[tokio::test]
-async fn a_failure_of_our_database_is_not_charged() {
+async fn a_failure_of_the_database_is_not_charged() {
     let (router, authorization) = narrow();
     let hello = r#"{"query":"{ hello }"}"#;
     for _ in 0..3 {
@@ -38,7 +38,7 @@ async fn a_failure_of_our_database_is_not_charged() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_charged_until_it_is_refused_before_it_is_read() {
+async fn invalid_requests_are_charged_until_the_budget_is_exceeded() {
     let (router, _) = narrow();
     // The first spends the budget, the second leaves a debt.
     assert_eq!(status(&router, &[], "{").await, StatusCode::BAD_REQUEST);

@@ -1,4 +1,4 @@
-//! The demo beside pages of other sites: what a foreign host name gets.
+//! The demo and pages of other sites: requests with a foreign host name are refused.
 
 use super::{JSON, StatusCode, pass, request, site, small_router};
 use crate::config::{Config, Profile};
@@ -17,7 +17,7 @@ const ROUTES: [(&str, &str); 8] = [
 ];
 
 #[tokio::test]
-async fn a_foreign_host_gets_nothing_on_any_route() {
+async fn a_foreign_host_is_refused_on_every_route() {
     let (router, _) = small_router().await;
     let body = r#"{"query":"{hello}"}"#;
     for host in ["attacker.example:8000", "localhost.attacker.example", ""] {
@@ -61,7 +61,7 @@ async fn production_checks_the_host_where_names_are_listed() {
 }
 
 #[tokio::test]
-async fn graphiql_is_there_for_the_demo_only() {
+async fn graphiql_is_served_only_by_the_demo() {
     let status = async |config: Config| {
         let router = router(site(config).0);
         pass(router, request("GET", "/graphiql", &[], "")).await.status

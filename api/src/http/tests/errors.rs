@@ -1,4 +1,4 @@
-//! What every answer has in common: an id of ours, careful headers, and errors in one shape.
+//! Common properties of every response: our request id, security headers, and the structure of errors.
 
 use async_graphql::{Response, ServerError};
 use serde_json::json;
@@ -12,7 +12,7 @@ use crate::refusal::{Code, Refusal};
 use crate::telemetry::Telemetry;
 
 #[tokio::test]
-async fn every_answer_has_an_id_of_ours_and_careful_headers() {
+async fn every_response_has_our_request_id_and_security_headers() {
     for uri in
         ["/graphql?query=%7Bhello%7D", "/graphql", "/graphiql", "/health/live", "/nowhere", "/badges/%ff"]
     {
@@ -27,7 +27,7 @@ async fn every_answer_has_an_id_of_ours_and_careful_headers() {
 }
 
 #[tokio::test]
-async fn pictures_stay_in_their_sandbox() {
+async fn pictures_have_a_sandbox_policy() {
     let answer = send(request("GET", "/badges/secret-epic.svg", &[], "")).await;
     assert_eq!(answer.header("content-type"), "image/svg+xml; charset=utf-8");
     let policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'";
@@ -58,7 +58,7 @@ async fn every_refusal_is_json_with_a_code() {
 }
 
 #[test]
-fn an_operation_refused_for_a_spent_budget_is_429_with_the_time_to_wait() {
+fn an_operation_over_its_budget_is_429_with_the_time_to_wait() {
     let limited = Refusal::rate_limited("Too much (limits.x).", std::time::Duration::from_millis(2_500));
     for media in [Media::Json, Media::GraphqlResponse] {
         let response_context = ResponseContext {
@@ -80,7 +80,7 @@ fn an_operation_refused_for_a_spent_budget_is_429_with_the_time_to_wait() {
 }
 
 #[tokio::test]
-async fn an_unknown_address_is_told_so_as_json() {
+async fn an_unknown_address_is_a_json_404() {
     let answer = send(request("GET", "/nowhere", &[], "")).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     assert_eq!(
@@ -105,7 +105,7 @@ fn an_error_that_has_a_code_keeps_it() {
 }
 
 #[test]
-fn a_failure_of_ours_reads_the_same_wherever_it_is_met() {
+fn internal_errors_have_the_same_form_everywhere() {
     let errors: [(fn() -> crate::store::Error, u16); 2] =
         [(|| crate::store::Error::Busy, 503), (|| crate::store::Error::Impossible("a row".to_owned()), 500)];
     for (error, status) in errors {

@@ -1,4 +1,4 @@
-//! Limits of bodies, by who sends them.
+//! Limits of bodies, by sender.
 
 use serde_json::json;
 
@@ -39,7 +39,7 @@ async fn a_token_that_is_not_valid_reads_no_body() {
         axum::body::Body::from_stream(futures_util::stream::pending::<Result<String, std::io::Error>>());
     let mut request = request("POST", "/graphql", &[JSON, ("authorization", "Bearer a.b.c")], "");
     *request.body_mut() = body;
-    // The body never comes: the answer does not wait for it.
+    // The body never arrives: the response does not wait for it.
     assert_eq!(pass(router(site), request).await.status, 401);
     assert_eq!(bodies.holders(), 0);
 }

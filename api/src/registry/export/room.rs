@@ -1,4 +1,4 @@
-//! The room that an export has: its bytes as JSON are counted row by row, and it ends at the first row too many.
+//! The size limit of an export: counts the JSON bytes row by row, and stops at the first row over the limit.
 
 use std::io::{self, Write};
 
@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use crate::refusal::{Code, Refusal};
 
-/// What stands around the export in an answer.
+/// Bytes reserved for the response around the export.
 const AROUND: usize = 1_024;
-/// The least bytes that a row has as JSON: one id.
+/// Minimum JSON bytes of a row: one id.
 const LEAST_ROW: usize = 36;
 
-/// Bytes that are left for an export.
+/// The remaining bytes of an export.
 #[derive(Debug)]
 pub(super) struct Room {
     most: usize,
@@ -20,20 +20,20 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Room for an answer of so many bytes.
+    /// Room for a response of `most` bytes.
     pub(super) fn of(most: usize) -> Self {
         Self { most, left: most.saturating_sub(AROUND) }
     }
 
-    /// The most rows that can still have room, and one more, which ends the export.
+    /// The maximum number of rows that can still fit, plus one, which stops the export.
     pub(super) fn rows(&self) -> u64 {
         u64::try_from(self.left / LEAST_ROW).unwrap_or(u64::MAX).saturating_add(1)
     }
 
-    /// A list of these rows as values.
+    /// Converts these rows to a list.
     ///
     /// # Errors
-    /// `TOO_COMPLEX` when they have more bytes than are left.
+    /// `TOO_COMPLEX` if they exceed the remaining bytes.
     pub(super) fn list<T>(
         &mut self,
         rows: impl IntoIterator<Item = T>,
@@ -47,7 +47,7 @@ impl Room {
     /// Adds these rows to a list.
     ///
     /// # Errors
-    /// `TOO_COMPLEX` when they have more bytes than are left.
+    /// `TOO_COMPLEX` if they exceed the remaining bytes.
     pub(super) fn add<T>(
         &mut self,
         list: &mut Vec<Value>,
@@ -56,7 +56,7 @@ impl Room {
     ) -> Result<(), Refusal> {
         for row in rows {
             let value = value(row);
-            // A comma stands between two of them.
+            // One byte for the comma between two values.
             let bytes = length(&value).saturating_add(1);
             self.left = self.left.checked_sub(bytes).ok_or_else(|| self.too_long())?;
             list.push(value);
@@ -74,10 +74,10 @@ impl Room {
     }
 }
 
-/// Bytes of a value as JSON.
+/// The length of a value as JSON, in bytes.
 fn length(value: &Value) -> usize {
     let mut count = Count(0);
-    // Values always serialise, and counting does not fail.
+    // Serialisation of values cannot fail, and neither can counting.
     match value.serialize(&mut serde_json::Serializer::new(&mut count)) {
         Ok(()) => count.0,
         Err(_) => usize::MAX,

@@ -1,4 +1,4 @@
-//! A commit that is believed is a commit, and a connection in doubt is not used again.
+//! A successful commit is durable, and a connection in an uncertain state is not reused.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::Txn;
 use crate::store::connect::{Database, PoolLimits, Reads};
 use crate::store::error::Error;
 
-/// A database in a file that goes away with it.
+/// A database in a temporary file.
 struct Scratch {
     db: Database,
     folder: PathBuf,
@@ -41,7 +41,7 @@ impl Scratch {
         Self { db, folder }
     }
 
-    /// How many pages another connection than the writer's sees.
+    /// The number of pages that another connection sees.
     async fn pages(&self) -> i64 {
         let count = Statement::from_string(DbBackend::Sqlite, "SELECT count(*) FROM pages");
         let row = self.db.connection().query_one_raw(count).await.unwrap().unwrap();
@@ -61,13 +61,13 @@ async fn run(txn: &Txn, text: &str) -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn after_a_commit_that_failed_what_is_committed_is_kept() {
+async fn commits_after_a_failed_commit_are_kept() {
     let scratch = Scratch::create().await;
-    // The line's page is missing, which only the commit notices; the transaction stays open then.
+    // The page of the line is missing, which only the commit detects; the transaction then stays open.
     let txn = scratch.db.begin().await.unwrap();
     run(&txn, "INSERT INTO lines VALUES (7)").await.unwrap();
     assert!(matches!(txn.commit().await, Err(Error::Broken(_))));
-    // A refusal rolls back: on a connection that counts wrongly, all that follows would lie inside a savepoint.
+    // A refusal rolls back. On a connection with a wrong count, all following statements would be inside a savepoint.
     scratch.db.begin().await.unwrap().rollback().await;
     for nth in 1..=3 {
         scratch.add_page().await.unwrap();
@@ -76,14 +76,14 @@ async fn after_a_commit_that_failed_what_is_committed_is_kept() {
 }
 
 #[tokio::test]
-async fn a_full_disk_keeps_nothing_of_the_transaction_and_costs_nothing_that_follows() {
+async fn a_full_disk_rolls_the_transaction_back_and_later_ones_succeed() {
     let scratch = Scratch::create().await;
     let fill = "INSERT INTO pages (text) VALUES (zeroblob(1000000))";
     let txn = scratch.db.begin().await.unwrap();
     run(&txn, "PRAGMA max_page_count = 10").await.unwrap();
     run(&txn, "INSERT INTO pages (text) VALUES ('before')").await.unwrap();
     assert!(matches!(run(&txn, fill).await, Err(Error::Unavailable(_))));
-    // Nothing more is run in it, and it cannot be committed.
+    // No further statement runs in it, and it cannot be committed.
     let after = run(&txn, "INSERT INTO pages (text) VALUES ('after')").await;
     assert!(matches!(after, Err(Error::Broken(_))), "{after:?}");
     assert!(matches!(txn.commit().await, Err(Error::Impossible(_))));
@@ -93,10 +93,10 @@ async fn a_full_disk_keeps_nothing_of_the_transaction_and_costs_nothing_that_fol
 }
 
 #[tokio::test]
-async fn a_transaction_that_the_database_has_ended_takes_its_connection_along() {
+async fn a_connection_whose_transaction_the_database_ended_is_closed() {
     let scratch = Scratch::create().await;
     let txn = scratch.db.begin().await.unwrap();
-    // As SQLite does at some failures: the connection is outside a transaction and nobody has been told.
+    // SQLite does this on some errors: the connection is outside a transaction, without a notice.
     run(&txn, "PRAGMA cache_size = 77; ROLLBACK").await.unwrap();
     txn.rollback().await;
     let txn = scratch.db.begin().await.unwrap();
@@ -117,9 +117,9 @@ async fn a_commit_outside_a_transaction_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_connection_inside_a_transaction_begins_no_other() {
+async fn a_connection_inside_a_transaction_cannot_begin_another() {
     let scratch = Scratch::create().await;
-    // The only writer, in a transaction that its pool knows nothing of.
+    // The only writer, in a transaction that its pool does not know about.
     let mut session = scratch.db.write_session().await;
     session.execute_text("BEGIN").await.unwrap();
     drop(session);
@@ -139,7 +139,7 @@ async fn a_transaction_that_is_dropped_is_rolled_back_before_its_connection_serv
 }
 
 #[tokio::test]
-async fn a_statement_that_is_abandoned_spoils_its_transaction() {
+async fn an_abandoned_statement_makes_its_transaction_fail() {
     let scratch = Scratch::create().await;
     let txn = scratch.db.begin().await.unwrap();
     let slow = "INSERT INTO pages (text) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT 'a' FROM n";

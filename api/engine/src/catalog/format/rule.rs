@@ -1,4 +1,4 @@
-//! What an achievement may ask: rules, their conditions, and the window they look through.
+//! The rules of achievements, their conditions, and their time windows.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -11,88 +11,88 @@ use serde::{
 
 use crate::event::Value;
 
-/// What must be done: a closed set.
+/// A requirement. The kinds are a closed set.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub(crate) enum Rule {
-    /// So many events.
+    /// A number of events.
     Count {
-        /// The activity counted; or `activities`.
+        /// The counted activity. Give this or `activities`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         activity: Option<String>,
-        /// Several activities counted together.
+        /// Several activities, counted together.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         activities: Vec<String>,
-        /// Which events count.
+        /// Conditions that select the events.
         #[serde(rename = "where", default, skip_serializing_if = "BTreeMap::is_empty")]
         conditions: Conditions,
-        /// When they count.
+        /// Conditions on the time of the events.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         when: Option<When>,
-        /// How many.
+        /// The required number.
         target: i64,
     },
-    /// An int attribute, summed.
+    /// The sum of an int attribute.
     Sum {
         /// The activity.
         activity: String,
         /// An int attribute that is never negative.
         attribute: String,
-        /// Which events count.
+        /// Conditions that select the events.
         #[serde(rename = "where", default, skip_serializing_if = "BTreeMap::is_empty")]
         conditions: Conditions,
-        /// When they count.
+        /// Conditions on the time of the events.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         when: Option<When>,
-        /// How much.
+        /// The required total.
         target: i64,
     },
     /// Total XP, over all packs.
     Xp {
-        /// How much.
+        /// The required total.
         target: i64,
     },
     /// A level, over all packs.
     Level {
-        /// Which.
+        /// The required level.
         target: i64,
     },
     /// The longest streak of active days.
     Streak {
-        /// How many days.
+        /// The required number of days.
         target: i64,
     },
-    /// The longest run of events in a row for which something holds.
+    /// The longest run of consecutive events that meet conditions.
     Run {
         /// The activity.
         activity: String,
-        /// Which events take part; the others neither lengthen nor break it.
+        /// Conditions that select the events of the run. Other events neither extend nor break it.
         #[serde(rename = "where", default, skip_serializing_if = "BTreeMap::is_empty")]
         conditions: Conditions,
-        /// When they take part.
+        /// Conditions on the time of these events.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         when: Option<When>,
-        /// What must hold; an event for which it does not breaks the run.
+        /// The conditions to meet. An event that does not meet them breaks the run.
         holds: Conditions,
-        /// How long.
+        /// The required length.
         target: i64,
     },
-    /// Different values, or different days, weeks, months or weekends.
+    /// A number of different values, days, weeks, months or weekends.
     Distinct {
         /// The activity.
         activity: String,
-        /// What is told apart.
+        /// What is counted.
         by: By,
-        /// Which events count.
+        /// Conditions that select the events.
         #[serde(rename = "where", default, skip_serializing_if = "BTreeMap::is_empty")]
         conditions: Conditions,
-        /// When they count.
+        /// Conditions on the time of the events.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         when: Option<When>,
-        /// How many.
+        /// The required number.
         target: i64,
     },
-    /// So many events at each of several values of an attribute.
+    /// A number of events for each of several values of an attribute.
     Each {
         /// The activity.
         activity: String,
@@ -100,49 +100,49 @@ pub(crate) enum Rule {
         attribute: String,
         /// The values.
         values: Vec<Value>,
-        /// Which events count.
+        /// Conditions that select the events.
         #[serde(rename = "where", default, skip_serializing_if = "BTreeMap::is_empty")]
         conditions: Conditions,
-        /// When they count.
+        /// Conditions on the time of the events.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         when: Option<When>,
-        /// How many at each.
+        /// The required number for each value.
         target: i64,
     },
-    /// Different achievements of one pack held, whether events earned them or people gave them. Badges of the
-    /// school's own are of no pack and do not count.
+    /// A number of different achievements of one pack that a person holds, earned by events or awarded by people. Badges
+    /// that the school created belong to no pack and do not count.
     Awards {
-        /// How many.
+        /// The required number.
         target: i64,
-        /// Of this category only.
+        /// Only achievements of this category.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         category: Option<String>,
-        /// Of another pack; this one if absent.
+        /// The pack; this one if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pack: Option<String>,
     },
-    /// Given by people only: a badge.
+    /// Awarded only by people: a badge.
     Person {},
-    /// Every part.
+    /// All parts.
     All {
         /// The parts.
         of: Vec<Rule>,
     },
-    /// One part at least.
+    /// At least one part.
     Any {
         /// The parts.
         of: Vec<Rule>,
     },
-    /// So many of the parts.
+    /// A number of the parts.
     AtLeast {
         /// The parts.
         of: Vec<Rule>,
-        /// How many of them.
+        /// The required number of parts.
         count: i64,
     },
 }
 
-/// What `distinct` tells apart: an attribute's values, or a unit of the local calendar.
+/// What `distinct` counts: the values of an attribute, or units of the local calendar.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(untagged)]
 #[serde(untagged)]
@@ -157,7 +157,7 @@ pub(crate) enum By {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ByCalendar {
-    /// Which unit.
+    /// The unit.
     pub(crate) calendar: Calendar,
 }
 
@@ -171,21 +171,21 @@ pub(crate) enum Calendar {
     Week,
     /// A month.
     Month,
-    /// A Saturday and its Sunday, as one; other days are none.
+    /// A Saturday and its Sunday together. Other days do not count.
     Weekend,
 }
 
-/// Conditions by attribute; all must hold. An attribute that an event leaves out meets none.
+/// Conditions by attribute; all must hold. A missing attribute meets no condition.
 pub(crate) type Conditions = BTreeMap<String, Test>;
 
-/// What a value must be: the value itself, or operators.
+/// A condition on a value: an equal value, or operators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(untagged)]
 #[serde(untagged)]
 pub(crate) enum Test {
-    /// Equal to this.
+    /// Equal to this value.
     Equals(Value),
-    /// What the operators say.
+    /// Conditions by operators.
     Operators(Operators),
 }
 
@@ -193,18 +193,18 @@ pub(crate) enum Test {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Operators {
-    /// One of these.
+    /// One of these values.
     #[serde(rename = "in", default, skip_serializing_if = "Option::is_none")]
     pub(crate) one_of: Option<Vec<Value>>,
-    /// This or more.
+    /// This value or more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) at_least: Option<Value>,
-    /// This or less.
+    /// This value or less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) at_most: Option<Value>,
 }
 
-/// Conditions on when it happened, by the person's clock and calendar.
+/// Conditions on the time of an event, in the person's local time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct When {
@@ -223,37 +223,37 @@ pub(crate) struct When {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Window {
-    /// The first moment inside; none if absent.
+    /// The first moment in the window; no limit if absent.
     #[serde(default)]
     pub(crate) from: Option<Moment>,
-    /// The first moment after it; none if absent.
+    /// The first moment after the window; no limit if absent.
     #[serde(default)]
     pub(crate) until: Option<Moment>,
 }
 
-/// A moment: written out, or taken from a setting.
+/// A moment: a time, or the value of a setting.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(untagged)]
 #[serde(untagged)]
 pub(crate) enum Moment {
-    /// As 2026-01-01T00:00:00Z.
+    /// A time, as 2026-01-01T00:00:00Z.
     At(DateTime<Utc>),
-    /// A date setting's midnight in UTC; while it is unset, no event is inside the window.
+    /// Midnight UTC of a setting's date. If the setting has no value, no event is in the window.
     Setting(SettingMoment),
 }
 
-/// A moment that a setting gives.
+/// A moment that a setting defines.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SettingMoment {
     /// The setting's key.
     pub(crate) setting: String,
-    /// So many calendar months later.
+    /// The number of calendar months to add.
     #[serde(default)]
     pub(crate) plus_months: u32,
 }
 
-// Hand-written, because an untagged enum that matches nothing cannot say what was wrong.
+// Written by hand, because the derived error of an untagged enum does not name the fault.
 impl<'de> Deserialize<'de> for Test {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct TestVisitor;

@@ -1,4 +1,4 @@
-//! How a pack writes its own tests.
+//! The format of a pack's own tests.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A test of the pack: given these events, expect exactly these awards.
+/// A test of the pack: the events must result in exactly the expected awards.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Trial {
-    /// What it shows.
+    /// What it tests, in words.
     pub(crate) name: String,
     /// The person's IANA zone; UTC if absent.
     #[serde(default)]
@@ -18,9 +18,9 @@ pub(crate) struct Trial {
     /// The pack's settings for this test.
     #[serde(default)]
     pub(crate) settings: BTreeMap<String, String>,
-    /// What happens, in this order.
+    /// The events, in this order.
     pub(crate) events: Vec<TrialEvents>,
-    /// Every award of the person's afterwards, by key; a repeatable one as often as earned.
+    /// All awards of the person afterwards, by key. A repeatable one is listed as often as earned.
     pub(crate) expect: Vec<String>,
     /// The person's XP afterwards.
     #[serde(default)]
@@ -37,28 +37,28 @@ pub(crate) struct Trial {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct TrialEvents {
-    /// How many.
+    /// The number of events.
     #[serde(default = "super::one")]
     pub(crate) repeat: u32,
-    /// When the first happens.
+    /// The time of the first event.
     pub(crate) from: DateTime<Utc>,
-    /// How far apart they are.
+    /// The interval between two events.
     #[serde(default)]
     pub(crate) every: Every,
-    /// What happens.
+    /// The activity of the events.
     pub(crate) activity: String,
-    /// With these attributes.
+    /// The attributes of the events.
     #[serde(default)]
     pub(crate) attributes: serde_json::Map<String, serde_json::Value>,
-    /// String attributes that differ from event to event: {n} is its number, from 1.
+    /// String attributes that differ per event: {n} is the number of the event, from 1.
     #[serde(default)]
     pub(crate) attribute_series: BTreeMap<String, String>,
-    /// Who does it, when it is not the person of the test: any name of someone they referred.
+    /// The person of the events, if it is not the person of the test: an arbitrary name for a person whom they referred.
     #[serde(default)]
     pub(crate) about: Option<String>,
 }
 
-/// How far apart events are.
+/// The interval between events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Every {

@@ -1,4 +1,4 @@
-//! A pack with every kind of rule, a few people on both sides of the date line, and how to make events.
+//! A pack with every kind of rule, a few people on both sides of the date line, and functions that create events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,13 +11,13 @@ use engine::{
 use serde_json::Value;
 use uuid::Uuid;
 
-/// How many people there are. Each was referred by the one before; the first by the last.
+/// The number of people. Each was referred by the previous one; the first by the last.
 pub(crate) const PEOPLE: u128 = 4;
 
 const ZONES: [Tz; 4] =
     [Tz::Pacific__Kiritimati, Tz::America__Los_Angeles, Tz::Europe__Berlin, Tz::Pacific__Pago_Pago];
 
-/// The playground, compiled.
+/// The compiled playground.
 pub(crate) fn catalog() -> Catalog {
     let pack = Pack::parse("pack.json", include_str!("pack.json")).unwrap();
     let mut settings = Settings::default();
@@ -30,8 +30,8 @@ pub(crate) fn person(number: u128) -> Uuid {
     Uuid::from_u128(0xaaaa_0000 + number % PEOPLE)
 }
 
-/// A school with everyone in it. Person 1 has Kindness from a teacher and lost Hundred for good; person 2
-/// keeps what can no longer be earned; person 3 brought Points along from elsewhere.
+/// A school with all people. Person 1 has Kindness from a teacher and a revoked Hundred; person 2 holds an award that can no
+/// longer be earned; person 3 has an imported award of Points.
 pub(crate) fn school() -> School {
     let mut school = School::default();
     for number in 0..PEOPLE {
@@ -83,7 +83,7 @@ pub(crate) fn event(
     }
 }
 
-/// What of one person must not depend on order, batches or repeats.
+/// The part of a person's state that must not depend on order, batches or repeats.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Digest {
     pub(crate) metrics: BTreeMap<Uuid, MetricState>,
@@ -117,7 +117,7 @@ pub(crate) fn digest(catalog: &Catalog, school: &School) -> BTreeMap<Uuid, Diges
         .collect()
 }
 
-/// Fails where what is kept is not what the events, the awards and the ledger come to.
+/// Fails if the stored state differs from the one calculated from events, awards and ledger.
 #[track_caller]
 pub(crate) fn check(catalog: &Catalog, school: &School) {
     for (id, kept) in &school.people {

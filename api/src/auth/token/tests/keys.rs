@@ -1,4 +1,4 @@
-//! Keys: those a token brings along, those of a pair, those that are of no use, those that change.
+//! Keys: in the token's header, of a key pair, unusable ones, and changing ones.
 
 use std::path::PathBuf;
 
@@ -12,14 +12,14 @@ use crate::auth::token::Keys;
 use crate::config::AuthConfig;
 
 #[test]
-fn keys_a_token_brings_along_are_ignored() {
+fn keys_in_the_header_of_a_token_are_ignored() {
     let own = EncodingKey::from_ed_pem(include_bytes!("../test_keys/ed25519.pem")).unwrap();
     let jwk = serde_json::to_value(Jwk::from_encoding_key(&own, Algorithm::EdDSA).unwrap()).unwrap();
     let head = json!({"alg": "EdDSA", "jwk": jwk, "jku": "https://attacker.example/keys", "x5u": "https://attacker.example"});
     check_refused(
         &keys(),
         &sign(&head, &claims(json!({})), &own, Algorithm::EdDSA),
-        "The token's algorithm is not that of this server's key; sign it with the algorithm of the key.",
+        "The token's algorithm differs from that of this server's key; sign it with the algorithm of the key.",
     );
     let head =
         json!({"alg": "HS256", "jwk": {"kty": "nonsense"}, "jku": 7, "x5u": "https://attacker.example"});
@@ -39,17 +39,17 @@ fn a_public_key_verifies_with_its_own_algorithm_and_no_other() {
         .unwrap();
         let head = json!({"alg": format!("{algorithm:?}")});
         check_accepted(&keys, &sign(&head, &claims(json!({"nbf": null})), &key, algorithm));
-        // The classic: the public key's text taken for a shared secret.
+        // A known attack: the text of the public key used as a shared secret.
         let confused = EncodingKey::from_secret(public.as_bytes());
         check_refused(
             &keys,
             &sign(&json!({"alg": "HS256"}), &claims(json!({})), &confused, Algorithm::HS256),
-            "The token's algorithm is not that of this server's key; sign it with the algorithm of the key.",
+            "The token's algorithm differs from that of this server's key; sign it with the algorithm of the key.",
         );
         check_refused(
             &keys,
             &sign(&head, &claims(json!({})), &confused, Algorithm::HS256),
-            "The token's signature does not match; sign it with the key this server was given.",
+            "The token's signature does not match; sign it with a key that this server knows.",
         );
         let early = claims(json!({"nbf": now().timestamp() + 60}));
         check_refused(
@@ -62,8 +62,9 @@ fn a_public_key_verifies_with_its_own_algorithm_and_no_other() {
 
 #[test]
 fn keys_that_cannot_be_used_are_refused_at_the_start() {
-    let public = "is no public key in PEM (RSA of 2048 to 4096 bits, P-256 or Ed25519), nor a file with one.";
-    let private = "is a private key; give its public half, and keep the private one with the issuer.";
+    let public =
+        "is not a public key in PEM (RSA of 2048 to 4096 bits, P-256 or Ed25519), nor the path of one.";
+    let private = "is a private key; set its public key instead, and keep the private key with the issuer.";
     for (given, message) in [
         ("nonsense", public),
         ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", public),
@@ -103,7 +104,7 @@ fn a_key_set_is_read_again_when_it_changes_and_a_broken_one_keeps_the_old_keys()
     let by_old = sign(&json!({"alg": "EdDSA", "kid": "old"}), &claims(json!({})), &ed, Algorithm::EdDSA);
     let by_new = sign(&json!({"alg": "ES256", "kid": "new"}), &claims(json!({})), &ec, Algorithm::ES256);
     let nameless = sign(&json!({"alg": "EdDSA"}), &claims(json!({})), &ed, Algorithm::EdDSA);
-    let unknown = "The token's kid names no key of this server; sign it with a current key.";
+    let unknown = "The token's kid matches no key of this server; sign it with a current key.";
 
     let folder = std::env::temp_dir().join(format!("plaudit-jwks-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir(&folder).unwrap();

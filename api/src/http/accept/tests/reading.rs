@@ -1,4 +1,4 @@
-//! Clients that send more than is read, and clients that do not read what they asked for.
+//! Clients that send more than the server reads, and clients that do not read their responses.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, pause, timeout};
 
-use super::super::{Connection, SendDeadline, converse};
+use super::super::{Connection, SendDeadline, serve_connection};
 use super::{GENEROUS, server};
 use crate::config::{Config, Limits};
 use crate::http::router;
@@ -17,11 +17,11 @@ use crate::http::tests::site;
 /// An answer of a million bytes.
 const LONG: &[u8] = b"GET /graphql?query=%7Btext(bytes:1000000)%7D HTTP/1.1\r\nhost: server\r\n\r\n";
 
-/// Connections whose clients have asked for the long answer over a pipe of 1,000 bytes, and the tasks that
+/// Connections whose clients have requested the long answer over a pipe of 1,000 bytes, and the tasks that
 /// serve them.
 async fn ask(clients: usize) -> (Vec<(DuplexStream, JoinHandle<()>)>, watch::Sender<bool>) {
     let mut config = Config::demo();
-    // So many unread answers of one caller are more than it may hold; here they are cut by time alone.
+    // One caller may not hold so many unread answers. Here only the time limit must apply.
     config.limits.answer_bytes_in_flight = usize::MAX;
     let (site, stop) = site(config);
     let (stopping, router) = (site.stopping.clone(), router(site));
@@ -30,7 +30,7 @@ async fn ask(clients: usize) -> (Vec<(DuplexStream, JoinHandle<()>)>, watch::Sen
         let (mut ours, theirs) = duplex(1_000);
         let theirs = SendDeadline::new(theirs, &Limits::default());
         let header = Duration::from_secs(10);
-        let serving = converse(theirs, Connection::alone(), router.clone(), header, stopping.clone());
+        let serving = serve_connection(theirs, Connection::alone(), router.clone(), header, stopping.clone());
         let serving = tokio::spawn(serving);
         ours.write_all(LONG).await.unwrap();
         asked.push((ours, serving));
@@ -39,7 +39,7 @@ async fn ask(clients: usize) -> (Vec<(DuplexStream, JoinHandle<()>)>, watch::Sen
 }
 
 #[tokio::test]
-async fn sixty_clients_that_do_not_read_are_cut_after_ten_seconds() {
+async fn sixty_clients_that_do_not_read_are_closed_after_ten_seconds() {
     pause();
     let start = Instant::now();
     let mut kept = Vec::new();
@@ -56,7 +56,7 @@ async fn sixty_clients_that_do_not_read_are_cut_after_ten_seconds() {
     }
 }
 
-/// Bytes that arrive at a client that reads so many of them a second, and seconds until its connection ends.
+/// The bytes that a client receives if it reads at this rate, and the seconds until its connection ends.
 async fn read_at(bytes_per_second: usize) -> (usize, u64) {
     pause();
     let (mut asked, _stop) = ask(1).await;
@@ -76,14 +76,14 @@ async fn read_at(bytes_per_second: usize) -> (usize, u64) {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_a_hundred_bytes_a_second_is_cut() {
+async fn a_client_that_reads_a_hundred_bytes_a_second_is_closed() {
     let (total, seconds) = read_at(100).await;
     assert!((1_000..3_000).contains(&total), "{total}");
     assert!((10..25).contains(&seconds), "{seconds}");
 }
 
 #[tokio::test]
-async fn a_client_that_reads_steadily_gets_all() {
+async fn a_client_that_reads_steadily_gets_the_whole_answer() {
     let (total, seconds) = read_at(40_000).await;
     assert!(total > 1_000_000, "{total}");
     assert_eq!(seconds, 25);
@@ -94,8 +94,8 @@ async fn a_refused_body_is_answered_before_its_end_and_the_answer_arrives() {
     let address = server(|_| {}).await;
     let head = "POST /graphql HTTP/1.1\r\nhost: server\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n";
     for body in [vec![], vec![b' '; 1_000_000]] {
-        // Without a body: the answer does not wait for it. With it: a client that sends all before it reads
-        // still finds the answer.
+        // Without the body, the response does not wait for it. With the body, a client that sends everything before it
+        // reads still gets the response.
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(&body).await.unwrap();

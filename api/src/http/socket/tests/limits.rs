@@ -1,4 +1,4 @@
-//! What one caller may use on sockets: operations, memory, sockets, pings, and time to read.
+//! The limits of one caller on sockets: operations, memory, sockets, pings, and time to read.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn a_client_that_floods_the_socket_with_pings_is_closed() {
         client.socket.send(Message::Ping(Default::default())).await.unwrap();
     }
     client.ask("a", "{ who }").await;
-    assert_eq!(client.hear().await["payload"]["data"]["who"], "crm");
+    assert_eq!(client.receive().await["payload"]["data"]["who"], "crm");
     client.socket.send(Message::Ping(Default::default())).await.unwrap();
     assert_eq!(client.close_code().await, 1013);
 }
@@ -29,15 +29,15 @@ async fn a_client_that_floods_the_socket_with_pings_is_closed() {
 async fn a_client_that_does_not_read_is_1013_after_three_seconds() {
     let server = Server::new(Config::demo());
     let mut client = server.open_with(1_024, SUBPROTOCOL).await;
-    client.say(json!({ "type": "connection_init" })).await;
-    client.hear().await;
+    client.send(json!({ "type": "connection_init" })).await;
+    client.receive().await;
     client.ask("a", "subscription { count(to: 1000000) }").await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(client.close_code().await, 1013);
 }
 
 #[tokio::test]
-async fn one_caller_holds_only_so_many_sockets() {
+async fn the_number_of_sockets_per_caller_is_limited() {
     let mut config = Config::demo();
     config.limits.sockets_per_user = 2;
     let server = Server::new(config);
@@ -45,7 +45,9 @@ async fn one_caller_holds_only_so_many_sockets() {
     let third = async || {
         let mut client = server.open().await;
         let authorization = format!("Bearer {}", token(&server.app, "crm"));
-        client.say(json!({ "type": "connection_init", "payload": { "authorization": authorization } })).await;
+        client
+            .send(json!({ "type": "connection_init", "payload": { "authorization": authorization } }))
+            .await;
         client
     };
     assert_eq!(third().await.close_code().await, 1013);
@@ -54,11 +56,11 @@ async fn one_caller_holds_only_so_many_sockets() {
     first.socket.close(None).await.unwrap();
     while first.socket.next().await.is_some() {}
     tokio::time::sleep(Duration::from_millis(1)).await;
-    assert_eq!(third().await.hear().await, json!({ "type": "connection_ack" }));
+    assert_eq!(third().await.receive().await, json!({ "type": "connection_ack" }));
 }
 
 #[tokio::test]
-async fn one_socket_runs_only_so_many_operations() {
+async fn the_number_of_operations_per_socket_is_limited() {
     let mut config = Config::demo();
     config.limits.subscriptions_per_socket = 2;
     let server = Server::new(config);
@@ -66,19 +68,19 @@ async fn one_socket_runs_only_so_many_operations() {
     for id in ["a", "b", "c"] {
         client.ask(id, "subscription { silence }").await;
     }
-    let error = client.hear().await;
+    let error = client.receive().await;
     assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("c")));
     assert_eq!(error["payload"][0]["extensions"]["code"], "TOO_COMPLEX");
     let message = "2 operations already run on this socket (limits.subscriptions_per_socket). Complete one first, or \
                    open another socket.";
     assert_eq!(error["payload"][0]["message"], message);
-    client.say(json!({ "type": "complete", "id": "a" })).await;
+    client.send(json!({ "type": "complete", "id": "a" })).await;
     client.ask("c", "subscription { count(to: 1) }").await;
-    assert_eq!(client.hear().await["payload"]["data"]["count"], 1);
+    assert_eq!(client.receive().await["payload"]["data"]["count"], 1);
 }
 
 #[tokio::test]
-async fn the_operations_of_one_caller_on_sockets_take_only_so_much_memory() {
+async fn the_memory_of_one_callers_operations_on_sockets_is_limited() {
     let ask = |id: &str| {
         let variables = json!({ "x": vec![json!({ "": 0 }); 100] });
         let payload = json!({ "query": "subscription { silence }", "variables": variables });
@@ -91,24 +93,24 @@ async fn the_operations_of_one_caller_on_sockets_take_only_so_much_memory() {
     config.limits.body_bytes_in_flight = 4 * 2 * params.memory(&message);
     let server = Server::new(config);
     let (mut one, mut other) = (server.introduced("crm").await, server.introduced("crm").await);
-    one.say(ask("a")).await;
-    one.say(json!({ "type": "ping" })).await;
-    assert_eq!(one.hear().await, json!({ "type": "pong" }));
-    other.say(ask("b")).await;
-    other.say(ask("c")).await;
-    let error = other.hear().await;
+    one.send(ask("a")).await;
+    one.send(json!({ "type": "ping" })).await;
+    assert_eq!(one.receive().await, json!({ "type": "pong" }));
+    other.send(ask("b")).await;
+    other.send(ask("c")).await;
+    let error = other.receive().await;
     assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("c")));
     assert_eq!(error["payload"][0]["extensions"]["code"], "RATE_LIMITED");
     let message = "Your operations on sockets take about";
     assert!(error["payload"][0]["message"].as_str().unwrap().starts_with(message), "{error}");
     let mut another = server.introduced("lms").await;
-    another.say(ask("a")).await;
+    another.send(ask("a")).await;
     another.ask("b", "{ hello }").await;
-    assert_eq!(another.hear().await["type"], "next");
+    assert_eq!(another.receive().await["type"], "next");
 
-    one.say(json!({ "type": "complete", "id": "a" })).await;
-    one.say(json!({ "type": "ping" })).await;
-    assert_eq!(one.hear().await, json!({ "type": "pong" }));
+    one.send(json!({ "type": "complete", "id": "a" })).await;
+    one.send(json!({ "type": "ping" })).await;
+    assert_eq!(one.receive().await, json!({ "type": "pong" }));
     other.ask("d", "{ hello }").await;
-    assert_eq!(other.hear().await["type"], "next");
+    assert_eq!(other.receive().await["type"], "next");
 }

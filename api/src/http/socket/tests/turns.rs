@@ -1,4 +1,4 @@
-//! Operations on a socket that wait: for their turn, and for the look-up of the client.
+//! Operations on a socket that wait for their turn or for the client's look-up.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,19 +28,19 @@ async fn an_operation_waits_for_its_turn_while_pings_are_answered() {
     for id in ["b", "c"] {
         client.ask(id, "{ hello }").await;
     }
-    // It waits for news, which needs no turn.
+    // It waits for the next award, which needs no turn.
     client.ask("d", "subscription { silence }").await;
-    client.say(json!({ "type": "ping" })).await;
-    assert_eq!(client.hear().await, json!({ "type": "pong" }));
+    client.send(json!({ "type": "ping" })).await;
+    assert_eq!(client.receive().await, json!({ "type": "pong" }));
     // Another caller has its own turns.
     let mut other = server.introduced("lms").await;
     other.ask("b", "{ hello }").await;
-    assert_eq!(other.hear().await["payload"]["data"]["hello"], "world");
-    // Its 30 seconds are over, so it gives its turn back.
-    assert_eq!(client.hear().await["id"], "a");
+    assert_eq!(other.receive().await["payload"]["data"]["hello"], "world");
+    // Its 30 seconds have passed, so it releases its turn.
+    assert_eq!(client.receive().await["id"], "a");
     for id in ["b", "c"] {
-        assert_eq!(client.hear().await["id"], id);
-        assert_eq!(client.hear().await, json!({ "type": "complete", "id": id }));
+        assert_eq!(client.receive().await["id"], id);
+        assert_eq!(client.receive().await, json!({ "type": "complete", "id": id }));
     }
 }
 
@@ -56,11 +56,11 @@ async fn an_operation_that_waits_for_its_turn_can_be_stopped() {
     let mut client = server.introduced("crm").await;
     client.ask("a", "{ never }").await;
     client.ask("b", "mutation { set(number: 1) }").await;
-    client.say(json!({ "type": "complete", "id": "b" })).await;
+    client.send(json!({ "type": "complete", "id": "b" })).await;
     client.ask("b", "mutation { set(number: 2) }").await;
-    client.say(json!({ "type": "complete", "id": "a" })).await;
-    assert_eq!(client.hear().await["payload"]["data"], json!({ "set": 2 }));
-    assert_eq!(client.hear().await, json!({ "type": "complete", "id": "b" }));
+    client.send(json!({ "type": "complete", "id": "a" })).await;
+    assert_eq!(client.receive().await["payload"]["data"], json!({ "set": 2 }));
+    assert_eq!(client.receive().await, json!({ "type": "complete", "id": "b" }));
 }
 
 #[tokio::test]
@@ -71,11 +71,11 @@ async fn all_operations_of_a_full_socket_are_answered() {
     for number in 0..120 {
         client.ask(&format!("{number}"), &format!("{{ echo(number: {number}) }}")).await;
     }
-    client.say(json!({ "type": "complete", "id": "first" })).await;
-    // 99 have room beside the first; the other 21 are refused while that one runs.
+    client.send(json!({ "type": "complete", "id": "first" })).await;
+    // 99 have room in addition to the first; the other 21 are refused while that one runs.
     let mut answered = BTreeMap::new();
     while answered.len() < 120 {
-        let told = client.hear().await;
+        let told = client.receive().await;
         let id: i64 = told["id"].as_str().unwrap().parse().unwrap();
         match told["type"].as_str().unwrap() {
             "next" => assert_eq!(told["payload"]["data"]["echo"], id),
@@ -91,7 +91,7 @@ async fn all_operations_of_a_full_socket_are_answered() {
     assert_eq!(answered, expected.collect());
 }
 
-/// The subject of a person, and the message by which it introduces itself.
+/// The subject of a person, and its `connection_init` message.
 fn person(server: &Server) -> (Subject, Value) {
     let id = uuid::Uuid::from_u128(7);
     let life = TimeDelta::minutes(1);
@@ -116,40 +116,40 @@ async fn messages_are_read_while_the_client_is_looked_up() {
         (json!({ "type": "nonsense" }), 4400),
     ] {
         let mut client = server.open().await;
-        client.say(init.clone()).await;
-        client.say(json!({ "type": "ping", "payload": { "number": 1 } })).await;
-        assert_eq!(client.hear().await, json!({ "type": "pong", "payload": { "number": 1 } }));
-        client.say(ask("b")).await;
-        client.say(json!({ "type": "complete", "id": "b" })).await;
-        client.say(ask("b")).await;
-        client.say(ask("taken")).await;
-        client.say(message).await;
+        client.send(init.clone()).await;
+        client.send(json!({ "type": "ping", "payload": { "number": 1 } })).await;
+        assert_eq!(client.receive().await, json!({ "type": "pong", "payload": { "number": 1 } }));
+        client.send(ask("b")).await;
+        client.send(json!({ "type": "complete", "id": "b" })).await;
+        client.send(ask("b")).await;
+        client.send(ask("taken")).await;
+        client.send(message).await;
         assert_eq!(client.close_code().await, code);
     }
-    // The deadline of `connection_init` is met; the look-up has that of a request.
+    // The deadline of `connection_init` is met; the look-up has the time limit of a request.
     let mut client = server.open().await;
     let start = Instant::now();
-    client.say(init).await;
+    client.send(init).await;
     assert_eq!(client.close_code().await, 1013);
     assert_eq!(seconds_since(start), 30);
     drop(look_ups);
 }
 
 #[tokio::test]
-async fn operations_before_the_acknowledgement_start_behind_it_in_order() {
+async fn operations_before_the_acknowledgement_start_after_it_in_order() {
     let server = Server::new(Config::demo());
     let authorization = format!("Bearer {}", token(&server.app, "crm"));
     let init = json!({ "type": "connection_init", "payload": { "authorization": authorization } });
     let mut client = server.open().await;
-    client.say(init.clone()).await;
+    client.send(init.clone()).await;
     client.ask("a", "{ who }").await;
     client.ask("b", "{ hello }").await;
-    assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
-    assert_eq!(client.hear().await["payload"]["data"]["who"], "crm");
-    assert_eq!(client.hear().await, json!({ "type": "complete", "id": "a" }));
-    assert_eq!(client.hear().await["payload"]["data"]["hello"], "world");
+    assert_eq!(client.receive().await, json!({ "type": "connection_ack" }));
+    assert_eq!(client.receive().await["payload"]["data"]["who"], "crm");
+    assert_eq!(client.receive().await, json!({ "type": "complete", "id": "a" }));
+    assert_eq!(client.receive().await["payload"]["data"]["hello"], "world");
 
-    // Without a connection_init there is nothing to wait for.
+    // Without a connection_init the operation does not wait.
     let mut client = server.open().await;
     client.ask("a", "{ who }").await;
     assert_eq!(client.close_code().await, 4401);
