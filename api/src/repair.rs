@@ -9,7 +9,8 @@ use crate::catalogue::{Catalogue, Published};
 use crate::check::{Difference, Part, Report, check_person, survey};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::pipeline::{jitter, rebuild};
+use crate::pipeline::rebuild;
+use crate::pipeline::transaction::jitter;
 use crate::start::{Refused, open_existing};
 use crate::store::{self, Database};
 

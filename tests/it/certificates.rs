@@ -169,7 +169,7 @@ on_both! {
     async fn only_permitted_roles_issue_change_and_delete(w: World) {
         let school = School::found(&w).await;
         let id = create(&school.admin, science(school.student)).await["id"].clone();
-        let before = (rows(&w, "certificates").await, rows(&w, "acts").await);
+        let before = (rows(&w, "certificates").await, rows(&w, "audit_log").await);
         let missing = school.teacher.ask(CREATE, json!({"input": science(Uuid::new_v4())})).await;
         assert_eq!(refused(&missing, "createCertificate"), ("NOT_FOUND".to_owned(), vec!["studentId".to_owned()]));
         let not_theirs = school.teacher.ask(CREATE, json!({"input": science(school.stranger)})).await;
@@ -193,7 +193,7 @@ on_both! {
             assert_eq!(refused(&answer, mutation), ("NOT_FOUND".to_owned(), vec!["id".to_owned()]));
             assert_eq!(answer.data()[mutation]["userErrors"][0]["reason"], "CERTIFICATE_NOT_FOUND");
         }
-        assert_eq!((rows(&w, "certificates").await, rows(&w, "acts").await), before, "a denial leaves nothing");
+        assert_eq!((rows(&w, "certificates").await, rows(&w, "audit_log").await), before, "a denial leaves nothing");
         w.finish().await;
     }
 
@@ -302,7 +302,7 @@ on_both! {
             ("additionalMetadata", json!({"a": "x".repeat(16 * 1_024)})),
         ];
         let kept = create(&school.admin, science(school.student)).await;
-        let before = rows(&w, "acts").await;
+        let before = rows(&w, "audit_log").await;
         for (field, value) in wrong {
             let mut input = science(school.student);
             input[field] = value.clone();
@@ -313,7 +313,7 @@ on_both! {
                 assert_eq!(refused(&answer, "updateCertificate"), ("INVALID_INPUT".to_owned(), vec![field.to_owned()]), "{field}: {value}");
             }
         }
-        assert_eq!((rows(&w, "certificates").await, rows(&w, "acts").await), (1, before));
+        assert_eq!((rows(&w, "certificates").await, rows(&w, "audit_log").await), (1, before));
         let untouched = "SELECT count(*) FROM certificates WHERE title = 'Excellence in Science'";
         assert_eq!(w.database.number(untouched).await, 1);
         w.finish().await;

@@ -275,7 +275,7 @@ on_both! {
         w.upsert(ben, json!({"referredBy": ada.id})).await;
         assert_eq!(head.ask(ERASE, json!({"id": ada.id})).await.data()["erasePerson"]["userErrors"], json!([]));
         let rows = async |table: &str| w.database.number(&format!("SELECT count(*) FROM {table}")).await;
-        let kept = (rows("events").await, rows("certificates").await, rows("people").await, rows("acts").await);
+        let kept = (rows("events").await, rows("certificates").await, rows("people").await, rows("audit_log").await);
 
         let refused = ada.client.ask("{ me { id } }", json!({})).await;
         assert_eq!((refused.status, refused.code()), (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"));
@@ -305,7 +305,7 @@ on_both! {
         let back = head.ask(upsert, json!({"input": {"id": ada.id, "displayName": "Ada"}})).await;
         assert_eq!(back.data()["upsertUser"], json!({"user": null, "userErrors": [
             {"field": ["input", "id"], "code": "CONFLICT", "reason": "PERSON_ERASED"}]}));
-        assert_eq!((rows("events").await, rows("certificates").await, rows("people").await, rows("acts").await), kept);
+        assert_eq!((rows("events").await, rows("certificates").await, rows("people").await, rows("audit_log").await), kept);
 
         let kept = head.ask("query($id: ID!) { certificate(id: $id) { title issuedBy description documentUrl additionalMetadata } }", json!({"id": ada.certificate})).await;
         assert_eq!(kept.data()["certificate"], json!({"title": "Erased", "issuedBy": "Erased", "description": null, "documentUrl": null, "additionalMetadata": null}));

@@ -6,19 +6,28 @@ use engine::{AwardKey, Catalog, Event, Step};
 use uuid::Uuid;
 
 use super::ingest::Fresh;
-use super::{Stop, load, overflow};
+use super::transaction::Interrupted;
+use super::{load, overflow};
+use crate::refusal::Refusal;
 use crate::store::{Txn, people};
 
-/// Decides what follows from the fresh events; answers the step and the ids of the awards that it names. `before` has the
-/// people they are about, as they were read without a lock.
+/// What the engine decided about events.
+pub(super) enum Decision {
+    /// What follows, and the ids of the awards that it names.
+    Step(Step, HashMap<AwardKey, Uuid>),
+    /// These rows do not fit; nothing was decided. There is at least one.
+    Overflow(Vec<(usize, Refusal)>),
+}
+
+/// Decides what follows from the fresh events. `before` has the people they are about, as they were read without a lock.
 pub(super) async fn advance(
     txn: &Txn,
     catalog: &Catalog,
     fresh: &Fresh,
     before: &HashMap<Uuid, people::Row>,
-) -> Result<(Step, HashMap<AwardKey, Uuid>), Stop> {
+) -> Result<Decision, Interrupted> {
     if fresh.events.is_empty() {
-        return Ok((Step::default(), HashMap::new()));
+        return Ok(Decision::Step(Step::default(), HashMap::new()));
     }
     let referrers = referrers(&fresh.events, before.values());
     let needs = engine::needs(catalog, &fresh.events, &referrers);
@@ -26,15 +35,15 @@ pub(super) async fn advance(
     let locked = people::lock(txn, &wanted).await?;
     if self::referrers(&fresh.events, locked.iter()) != referrers {
         // A referrer became known between the two reads; taking their lock now could be out of order.
-        return Err(Stop::Moved);
+        return Err(Interrupted::Again);
     }
     let loaded = load::for_events(txn, catalog, &locked, &needs, &fresh.events, referrers).await?;
     let mut step = match engine::advance(catalog, loaded.state, &fresh.events) {
         Ok(step) => step,
-        Err(_) => return Err(Stop::Overflow(overflow::rows(txn, catalog, fresh, before).await?)),
+        Err(_) => return Ok(Decision::Overflow(overflow::rows(txn, catalog, fresh, before).await?)),
     };
     load::add_ranks(txn, catalog, &mut step).await?;
-    Ok((step, loaded.awards))
+    Ok(Decision::Step(step, loaded.awards))
 }
 
 /// Who referred whom, of the people the events are about.

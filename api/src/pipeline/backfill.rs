@@ -6,10 +6,13 @@ use chrono::{DateTime, Utc};
 use engine::{Catalog, Changes, Event, PersonState, Step};
 use uuid::Uuid;
 
+use super::advance::{self, Decision};
 use super::ingest::{Fresh, to_event};
+use super::load;
 use super::persist::{self, Writing, derived_row};
-use super::{Stop, advance, load};
+use super::transaction::Interrupted;
 use crate::id;
+use crate::refusal::Failure;
 use crate::store::{self, Txn, events, metrics, people};
 
 /// People per page of a walk over the whole school.
@@ -47,7 +50,7 @@ pub(crate) async fn backfill(
         done += page.len();
         tracing::info!(people = done, awarded, "bringing everyone to the new catalogue");
     }
-    Ok(awarded + derive(txn, after, writing).await.map_err(Stop::into_error)?)
+    Ok(awarded + derive(txn, after, writing).await?)
 }
 
 /// What is published.
@@ -100,7 +103,7 @@ fn to_events(rows: &[events::Row]) -> Result<Vec<Event>, store::Error> {
 
 /// Records, silently, the derived events that the new catalogue owes referrers: a metric that has been folded anew, or
 /// a target that has been lowered, is crossed without an event.
-async fn derive(txn: &Txn, catalog: &Catalog, writing: Writing<'_>) -> Result<usize, Stop> {
+async fn derive(txn: &Txn, catalog: &Catalog, writing: Writing<'_>) -> Result<usize, store::Error> {
     let (mut last, mut awarded) = (None, 0);
     loop {
         let page = people::walk(txn, last, PAGE).await?;
@@ -115,8 +118,16 @@ async fn derive(txn: &Txn, catalog: &Catalog, writing: Writing<'_>) -> Result<us
         }
         let referrers = people::by_ids(txn, events.iter().map(|event| event.person)).await?;
         let referrers = referrers.into_iter().map(|row| (row.id, row)).collect();
-        let fresh = Fresh { spots: vec![(0, 0); events.len()], events, repeats: Vec::new() };
-        let (step, held) = advance::advance(txn, catalog, &fresh, &referrers).await?;
+        let fresh = Fresh { rows: (0..events.len()).collect(), events, repeats: Vec::new() };
+        let (step, held) = match advance::advance(txn, catalog, &fresh, &referrers).await {
+            Ok(Decision::Step(step, held)) => (step, held),
+            Ok(Decision::Overflow(rows)) => {
+                let messages: Vec<String> = rows.into_iter().map(|(_, refusal)| refusal.message).collect();
+                return Err(store::Error::Impossible(messages.join("; ")));
+            }
+            Err(Interrupted::Failed(Failure::Store(error))) => return Err(error),
+            Err(_) => return Err(store::Error::Busy),
+        };
         awarded += persist::write(txn, &step, &held, writing).await?.awards.len();
     }
 }

@@ -4,7 +4,8 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Incoming, OWN_SOURCE, Submission, Within, record_within};
+use super::transaction::Interrupted;
+use super::{Incoming, OWN_SOURCE, Submission, record_within};
 use crate::app::App;
 use crate::auth::policy::Recorder;
 use crate::catalogue::Published;
@@ -33,7 +34,7 @@ pub(crate) async fn record_domain_event(
     txn: &Txn,
     published: &Published,
     event: DomainEvent<'_>,
-) -> Result<(Vec<awards::Row>, Option<i64>), Within> {
+) -> Result<(Vec<awards::Row>, Option<i64>), Interrupted> {
     // An event's id is the event's, so one activity listens: the first of the loaded packs.
     let Some(activity) = published.catalog.activities_on(event.kind).next() else {
         return Ok((Vec::new(), None));
@@ -50,7 +51,7 @@ pub(crate) async fn record_domain_event(
     };
     let submission = Submission { recorder: Recorder::ourselves(), request: None, events: [event].into() };
     let (outcomes, head) = record_within(app, txn, published, submission).await?;
-    let recorded = outcomes.into_iter().collect::<Result<Vec<_>, _>>().map_err(Within::Refused)?;
+    let recorded = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok((recorded.into_iter().flat_map(|recorded| recorded.awards).collect(), head))
 }
 

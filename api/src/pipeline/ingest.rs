@@ -9,13 +9,11 @@ use uuid::Uuid;
 
 use super::load::zone;
 use super::validate::{Accepted, Parsed, Refused, Sent};
-use super::{Outcomes, Recorded, Stop};
+use super::{Outcomes, Recorded};
 use crate::catalogue::Published;
 use crate::refusal::{Code, Refusal};
 use crate::store::{self, Txn, events, people};
 
-/// Where a row stands: (submission, event).
-pub(super) type Spot = (usize, usize);
 /// What identifies an event: its source, and the sender's id.
 type Key = (Arc<str>, Arc<str>);
 
@@ -23,10 +21,10 @@ type Key = (Arc<str>, Arc<str>);
 pub(super) struct Fresh {
     /// The events to fold, in the order in which they happened.
     pub(super) events: Vec<Event>,
-    /// The row each of them came from.
-    pub(super) spots: Vec<Spot>,
+    /// The row of each.
+    pub(super) rows: Vec<usize>,
     /// Later rows of the batch with the id of one of them: they take its place if it cannot be kept.
-    pub(super) repeats: Vec<(Spot, Event)>,
+    pub(super) repeats: Vec<(usize, Event)>,
 }
 
 /// Everything known of the rows once the new ones are appended.
@@ -35,7 +33,7 @@ pub(super) struct Ingested {
     pub(super) fresh: Fresh,
     /// Those the rows are about, as they were read before anything was locked.
     pub(super) people: HashMap<Uuid, people::Row>,
-    rows: Vec<Vec<Row>>,
+    rows: Vec<Row>,
 }
 
 enum Row {
@@ -51,8 +49,8 @@ pub(super) async fn append(
     published: &Published,
     accepted: Accepted,
     now: DateTime<Utc>,
-) -> Result<Ingested, Stop> {
-    let rows = || accepted.rows.iter().flatten();
+) -> Result<Ingested, store::Error> {
+    let rows = || accepted.rows.iter();
     let wanted: BTreeSet<Uuid> = rows().flatten().map(|row| row.sent.person).collect();
     let people = people::by_ids(txn, wanted).await?;
     let people: HashMap<Uuid, people::Row> =
@@ -74,52 +72,47 @@ pub(super) async fn append(
     let fresh_ids = events::append(txn, first.values().cloned().collect()).await?;
     let known = known(txn, first, unappended, &fresh_ids).await?;
 
-    let mut fresh: Vec<(Event, Spot)> = Vec::new();
-    let none = Fresh { events: Vec::new(), spots: Vec::new(), repeats: Vec::new() };
-    let mut ingested = Ingested { fresh: none, people, rows: Vec::new() };
+    let mut fresh: Vec<(Event, usize)> = Vec::new();
+    let none = Fresh { events: Vec::new(), rows: Vec::new(), repeats: Vec::new() };
+    let mut ingested = Ingested { fresh: none, people, rows: Vec::with_capacity(accepted.rows.len()) };
     let mut answers = Answers::load(txn, known.values().filter(|row| !fresh_ids.contains(&row.id))).await?;
-    for (at, rows) in accepted.rows.into_iter().enumerate() {
-        let mut sorted = Vec::with_capacity(rows.len());
-        for (index, row) in rows.into_iter().enumerate() {
-            let row = match row {
-                Ok(row) => row,
-                Err(Refused { refusal, sent }) => {
-                    let repeated = sent.as_deref().and_then(|sent| Some((sent, known.get(&sent.key())?)));
-                    sorted.push(match repeated {
-                        Some((sent, event)) if is_repeat(sent, event) => answers.of(event),
-                        _ => Row::Refused(refusal),
-                    });
-                    continue;
-                }
-            };
-            let Some(person) = ingested.people.get(&row.sent.person) else {
-                sorted.push(Row::Refused(unknown_person()));
+    for (index, row) in accepted.rows.into_iter().enumerate() {
+        let row = match row {
+            Ok(row) => row,
+            Err(Refused { refusal, sent }) => {
+                let repeated = sent.as_deref().and_then(|sent| Some((sent, known.get(&sent.key())?)));
+                ingested.rows.push(match repeated {
+                    Some((sent, event)) if is_repeat(sent, event) => answers.of(event),
+                    _ => Row::Refused(refusal),
+                });
                 continue;
-            };
-            sorted.push(match (known.get(&row.sent.key()), accepted.period.refuses(&row, person)) {
-                (Some(event), _) if event.id == row.id => {
-                    fresh.push((to_event(event)?, (at, index)));
-                    Row::Fresh(event.id)
+            }
+        };
+        let Some(person) = ingested.people.get(&row.sent.person) else {
+            ingested.rows.push(Row::Refused(unknown_person()));
+            continue;
+        };
+        ingested.rows.push(match (known.get(&row.sent.key()), accepted.period.refuses(&row, person)) {
+            (Some(event), _) if event.id == row.id => {
+                fresh.push((to_event(event)?, index));
+                Row::Fresh(event.id)
+            }
+            (Some(event), untimely) => {
+                if untimely.is_none() && fresh_ids.contains(&event.id) {
+                    let event = to_event(&event_row(&row, person, published.version, now))?;
+                    ingested.fresh.repeats.push((index, event));
                 }
-                (Some(event), untimely) => {
-                    if untimely.is_none() && fresh_ids.contains(&event.id) {
-                        let event = to_event(&event_row(&row, person, published.version, now))?;
-                        ingested.fresh.repeats.push(((at, index), event));
-                    }
-                    if repeats(&row, event) { answers.of(event) } else { Row::Refused(reused()) }
-                }
-                (None, Some(refusal)) => Row::Refused(refusal),
-                (None, None) => {
-                    let message = "an event is neither new nor known";
-                    return Err(store::Error::Impossible(message.into()).into());
-                }
-            });
-        }
-        ingested.rows.push(sorted);
+                if repeats(&row, event) { answers.of(event) } else { Row::Refused(reused()) }
+            }
+            (None, Some(refusal)) => Row::Refused(refusal),
+            (None, None) => {
+                return Err(store::Error::Impossible("an event is neither new nor known".into()));
+            }
+        });
     }
     // Folded in the order in which they happened, so that none of them is late for another.
     fresh.sort_by_cached_key(|(event, _)| event.key());
-    (ingested.fresh.events, ingested.fresh.spots) = fresh.into_iter().unzip();
+    (ingested.fresh.events, ingested.fresh.rows) = fresh.into_iter().unzip();
     Ok(ingested)
 }
 
@@ -245,7 +238,7 @@ impl Answers {
 
 impl Ingested {
     /// One answer a row, in place.
-    pub(super) fn answer(self, step: &Step, awarded: &[store::awards::Row]) -> Vec<Outcomes> {
+    pub(super) fn answer(self, step: &Step, awarded: &[store::awards::Row]) -> Outcomes {
         let mut brought: HashMap<(Option<Uuid>, Uuid), Vec<store::awards::Row>> = HashMap::new();
         for award in awarded {
             brought.entry((award.event_id, award.person_id)).or_default().push(award.clone());
@@ -273,6 +266,6 @@ impl Ingested {
                 None => known,
             }),
         };
-        self.rows.into_iter().map(|rows| rows.into_iter().map(row).collect()).collect()
+        self.rows.into_iter().map(row).collect()
     }
 }

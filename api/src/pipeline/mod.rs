@@ -13,25 +13,27 @@ mod overflow;
 pub(crate) mod persist;
 pub(crate) mod rebuild;
 mod self_report;
+pub(crate) mod transaction;
 mod validate;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
+use scoped_futures::ScopedFutureExt;
 use uuid::Uuid;
 
 pub(crate) use batcher::Batcher;
 pub(crate) use domain_event::{DomainEvent, first_awards, record_domain_event};
 
+use self::advance::Decision;
 use self::persist::Writing;
+use self::transaction::{Interrupted, Mode, transact};
 use crate::app::App;
 use crate::audit::{self, AuditAction, RequestContext};
 use crate::auth::policy::Recorder;
 use crate::catalogue::Published;
-use crate::refusal::Refusal;
-use crate::store::dialect::{AdvisoryLock, shared};
+use crate::refusal::{Failure, Refusal};
 use crate::store::{self, Txn};
 
 /// The source of the events the product emits itself; no sender may call itself so.
@@ -90,119 +92,131 @@ pub(crate) async fn record(app: &App, submission: Submission) -> Result<Outcomes
     app.batcher.submit(submission).await
 }
 
-/// Why an attempt at a transaction has to be given up and made again.
-#[derive(Debug)]
-enum Stop {
-    /// The catalogue has been published anew since the attempt began.
-    Stale,
-    /// Somebody's referrer became known in between: look again.
-    Moved,
-    /// These rows (submission, event) cannot be kept beside the others. There is at least one.
-    Overflow(Vec<((usize, usize), Refusal)>),
-    /// The database failed.
-    Store(store::Error),
+/// The events of some submissions as one list. The index of an event in it is its row.
+struct Batch<'a> {
+    rows: Vec<BatchRow<'a>>,
+    /// The number of events of each submission.
+    lengths: Vec<usize>,
 }
 
-impl From<store::Error> for Stop {
-    fn from(error: store::Error) -> Self {
-        Self::Store(error)
+/// An event of a batch.
+struct BatchRow<'a> {
+    /// The index of the submission.
+    at: usize,
+    submission: &'a Submission,
+    event: &'a Incoming,
+    /// Its place in the submission.
+    place: i32,
+}
+
+impl<'a> Batch<'a> {
+    fn of(submissions: &'a [Submission]) -> Self {
+        let rows = submissions.iter().enumerate().flat_map(|(at, submission)| {
+            (0..).zip(&*submission.events).map(move |(place, event)| BatchRow {
+                at,
+                submission,
+                event,
+                place,
+            })
+        });
+        let lengths = submissions.iter().map(|submission| submission.events.len());
+        Self { rows: rows.collect(), lengths: lengths.collect() }
+    }
+
+    /// The submission of a row.
+    fn submission(&self, row: usize) -> Option<&'a Submission> {
+        self.rows.get(row).map(|row| row.submission)
+    }
+
+    /// Outcomes of all rows, by submission.
+    fn split(&self, outcomes: Outcomes) -> Vec<Outcomes> {
+        let mut outcomes = outcomes.into_iter();
+        self.lengths.iter().map(|length| outcomes.by_ref().take(*length).collect()).collect()
     }
 }
 
-impl Stop {
-    /// The same for a caller that cannot make another attempt.
-    fn into_error(self) -> store::Error {
-        match self {
-            Self::Store(error) => error,
-            Self::Overflow(rows) => {
-                let messages: Vec<String> = rows.into_iter().map(|(_, refusal)| refusal.message).collect();
-                store::Error::Impossible(messages.join("; "))
-            }
-            Self::Stale | Self::Moved => store::Error::Busy,
-        }
-    }
+/// Rows that cannot be recorded, and why.
+type Rejected = BTreeMap<usize, Refusal>;
+
+fn of(rejected: &Mutex<Rejected>) -> MutexGuard<'_, Rejected> {
+    rejected.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The outcomes of a transaction, and the feed's head if it moved.
-struct Committed {
-    outcomes: Vec<Outcomes>,
-    head: Option<i64>,
-}
-
-/// Joins those who work by the published catalogue; it does not change until the transaction ends.
-async fn join_catalogue(txn: &Txn, published: &Published) -> Result<(), Stop> {
-    shared(txn, AdvisoryLock::Catalogue).await?;
-    if store::catalogue::version(txn).await? == published.version { Ok(()) } else { Err(Stop::Stale) }
-}
-
-/// The steps, in the order in which every transaction takes its locks, once it has joined the catalogue's.
+/// The steps of a batch, in the order in which every transaction takes its locks. Rows of `rejected` are refused. If
+/// others do not fit either, it adds them and interrupts the transaction.
 async fn write(
     app: &App,
     txn: &Txn,
     published: &Published,
-    submissions: &[Submission],
-    refused: &BTreeMap<(usize, usize), Refusal>,
-) -> Result<Committed, Stop> {
+    batch: &Batch<'_>,
+    rejected: &Mutex<Rejected>,
+) -> Result<(Outcomes, Option<i64>), Interrupted> {
     let now = app.clock.now();
-    let accepted = validate::accept(app, published, submissions, refused, now);
+    let accepted = validate::accept(app, published, batch, &of(rejected), now);
     let ingested = ingest::append(txn, published, accepted, now).await?;
-    audit::note_all(txn, AuditAction::RecordEvent, signed(submissions, &ingested.fresh), now).await?;
-    audit::note_reports(txn, self_report::reports(submissions, &ingested.fresh), now).await?;
-    let (step, held) = advance::advance(txn, &published.catalog, &ingested.fresh, &ingested.people).await?;
+    audit::note_all(txn, AuditAction::RecordEvent, signed(batch, &ingested.fresh), now).await?;
+    audit::note_reports(txn, self_report::reports(batch, &ingested.fresh), now).await?;
+    let decision = advance::advance(txn, &published.catalog, &ingested.fresh, &ingested.people).await?;
+    let (step, held) = match decision {
+        Decision::Step(step, held) => (step, held),
+        Decision::Overflow(rows) => {
+            of(rejected).extend(rows);
+            return Err(Interrupted::Again);
+        }
+    };
     let writing = Writing { version: published.version, silent: None, now };
     let written = persist::write(txn, &step, &held, writing).await?;
-    Ok(Committed { outcomes: ingested.answer(&step, &written.awards), head: written.head })
+    Ok((ingested.answer(&step, &written.awards), written.head))
 }
 
-/// The fresh events that people send, each (who, on whose record and which event).
+/// The fresh events that people send, each (request, person and event).
 fn signed<'a>(
-    submissions: &'a [Submission],
+    batch: &'a Batch<'_>,
     fresh: &'a ingest::Fresh,
 ) -> impl Iterator<Item = (&'a RequestContext, (Option<Uuid>, Option<Uuid>))> {
-    fresh.spots.iter().zip(&fresh.events).filter_map(|((at, _), event)| {
-        let request = submissions.get(*at)?.request.as_ref()?;
+    fresh.rows.iter().zip(&fresh.events).filter_map(|(row, event)| {
+        let request = batch.submission(*row)?.request.as_ref()?;
         Some((request, (Some(event.person), Some(event.id))))
     })
 }
 
-/// Records one submission inside a transaction that does more than that: registering a person, completing a
-/// lesson. The catalogue is the published one, and stays so: the caller has joined its lock. The caller commits,
-/// then passes the head on to the bus.
+/// Records one submission inside the transaction of another change, such as the registration of a person. Returns its
+/// outcomes and the feed's head if it moved.
 ///
 /// # Errors
-/// When the database fails, or the domain refuses; either way the caller rolls back.
+/// When the domain refuses, a person changed meanwhile, or the database fails; the caller rolls back.
 pub(crate) async fn record_within(
     app: &App,
     txn: &Txn,
     published: &Published,
     submission: Submission,
-) -> Result<(Outcomes, Option<i64>), Within> {
-    let written = write(app, txn, published, &[submission], &BTreeMap::new()).await;
-    match written {
-        Ok(mut written) => Ok((written.outcomes.pop().unwrap_or_default(), written.head)),
-        Err(Stop::Store(error)) => Err(Within::Store(error)),
-        Err(Stop::Overflow(rows)) => {
-            Err(rows.into_iter().next().map_or(Within::Again, |(_, refusal)| Within::Refused(refusal)))
-        }
-        Err(Stop::Stale | Stop::Moved) => Err(Within::Again),
+) -> Result<(Outcomes, Option<i64>), Interrupted> {
+    let rejected = Mutex::new(Rejected::new());
+    let submissions = [submission];
+    let written = write(app, txn, published, &Batch::of(&submissions), &rejected).await;
+    match of(&rejected).pop_first() {
+        Some((_, refusal)) => Err(refusal.into()),
+        None => written,
     }
 }
 
-/// Sends a referrer, who has just become known, what the person they referred has earned them
-/// already. Both are locked by the caller.
+/// Records the derived events that a person owes a referrer who has just become known. The caller has locked both.
+///
+/// # Errors
+/// As [`record_within`].
 pub(crate) async fn settle_referral(
     app: &App,
     txn: &Txn,
     published: &Published,
     person: &store::people::Row,
-) -> Result<Option<i64>, Within> {
-    let owed = owed(app, txn, published, person).await.map_err(Within::Store)?;
+) -> Result<Option<i64>, Interrupted> {
+    let owed = owed(app, txn, published, person).await?;
     if owed.is_empty() {
         return Ok(None);
     }
     let submission = Submission { recorder: Recorder::ourselves(), request: None, events: owed.into() };
     let (outcomes, head) = record_within(app, txn, published, submission).await?;
-    outcomes.into_iter().collect::<Result<Vec<_>, _>>().map_err(Within::Refused)?;
+    outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(head)
 }
 
@@ -224,28 +238,6 @@ async fn owed(
     });
     Ok(incoming.collect())
 }
-
-impl From<store::Error> for Within {
-    fn from(error: store::Error) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// Why `record_within` did not record.
-#[derive(Debug)]
-pub(crate) enum Within {
-    /// The domain said no.
-    Refused(Refusal),
-    /// Somebody's referrer became known meanwhile: roll back, begin again.
-    Again,
-    /// The database failed.
-    Store(store::Error),
-}
-
-/// How often a transaction that collided, or worked by an old catalogue, is made again.
-const ATTEMPTS: u32 = 8;
-/// How often a transaction whose connection was lost is made again.
-const LOST: u32 = 1;
 
 /// Writes these submissions in one transaction and answers them after its commit. If they cannot
 /// be written together, each is tried alone, so that only the one at fault is refused.
@@ -279,64 +271,20 @@ async fn commit(app: &App, submissions: &[Submission]) -> Vec<Result<Outcomes, s
 }
 
 async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>, store::Error> {
-    let mut refused = BTreeMap::new();
-    let (mut attempts, mut lost) = (0, 0);
-    loop {
-        let published = app.catalogue.current();
-        let (stop, committing) = match attempt_once(app, &published, submissions, &refused).await {
-            Ok(written) => {
-                app.bus.hint(written.head);
-                app.telemetry.recorded(fresh(&written.outcomes));
-                return Ok(written.outcomes);
-            }
-            Err(stopped) => stopped,
-        };
-        attempts += 1;
-        match stop {
-            // All rows that do not fit are known now. More can follow only if somebody else took XP in between.
-            Stop::Overflow(rows) if attempts < ATTEMPTS => refused.extend(rows),
-            Stop::Stale if attempts < ATTEMPTS => app.catalogue.refresh(&app.db.apart()).await?,
-            Stop::Moved | Stop::Store(store::Error::Collision(_)) if attempts < ATTEMPTS => {
-                tokio::time::sleep(jitter(attempts)).await;
-            }
-            // Another connection may serve. Events without an id would count twice if the commit had succeeded.
-            Stop::Store(error)
-                if lost < LOST && error.is_lost_connection() && (!committing || have_ids(submissions)) =>
-            {
-                lost += 1;
-                tracing::warn!(
-                    error = error.chain(),
-                    "the connection was lost; recording again over another"
-                );
-            }
-            Stop::Stale | Stop::Moved | Stop::Overflow(_) => return Err(store::Error::Busy),
-            Stop::Store(error) => return Err(error),
-        }
-    }
-}
-
-/// One transaction. An error says whether it came from the commit, which may have succeeded all the same.
-async fn attempt_once(
-    app: &App,
-    published: &Published,
-    submissions: &[Submission],
-    refused: &BTreeMap<ingest::Spot, Refusal>,
-) -> Result<Committed, (Stop, bool)> {
-    let txn = app.db.begin_recording().await.map_err(|error| (error.into(), false))?;
-    let written = async {
-        join_catalogue(&txn, published).await?;
-        write(app, &txn, published, submissions, refused).await
+    let batch = Batch::of(submissions);
+    let (batch, rejected) = (&batch, &Mutex::new(Rejected::new()));
+    let mode = Mode::Record { is_idempotent: have_ids(submissions) };
+    // After an overflow all rows that do not fit are known. More can follow only if others took XP meanwhile.
+    let outcomes = transact(app, mode, |txn, published| {
+        async move { write(app, txn, published, batch, rejected).await }.scope_boxed()
+    });
+    let outcomes = match outcomes.await {
+        Ok(outcomes) => outcomes,
+        Err(Failure::Store(error)) => return Err(error),
+        Err(Failure::Refused(refusal)) => return Err(store::Error::Impossible(refusal.message)),
     };
-    match written.await {
-        Ok(written) => match txn.commit().await {
-            Ok(()) => Ok(written),
-            Err(error) => Err((error.into(), true)),
-        },
-        Err(stop) => {
-            txn.rollback().await;
-            Err((stop, false))
-        }
-    }
+    app.telemetry.recorded(fresh(&outcomes));
+    Ok(batch.split(outcomes))
 }
 
 /// Whether every event has its sender's id, so that it counts once however often it is recorded.
@@ -345,13 +293,6 @@ fn have_ids(submissions: &[Submission]) -> bool {
 }
 
 /// The number of events that were recorded for the first time.
-fn fresh(outcomes: &[Outcomes]) -> usize {
-    outcomes.iter().flatten().filter(|outcome| outcome.as_ref().is_ok_and(|one| !one.duplicate)).count()
-}
-
-/// A few milliseconds, more with every attempt, different for everybody: those who collided
-/// should not meet again.
-pub(crate) fn jitter(attempt: u32) -> Duration {
-    let random = u64::from(Uuid::new_v4().as_fields().0) % 8;
-    Duration::from_millis((1 + random) * u64::from(attempt))
+fn fresh(outcomes: &Outcomes) -> usize {
+    outcomes.iter().filter(|outcome| outcome.as_ref().is_ok_and(|one| !one.duplicate)).count()
 }

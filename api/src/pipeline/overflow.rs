@@ -6,7 +6,7 @@ use engine::{Catalog, Event};
 use uuid::Uuid;
 
 use super::advance::referrers;
-use super::ingest::{Fresh, Spot};
+use super::ingest::Fresh;
 use super::load;
 use crate::refusal::{Code, Refusal};
 use crate::store::{self, Txn, people};
@@ -18,11 +18,11 @@ pub(super) async fn rows(
     catalog: &Catalog,
     fresh: &Fresh,
     before: &HashMap<Uuid, people::Row>,
-) -> Result<Vec<(Spot, Refusal)>, store::Error> {
-    let repeats = fresh.repeats.iter().map(|(spot, event)| (*spot, event));
-    let mut rows: Vec<(Spot, &Event)> =
-        fresh.spots.iter().copied().zip(&fresh.events).chain(repeats).collect();
-    rows.sort_by_key(|(spot, _)| *spot);
+) -> Result<Vec<(usize, Refusal)>, store::Error> {
+    let repeats = fresh.repeats.iter().map(|(row, event)| (*row, event));
+    let mut rows: Vec<(usize, &Event)> =
+        fresh.rows.iter().copied().zip(&fresh.events).chain(repeats).collect();
+    rows.sort_by_key(|(row, _)| *row);
     let events: Vec<Event> = rows.iter().map(|(_, event)| (*event).clone()).collect();
     let referrers = referrers(&events, before.values());
     let needs = engine::needs(catalog, &events, &referrers);
@@ -30,8 +30,8 @@ pub(super) async fn rows(
     let people = people::by_ids(txn, wanted).await?;
     let loaded = load::for_events(txn, catalog, &people, &needs, &events, referrers).await?;
     let overflows = engine::overflows(catalog, loaded.state, &events).into_iter().filter_map(|overflow| {
-        let (spot, _) = rows.get(overflow.event)?;
-        Some((*spot, Refusal::new(Code::InvalidInput, overflow.message).at(["attributes"])))
+        let (row, _) = rows.get(overflow.event)?;
+        Some((*row, Refusal::new(Code::InvalidInput, overflow.message).at(["attributes"])))
     });
     Ok(overflows.collect())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use super::Submission;
+use super::Batch;
 use super::ingest::Fresh;
 use super::validate::Parsed;
 use crate::audit::{Report, RequestContext};
@@ -47,18 +47,16 @@ impl Period {
 }
 
 /// The new own reports, one entry for each request and activity.
-pub(super) fn reports<'a>(
-    submissions: &'a [Submission],
-    fresh: &'a Fresh,
-) -> Vec<(&'a RequestContext, Report)> {
+pub(super) fn reports<'a>(batch: &'a Batch<'_>, fresh: &'a Fresh) -> Vec<(&'a RequestContext, Report)> {
     let mut counts: BTreeMap<(usize, &Arc<str>), i64> = BTreeMap::new();
-    for ((at, _), event) in fresh.spots.iter().zip(&fresh.events) {
-        if event.reported_on.is_some() {
-            *counts.entry((*at, &event.activity)).or_insert(0) += 1;
-        }
+    let mut requests: BTreeMap<usize, &RequestContext> = BTreeMap::new();
+    for (row, event) in fresh.rows.iter().zip(&fresh.events) {
+        let Some(row) = batch.rows.get(*row).filter(|_| event.reported_on.is_some()) else { continue };
+        *counts.entry((row.at, &event.activity)).or_insert(0) += 1;
+        requests.extend(row.submission.request.as_ref().map(|request| (row.at, request)));
     }
     let reports = counts.into_iter().filter_map(|((at, activity), events)| {
-        let request = submissions.get(at)?.request.as_ref()?;
+        let request = *requests.get(&at)?;
         Some((request, Report { activity: activity.to_string(), events }))
     });
     reports.collect()

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use engine::Attributes;
 use uuid::Uuid;
 
-use super::ingest::{Spot, unknown_person};
+use super::ingest::unknown_person;
 use super::self_report::Period;
-use super::{Incoming, Submission};
+use super::{Batch, BatchRow, Incoming, Rejected, Submission};
 use crate::app::App;
 use crate::catalogue::Published;
 use crate::clock;
@@ -63,7 +63,7 @@ impl Sent {
 
 /// Every row, in place: parsed or refused.
 pub(super) struct Accepted {
-    pub(super) rows: Vec<Vec<Result<Parsed, Refused>>>,
+    pub(super) rows: Vec<Result<Parsed, Refused>>,
     /// When events may have happened that people report about themselves.
     pub(super) period: Period,
 }
@@ -72,19 +72,13 @@ pub(super) struct Accepted {
 pub(super) fn accept(
     app: &App,
     published: &Published,
-    submissions: &[Submission],
-    refused: &BTreeMap<Spot, Refusal>,
+    batch: &Batch<'_>,
+    rejected: &Rejected,
     now: DateTime<Utc>,
 ) -> Accepted {
-    let rows = submissions.iter().enumerate().map(|(at, submission)| {
-        let source: Arc<str> = submission.recorder.source().text().into();
-        let events = submission.events.iter().enumerate();
-        events
-            .map(|(index, event)| match refused.get(&(at, index)) {
-                Some(refusal) => Err(refusal.clone().into()),
-                None => parse(app, published, submission, &source, (index, event), now),
-            })
-            .collect()
+    let rows = batch.rows.iter().enumerate().map(|(index, row)| match rejected.get(&index) {
+        Some(refusal) => Err(refusal.clone().into()),
+        None => parse(app, published, row, now),
     });
     let period = Period::before(now, app.config.limits.self_report_hours);
     Accepted { rows: rows.collect(), period }
@@ -93,11 +87,10 @@ pub(super) fn accept(
 fn parse(
     app: &App,
     published: &Published,
-    submission: &Submission,
-    source: &Arc<str>,
-    (index, event): (usize, &Incoming),
+    row: &BatchRow<'_>,
     now: DateTime<Utc>,
 ) -> Result<Parsed, Refused> {
+    let BatchRow { submission, event, place, .. } = row;
     let catalog = &published.catalog;
     if event.person.is_nil() {
         return Err(
@@ -114,7 +107,7 @@ fn parse(
     };
     let occurred_at = event.occurred_at.map(|at| clock::past("occurredAt", at, now)).transpose()?;
     let sent = Sent {
-        source: Arc::clone(source),
+        source: submission.recorder.source().text().into(),
         external_id,
         person: event.person,
         activity: Arc::from(event.activity.as_str()),
@@ -125,7 +118,7 @@ fn parse(
         Ok((activity, attributes)) => Ok(Parsed {
             sent,
             id,
-            place: i32::try_from(index).unwrap_or(i32::MAX),
+            place: *place,
             makes_active: activity.counts_for_streak,
             is_own_report: submission.recorder.reporter().is_some(),
             attributes,

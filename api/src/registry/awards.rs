@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
+use scoped_futures::ScopedFutureExt;
 use uuid::Uuid;
 
 use super::audit::{self, AuditAction, RequestContext};
@@ -42,8 +43,8 @@ pub(crate) async fn award(
     let now = app.clock.now();
     let checked = rows.iter().map(|row| row.as_ref().map_err(Clone::clone).and_then(|row| check(row, now)));
     let checked = &checked.collect::<Vec<Result<Row, Refusal>>>();
-    attempt(app, |txn, published| async move {
-        award_within(app, &txn, &published, request, &reach, badge, checked).await
+    attempt(app, |txn, published| {
+        async move { award_within(app, txn, published, request, &reach, badge, checked).await }.scope_boxed()
     })
     .await
 }
@@ -153,8 +154,8 @@ pub(crate) async fn revoke(
 ) -> Result<awards::Row, Failure> {
     let reach = policy::reach(&request.actor, Action::RevokeAward)?;
     let reason = &text::prose("reason", reason, text::REASON)?;
-    attempt(app, |txn, published| async move {
-        revoke_within(app, &txn, &published, request, &reach, id, reason).await
+    attempt(app, |txn, published| {
+        async move { revoke_within(app, txn, published, request, &reach, id, reason).await }.scope_boxed()
     })
     .await
 }

@@ -1,6 +1,7 @@
 //! Badges. Admins create, change and retire them. Awards of a retired badge remain.
 
 use engine::catalog::{Rarity, achievement_id, kebab_case};
+use scoped_futures::ScopedFutureExt;
 use uuid::Uuid;
 
 use super::audit::{self, AuditAction, RequestContext};
@@ -51,8 +52,8 @@ pub(crate) async fn create(
     let blank = Definition { xp_bonus, ..Definition::badge() };
     let definition = &worded(blank, wording)?;
     let key = &key(&definition.name);
-    let known = attempt(app, |txn, _| async move {
-        Ok((create_within(app, &txn, request, key, definition).await?, None))
+    let known = attempt(app, |txn, _| {
+        async move { Ok((create_within(app, txn, request, key, definition).await?, None)) }.scope_boxed()
     })
     .await?;
     reload(app).await;
@@ -117,12 +118,10 @@ async fn change(
 ) -> Result<Known, Failure> {
     policy::reach(&request.actor, Action::KeepBadges)?;
     let to = &to;
-    let known =
-        attempt(
-            app,
-            |txn, _| async move { Ok((change_within(app, &txn, request, id, act, to).await?, None)) },
-        )
-        .await?;
+    let known = attempt(app, |txn, _| {
+        async move { Ok((change_within(app, txn, request, id, act, to).await?, None)) }.scope_boxed()
+    })
+    .await?;
     reload(app).await;
     Ok(known)
 }

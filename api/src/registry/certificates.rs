@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{Datelike, NaiveDate};
+use scoped_futures::ScopedFutureExt;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -73,10 +74,13 @@ pub(crate) async fn create(
 ) -> Result<certificates::Row, Failure> {
     policy::reach(&request.actor, Action::CreateCertificate)?;
     let wording = &check(wording)?;
-    attempt(app, |txn, published| async move {
-        let row = create_within(app, &txn, request, student, wording).await?;
-        let head = tell(app, &txn, &published, &row).await?;
-        Ok((row, head))
+    attempt(app, |txn, published| {
+        async move {
+            let row = create_within(app, txn, request, student, wording).await?;
+            let head = tell(app, txn, published, &row).await?;
+            Ok((row, head))
+        }
+        .scope_boxed()
     })
     .await
 }
@@ -163,8 +167,10 @@ pub(crate) async fn update(
 ) -> Result<certificates::Row, Failure> {
     policy::reach(&request.actor, Action::ChangeCertificate)?;
     let change = &check_change(change)?;
-    attempt(app, |txn, _| async move { Ok((update_within(app, &txn, request, id, change).await?, None)) })
-        .await
+    attempt(app, |txn, _| {
+        async move { Ok((update_within(app, txn, request, id, change).await?, None)) }.scope_boxed()
+    })
+    .await
 }
 
 async fn update_within(
@@ -205,7 +211,10 @@ pub(crate) async fn delete(
     id: Uuid,
 ) -> Result<certificates::Row, Failure> {
     policy::reach(&request.actor, Action::ChangeCertificate)?;
-    attempt(app, |txn, _| async move { Ok((delete_within(app, &txn, request, id).await?, None)) }).await
+    attempt(app, |txn, _| {
+        async move { Ok((delete_within(app, txn, request, id).await?, None)) }.scope_boxed()
+    })
+    .await
 }
 
 async fn delete_within(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use scoped_futures::ScopedFutureExt;
 use uuid::Uuid;
 
 use super::audit::{self, AuditAction, RequestContext};
@@ -62,10 +63,9 @@ pub(crate) async fn create(
     let course = id::new(now);
     let row =
         &courses::Row { id: course, title, teacher_id, certificate_title, created_at: now, updated_at: now };
-    attempt(
-        app,
-        |txn, _| async move { Ok((create_within(&txn, request, &reach, row, lessons).await?, None)) },
-    )
+    attempt(app, |txn, _| {
+        async move { Ok((create_within(txn, request, &reach, row, lessons).await?, None)) }.scope_boxed()
+    })
     .await?;
     Ok(row.clone())
 }
@@ -104,10 +104,9 @@ pub(crate) async fn update(
         change.certificate_title.map(|title| check_certificate(title.as_deref())).transpose()?;
     let add_lessons = check_lessons("addLessons", &change.add_lessons)?;
     let change = &Change { title, certificate_title, add_lessons, ..change };
-    attempt(
-        app,
-        |txn, _| async move { Ok((update_within(app, &txn, request, &reach, id, change).await?, None)) },
-    )
+    attempt(app, |txn, _| {
+        async move { Ok((update_within(app, txn, request, &reach, id, change).await?, None)) }.scope_boxed()
+    })
     .await
 }
 

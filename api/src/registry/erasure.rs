@@ -1,6 +1,7 @@
 //! Erasure: removes the data that identifies a person, and keeps their activity as numbers.
 //! Ranks of other people and the check depend on events, awards and ledger, so these lose only their texts.
 
+use scoped_futures::ScopedFutureExt;
 use uuid::Uuid;
 
 use super::audit::{self, AuditAction, RequestContext};
@@ -28,8 +29,10 @@ pub(crate) async fn erase(app: &App, request: &RequestContext, person: Uuid) -> 
         let message = "You cannot erase yourself. Ask another super admin.";
         return Err(Refusal::new(Code::Forbidden, message).at(["userId"]).because("OWN_ERASURE").into());
     }
-    attempt_alone(app, |txn, _| async move { Ok((erase_within(app, &txn, request, person).await?, None)) })
-        .await
+    attempt_alone(app, |txn, _| {
+        async move { Ok((erase_within(app, txn, request, person).await?, None)) }.scope_boxed()
+    })
+    .await
 }
 
 async fn erase_within(

@@ -6,6 +6,7 @@ mod room;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use scoped_futures::ScopedFutureExt;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -60,10 +61,13 @@ pub(crate) async fn export(app: &App, request: &RequestContext, person: Uuid) ->
     let export = read?;
     // Actions of people on their own record are not logged.
     if request.actor.person() != Some(person) {
-        attempt(app, |txn, _| async move {
-            audit::note(&txn, request, AuditAction::ExportPerson, [(Some(person), None)], app.clock.now())
-                .await?;
-            Ok(((), None))
+        attempt(app, |txn, _| {
+            async move {
+                audit::note(txn, request, AuditAction::ExportPerson, [(Some(person), None)], app.clock.now())
+                    .await?;
+                Ok(((), None))
+            }
+            .scope_boxed()
         })
         .await?;
     }

@@ -1,5 +1,6 @@
 //! Links guardians to children, and ends the links. A guardian's rights follow from the current links.
 
+use scoped_futures::ScopedFutureExt;
 use uuid::Uuid;
 
 use super::audit::{self, AuditAction, RequestContext};
@@ -31,8 +32,9 @@ pub(crate) async fn link(
     linked: bool,
 ) -> Result<Linked, Failure> {
     let reach = policy::reach(&request.actor, Action::LinkGuardian)?;
-    attempt(app, |txn, _| async move {
-        Ok((link_within(app, &txn, request, &reach, (guardian, child), linked).await?, None))
+    attempt(app, |txn, _| {
+        async move { Ok((link_within(app, txn, request, &reach, (guardian, child), linked).await?, None)) }
+            .scope_boxed()
     })
     .await
 }

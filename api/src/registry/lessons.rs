@@ -2,6 +2,7 @@
 //! that stores the action.
 
 use chrono::{DateTime, Utc};
+use scoped_futures::ScopedFutureExt;
 use uuid::Uuid;
 
 use super::audit::{self, AuditAction, RequestContext};
@@ -50,8 +51,9 @@ pub(crate) async fn enroll(
 ) -> Result<Enrolled, Failure> {
     let reach = policy::reach(&request.actor, Action::Enroll)?;
     let student = named(request, student)?;
-    attempt(app, |txn, published| async move {
-        enroll_within(app, &txn, &published, request, &reach, (course, student), enrolled).await
+    attempt(app, |txn, published| {
+        async move { enroll_within(app, txn, published, request, &reach, (course, student), enrolled).await }
+            .scope_boxed()
     })
     .await
 }
@@ -91,7 +93,7 @@ async fn enroll_within(
                 };
                 head = record_domain_event(app, txn, published, event)
                     .await
-                    .map_err(|within| at(within.into(), "courseId"))?
+                    .map_err(|interrupted| at(interrupted, "courseId"))?
                     .1;
             }
             AuditAction::Enroll
@@ -117,8 +119,9 @@ pub(crate) async fn complete(
 ) -> Result<Completed, Failure> {
     let reach = policy::reach(&request.actor, Action::CompleteLesson)?;
     let student = named(request, student)?;
-    attempt(app, |txn, published| async move {
-        complete_within(app, &txn, &published, request, &reach, lesson, student).await
+    attempt(app, |txn, published| {
+        async move { complete_within(app, txn, published, request, &reach, lesson, student).await }
+            .scope_boxed()
     })
     .await
 }
@@ -153,7 +156,7 @@ async fn complete_within(
     let event = DomainEvent { kind: engine::DomainEventKind::Lesson, id, person: student.id, facts: &facts };
     let (awards, head) = record_domain_event(app, txn, published, event)
         .await
-        .map_err(|within| at(within.into(), "lessonId"))?;
+        .map_err(|interrupted| at(interrupted, "lessonId"))?;
     audit::note(txn, request, AuditAction::CompleteLesson, [(Some(student.id), Some(lesson.id))], now)
         .await?;
     let head = tell(app, txn, published, issued).await?.or(head);
@@ -209,8 +212,8 @@ pub(crate) async fn comment(
     let reach = policy::reach(&request.actor, Action::WriteComment)?;
     let me = request.actor.person().ok_or_else(no_lesson)?;
     let body = &text::prose("body", body, text::BODY)?;
-    attempt(app, |txn, published| async move {
-        comment_within(app, &txn, &published, &reach, me, lesson, body).await
+    attempt(app, |txn, published| {
+        async move { comment_within(app, txn, published, &reach, me, lesson, body).await }.scope_boxed()
     })
     .await
 }
@@ -244,7 +247,7 @@ async fn comment_within(
         person: me.id,
         facts: &facts,
     };
-    record_domain_event(app, txn, published, event).await.map_err(|within| at(within.into(), "lessonId"))
+    record_domain_event(app, txn, published, event).await.map_err(|interrupted| at(interrupted, "lessonId"))
 }
 
 /// The student named in the request, or else the caller.

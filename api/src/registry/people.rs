@@ -1,6 +1,7 @@
 //! People: created at first sign-in or by `upsertUser`, and changed by admins and services.
 
 use chrono::{DateTime, Utc};
+use scoped_futures::ScopedFutureExt;
 use uuid::Uuid;
 
 use super::audit::{self, AuditAction, RequestContext};
@@ -81,10 +82,9 @@ pub(crate) async fn upsert(
         );
     }
     let change = &check(change)?;
-    attempt(
-        app,
-        |txn, published| async move { upsert_within(app, &txn, &published, request, id, change).await },
-    )
+    attempt(app, |txn, published| {
+        async move { upsert_within(app, txn, published, request, id, change).await }.scope_boxed()
+    })
     .await
 }
 
@@ -229,8 +229,10 @@ async fn welcome(app: &App, id: Uuid, claims: &Claims) -> Result<people::Row, Fa
         _ => stand_in_name(id, claims.role),
     };
     let change = &Change { display_name: name, role: Some(claims.role), ..Change::default() };
-    attempt(app, |txn, published| async move { welcome_within(app, &txn, &published, id, change).await })
-        .await
+    attempt(app, |txn, published| {
+        async move { welcome_within(app, txn, published, id, change).await }.scope_boxed()
+    })
+    .await
 }
 
 async fn welcome_within(

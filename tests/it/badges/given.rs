@@ -81,8 +81,9 @@ on_both! {
         assert_eq!(xp(&school.as_student, school.student).await, 100 + 100 + 10);
         for (sql, count) in [
             ("SELECT count(*) FROM xp_entries WHERE kind = 'BONUS' AND event_id IS NULL", 3),
-            ("SELECT count(*) FROM outbox", 4),
-            ("SELECT count(*) FROM feed", 4),
+            ("SELECT count(*) FROM outbox", 5),
+            ("SELECT count(*) FROM feed WHERE kind = 'AWARD_EARNED'", 4),
+            ("SELECT count(*) FROM feed WHERE kind = 'LEVEL_REACHED'", 1),
             ("SELECT count(*) FROM audit_log WHERE act = 'award_badge' AND role = 'teacher'", 1),
             ("SELECT count(*) FROM audit_log WHERE act = 'award_badge'", 1),
         ] {

@@ -56,7 +56,8 @@ async fn struggle(w: &World, urls: &[String]) {
     let taken = number("SELECT count(*) FROM awards WHERE revoked_at IS NOT NULL").await;
     assert_eq!(number("SELECT count(*) FROM xp_entries WHERE kind = 'REVERSAL'").await, taken);
     assert_eq!(number("SELECT count(*) FROM xp_entries WHERE kind = 'BONUS'").await, fresh + 2);
-    assert_eq!(number("SELECT count(*) FROM feed").await, fresh + 3);
+    assert_eq!(number("SELECT count(*) FROM feed WHERE kind = 'AWARD_EARNED'").await, fresh + 3);
+    assert_eq!(number("SELECT count(*) FROM feed WHERE kind = 'AWARD_REVOKED'").await, taken);
     assert_eq!(number("SELECT count(*) FROM audit_log WHERE act = 'award_badge'").await, fresh);
     assert_eq!(number("SELECT count(*) FROM audit_log WHERE act = 'revoke_award'").await, taken);
     assert!(fresh - taken <= 1, "one is held at most");

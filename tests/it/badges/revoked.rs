@@ -35,7 +35,8 @@ on_both! {
             ("SELECT count(*) FROM audit_log WHERE act = 'revoke_award' AND role = 'teacher'", 1),
             ("SELECT count(*) FROM audit_log WHERE act = 'revoke_award'", 1),
             ("SELECT awards FROM totals WHERE awards > 0", 3),
-            ("SELECT count(*) FROM feed", 4),
+            ("SELECT count(*) FROM feed WHERE kind = 'AWARD_EARNED'", 4),
+            ("SELECT count(*) FROM feed WHERE kind = 'AWARD_REVOKED'", 1),
         ] {
             assert_eq!(w.database.number(sql).await, count, "{sql}");
         }

@@ -74,7 +74,7 @@ fn no_list_of_the_schema_is_priced_below_its_maximum() {
                     let default = first.default_value.as_ref().map(|value| value.node.to_string());
                     assert_eq!(default, Some(usual.to_string()), "{shown}");
                     let words = first.description.as_ref().map_or("", |text| text.node.as_str());
-                    assert!(words.contains(&format!("at most {most}.")), "{shown}: {words}");
+                    assert!(words.contains(&format!("0 to {most}.")), "{shown}: {words}");
                 }
                 Rows::AtMost(most) => {
                     assert!(most > 1 && argument("first").is_none(), "{shown}");

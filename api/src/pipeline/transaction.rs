@@ -1,0 +1,156 @@
+//! Transactions that change something: run by the published catalogue, repeated after a conflict, committed, and then
+//! the feed's new head is announced.
+
+use std::time::Duration;
+
+use scoped_futures::ScopedBoxFuture;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::catalogue::Published;
+use crate::refusal::{Failure, Refusal};
+use crate::store::dialect::{AdvisoryLock, exclusive, shared};
+use crate::store::{self, Txn};
+
+/// Attempts after a conflict, including conflicts at COMMIT.
+const ATTEMPTS: u32 = 8;
+/// Attempts after a lost connection.
+const LOST: u32 = 1;
+
+/// Why an attempt ended without a commit.
+#[derive(Debug)]
+pub(crate) enum Interrupted {
+    /// Something that it stands on has changed meanwhile: begin again.
+    Again,
+    /// It cannot be done.
+    Failed(Failure),
+}
+
+impl From<store::Error> for Interrupted {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Collision(_) => Self::Again,
+            error => Self::Failed(error.into()),
+        }
+    }
+}
+
+impl From<Refusal> for Interrupted {
+    fn from(refusal: Refusal) -> Self {
+        Self::Failed(refusal.into())
+    }
+}
+
+/// How the catalogue is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LockMode {
+    /// Together with other transactions; no publication runs meanwhile.
+    Shared,
+    /// Alone: no other transaction runs meanwhile.
+    Exclusive,
+}
+
+/// How a transaction runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mode {
+    /// Over the connections for changes. It is not repeated after a lost connection.
+    Change(LockMode),
+    /// Over the connections for recording. It is repeated over another connection after a loss; after a COMMIT whose
+    /// result is unknown only if `is_idempotent`.
+    Record {
+        /// A second execution changes nothing.
+        is_idempotent: bool,
+    },
+}
+
+/// The work of one transaction: its result, and the feed's head if it moved. It may borrow the transaction and what lives
+/// as long as `'env`.
+pub(crate) type Attempt<'env, 'txn, T> = ScopedBoxFuture<'env, 'txn, Result<(T, Option<i64>), Interrupted>>;
+
+/// Runs `act` in a transaction, and again after a conflict; returns its result after the commit. The published catalogue does not change while `act` runs.
+///
+/// # Errors
+/// What `act` fails with; Busy if all attempts met conflicts; or when the database fails.
+pub(crate) async fn transact<'env, T>(
+    app: &'env App,
+    mode: Mode,
+    act: impl for<'txn> Fn(&'txn Txn, &'txn Published) -> Attempt<'env, 'txn, T>,
+) -> Result<T, Failure> {
+    let (mut attempts, mut lost) = (0, 0);
+    loop {
+        let (interrupted, is_commit) = match attempt(app, mode, &act).await {
+            Ok((result, head)) => {
+                app.bus.hint(head);
+                return Ok(result);
+            }
+            Err(ended) => ended,
+        };
+        match interrupted {
+            Interrupted::Again if attempts == ATTEMPTS => return Err(store::Error::Busy.into()),
+            Interrupted::Again => {
+                attempts += 1;
+                app.catalogue.refresh(&app.db.apart()).await?;
+                tokio::time::sleep(jitter(attempts)).await;
+            }
+            Interrupted::Failed(Failure::Store(error))
+                if lost < LOST && error.is_lost_connection() && mode.can_repeat(is_commit) =>
+            {
+                lost += 1;
+                let error = error.chain();
+                tracing::warn!(error, "the connection was lost; repeating the transaction over another");
+            }
+            Interrupted::Failed(failure) => return Err(failure),
+        }
+    }
+}
+
+impl Mode {
+    fn can_repeat(self, is_commit: bool) -> bool {
+        matches!(self, Self::Record { is_idempotent } if is_idempotent || !is_commit)
+    }
+}
+
+/// One transaction. An error says whether it is COMMIT's, which may have succeeded all the same.
+async fn attempt<'env, T>(
+    app: &App,
+    mode: Mode,
+    act: &impl for<'txn> Fn(&'txn Txn, &'txn Published) -> Attempt<'env, 'txn, T>,
+) -> Result<(T, Option<i64>), (Interrupted, bool)> {
+    let begun = match mode {
+        Mode::Change(_) => app.db.begin().await,
+        Mode::Record { .. } => app.db.begin_recording().await,
+    };
+    let txn = begun.map_err(|error| (error.into(), false))?;
+    let published = app.catalogue.current();
+    let done = match lock(&txn, mode, &published).await {
+        Ok(()) => act(&txn, &published).await,
+        Err(interrupted) => Err(interrupted),
+    };
+    match done {
+        Ok(done) => match txn.commit().await {
+            Ok(()) => Ok(done),
+            Err(error) => Err((error.into(), true)),
+        },
+        Err(interrupted) => {
+            txn.rollback().await;
+            Err((interrupted, false))
+        }
+    }
+}
+
+/// Locks the catalogue until the transaction ends, if the version in memory is the published one.
+async fn lock(txn: &Txn, mode: Mode, published: &Published) -> Result<(), Interrupted> {
+    match mode {
+        Mode::Change(LockMode::Exclusive) => exclusive(txn, AdvisoryLock::Catalogue).await?,
+        Mode::Change(LockMode::Shared) | Mode::Record { .. } => shared(txn, AdvisoryLock::Catalogue).await?,
+    }
+    let is_current = store::catalogue::version(txn).await? == published.version;
+    if is_current { Ok(()) } else { Err(Interrupted::Again) }
+}
+
+/// A random wait of a few milliseconds, longer with every attempt, so that transactions that conflicted do not meet
+/// again.
+pub(crate) fn jitter(attempt: u32) -> Duration {
+    let random = u64::from(Uuid::new_v4().as_fields().0) % 8;
+    Duration::from_millis((1 + random) * u64::from(attempt))
+}
