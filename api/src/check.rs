@@ -184,7 +184,7 @@ pub(crate) fn check_person(catalog: &Catalog, stored: &Stored, expected: &Expect
     use Part::Aggregate;
     let folded = &expected.folded;
     let mut compare = Compare { person: Some(stored.person.id), report };
-    compare.maps(Aggregate, "metric", stored.known_metrics(catalog).iter(), &folded.metrics);
+    compare.maps(Aggregate, "metric", stored.known_metrics(catalog, &folded.metrics).iter(), &folded.metrics);
     let members = stored.known_members(catalog);
     compare.of(Aggregate, || "members of distinct metrics".to_owned(), &members, &folded.members);
     compare.of(Aggregate, || "active days".to_owned(), &stored.days, &stored.active);

@@ -60,6 +60,7 @@ pub(crate) fn state(
     let awards = held.iter().map(|one| {
         let held = Held {
             cause: Cause::Rule,
+            earned_at: one.earned_at,
             xp_bonus: one.xp_bonus,
             revoked: one.revoked_at.is_some(),
             flagged: false,

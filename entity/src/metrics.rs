@@ -24,6 +24,14 @@ pub struct Model {
     pub run_source: Option<String>,
     /// Runs only: the sender's id of that event.
     pub run_external_id: Option<String>,
+    /// Runs only: `occurred_at` of the last event that broke a run; 1970 if none did, null if it is not known.
+    pub reset_at: Option<DateTimeUtc>,
+    /// Runs only: the position of that event in its request.
+    pub reset_place: Option<i32>,
+    /// Runs only: the source of that event.
+    pub reset_source: Option<String>,
+    /// Runs only: the sender's id of that event.
+    pub reset_external_id: Option<String>,
 }
 
 /// Empty: `store` writes joins where it needs them.

@@ -21,6 +21,8 @@ pub struct Model {
     pub streak_longest: i64,
     /// The latest active local day.
     pub last_active_on: Option<Date>,
+    /// The latest `occurred_at` of the person's events.
+    pub last_event_at: Option<DateTimeUtc>,
 }
 
 /// Empty: `store` writes joins where it needs them.

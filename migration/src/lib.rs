@@ -9,6 +9,7 @@ mod m0005_boards;
 mod m0006_outbox;
 mod m0007_history;
 mod m0008_consequences;
+mod m0009_late_events;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_outbox::Migration),
             Box::new(m0007_history::Migration),
             Box::new(m0008_consequences::Migration),
+            Box::new(m0009_late_events::Migration),
         ]
     }
 }

@@ -146,7 +146,7 @@ on_both! {
         assert_eq!((broken.status.code(), text(&broken.stdout)), (Some(2), String::new()));
         let remedy = match w.database.backend {
             Backend::Sqlite => "there is no database file at PLAUDIT_DATABASE_URL yet: run `plaudit migrate` first",
-            Backend::Postgres => "run `plaudit migrate` first",
+            Backend::Postgres => "Run `plaudit migrate` first",
         };
         assert!(text(&broken.stderr).contains(remedy), "{}", text(&broken.stderr));
         // A second check finds the same, because the first created nothing.

@@ -43,7 +43,7 @@ impl Overflow {
     }
 }
 
-/// Folds new events, in the order of the slice, into a state that holds what `needs` and `late` asked for.
+/// Folds new events into a state that holds what `needs`, `late` and `broken` name. The events are sorted by their keys.
 ///
 /// # Errors
 /// The first event that would raise XP or a metric above [`MAX_XP`].
@@ -105,7 +105,7 @@ pub(crate) fn derive(
 
 /// The decision before the first of `events`. Loaded histories may contain them already.
 pub(crate) fn before<'a>(catalog: &'a Catalog, state: State, events: &[Event]) -> Decision<'a> {
-    let has_history = state.people.values().any(|person| person.history.is_some());
+    let has_history = state.people.values().any(|person| !person.runs.is_empty());
     let batch: HashSet<(&str, &str)> = if has_history {
         events.iter().map(|event| (&*event.source, &*event.external_id)).collect()
     } else {
@@ -147,6 +147,7 @@ fn fold_one(decision: &mut Decision<'_>, event: &Event, group: Uuid) -> Result<F
     };
     let before = decision.before(event.person);
     let person = decision.person(event.person);
+    person.note_event(event.occurred_at);
     let mut derived = Vec::new();
     let mut candidates = BTreeSet::new();
     let mut reached = |achievement| {

@@ -131,6 +131,7 @@ impl<'a> Decision<'a> {
                 key,
                 cause: Cause::Rule,
                 earned_at: origin.at,
+                day: origin.day,
                 event: origin.event,
                 xp_bonus: due.xp_bonus,
                 flagged: false,
@@ -158,7 +159,13 @@ impl<'a> Decision<'a> {
         let AwardKey { person: id, achievement, occurrence } = award.key;
         let person = self.person(id);
         person.add_xp(award.xp_bonus, award.earned_at)?;
-        let held = Held { cause: award.cause, xp_bonus: award.xp_bonus, revoked: false, flagged: false };
+        let held = Held {
+            cause: award.cause,
+            earned_at: award.earned_at,
+            xp_bonus: award.xp_bonus,
+            revoked: false,
+            flagged: false,
+        };
         let is_first = person.hold(catalog, (achievement, occurrence), held);
         let index = self.step.awards.len();
         if award.xp_bonus != 0 {
@@ -167,7 +174,7 @@ impl<'a> Decision<'a> {
                 amount: award.xp_bonus,
                 cause: EntryCause::Bonus { award: index },
                 at: award.earned_at,
-                day: origin.day,
+                day: award.day,
             });
         }
         self.step.awards.push(NewAward { is_first, ..award });

@@ -113,7 +113,7 @@ pub(crate) fn misjudged_awards(catalog: &Catalog, person: &Person) -> BTreeMap<(
 }
 
 /// Whether rules decide about an award: what people gave stays, and so does what can no longer be earned.
-fn is_judged(catalog: &Catalog, index: usize, award: &Held) -> bool {
+pub(crate) fn is_judged(catalog: &Catalog, index: usize, award: &Held) -> bool {
     award.cause == Cause::Rule && catalog.achievements.get(index).is_some_and(Achievement::is_active)
 }
 

@@ -70,6 +70,13 @@ pub struct EventKey {
     pub external_id: Arc<str>,
 }
 
+impl EventKey {
+    /// A key before every event.
+    pub fn origin() -> Self {
+        Self { occurred_at: DateTime::UNIX_EPOCH, place: 0, source: "".into(), external_id: "".into() }
+    }
+}
+
 /// The local date and hour of a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Local {

@@ -71,6 +71,7 @@ fn grant_one(decision: &mut Decision<'_>, grant: &Grant) -> Granted {
         key,
         cause: Cause::Person,
         earned_at: grant.at,
+        day,
         event: None,
         xp_bonus: grant.xp_bonus,
         flagged: false,

@@ -18,7 +18,9 @@ pub mod progress;
 pub mod publish;
 pub mod ranks;
 pub mod rebuild;
+pub mod redate;
 pub mod rule;
+mod run;
 pub mod state;
 pub mod step;
 pub mod streak;
@@ -32,13 +34,14 @@ pub use catalog::{
 pub use entitlement::{Entitlement, entitlement, misjudged};
 pub use event::{Attributes, Event, EventKey, Local, Value, local};
 pub use grant::{Grant, Granted, Revocation, grant, revoke};
-pub use needs::{Late, Needs, PersonNeeds, late, needs};
+pub use needs::{Late, Needs, PersonNeeds, Span, broken, late, needs};
 pub use overflow::overflows;
 pub use progress::{Progress, Summary, progress, summary};
 pub use publish::{CatchUp, Changes, catch_up};
 pub use ranks::{add_ranks, ranks_need};
 pub use rebuild::{Rebuilt, rebuild};
-pub use state::{Cause, Held, History, MetricState, PersonState, RunCursor, State};
+pub use redate::{Dates, History, redate};
+pub use state::{Cause, Held, MetricState, PersonState, RunCursor, RunEvents, State};
 pub use step::{
     AwardKey, Consequence, ConsequenceKind, Entry, EntryCause, Flag, Gain, NewAward, PersonTotals, Revoked,
     Step,

@@ -11,9 +11,10 @@ use crate::{
     advance::{Overflow, advance},
     catalog::Catalog,
     event::Event,
-    needs::{Late, PersonNeeds, late, needs},
-    state::{Held, History, MetricState, PersonState, State},
-    step::{AwardKey, Step},
+    needs::{Late, PersonNeeds, Span, broken, late, needs},
+    redate::{Dates, History, redate},
+    state::{Held, MetricState, PersonState, RunEvents, State},
+    step::{AwardKey, EntryCause, Step},
     streak::Streak,
 };
 
@@ -39,6 +40,10 @@ pub struct Kept {
     pub xp_reached_at: Option<DateTime<Utc>>,
     /// The number of awards that are not revoked.
     pub award_count: i64,
+    /// The latest moment of any event.
+    pub last_event_at: Option<DateTime<Utc>>,
+    /// The latest moment of an XP entry of an event.
+    pub base_reached_at: Option<DateTime<Utc>>,
     /// The streak.
     pub streak: Streak,
     /// Whether any award is flagged.
@@ -69,11 +74,12 @@ impl School {
     /// An event that would take a total too far; nothing of the batch is kept then.
     pub fn record(&mut self, catalog: &Catalog, batch: &[Event]) -> Result<Step, Overflow> {
         let mut fresh = BTreeSet::new();
-        let events: Vec<Event> = batch
+        let mut events: Vec<Event> = batch
             .iter()
             .filter(|event| !self.events.contains_key(&identity(event)) && fresh.insert(identity(event)))
             .cloned()
             .collect();
+        events.sort_by_cached_key(Event::key);
         let referrers = self
             .people
             .iter()
@@ -83,8 +89,21 @@ impl School {
         let load = |(person, needs): (&Uuid, &PersonNeeds)| (*person, self.load(*person, needs));
         let mut state = State { people: needs.people.iter().map(load).collect() };
         let late = late(catalog, &state, &events);
-        self.load_late(&late, &mut state);
-        let step = advance(catalog, state, &events)?;
+        self.load_late(catalog, &late, &mut state);
+        for (person, metric) in broken(catalog, &state, &events) {
+            let events = self.events_of(person);
+            let loaded = self.make_whole(person, &mut state);
+            loaded.runs.insert(metric, RunEvents { events, is_whole: true });
+        }
+        let dates = Dates::of(&state);
+        let mut step = advance(catalog, state, &events)?;
+        for person in dates.moved(&events, &step) {
+            let new = events.iter().chain(&step.derived).filter(|event| event.person == person).cloned();
+            let all: Vec<Event> = self.events_of(person).into_iter().chain(new).collect();
+            let state = self.whole(person);
+            let base_reached_at = self.people.get(&person).and_then(|kept| kept.base_reached_at);
+            redate(catalog, &mut step, person, &History { state: &state, events: &all, base_reached_at });
+        }
         self.save(&events, &step);
         Ok(step)
     }
@@ -116,6 +135,7 @@ impl School {
             xp: kept.xp,
             xp_reached_at: kept.xp_reached_at,
             award_count: kept.award_count,
+            last_event_at: kept.last_event_at,
             streak: kept.streak,
             has_flagged: kept.has_flagged,
             metrics: metrics.map(|(metric, state)| (*metric, state.clone())).collect(),
@@ -126,24 +146,42 @@ impl School {
         }
     }
 
-    fn load_late(&self, late: &Late, state: &mut State) {
-        for (person, activities) in &late.histories {
-            let mut events = self.events_of(*person);
-            events.retain(|event| activities.contains(&event.activity));
-            let history = History { activities: activities.clone(), events };
-            state.people.entry(*person).or_default().history = Some(history);
+    fn load_late(&self, catalog: &Catalog, late: &Late, state: &mut State) {
+        for ((person, metric), span) in &late.runs {
+            let events = self.around(catalog, *person, *metric, span);
+            let loaded = state.people.entry(*person).or_default();
+            loaded.runs.insert(*metric, RunEvents { events, is_whole: false });
         }
         for person in &late.days {
             let days = self.people.get(person).map(|kept| kept.active_days.clone());
             state.people.entry(*person).or_default().active_days = days;
         }
         for person in &late.whole {
-            let loaded = state.people.entry(*person).or_default();
-            let whole = self.whole(*person);
-            loaded.metrics = whole.metrics;
-            loaded.awards = whole.awards;
-            loaded.whole = true;
+            self.make_whole(*person, state);
         }
+    }
+
+    /// A run metric's events from the reset before the span to the reset after it.
+    fn around(&self, catalog: &Catalog, person: Uuid, metric: Uuid, span: &Span) -> Vec<Event> {
+        let Some(metric) = catalog.metric(metric) else { return Vec::new() };
+        let activities = catalog.activities_of(metric);
+        let mut events = self.events_of(person);
+        events.retain(|event| activities.contains(&&*event.activity) && metric.takes(event));
+        let resets = || events.iter().filter(|event| !metric.holds(event)).map(Event::key);
+        let from = resets().filter(|key| *key < span.from).max();
+        let to = resets().filter(|key| *key > span.to).min();
+        events.retain(|event| {
+            let key = Some(event.key());
+            from <= key && (to.is_none() || key <= to)
+        });
+        events
+    }
+
+    fn make_whole<'s>(&self, person: Uuid, state: &'s mut State) -> &'s mut PersonState {
+        let loaded = state.people.entry(person).or_default();
+        let whole = self.whole(person);
+        (loaded.metrics, loaded.awards, loaded.whole) = (whole.metrics, whole.awards, true);
+        loaded
     }
 
     fn save(&mut self, events: &[Event], step: &Step) {
@@ -163,11 +201,20 @@ impl School {
             self.kept(*person).day_totals.insert((activity.clone(), *day), *total);
         }
         for entry in &step.entries {
-            self.kept(entry.person).entries.push(entry.amount);
+            let kept = self.kept(entry.person);
+            kept.entries.push(entry.amount);
+            if let EntryCause::Base { .. } = entry.cause {
+                kept.base_reached_at = kept.base_reached_at.max(Some(entry.at));
+            }
         }
         for award in &step.awards {
-            let held =
-                Held { cause: award.cause, xp_bonus: award.xp_bonus, revoked: false, flagged: award.flagged };
+            let held = Held {
+                cause: award.cause,
+                earned_at: award.earned_at,
+                xp_bonus: award.xp_bonus,
+                revoked: false,
+                flagged: award.flagged,
+            };
             let AwardKey { person, achievement, occurrence } = award.key;
             self.kept(person).awards.insert((achievement, occurrence), held);
         }
@@ -176,11 +223,16 @@ impl School {
             let award = self.kept(person).awards.entry((achievement, occurrence));
             award.and_modify(|award| award.flagged = flag.flagged);
         }
+        for redated in &step.redated {
+            let AwardKey { person, achievement, occurrence } = redated.key;
+            let award = self.kept(person).awards.entry((achievement, occurrence));
+            award.and_modify(|award| award.earned_at = redated.earned_at);
+        }
         for totals in &step.people {
             let kept = self.kept(totals.person);
             (kept.xp, kept.xp_reached_at) = (totals.xp, totals.xp_reached_at);
             (kept.streak, kept.award_count) = (totals.streak, totals.awards);
-            kept.has_flagged = totals.has_flagged;
+            (kept.has_flagged, kept.last_event_at) = (totals.has_flagged, totals.last_event_at);
         }
     }
 

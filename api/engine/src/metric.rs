@@ -57,8 +57,13 @@ impl Metric {
         }
     }
 
+    /// Whether an event of one of its activities counts.
+    pub fn takes(&self, event: &Event) -> bool {
+        self.filter.takes(event)
+    }
+
     /// Whether an event of a run extends it; otherwise it breaks the run.
-    pub(crate) fn holds(&self, event: &Event) -> bool {
+    pub fn holds(&self, event: &Event) -> bool {
         match &self.kind {
             Kind::Run { holds } => meets(&event.attributes, holds),
             _ => true,

@@ -1,19 +1,17 @@
 //! What has to be loaded before a batch can be folded: first whose state and which parts of it, then,
 //! having seen that, whose history besides.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
 
 use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
 use crate::{
-    advance::derive,
+    advance::{before, derive},
     catalog::{Catalog, Moves, Thresholds},
     event::{Event, EventKey},
+    metric::Metric,
     rule::Rule,
     state::State,
     streak::Streak,
@@ -40,21 +38,31 @@ pub struct PersonNeeds {
     pub awards: BTreeSet<Uuid>,
 }
 
-/// What a batch needs besides, because some of it comes late. Usually nothing.
+/// What a batch needs besides, because some of it is late. Usually nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Late {
-    /// Whose past events of which activities, for `PersonState::history`.
-    pub histories: BTreeMap<Uuid, BTreeSet<Arc<str>>>,
-    /// Whose active days, all of them, for `PersonState::active_days`.
+    /// By person and run metric: the span of late events, for `PersonState::runs`. Load the metric's events from the reset
+    /// before the span to the reset after it.
+    pub runs: BTreeMap<(Uuid, Uuid), Span>,
+    /// People whose active days are needed, all of them, for `PersonState::active_days`.
     pub days: BTreeSet<Uuid>,
-    /// Of whom all metrics and all awards, for `PersonState::whole`.
+    /// People of whom all metrics and all awards are needed, for `PersonState::whole`.
     pub whole: BTreeSet<Uuid>,
+}
+
+/// From one event to another, both included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// The first.
+    pub from: EventKey,
+    /// The last.
+    pub to: EventKey,
 }
 
 impl Late {
     /// Whether nothing more is needed.
     pub fn is_empty(&self) -> bool {
-        self.histories.is_empty() && self.days.is_empty() && self.whole.is_empty()
+        self.runs.is_empty() && self.days.is_empty() && self.whole.is_empty()
     }
 }
 
@@ -101,22 +109,56 @@ pub fn late(catalog: &Catalog, state: &State, events: &[Event]) -> Late {
                 continue;
             }
             let key = event.key();
-            let last = lasts
-                .get(&(event.person, *index))
-                .or_else(|| person?.metrics.get(&metric.id)?.run.as_ref().map(|run| &run.last));
+            let run = person.and_then(|person| person.metrics.get(&metric.id)?.run.as_ref());
+            let last = lasts.get(&(event.person, *index)).or_else(|| run.map(|run| &run.last));
             if last.is_none_or(|last| *last < key) {
                 lasts.insert((event.person, *index), key);
                 continue;
             }
-            let activities = catalog.activities_of(metric).into_iter().map(Arc::from);
-            late.histories.entry(event.person).or_default().extend(activities);
-            // Only what breaks a run can lower a metric, and with it what the person is entitled to.
-            if !metric.holds(event) {
-                late.whole.insert(event.person);
+            let reset = run.and_then(|run| run.reset.as_ref());
+            let lengthens_open_run = metric.holds(event) && reset.is_some_and(|reset| *reset < key);
+            match late.runs.entry((event.person, metric.id)) {
+                Entry::Occupied(mut span) => {
+                    let span = span.get_mut();
+                    span.from = span.from.clone().min(key.clone());
+                    span.to = span.to.clone().max(key);
+                }
+                Entry::Vacant(span) if !lengthens_open_run => {
+                    span.insert(Span { from: key.clone(), to: key });
+                }
+                Entry::Vacant(_) => {}
             }
         }
     }
     late
+}
+
+/// The (person, run metric) pairs of which late events may have broken the longest run, seeing the events around them: all
+/// events of the metric are needed, and the person's whole state.
+pub fn broken(catalog: &Catalog, state: &State, events: &[Event]) -> BTreeSet<(Uuid, Uuid)> {
+    let concerned = state.people.iter().filter(|(_, person)| !person.runs.is_empty());
+    let state = State { people: concerned.map(|(id, person)| (*id, person.clone())).collect() };
+    let mut broken = BTreeSet::new();
+    if state.people.is_empty() {
+        return broken;
+    }
+    let concerned: BTreeSet<Uuid> = state.people.keys().copied().collect();
+    let mut decision = before(catalog, state, events);
+    for event in events.iter().filter(|event| concerned.contains(&event.person)) {
+        let Some(activity) = catalog.activity(&event.activity) else { continue };
+        let person = decision.person(event.person);
+        for index in &activity.metrics {
+            if catalog.metrics.get(*index).is_some_and(Metric::is_run) {
+                // A count that is too high is refused later; here it changes nothing.
+                drop(person.fold(catalog, *index, event));
+            }
+        }
+    }
+    for (id, person) in &decision.people {
+        let metrics = person.unknown_runs().filter_map(|index| catalog.metrics.get(index));
+        broken.extend(metrics.map(|metric| (*id, metric.id)));
+    }
+    broken
 }
 
 /// What events move of one person.

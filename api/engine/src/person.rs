@@ -8,9 +8,10 @@ use uuid::Uuid;
 
 use crate::{
     catalog::{Activity, Catalog},
-    event::{Event, EventKey},
+    event::Event,
     metric::{Kind, Metric},
-    state::{Held, History, MetricState, PersonState, RunCursor},
+    run::{Run, Sequence},
+    state::{Held, MetricState, PersonState},
     step::{PersonTotals, Step},
     streak::Streak,
     xp::{MAX_XP, capped},
@@ -38,7 +39,7 @@ pub(crate) struct Person {
     others: BTreeMap<(Uuid, i64), Held>,
     has_flagged: bool,
     runs: HashMap<usize, Run>,
-    history: Option<History>,
+    last_event_at: Option<DateTime<Utc>>,
     members: BTreeSet<(usize, String)>,
     active_days: Option<BTreeSet<NaiveDate>>,
     day_totals: BTreeMap<(String, NaiveDate), i64>,
@@ -53,13 +54,6 @@ struct Changes {
     members: Vec<(usize, String)>,
     active_days: Vec<NaiveDate>,
     day_totals: BTreeSet<(String, NaiveDate)>,
-}
-
-/// A run metric's open end, and the whole sequence where history was loaded.
-#[derive(Debug, Clone, Default)]
-struct Run {
-    cursor: Option<RunCursor>,
-    sequence: Option<Vec<(EventKey, bool)>>,
 }
 
 /// How far one number rose.
@@ -78,20 +72,22 @@ impl Person {
     pub(crate) fn new(
         catalog: &Catalog,
         id: Uuid,
-        mut state: PersonState,
+        state: PersonState,
         is_new: impl Fn(&str, &str) -> bool,
     ) -> Self {
-        if let Some(history) = &mut state.history {
-            history.events.retain(|event| !is_new(&event.source, &event.external_id));
-        }
         let mut metrics = vec![0; catalog.metrics.len()];
         let mut runs = HashMap::new();
         for (metric, MetricState { value, run }) in state.metrics {
             let Some(index) = catalog.metric_index(metric) else { continue };
             metrics.get_mut(index).into_iter().for_each(|slot| *slot = value);
             if run.is_some() {
-                runs.insert(index, Run { cursor: run, sequence: None });
+                runs.insert(index, Run { cursor: run, ..Run::default() });
             }
+        }
+        for (metric, around) in state.runs {
+            let Some(index) = catalog.metric_index(metric) else { continue };
+            let sequence = Sequence::of(catalog, index, &around, &is_new);
+            runs.entry(index).or_default().sequence = sequence;
         }
         let mut held = vec![false; catalog.achievements.len()];
         let mut awards = BTreeMap::new();
@@ -125,7 +121,7 @@ impl Person {
             others,
             has_flagged: state.has_flagged,
             runs,
-            history: state.history,
+            last_event_at: state.last_event_at,
             members,
             active_days: state.active_days,
             day_totals: state.day_totals,
@@ -156,6 +152,19 @@ impl Person {
         let entry = capped(cap, before, *total);
         self.changes.day_totals.insert(key);
         entry
+    }
+
+    /// Notes that an event happened to the person.
+    pub(crate) fn note_event(&mut self, at: DateTime<Utc>) {
+        if self.last_event_at < Some(at) {
+            self.last_event_at = Some(at);
+            self.changes.any = true;
+        }
+    }
+
+    /// The run metrics whose longest run is not known any more, by index.
+    pub(crate) fn unknown_runs(&self) -> impl Iterator<Item = usize> + '_ {
+        self.runs.iter().filter(|(_, run)| run.is_unknown).map(|(index, _)| *index)
     }
 
     /// Makes a day an active one.
@@ -190,7 +199,9 @@ impl Person {
         let old = self.metrics.get(index).copied().unwrap_or(0);
         let new = match &metric.kind {
             Kind::Count | Kind::Sum { .. } => old.checked_add(metric.amount(event)).ok_or(TooMuch)?,
-            Kind::Run { .. } => self.fold_run(catalog, index, event, old),
+            Kind::Run { .. } => {
+                self.runs.entry(index).or_default().fold(event.key(), metric.holds(event), old)
+            }
             Kind::Distinct { .. } => match metric.member(event) {
                 Some(member) if self.members.insert((index, member.clone())) => {
                     self.changes.members.push((index, member));
@@ -281,7 +292,7 @@ impl Person {
     pub(crate) fn recount(&mut self, index: usize, state: MetricState, members: BTreeSet<String>) {
         self.metrics.get_mut(index).into_iter().for_each(|slot| *slot = state.value);
         if state.run.is_some() {
-            self.runs.insert(index, Run { cursor: state.run, sequence: None });
+            self.runs.insert(index, Run { cursor: state.run, ..Run::default() });
         }
         self.changes.metrics.insert(index);
         self.changes.members.extend(members.into_iter().map(|member| (index, member)));
@@ -328,62 +339,11 @@ impl Person {
                 person: self.id,
                 xp: self.xp,
                 xp_reached_at: self.xp_reached_at,
+                last_event_at: self.last_event_at,
                 awards: self.award_count,
                 streak: self.streak,
                 has_flagged: self.has_flagged,
             });
         }
     }
-
-    /// The longest run after an event: appended where it is the latest, else put in its place and counted anew.
-    fn fold_run(&mut self, catalog: &Catalog, index: usize, event: &Event, longest: i64) -> i64 {
-        let run = self.runs.entry(index).or_default();
-        if run.sequence.is_none() {
-            run.sequence = self.history.as_ref().and_then(|history| sequence_of(catalog, history, index));
-        }
-        let holds = catalog.metrics.get(index).is_some_and(|metric| metric.holds(event));
-        let key = event.key();
-        let is_latest = run.cursor.as_ref().is_none_or(|cursor| cursor.last < key);
-        if let Some(sequence) = &mut run.sequence {
-            let place = sequence.partition_point(|(other, _)| *other < key);
-            sequence.insert(place, (key.clone(), holds));
-            if !is_latest {
-                let (current, longest) = runs_of(sequence.iter().map(|(_, holds)| *holds));
-                run.cursor.iter_mut().for_each(|cursor| cursor.current = current);
-                return longest;
-            }
-        }
-        let before = run.cursor.as_ref().map_or(0, |cursor| cursor.current);
-        let current = if holds { before.saturating_add(1) } else { 0 };
-        if is_latest {
-            run.cursor = Some(RunCursor { current, last: key });
-        }
-        longest.max(current)
-    }
-}
-
-/// How long the run at the end is, and how long the longest.
-pub(crate) fn runs_of(holds: impl Iterator<Item = bool>) -> (i64, i64) {
-    holds.fold((0_i64, 0_i64), |(current, longest), holds| {
-        let current = if holds { current.saturating_add(1) } else { 0 };
-        (current, longest.max(current))
-    })
-}
-
-/// The events of a loaded history that take part in a run, in order; none if the history is of other activities.
-fn sequence_of(catalog: &Catalog, history: &History, index: usize) -> Option<Vec<(EventKey, bool)>> {
-    let metric = catalog.metrics.get(index)?;
-    let activities = catalog.activities_of(metric);
-    if !activities.iter().all(|activity| history.activities.contains(*activity)) {
-        return None;
-    }
-    let mut sequence: Vec<(EventKey, bool)> = history
-        .events
-        .iter()
-        .filter(|event| activities.contains(&&*event.activity) && metric.filter.takes(event))
-        .map(|event| (event.key(), metric.holds(event)))
-        .collect();
-    sequence.sort();
-    sequence.dedup();
-    Some(sequence)
 }

@@ -1,18 +1,19 @@
 //! A publication as a cause: one person brought to the catalogue that is being published.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use uuid::Uuid;
 
 use crate::{
-    advance::advance,
     catalog::Catalog,
     decide::{Before, Decision, Origin},
     entitlement::{Due, settle_whole},
     event::{Event, local},
     rebuild::rebuild,
-    state::{Cause, Held, PersonState, State},
+    redate::crossings,
+    state::{Held, PersonState, State},
     step::Step,
 };
 
@@ -44,7 +45,8 @@ pub struct CatchUp<'a> {
     decision: Decision<'a>,
     person: Uuid,
     before: Before,
-    given: PersonState,
+    zone: Tz,
+    held: BTreeMap<(Uuid, i64), Held>,
     due: Vec<Due>,
 }
 
@@ -57,23 +59,13 @@ pub fn catch_up<'a>(
     state: PersonState,
     recounted: &[Event],
 ) -> CatchUp<'a> {
-    let rules_decide = |held: &Held| held.cause == Cause::Rule && !held.revoked;
-    let given = PersonState {
-        zone: state.zone,
-        awards: state
-            .awards
-            .iter()
-            .filter(|(_, held)| !rules_decide(held))
-            .map(|(key, held)| (*key, held.clone()))
-            .collect(),
-        ..PersonState::default()
-    };
+    let (zone, held) = (state.zone, state.awards.clone());
     let state = State { people: BTreeMap::from([(person, state)]) };
     let mut decision = Decision::new(catalog, state);
     let before = decision.before(person);
     recount(&mut decision, changes, person, recounted);
     let due = settle_whole(catalog, decision.person(person)).due;
-    CatchUp { decision, person, before, given, due }
+    CatchUp { decision, person, before, zone, held, due }
 }
 
 fn recount(decision: &mut Decision<'_>, changes: &Changes, person: Uuid, events: &[Event]) {
@@ -105,13 +97,15 @@ impl CatchUp<'_> {
     /// force from the start. `past` has all events of the person, in order.
     pub fn settle(mut self, past: &[Event], group: Uuid, now: DateTime<Utc>) -> Step {
         let person = self.person;
-        let crossings = self.crossings(past);
-        let zone = self.decision.person(person).zone;
+        let zone = self.zone;
+        // Without crossings, because XP would pass the maximum by today's amounts, the latest event stands in for all.
+        let crossings = crossings(self.decision.catalog, person, zone, &self.held, past).unwrap_or_default();
+        let last = past.last().map(|event| (event.occurred_at, event.local_date));
         let origin = |due: &Due| {
             let achievement = self.decision.catalog.achievements.get(due.achievement)?;
-            let event = crossings.get(&(achievement.id, due.occurrence)).copied().or_else(|| past.last());
-            let (at, day) =
-                event.map_or((now, local(now, zone).date), |event| (event.occurred_at, event.local_date));
+            let crossing = crossings.get(&(achievement.id, due.occurrence));
+            let moment = crossing.map(|crossing| (crossing.at, crossing.day)).or(last);
+            let (at, day) = moment.unwrap_or_else(|| (now, local(now, zone).date));
             // The award names no event: a repeat of an event repeats its first result, which did not include this.
             Some((*due, Origin { group, at, day, event: None }))
         };
@@ -122,18 +116,5 @@ impl CatchUp<'_> {
         }
         self.decision.compare(person, self.before, group);
         self.decision.finish()
-    }
-
-    /// The event at which each award would have been earned.
-    fn crossings<'e>(&self, past: &'e [Event]) -> HashMap<(Uuid, i64), &'e Event> {
-        let state = State { people: BTreeMap::from([(self.person, self.given.clone())]) };
-        // More XP than a person can have, by today's amounts: then the latest event stands in for all.
-        let Ok(step) = advance(self.decision.catalog, state, past) else { return HashMap::new() };
-        let by_id: HashMap<Uuid, &Event> = past.iter().map(|event| (event.id, event)).collect();
-        let crossings = step.awards.iter().filter_map(|award| {
-            let event = by_id.get(&award.event?)?;
-            Some(((award.key.achievement, award.key.occurrence), *event))
-        });
-        crossings.collect()
     }
 }

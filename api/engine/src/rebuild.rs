@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use crate::{
     catalog::Catalog,
-    event::Event,
+    event::{Event, EventKey},
     metric::{Kind, Metric},
-    person::runs_of,
+    run::runs_of,
     state::{MetricState, RunCursor},
     streak::Streak,
 };
@@ -83,7 +83,9 @@ fn measure(metric: &Metric, taken: &[&Event]) -> (MetricState, BTreeSet<String>)
         }
         Kind::Run { .. } => {
             let (current, longest) = runs_of(taken.iter().map(|event| metric.holds(event)));
-            run = taken.last().map(|last| RunCursor { current, last: last.key() });
+            let reset = taken.iter().rev().find(|event| !metric.holds(event)).map(|event| event.key());
+            let reset = Some(reset.unwrap_or_else(EventKey::origin));
+            run = taken.last().map(|last| RunCursor { current, last: last.key(), reset });
             longest
         }
         Kind::Distinct { .. } => {

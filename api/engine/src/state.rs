@@ -11,7 +11,6 @@ use crate::{
     event::{Event, EventKey},
     streak::Streak,
 };
-use std::sync::Arc;
 
 /// The people a batch concerns, by id: those its events are about, and their referrers.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +33,8 @@ pub struct PersonState {
     pub xp: i64,
     /// The latest moment of an XP entry that counts; none if the person never had XP.
     pub xp_reached_at: Option<DateTime<Utc>>,
+    /// The latest moment of any event of the person; none if there is none.
+    pub last_event_at: Option<DateTime<Utc>>,
     /// The number of awards that are not revoked.
     pub award_count: i64,
     /// The streak, as kept.
@@ -48,22 +49,22 @@ pub struct PersonState {
     pub day_totals: BTreeMap<(String, NaiveDate), i64>,
     /// The awards held, revoked ones included, by (achievement, occurrence).
     pub awards: BTreeMap<(Uuid, i64), Held>,
-    /// Only when `late` asked: the person's past events of some activities.
-    pub history: Option<History>,
+    /// Only if `late` needs them: by the id of a run metric, the person's events around late ones.
+    pub runs: BTreeMap<Uuid, RunEvents>,
     /// Only when `late` asked: every active local day of the person.
     pub active_days: Option<BTreeSet<NaiveDate>>,
     /// Only when `late` asked: `metrics` and `awards` hold everything there is of this person.
     pub whole: bool,
 }
 
-/// A person's past events of some activities, in any order. Events of the batch itself may be among
-/// them: they are passed over.
+/// A person's past events around late ones, in any order: from the reset before the first of them to the reset after the
+/// last, or to the end. Other events and events of the batch itself may be among them; they are ignored.
 #[derive(Debug, Clone, Default)]
-pub struct History {
-    /// The activities whose events are all here, by key.
-    pub activities: BTreeSet<Arc<str>>,
+pub struct RunEvents {
     /// The events.
     pub events: Vec<Event>,
+    /// Whether they are all of the metric's events.
+    pub is_whole: bool,
 }
 
 /// Where a metric of one person stands.
@@ -82,6 +83,8 @@ pub struct RunCursor {
     pub current: i64,
     /// The last event folded; an event before it is late.
     pub last: EventKey,
+    /// The last event that broke a run; [`EventKey::origin`] if none did. None if it is not known.
+    pub reset: Option<EventKey>,
 }
 
 /// An award as the engine sees it.
@@ -89,6 +92,8 @@ pub struct RunCursor {
 pub struct Held {
     /// What gave it.
     pub cause: Cause,
+    /// When it was earned.
+    pub earned_at: DateTime<Utc>,
     /// The XP it gave.
     pub xp_bonus: i64,
     /// Whether it was taken back; its XP is then taken back too, and it is not earned again.

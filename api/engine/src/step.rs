@@ -22,6 +22,8 @@ pub struct Step {
     pub revoked: Vec<Revoked>,
     /// Existing awards whose flag changes.
     pub flags: Vec<Flag>,
+    /// Existing awards that were earned at another moment, because of a late event.
+    pub redated: Vec<Redated>,
     /// Events that follow for referrers. They are folded already and must be stored.
     pub derived: Vec<Event>,
     /// (person, metric, state): metrics that changed.
@@ -104,7 +106,9 @@ pub struct NewAward {
     pub cause: Cause,
     /// When the event that crossed the threshold happened, or the date that the granting person gave.
     pub earned_at: DateTime<Utc>,
-    /// The id of the event that crossed, which may be a derived one; none if no event of the input did.
+    /// The person's local date then.
+    pub day: NaiveDate,
+    /// The id of the event that crossed when it arrived, which may be a derived one; none if no event of the input did.
     pub event: Option<Uuid>,
     /// XP of the award.
     pub xp_bonus: i64,
@@ -140,6 +144,17 @@ pub struct Flag {
     pub flagged: bool,
 }
 
+/// An existing award that was earned at another moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redated {
+    /// Which award.
+    pub key: AwardKey,
+    /// When it was earned.
+    pub earned_at: DateTime<Utc>,
+    /// The person's local date then.
+    pub day: NaiveDate,
+}
+
 /// A person's totals after the step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PersonTotals {
@@ -149,6 +164,8 @@ pub struct PersonTotals {
     pub xp: i64,
     /// The latest moment of an entry that counts; none if the person never had XP.
     pub xp_reached_at: Option<DateTime<Utc>>,
+    /// The latest moment of any event; none if there is none.
+    pub last_event_at: Option<DateTime<Utc>>,
     /// The number of awards that are not revoked.
     pub awards: i64,
     /// The streak.
@@ -237,6 +254,7 @@ impl Step {
         self.awards.append(&mut other.awards);
         self.revoked.append(&mut other.revoked);
         self.flags.append(&mut other.flags);
+        self.redated.append(&mut other.redated);
         self.derived.append(&mut other.derived);
         self.metrics.append(&mut other.metrics);
         self.members.append(&mut other.members);

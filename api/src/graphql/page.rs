@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(Name::decode_cursor(&name.encode_cursor()), Ok(name));
         let item = Item {
             position: 9,
-            kind: entity::consequence::Kind::AwardEarned,
+            kind: crate::store::feed::Kind::AwardEarned,
             person_id: id,
             group_id: id,
             award_id: Some(Uuid::from_u128(0xabcd_0000_0123)),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use engine::{AwardKey, Catalog, Event, Step};
+use engine::{AwardKey, Catalog, Dates, Event, Step};
 use uuid::Uuid;
 
 use super::ingest::Fresh;
@@ -37,11 +37,17 @@ pub(super) async fn advance(
         // A referrer became known between the two reads; taking their lock now could be out of order.
         return Err(Interrupted::Again);
     }
-    let loaded = load::for_events(txn, catalog, &locked, &needs, &fresh.events, referrers).await?;
+    let mut loaded = load::for_events(txn, catalog, &locked, &needs, &fresh.events, referrers).await?;
+    let dates = Dates::of(&loaded.state);
     let mut step = match engine::advance(catalog, loaded.state, &fresh.events) {
         Ok(step) => step,
         Err(_) => return Ok(Decision::Overflow(overflow::rows(txn, catalog, fresh, before).await?)),
     };
+    let moved = dates.moved(&fresh.events, &step);
+    if !moved.is_empty() {
+        let moved: Vec<_> = locked.into_iter().filter(|person| moved.contains(&person.id)).collect();
+        load::redate(txn, catalog, &mut step, &moved, &mut loaded.awards).await?;
+    }
     load::add_ranks(txn, catalog, &mut step).await?;
     Ok(Decision::Step(step, loaded.awards))
 }

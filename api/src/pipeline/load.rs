@@ -1,15 +1,18 @@
 //! Rows into the state that the engine decides on.
 
+mod late;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use engine::{
-    AwardKey, Catalog, Event, EventKey, Held, History, Late, MetricState, Needs, PersonState, RunCursor,
-    State, Step, Streak,
+    AwardKey, Catalog, Event, EventKey, Held, MetricState, Needs, PersonState, RunCursor, State, Step, Streak,
 };
 use uuid::Uuid;
 
-use super::ingest::to_event;
+pub(super) use late::redate;
+
 use crate::store::{self, Txn, awards, events, metrics, people, totals};
 
 /// The state of some people, and the ids of the awards in it.
@@ -39,7 +42,9 @@ pub(super) async fn for_events(
     }
     let late = engine::late(catalog, &loaded.state, events);
     if !late.is_empty() {
-        load_late(txn, &mut loaded, &late).await?;
+        late::load(txn, catalog, &mut loaded, &late).await?;
+        let broken = engine::broken(catalog, &loaded.state, events);
+        late::load_broken(txn, catalog, &mut loaded, &broken).await?;
     }
     Ok(loaded)
 }
@@ -86,6 +91,7 @@ pub(crate) fn state(person: &people::Row, totals: Option<&totals::Row>) -> Perso
         referrer: person.referred_by,
         xp: totals.map_or(0, |totals| totals.xp),
         xp_reached_at: totals.map(|totals| totals.xp_reached_at),
+        last_event_at: totals.and_then(|totals| totals.last_event_at),
         award_count: totals.map_or(0, |totals| totals.awards),
         streak: totals.map(streak).unwrap_or_default(),
         ..PersonState::default()
@@ -104,13 +110,14 @@ pub(crate) fn zone(person: &people::Row) -> Tz {
 
 /// A metric as the engine knows it.
 pub(crate) fn to_metric(row: &metrics::Row) -> MetricState {
-    let id = row.run_source.as_deref().zip(row.run_external_id.as_deref());
-    let last = row.run_at.zip(row.run_place).zip(id);
-    let run =
-        row.run_current.zip(last).map(|(current, ((occurred_at, place), (source, external_id)))| RunCursor {
-            current,
-            last: EventKey { occurred_at, place, source: source.into(), external_id: external_id.into() },
-        });
+    let key =
+        |at: Option<DateTime<Utc>>, place: Option<i32>, source: &Option<String>, id: &Option<String>| {
+            let (source, external_id) = (source.as_deref()?.into(), id.as_deref()?.into());
+            Some(EventKey { occurred_at: at?, place: place?, source, external_id })
+        };
+    let last = key(row.run_at, row.run_place, &row.run_source, &row.run_external_id);
+    let reset = key(row.reset_at, row.reset_place, &row.reset_source, &row.reset_external_id);
+    let run = row.run_current.zip(last).map(|(current, last)| RunCursor { current, last, reset });
     MetricState { value: row.value, run }
 }
 
@@ -164,46 +171,6 @@ async fn load_needed(txn: &Txn, locked: &[people::Row], needs: &Needs) -> Result
     Ok(loaded)
 }
 
-async fn load_late(txn: &Txn, loaded: &mut Loaded, late: &Late) -> Result<(), store::Error> {
-    let histories = late
-        .histories
-        .iter()
-        .flat_map(|(person, activities)| activities.iter().map(|activity| (*person, activity.to_string())));
-    let mut found: BTreeMap<Uuid, Vec<Event>> = BTreeMap::new();
-    for row in events::history(txn, &histories.collect()).await? {
-        found.entry(row.person_id).or_default().push(to_event(&row)?);
-    }
-    for (person, activities) in &late.histories {
-        if let Some(state) = loaded.state.people.get_mut(person) {
-            let events = found.remove(person).unwrap_or_default();
-            state.history = Some(History { activities: activities.clone(), events });
-        }
-    }
-    let mut days: BTreeMap<Uuid, BTreeSet<chrono::NaiveDate>> = BTreeMap::new();
-    for (person, day) in metrics::days(txn, &late.days).await? {
-        days.entry(person).or_default().insert(day);
-    }
-    for person in &late.days {
-        if let Some(state) = loaded.state.people.get_mut(person) {
-            state.active_days = Some(days.remove(person).unwrap_or_default());
-        }
-    }
-    if !late.whole.is_empty() {
-        for row in metrics::of_people(txn, late.whole.iter().copied()).await? {
-            put_metric(&mut loaded.state, &row);
-        }
-        for row in awards::of_people(txn, late.whole.iter().copied()).await? {
-            put_award(loaded, &row);
-        }
-        for person in &late.whole {
-            if let Some(state) = loaded.state.people.get_mut(person) {
-                state.whole = true;
-            }
-        }
-    }
-    Ok(())
-}
-
 /// The derived events that these people have already sent their referrers: (person, activity).
 async fn derived(
     txn: &Txn,
@@ -252,6 +219,7 @@ fn to_held(row: &awards::Row) -> Held {
             awards::Cause::Person => engine::Cause::Person,
             awards::Cause::Import => engine::Cause::Import,
         },
+        earned_at: row.earned_at,
         xp_bonus: row.xp_bonus,
         revoked: row.revoked_at.is_some(),
         flagged: row.flagged,

@@ -22,7 +22,7 @@ pub(super) async fn rows(
     let repeats = fresh.repeats.iter().map(|(row, event)| (*row, event));
     let mut rows: Vec<(usize, &Event)> =
         fresh.rows.iter().copied().zip(&fresh.events).chain(repeats).collect();
-    rows.sort_by_key(|(row, _)| *row);
+    rows.sort_by_cached_key(|(_, event)| event.key());
     let events: Vec<Event> = rows.iter().map(|(_, event)| (*event).clone()).collect();
     let referrers = referrers(&events, before.values());
     let needs = engine::needs(catalog, &events, &referrers);

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::store::feed::Kind;
+use crate::store::ledger::Kind as EntryKind;
 use chrono::{DateTime, Utc};
 use engine::{AwardKey, Consequence, ConsequenceKind, Entry, EntryCause, Event, MetricState, Step};
-use entity::consequence::Kind;
-use entity::xp_entries::Kind as EntryKind;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -57,6 +57,7 @@ pub(crate) async fn write(
         streak_run: person.streak.run,
         streak_longest: person.streak.longest,
         last_active_on: person.streak.last_active_on,
+        last_event_at: person.last_event_at,
     });
     totals::put(txn, totals.collect()).await?;
     let new: Vec<awards::Row> = step.awards.iter().map(|award| award_row(award, writing.now)).collect();
@@ -74,6 +75,12 @@ pub(crate) async fn write(
         let ids = changed.map(|flag| held.get(&flag.key).copied().ok_or_else(unknown_award));
         awards::flag(txn, &ids.collect::<Result<BTreeSet<_>, _>>()?, flagged).await?;
     }
+    let mut redated = Vec::with_capacity(step.redated.len());
+    for one in &step.redated {
+        redated.push((*held.get(&one.key).ok_or_else(unknown_award)?, one.earned_at, one.day));
+    }
+    awards::redate(txn, &redated).await?;
+    ledger::redate(txn, &redated).await?;
     let ids = Ids { new: &new, revoked: &revoked };
     let entries = step.entries.iter().map(|entry| entry_row(entry, ids, writing.now));
     ledger::insert(txn, entries.collect::<Result<_, _>>()?).await?;
@@ -234,6 +241,7 @@ pub(super) async fn restore_messages(
 /// A metric as the table keeps it.
 fn metric_row(person: Uuid, metric: Uuid, state: &MetricState) -> metrics::Row {
     let run = state.run.as_ref();
+    let reset = run.and_then(|run| run.reset.as_ref());
     metrics::Row {
         person_id: person,
         metric_id: metric,
@@ -243,6 +251,10 @@ fn metric_row(person: Uuid, metric: Uuid, state: &MetricState) -> metrics::Row {
         run_place: run.map(|run| run.last.place),
         run_source: run.map(|run| run.last.source.to_string()),
         run_external_id: run.map(|run| run.last.external_id.to_string()),
+        reset_at: reset.map(|reset| reset.occurred_at),
+        reset_place: reset.map(|reset| reset.place),
+        reset_source: reset.map(|reset| reset.source.to_string()),
+        reset_external_id: reset.map(|reset| reset.external_id.to_string()),
     }
 }
 

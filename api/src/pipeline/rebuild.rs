@@ -108,11 +108,24 @@ impl Stored {
         Expected { folded, totals, entitled, misjudged }
     }
 
-    /// The stored metrics that the catalogue knows. A metric that stands at zero is as good as none.
-    pub(crate) fn known_metrics(&self, catalog: &Catalog) -> BTreeMap<Uuid, MetricState> {
+    /// The stored metrics that the catalogue knows. A metric that stands at zero is as good as none, and a last reset that
+    /// is not known as good as the one in `folded`.
+    pub(crate) fn known_metrics(
+        &self,
+        catalog: &Catalog,
+        folded: &BTreeMap<Uuid, MetricState>,
+    ) -> BTreeMap<Uuid, MetricState> {
         let known = known(catalog);
         let metrics = self.metrics.iter().map(|row| (row.metric_id, to_metric(row)));
-        metrics.filter(|(id, state)| known.contains(id) && *state != MetricState::default()).collect()
+        let known = metrics.filter(|(id, state)| known.contains(id) && *state != MetricState::default());
+        let complete = known.map(|(id, mut state)| {
+            let reset = folded.get(&id).and_then(|folded| folded.run.as_ref()?.reset.clone());
+            if let Some(run) = state.run.as_mut().filter(|run| run.reset.is_none()) {
+                run.reset = reset;
+            }
+            (id, state)
+        });
+        complete.collect()
     }
 
     /// The stored members of the metrics that the catalogue knows.
@@ -189,7 +202,7 @@ pub(crate) async fn write(
 fn difference(catalog: &Catalog, stored: &Stored, expected: &Expected) -> Step {
     let id = stored.person.id;
     let mut step = Step::default();
-    let kept = stored.known_metrics(catalog);
+    let kept = stored.known_metrics(catalog, &expected.folded.metrics);
     let nothing = MetricState::default();
     let surplus = kept.keys().filter(|metric| !expected.folded.metrics.contains_key(metric));
     let changed = expected.folded.metrics.iter().filter(|(metric, state)| kept.get(metric) != Some(*state));
@@ -213,6 +226,7 @@ fn difference(catalog: &Catalog, stored: &Stored, expected: &Expected) -> Step {
             person: id,
             xp: totals.xp,
             xp_reached_at: Some(totals.xp_reached_at),
+            last_event_at: totals.last_event_at,
             awards: totals.awards,
             streak: streak(totals),
             has_flagged: false,

@@ -17,7 +17,7 @@ use crate::auth::policy::{self, Action, Seen};
 use crate::budget::Subject;
 use crate::pipeline::OWN_SOURCE;
 use crate::refusal::{Code, Failure, Refusal};
-use crate::store::personal_data::{self, PersonalData};
+use crate::store::personal_data::{self, PersonRecords};
 use crate::store::{Txn, audit_log, awards, certificates, events, ledger, metrics, people, scope, totals};
 use room::Room;
 
@@ -215,7 +215,7 @@ fn of_award(app: &App, reader: Reader, row: awards::Row) -> Value {
 fn of_personal_data(
     app: &App,
     reader: Reader,
-    held: PersonalData,
+    held: PersonRecords,
     room: &mut Room,
 ) -> Result<Value, Refusal> {
     let kin: BTreeSet<Uuid> = held.links.iter().flat_map(|row| [row.guardian_id, row.child_id]).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use entity::awards::{ActiveModel, Column, Entity, Relation};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
@@ -61,6 +61,16 @@ pub(crate) async fn revoke(txn: &Txn, id: Uuid, revoked: &engine::Revoked) -> Re
         .col_expr(Column::Flagged, Expr::value(false))
         .filter(Column::Id.eq(id));
     update.exec(txn.connection()).await?;
+    Ok(())
+}
+
+/// Sets the moments at which these awards were earned: (award, moment, local date).
+pub(crate) async fn redate(txn: &Txn, moments: &[(Uuid, DateTime<Utc>, NaiveDate)]) -> Result<(), Error> {
+    for (award, at, _) in moments {
+        let update =
+            Entity::update_many().col_expr(Column::EarnedAt, Expr::value(*at)).filter(Column::Id.eq(*award));
+        update.exec(txn.connection()).await?;
+    }
     Ok(())
 }
 
@@ -246,16 +256,18 @@ pub(crate) struct Brief {
     pub(crate) occurrence: i64,
     /// XP it brought.
     pub(crate) xp_bonus: i64,
+    /// When it was earned.
+    pub(crate) earned_at: DateTime<Utc>,
     /// When it was taken back.
     pub(crate) revoked_at: Option<DateTime<Utc>>,
 }
 
 /// Every award of these people, revoked or not.
 pub(crate) async fn held_by(db: &impl Reads, people: &[Seen]) -> Result<Vec<Brief>, Error> {
-    use Column::{AchievementId, Occurrence, PersonId, RevokedAt, XpBonus};
+    use Column::{AchievementId, EarnedAt, Occurrence, PersonId, RevokedAt, XpBonus};
     let query = Entity::find()
         .select_only()
-        .columns([PersonId, AchievementId, Occurrence, XpBonus, RevokedAt])
+        .columns([PersonId, AchievementId, Occurrence, XpBonus, EarnedAt, RevokedAt])
         .filter(PersonId.is_in(super::scope::readable(people)));
     Ok(query.into_model().all(db.connection()).await?)
 }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use chrono::{DateTime, Utc};
 use entity::events::{ActiveModel, Column, Entity};
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Alias, Asterisk, Expr, OnConflict, Query, SelectStatement, UnionType};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, Order, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, Order,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
 
@@ -116,4 +117,63 @@ pub(crate) async fn of_person(db: &Txn, person: Uuid) -> Result<Vec<Row>, Error>
         }
         all.extend(page);
     }
+}
+
+/// Everything these people did, in no order.
+pub(crate) async fn of_people(db: &Txn, people: &[Uuid]) -> Result<Vec<Row>, Error> {
+    let query = Entity::find().filter(among(db.connection(), Column::PersonId, people.iter().copied()));
+    Ok(query.all(db.connection()).await?)
+}
+
+/// A person's events of some activities before a moment, or from it on.
+#[derive(Debug, Clone)]
+pub(crate) struct Side {
+    /// The person.
+    pub(crate) person: Uuid,
+    /// The activities' keys.
+    pub(crate) activities: Vec<String>,
+    /// The moment.
+    pub(crate) at: DateTime<Utc>,
+    /// Whether the events are those from the moment on; otherwise they are those before it.
+    pub(crate) is_after: bool,
+}
+
+/// Sides that one statement reads.
+const SIDES: usize = 32;
+
+/// The `limit` events nearest to each side's moment, nearest first.
+pub(crate) async fn beside(db: &Txn, sides: &[Side], limit: u64) -> Result<Vec<Vec<Row>>, Error> {
+    let mut found: Vec<Vec<Row>> = sides.iter().map(|_| Vec::new()).collect();
+    for (chunk, some) in sides.chunks(SIDES).enumerate() {
+        let mut parts = (chunk * SIDES..).zip(some).map(|(number, side)| nearest(number, side, limit));
+        let Some(mut query) = parts.next() else { continue };
+        for part in parts {
+            query.union(UnionType::All, part);
+        }
+        for row in db.connection().query_all(&query).await? {
+            let side: i64 = row.try_get("", "side")?;
+            let place = usize::try_from(side).ok().and_then(|side| found.get_mut(side));
+            if let Some(rows) = place {
+                rows.push(Row::from_query_result(&row, "")?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn nearest(number: usize, side: &Side, limit: u64) -> SelectStatement {
+    let (reached, order) = match side.is_after {
+        true => (Column::OccurredAt.gte(side.at), Order::Asc),
+        false => (Column::OccurredAt.lt(side.at), Order::Desc),
+    };
+    let mut of = Entity::find()
+        .filter(Column::PersonId.eq(side.person))
+        .filter(Column::Activity.is_in(&side.activities))
+        .filter(reached)
+        .order_by(Column::OccurredAt, order)
+        .limit(limit)
+        .into_query();
+    of.expr_as(Expr::value(i64::try_from(number).unwrap_or(i64::MAX)), Alias::new("side"));
+    // A member of a UNION cannot have an order and a limit unless it is a subquery.
+    Query::select().column(Asterisk).from_subquery(of, Alias::new("nearest")).to_owned()
 }

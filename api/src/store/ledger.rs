@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use entity::xp_entries::{Column, Entity};
-use sea_orm::sea_query::Query;
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
@@ -54,6 +54,35 @@ pub(crate) async fn reached_at_without(
         .filter(Condition::any().add(Column::AwardId.is_null()).add(counts));
     let reached: Option<Option<DateTime<Utc>>> = query.into_tuple().one(db.connection()).await?;
     Ok(reached.flatten())
+}
+
+/// The latest moment of each person's entries of events; absent without any.
+pub(crate) async fn base_reached_at(
+    db: &Txn,
+    people: &[Uuid],
+) -> Result<HashMap<Uuid, DateTime<Utc>>, Error> {
+    let query = Entity::find()
+        .select_only()
+        .column(Column::PersonId)
+        .column_as(Column::OccurredAt.max(), "reached_at")
+        .filter(Column::PersonId.is_in(people.iter().copied()))
+        .filter(Column::Kind.eq(Kind::Base))
+        .group_by(Column::PersonId);
+    let rows: Vec<(Uuid, DateTime<Utc>)> = query.into_tuple().all(db.connection()).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Sets the moments of these awards' bonuses: (award, moment, local date).
+pub(crate) async fn redate(txn: &Txn, moments: &[(Uuid, DateTime<Utc>, NaiveDate)]) -> Result<(), Error> {
+    for (award, at, day) in moments {
+        let update = Entity::update_many()
+            .col_expr(Column::OccurredAt, Expr::value(*at))
+            .col_expr(Column::LocalDate, Expr::value(*day))
+            .filter(Column::AwardId.eq(*award))
+            .filter(Column::Kind.eq(Kind::Bonus));
+        update.exec(txn.connection()).await?;
+    }
+    Ok(())
 }
 
 /// All XP each event brought the person it is about, bonuses included.

@@ -63,6 +63,10 @@ pub(crate) async fn put(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
         Column::RunPlace,
         Column::RunSource,
         Column::RunExternalId,
+        Column::ResetAt,
+        Column::ResetPlace,
+        Column::ResetSource,
+        Column::ResetExternalId,
     ]);
     super::insert_all(txn, rows, Some(replace)).await
 }

@@ -21,7 +21,7 @@ const ENDING: [Action; 2] = [Action::KeepPeople, Action::ErasePerson];
 
 /// A person's data except what they earned; each list oldest first.
 #[derive(Debug)]
-pub(crate) struct PersonalData {
+pub(crate) struct PersonRecords {
     /// The links to their guardians and to their children, including ended ones.
     pub(crate) links: Vec<guardians::Model>,
     /// The people whom they referred.
@@ -47,12 +47,12 @@ pub(crate) struct PersonalData {
 }
 
 /// Reads all of it, at most `limit` rows per list.
-pub(crate) async fn of_person(txn: &Txn, person: Seen, limit: u64) -> Result<PersonalData, Error> {
+pub(crate) async fn of_person(txn: &Txn, person: Seen, limit: u64) -> Result<PersonRecords, Error> {
     let (db, id) = (txn.connection(), proven(person, &[Action::ExportPerson])?);
     let linked =
         Condition::any().add(guardians::Column::GuardianId.eq(id)).add(guardians::Column::ChildId.eq(id));
     let given = Condition::any().add(awards::Column::AwardedBy.eq(id)).add(awards::Column::RevokedBy.eq(id));
-    Ok(PersonalData {
+    Ok(PersonRecords {
         links: guardians::Entity::find()
             .filter(linked)
             .order_by(guardians::Column::LinkedAt, Order::Asc)
@@ -294,14 +294,16 @@ pub(crate) async fn rename_events(txn: &Txn, person: Seen, own: &str, name: &str
               (ORDER BY source{letters}, external_id{letters}) AS text), 2) AS name \
           FROM events WHERE person_id = $1 AND source <> $2) AS named"
     );
-    let runs = format!(
-        "UPDATE metrics SET run_external_id = named.name FROM {named} WHERE metrics.person_id = $1 \
-         AND metrics.run_source = named.source AND metrics.run_external_id = named.external_id"
-    );
+    let of_metrics = |key: &str| {
+        format!(
+            "UPDATE metrics SET {key}_external_id = named.name FROM {named} WHERE metrics.person_id = $1 \
+             AND metrics.{key}_source = named.source AND metrics.{key}_external_id = named.external_id"
+        )
+    };
     let events =
         format!("UPDATE events SET external_id = named.name FROM {named} WHERE events.id = named.id");
     // Runs first, because they are found by the old ids.
-    for sql in [runs, events] {
+    for sql in [of_metrics("run"), of_metrics("reset"), events] {
         let values = [person.into(), own.into(), name.into()];
         db.execute_raw(super::statement(db, &sql, values)).await?;
     }

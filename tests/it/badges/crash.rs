@@ -28,7 +28,7 @@ const NOTHING: [i64; 8] = [0; 8];
 /// After an award of 100 XP, which results in three more awards with 110 XP together.
 const AWARDED: [i64; 8] = [4, 0, 0, 210, 3, 5, 5, 1];
 /// After its revocation: its XP is reversed, and the three resulting awards are flagged.
-const REVOKED: [i64; 8] = [4, 1, 3, 110, 4, 4, 4, 2];
+const REVOKED: [i64; 8] = [4, 1, 3, 110, 4, 6, 6, 2];
 
 /// A teacher who can award a badge to a student.
 struct School {

@@ -28,6 +28,11 @@ fn of(achievement: uuid::Uuid) -> AwardKey {
     AwardKey { person: person(0), achievement, occurrence: 1 }
 }
 
+fn held(cause: engine::Cause) -> engine::Held {
+    let earned_at = "2026-02-01T00:00:00Z".parse().unwrap();
+    engine::Held { cause, earned_at, xp_bonus: 0, revoked: false, flagged: false }
+}
+
 #[test]
 fn a_late_wrong_answer_flags_the_run_it_broke_and_dependent_awards() {
     let (catalog, mut school) = (catalog(), school());
@@ -72,7 +77,7 @@ fn a_flagged_award_does_not_count_for_new_ones() {
 }
 
 #[test]
-fn a_run_broken_in_the_same_batch_is_awarded_and_flagged() {
+fn a_batch_is_folded_in_time_order() {
     let (catalog, mut school) = (catalog(), school());
     let batch: Vec<Event> = [(0, true), (10, true), (20, true), (15, false)]
         .iter()
@@ -80,7 +85,7 @@ fn a_run_broken_in_the_same_batch_is_awarded_and_flagged() {
         .map(|(number, (minutes, correct))| answer(&catalog, number, 0, *minutes, *correct))
         .collect();
     let awards = record(&mut school, &catalog, &batch);
-    assert!(awards.contains(&("row".to_owned(), true)));
+    assert!(awards.iter().all(|(key, _)| key != "row"), "{awards:?}");
     assert!(awards.contains(&("first".to_owned(), false)));
 }
 
@@ -91,14 +96,19 @@ fn history_is_read_only_for_late_events() {
     let mut school = school();
     record(&mut school, &catalog, &[answer(&catalog, 0, 0, 5000, true)]);
     assert!(late(&catalog, &state_of(&school), &[answer(&catalog, 1, 0, 5001, false)]).is_empty());
-    let asked = late(&catalog, &state_of(&school), &[answer(&catalog, 1, 0, 4999, true)]);
-    assert!(asked.histories[&person(0)].contains("answered"));
-    assert!(asked.days.is_empty(), "the same local day");
-    assert!(asked.whole.is_empty(), "a right answer breaks nothing");
-    let asked = late(&catalog, &state_of(&school), &[answer(&catalog, 1, 0, 4999, false)]);
-    assert!(asked.whole.contains(&person(0)));
+    let right = [answer(&catalog, 1, 0, 4999, true)];
+    assert!(
+        late(&catalog, &state_of(&school), &right).is_empty(),
+        "it lengthens the open run, on the same local day"
+    );
+    let wrong = [answer(&catalog, 1, 0, 4999, false)];
+    let asked = late(&catalog, &state_of(&school), &wrong);
+    let key = wrong[0].key();
+    assert!(asked.runs.keys().all(|(who, _)| *who == person(0)), "{asked:?}");
+    assert!(asked.runs.values().all(|span| span.from == key && span.to == key), "{asked:?}");
+    assert!(!asked.runs.is_empty() && asked.whole.is_empty() && asked.days.is_empty(), "{asked:?}");
     let asked = late(&catalog, &state_of(&school), &[event(&catalog, 1, 0, 10, "read", json!({}))]);
-    assert!(asked.days.contains(&person(0)) && asked.histories.is_empty());
+    assert!(asked.days.contains(&person(0)) && asked.runs.is_empty());
 }
 
 #[test]
@@ -193,8 +203,7 @@ fn all_overflowing_events_are_found_at_once() {
         let kept = school.people.get_mut(&person(0)).unwrap();
         kept.xp = xp;
         kept.awards.extend(catalog.achievements().iter().map(|achievement| {
-            let held =
-                engine::Held { cause: engine::Cause::Person, xp_bonus: 0, revoked: false, flagged: false };
+            let held = held(engine::Cause::Person);
             ((achievement.id, 1), held)
         }));
         engine::State { people: [(person(0), school.whole(person(0)))].into() }
@@ -220,7 +229,7 @@ fn an_event_over_the_maximum_xp_is_named_and_not_stored() {
     let kept = school.people.get_mut(&person(0)).unwrap();
     kept.xp = 2_147_483_640;
     kept.awards.extend(catalog.achievements().iter().map(|achievement| {
-        let held = engine::Held { cause: engine::Cause::Person, xp_bonus: 0, revoked: false, flagged: false };
+        let held = held(engine::Cause::Person);
         ((achievement.id, 1), held)
     }));
     let grant = |number, amount: i64| event(&catalog, number, 0, 0, "granted", json!({ "amount": amount }));
@@ -254,8 +263,37 @@ fn only_awards_of_current_rules_are_checked() {
         assert!(none.is_empty(), "given, revoked, retired and imported awards stay: {none:?}");
     }
     let mut state = school.whole(person(0));
-    let held = engine::Held { cause: engine::Cause::Rule, xp_bonus: 0, revoked: false, flagged: false };
+    let held = held(engine::Cause::Rule);
     let row = (achievement_id("playground/row"), 1);
     state.awards.insert(row, held);
     assert_eq!(engine::misjudged(&catalog, &state), [(row, true)].into());
+}
+
+#[test]
+fn a_late_event_moves_the_moments_of_awards() {
+    let catalog = catalog();
+    let reads = |minutes: &[i64]| -> Vec<Event> {
+        let read = |(number, minutes): (usize, &i64)| {
+            event(&catalog, number, 0, *minutes, "read", json!({ "lesson": format!("l{minutes}") }))
+        };
+        minutes.iter().enumerate().map(read).collect()
+    };
+    let newest_first = reads(&[9_000, 7_000, 5_000, 3_000, 1_000]);
+    let moments = |school: &School| -> Vec<(String, i64, DateTime<Utc>)> {
+        let awards = school.people[&person(0)].awards.iter();
+        awards.map(|((id, occurrence), held)| (key_of(&catalog, *id), *occurrence, held.earned_at)).collect()
+    };
+    let mut at_once = school();
+    at_once.record(&catalog, &newest_first).unwrap();
+    let mut oldest_first = school();
+    let mut one_by_one = school();
+    for event in newest_first.iter().rev() {
+        oldest_first.record(&catalog, std::slice::from_ref(event)).unwrap();
+    }
+    for event in &newest_first {
+        one_by_one.record(&catalog, std::slice::from_ref(event)).unwrap();
+    }
+    assert!(moments(&oldest_first).len() > 1);
+    assert_eq!(moments(&one_by_one), moments(&oldest_first));
+    assert_eq!(moments(&at_once), moments(&oldest_first));
 }

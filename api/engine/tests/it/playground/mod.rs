@@ -47,10 +47,13 @@ pub(crate) fn school() -> School {
 
 fn give(school: &mut School, person: Uuid, key: &str, cause: Cause, (xp_bonus, revoked): (i64, bool)) {
     let kept = school.people.get_mut(&person).unwrap();
-    let held = Held { cause, xp_bonus, revoked, flagged: false };
+    let earned_at = "2026-02-01T00:00:00Z".parse().unwrap();
+    let held = Held { cause, earned_at, xp_bonus, revoked, flagged: false };
     kept.awards.insert((achievement_id(key), 1), held);
     if !revoked {
+        kept.award_count += 1;
         kept.xp += xp_bonus;
+        kept.xp_reached_at = Some(earned_at);
         kept.entries.push(xp_bonus);
     }
 }
@@ -91,7 +94,9 @@ pub(crate) struct Digest {
     pub(crate) active_days: BTreeSet<NaiveDate>,
     pub(crate) streak: Streak,
     pub(crate) day_totals: BTreeMap<(String, NaiveDate), i64>,
-    pub(crate) entitled: BTreeSet<(String, i64)>,
+    /// By achievement and occurrence: when it was earned. The moment of a derived event is that of the event that caused
+    /// it when it arrived, so a person with derived events has no moments here.
+    pub(crate) entitled: BTreeMap<(String, i64), Option<DateTime<Utc>>>,
     pub(crate) entitled_xp: i64,
 }
 
@@ -102,7 +107,10 @@ pub(crate) fn digest(catalog: &Catalog, school: &School) -> BTreeMap<Uuid, Diges
         .iter()
         .map(|(id, kept)| {
             let entitlement = entitlement(catalog, &school.whole(*id));
-            let named = entitlement.awards.iter().map(|(id, occurrence)| (key_of(catalog, *id), *occurrence));
+            let has_moments = school.events_of(*id).iter().all(|event| &*event.source != "plaudit");
+            let named = entitlement.awards.iter().map(|key| {
+                ((key_of(catalog, key.0), key.1), Some(kept.awards[key].earned_at).filter(|_| has_moments))
+            });
             let digest = Digest {
                 metrics: kept.metrics.clone(),
                 members: kept.members.clone(),

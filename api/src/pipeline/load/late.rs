@@ -1,0 +1,175 @@
+//! What late events need: the events around them, and for the moments of awards a person's whole past.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use engine::{Catalog, Event, History, Late, RunEvents, Span, Step};
+use uuid::Uuid;
+
+use super::{Loaded, put_award, put_metric, whole};
+use crate::pipeline::ingest::to_event;
+use crate::store::events::Side;
+use crate::store::{self, Txn, awards, events, ledger, metrics, people};
+
+/// Events on each side of a late one that the first statement reads; each further statement reads four times as many.
+const FIRST: u64 = 32;
+/// People whose past is in memory at the same time.
+const PEOPLE: usize = 20;
+
+/// Loads the events around late ones, active days, and what flagged people need.
+pub(super) async fn load(
+    txn: &Txn,
+    catalog: &Catalog,
+    loaded: &mut Loaded,
+    late: &Late,
+) -> Result<(), store::Error> {
+    for ((person, metric), around) in around(txn, catalog, &late.runs).await? {
+        if let Some(state) = loaded.state.people.get_mut(&person) {
+            state.runs.insert(metric, around);
+        }
+    }
+    let mut days: BTreeMap<Uuid, BTreeSet<NaiveDate>> = BTreeMap::new();
+    for (person, day) in metrics::days(txn, &late.days).await? {
+        days.entry(person).or_default().insert(day);
+    }
+    for person in &late.days {
+        if let Some(state) = loaded.state.people.get_mut(person) {
+            state.active_days = Some(days.remove(person).unwrap_or_default());
+        }
+    }
+    make_whole(txn, loaded, &late.whole).await
+}
+
+/// Loads all events of run metrics whose longest run may be broken, and the whole state of their people.
+pub(super) async fn load_broken(
+    txn: &Txn,
+    catalog: &Catalog,
+    loaded: &mut Loaded,
+    broken: &BTreeSet<(Uuid, Uuid)>,
+) -> Result<(), store::Error> {
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let activities = |metric: &Uuid| catalog.metric(*metric).map(|metric| catalog.activities_of(metric));
+    let wanted = broken.iter().flat_map(|(person, metric)| {
+        activities(metric).into_iter().flatten().map(|activity| (*person, activity.to_owned()))
+    });
+    let mut found: HashMap<Uuid, Vec<Event>> = HashMap::new();
+    for row in events::history(txn, &wanted.collect()).await? {
+        found.entry(row.person_id).or_default().push(to_event(&row)?);
+    }
+    for (person, metric) in broken {
+        if let Some(state) = loaded.state.people.get_mut(person) {
+            let events = found.get(person).cloned().unwrap_or_default();
+            state.runs.insert(*metric, RunEvents { events, is_whole: true });
+        }
+    }
+    make_whole(txn, loaded, &broken.iter().map(|(person, _)| *person).collect()).await
+}
+
+async fn make_whole(txn: &Txn, loaded: &mut Loaded, people: &BTreeSet<Uuid>) -> Result<(), store::Error> {
+    if people.is_empty() {
+        return Ok(());
+    }
+    for row in metrics::of_people(txn, people.iter().copied()).await? {
+        put_metric(&mut loaded.state, &row);
+    }
+    for row in awards::of_people(txn, people.iter().copied()).await? {
+        put_award(loaded, &row);
+    }
+    for person in people {
+        if let Some(state) = loaded.state.people.get_mut(person) {
+            state.whole = true;
+        }
+    }
+    Ok(())
+}
+
+/// One direction in which the events of a run metric are read until one breaks the run.
+struct Search<'a> {
+    key: (Uuid, Uuid),
+    span: &'a Span,
+    side: Side,
+}
+
+/// By person and run metric: the events from the reset before the span to the reset after it.
+async fn around(
+    txn: &Txn,
+    catalog: &Catalog,
+    spans: &BTreeMap<(Uuid, Uuid), Span>,
+) -> Result<BTreeMap<(Uuid, Uuid), RunEvents>, store::Error> {
+    let mut open: Vec<Search<'_>> = Vec::new();
+    for (key, span) in spans {
+        let Some(metric) = catalog.metric(key.1) else { continue };
+        let activities: Vec<String> = catalog.activities_of(metric).into_iter().map(str::to_owned).collect();
+        for is_after in [false, true] {
+            let side =
+                Side { person: key.0, activities: activities.clone(), at: span.from.occurred_at, is_after };
+            open.push(Search { key: *key, span, side });
+        }
+    }
+    let mut found: BTreeMap<(Uuid, Uuid), RunEvents> =
+        spans.keys().map(|key| (*key, RunEvents { events: Vec::new(), is_whole: true })).collect();
+    let mut limit = FIRST;
+    while !open.is_empty() {
+        let sides: Vec<Side> = open.iter().map(|search| search.side.clone()).collect();
+        let pages = events::beside(txn, &sides, limit).await?;
+        let mut left = Vec::new();
+        for (search, page) in open.into_iter().zip(pages) {
+            let is_full = u64::try_from(page.len()).unwrap_or(u64::MAX) >= limit;
+            // Of the last moment of a full page there may be more events.
+            let end = page.last().filter(|_| is_full).map(|row| row.occurred_at);
+            let events = page.iter().filter(|row| Some(row.occurred_at) != end).map(to_event);
+            let events: Vec<Event> = events.collect::<Result<_, _>>()?;
+            if is_full && !events.iter().any(|event| search.ends_at(catalog, event)) {
+                left.push(search);
+                continue;
+            }
+            if let Some(around) = found.get_mut(&search.key) {
+                around.events.extend(events);
+                around.is_whole &= !is_full;
+            }
+        }
+        open = left;
+        limit = limit.saturating_mul(4);
+    }
+    Ok(found)
+}
+
+impl Search<'_> {
+    /// Whether the event breaks the run on this side of the span.
+    fn ends_at(&self, catalog: &Catalog, event: &Event) -> bool {
+        let is_beyond = !self.side.is_after || self.span.to < event.key();
+        let breaks = |metric: &engine::metric::Metric| metric.takes(event) && !metric.holds(event);
+        is_beyond && catalog.metric(self.key.1).is_some_and(breaks)
+    }
+}
+
+/// Sets the moments of awards that late events have moved. The step is not written yet; the batch's events are.
+pub(in crate::pipeline) async fn redate(
+    txn: &Txn,
+    catalog: &Catalog,
+    step: &mut Step,
+    people: &[people::Row],
+    loaded: &mut HashMap<engine::AwardKey, Uuid>,
+) -> Result<(), store::Error> {
+    for some in people.chunks(PEOPLE) {
+        let ids: Vec<Uuid> = some.iter().map(|person| person.id).collect();
+        let before = whole(txn, some).await?;
+        let mut past: HashMap<Uuid, Vec<Event>> = HashMap::new();
+        for row in events::of_people(txn, &ids).await? {
+            past.entry(row.person_id).or_default().push(to_event(&row)?);
+        }
+        for event in &step.derived {
+            past.entry(event.person).or_default().push(event.clone());
+        }
+        let base: HashMap<Uuid, DateTime<Utc>> = ledger::base_reached_at(txn, &ids).await?;
+        for (person, state) in &before.state.people {
+            let events = past.remove(person).unwrap_or_default();
+            let base_reached_at = base.get(person).copied();
+            engine::redate(catalog, step, *person, &History { state, events: &events, base_reached_at });
+        }
+        loaded.extend(before.awards);
+    }
+    Ok(())
+}
