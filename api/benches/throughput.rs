@@ -29,10 +29,18 @@ const BATCH: u64 = 100;
 const SCHOOL: u64 = 1_000;
 const NEWCOMERS: u64 = 200_000;
 
-/// What one database does in a second.
+/// People with a long history, and the events of each before the measurement.
+const REGULARS: u64 = 200;
+const HISTORY: u64 = 300;
+
+/// Rates per second of one database.
 struct Rates {
     own: Option<f64>,
     events: f64,
+    /// Of 200 people: from their first event on, after 300 events each, and then out of order.
+    fresh: f64,
+    aged: f64,
+    interleaved: f64,
     awards: f64,
     awards_of_two: Option<f64>,
 }
@@ -43,7 +51,9 @@ async fn main() {
         "recordEvents of {BATCH} over {CONNECTIONS} connections, {} s each, per second\n",
         MEASURED.as_secs()
     );
-    println!("             own rate     events   events/own   awards, 1 process   awards, 2 processes");
+    println!(
+        "             own rate   events   events/own   fresh   after {HISTORY}   interleaved   awards, 1 process   awards, 2"
+    );
     for backend in Arguments::of_process().backends() {
         let own = match backend {
             Backend::Sqlite => "one-row commits",
@@ -52,11 +62,14 @@ async fn main() {
         let Some(rates) = measure(backend).await else { continue };
         let shown = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
         let ratio = rates.own.map_or_else(|| "-".to_owned(), |own| format!("{:.2}", rates.events / own));
+        let aged = format!("{:.0} ({:.2})", rates.aged, rates.aged / rates.fresh);
+        let interleaved = format!("{:.0} ({:.2})", rates.interleaved, rates.interleaved / rates.fresh);
         println!(
-            "{:<11} {:>9} {:>10.0} {ratio:>12} {:>19.0} {:>21}   (own: {own})",
+            "{:<11} {:>9} {:>8.0} {ratio:>12} {:>7.0} {aged:>11} {interleaved:>13} {:>19.0} {:>11}   (own: {own})",
             format!("{backend:?}"),
             shown(rates.own),
             rates.events,
+            rates.fresh,
             rates.awards,
             shown(rates.awards_of_two),
         );
@@ -69,23 +82,36 @@ async fn measure(backend: Backend) -> Option<Rates> {
         Backend::Postgres => pgbench().await?,
     };
     let all = ["aurora", "tests", "code-lab", "course-portal"];
-    let events = served(backend, &all, SCHOOL, 1, everyday).await;
-    let awards = served(backend, &["aurora"], NEWCOMERS, 1, first_answer).await;
+    let load = Load { backend, packs: &all, people: SCHOOL, processes: 1, before: 0, event: everyday };
+    let events = served(load).await;
+    let regulars = Load { people: REGULARS, event: regular, ..load };
+    let fresh = served(regulars).await;
+    let aged = served(Load { before: REGULARS * HISTORY, ..regulars }).await;
+    let interleaved = served(Load { before: REGULARS * HISTORY, event: out_of_order, ..regulars }).await;
+    let newcomers = Load { packs: &["aurora"], people: NEWCOMERS, event: first_answer, ..load };
+    let awards = served(newcomers).await;
     let awards_of_two = match backend {
         Backend::Sqlite => None,
-        Backend::Postgres => Some(served(backend, &["aurora"], NEWCOMERS, 2, first_answer).await),
+        Backend::Postgres => Some(served(Load { processes: 2, ..newcomers }).await),
     };
-    Some(Rates { own, events, awards, awards_of_two })
+    Some(Rates { own, events, fresh, aged, interleaved, awards, awards_of_two })
 }
 
-/// Events per second that these processes take on a database of their own.
-async fn served(
+/// What is sent, and to how many processes over one database.
+#[derive(Clone, Copy)]
+struct Load<'a> {
     backend: Backend,
-    packs: &[&str],
+    packs: &'a [&'a str],
     people: u64,
     processes: usize,
+    /// Events that are sent before the measurement.
+    before: u64,
     event: fn(u64) -> Value,
-) -> f64 {
+}
+
+/// Events per second that the processes of this load record in a new database.
+async fn served(load: Load<'_>) -> f64 {
+    let Load { backend, packs, people, processes, before, event } = load;
     let database = Database::create(backend).await.expect("it was there a moment ago");
     let mut config = tests::settings(&database);
     config.catalogs = packs.iter().map(|&pack| pack.to_owned()).collect();
@@ -96,6 +122,9 @@ async fn served(
         servers.push(Process::serve(&config).await);
     }
     let next = AtomicU64::new(0);
+    while next.load(Ordering::Relaxed) * BATCH < before {
+        send(&servers, &next, WARM, event).await;
+    }
     send(&servers, &next, WARM, event).await;
     let rate = send(&servers, &next, MEASURED, event).await;
     assert!(next.load(Ordering::Relaxed) * BATCH < NEWCOMERS, "there are too few newcomers for this machine");
@@ -112,7 +141,8 @@ async fn expect_kept(next: &AtomicU64, people: u64, database: &Database) {
     let sent = i64::try_from(next.load(Ordering::Relaxed) * BATCH).unwrap();
     assert_eq!(database.number("SELECT count(*) FROM events").await, sent);
     if people == NEWCOMERS {
-        assert_eq!(database.number("SELECT position FROM feed_counter").await, sent);
+        let earned = "SELECT count(*) FROM feed WHERE kind = 'AWARD_EARNED'";
+        assert_eq!(database.number(earned).await, sent);
     }
 }
 
@@ -142,10 +172,29 @@ async fn record(client: &Client, batch: u64, event: fn(u64) -> Value) {
     }
 }
 
-/// What a school does all day.
+/// The events of a school day.
 fn everyday(nth: u64) -> Value {
+    of_one_of(SCHOOL, nth)
+}
+
+/// The same by fewer people.
+fn regular(nth: u64) -> Value {
+    of_one_of(REGULARS, nth)
+}
+
+/// The same at moments up to a minute apart, so that many events are late.
+fn out_of_order(nth: u64) -> Value {
+    let mut event = of_one_of(REGULARS, nth);
+    let start: chrono::DateTime<chrono::Utc> = "2026-01-05T08:00:00Z".parse().unwrap();
+    let milliseconds = nth * 50 + nth * 6_151 % 60_000;
+    let at = start + Duration::from_millis(milliseconds);
+    event["occurredAt"] = json!(at.to_rfc3339());
+    event
+}
+
+fn of_one_of(people: u64, nth: u64) -> Value {
     // A stride that is prime to the number of people, so that a batch is about a hundred of them.
-    let person = Uuid::from_u128(u128::from(1 + nth * 7_919 % SCHOOL));
+    let person = Uuid::from_u128(u128::from(1 + nth * 7_919 % people));
     let (activity, attributes) = match nth % 10 {
         0..6 => (
             "question_answered",

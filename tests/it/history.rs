@@ -8,34 +8,34 @@ use tests::{Packs, World, on_both};
 use uuid::Uuid;
 
 /// A pack of one category whose activities give no XP and do not count for the streak.
-fn pack(key: &str, activities: &[Value], achievements: &[Value]) -> Value {
+pub(crate) fn pack(key: &str, activities: &[Value], achievements: &[Value]) -> Value {
     json!({
         "pack": key, "name": key, "description": "What a history is made of.", "version": 1,
         "categories": [{"key": "all", "name": "All"}], "activities": activities, "achievements": achievements,
     })
 }
 
-fn activity(key: &str, attributes: Value) -> Value {
+pub(crate) fn activity(key: &str, attributes: Value) -> Value {
     json!({"key": key, "description": "Something has happened.", "countsForStreak": false, "attributes": attributes})
 }
 
-fn achievement(name: &str, rule: Value) -> Value {
+pub(crate) fn achievement(name: &str, rule: Value) -> Value {
     json!({"name": name, "description": name, "requirement": name, "category": "all", "rarity": "common", "rule": rule})
 }
 
-fn count(activity: &str, target: i64) -> Value {
+pub(crate) fn count(activity: &str, target: i64) -> Value {
     json!({"kind": "count", "activity": activity, "target": target})
 }
 
 /// The world with a folder of packs that are not published yet.
-fn with_packs(mut w: World) -> (World, Packs) {
+pub(crate) fn with_packs(mut w: World) -> (World, Packs) {
     let packs = Packs::none();
     w.config.catalogs = vec![packs.setting()];
     (w, packs)
 }
 
 /// Publishes the current packs and restarts the server; returns the number of resulting awards.
-async fn publish(w: &mut World) -> usize {
+pub(crate) async fn publish(w: &mut World) -> usize {
     let published =
         start::bring_up(&w.server.app.db, &w.config, &w.clock).await.expect("the packs are published");
     let next = w.second_server().await;
@@ -44,7 +44,7 @@ async fn publish(w: &mut World) -> usize {
 }
 
 /// The keys of the awards that resulted from an event.
-fn brought(payload: &Value) -> Vec<&str> {
+pub(crate) fn brought(payload: &Value) -> Vec<&str> {
     let awards = payload["awards"].as_array().unwrap_or_else(|| panic!("{payload}"));
     awards.iter().map(|award| award["achievement"]["key"].as_str().unwrap()).collect()
 }
