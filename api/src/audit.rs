@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::auth::Actor;
 use crate::id;
+pub(crate) use crate::store::audit_log::Action as AuditAction;
 use crate::store::{self, Txn, audit_log};
 
 /// The actor of a request, and the request's id.
@@ -16,58 +17,6 @@ pub(crate) struct RequestContext {
     pub(crate) actor: Actor,
     /// The id of the request.
     pub(crate) request_id: Arc<str>,
-}
-
-/// An action, as the audit log names it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum AuditAction {
-    UpsertUser,
-    LinkGuardian,
-    UnlinkGuardian,
-    CreateCourse,
-    UpdateCourse,
-    Enroll,
-    Unenroll,
-    CompleteLesson,
-    RecordEvent,
-    ReportEvents,
-    CreateBadge,
-    UpdateBadge,
-    RetireBadge,
-    AwardBadge,
-    RevokeAward,
-    CreateCertificate,
-    UpdateCertificate,
-    DeleteCertificate,
-    ExportPerson,
-    ErasePerson,
-}
-
-impl AuditAction {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::UpsertUser => "upsert_user",
-            Self::LinkGuardian => "link_guardian",
-            Self::UnlinkGuardian => "unlink_guardian",
-            Self::CreateCourse => "create_course",
-            Self::UpdateCourse => "update_course",
-            Self::Enroll => "enroll",
-            Self::Unenroll => "unenroll",
-            Self::CompleteLesson => "complete_lesson",
-            Self::RecordEvent => "record_event",
-            Self::ReportEvents => "report_events",
-            Self::CreateBadge => "create_badge",
-            Self::UpdateBadge => "update_badge",
-            Self::RetireBadge => "retire_badge",
-            Self::AwardBadge => "award_badge",
-            Self::RevokeAward => "revoke_award",
-            Self::CreateCertificate => "create_certificate",
-            Self::UpdateCertificate => "update_certificate",
-            Self::DeleteCertificate => "delete_certificate",
-            Self::ExportPerson => "export_person",
-            Self::ErasePerson => "erase_person",
-        }
-    }
 }
 
 /// The objects of an action: the person whose record it is, and the changed object.
@@ -129,10 +78,10 @@ fn row(
 ) -> audit_log::Row {
     audit_log::Row {
         id: id::new(now),
-        actor_kind: request.actor.kind().as_str().to_owned(),
+        actor_kind: request.actor.kind().into(),
         actor: request.actor.name(),
-        role: request.actor.role().as_str().to_owned(),
-        act: act.as_str().to_owned(),
+        role: request.actor.role().into(),
+        act,
         person_id,
         object_id,
         activity: None,

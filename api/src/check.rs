@@ -197,6 +197,7 @@ pub(crate) fn check_person(catalog: &Catalog, stored: &Stored, expected: &Expect
     compare.of(Aggregate, || "XP".to_owned(), kept.xp, right.xp);
     compare.of(Aggregate, || "when the XP was reached".to_owned(), kept.xp_reached_at, right.xp_reached_at);
     compare.of(Aggregate, || "number of awards".to_owned(), kept.awards, right.awards);
+    compare.of(Aggregate, || "moment of the last event".to_owned(), kept.last_event_at, right.last_event_at);
     check_ledger(stored, folded.base_xp, &mut compare);
     let due = due(catalog, &expected.entitled.awards, right.xp);
     check_awards(stored, &due, &expected.misjudged, &mut compare);

@@ -40,9 +40,16 @@ pub struct Model {
     pub revocation_reason: Option<String>,
 }
 
-/// The tables that it refers to.
+/// The rows that it refers to.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {
+    /// The person.
+    #[sea_orm(
+        belongs_to = "super::people::Entity",
+        from = "Column::PersonId",
+        to = "super::people::Column::Id"
+    )]
+    Person,
     /// What was earned.
     #[sea_orm(
         belongs_to = "super::achievements::Entity",
@@ -50,6 +57,27 @@ pub enum Relation {
         to = "super::achievements::Column::Id"
     )]
     Achievement,
+    /// The event.
+    #[sea_orm(
+        belongs_to = "super::events::Entity",
+        from = "Column::EventId",
+        to = "super::events::Column::Id"
+    )]
+    Event,
+    /// The person who granted it.
+    #[sea_orm(
+        belongs_to = "super::people::Entity",
+        from = "Column::AwardedBy",
+        to = "super::people::Column::Id"
+    )]
+    Granter,
+    /// The person who revoked it.
+    #[sea_orm(
+        belongs_to = "super::people::Entity",
+        from = "Column::RevokedBy",
+        to = "super::people::Column::Id"
+    )]
+    Revoker,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -36,8 +36,23 @@ pub struct Model {
     pub deleted_at: Option<DateTimeUtc>,
 }
 
-/// Empty: `store` writes joins where it needs them.
+/// The rows that it refers to.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub enum Relation {
+    /// The student.
+    #[sea_orm(
+        belongs_to = "super::people::Entity",
+        from = "Column::StudentId",
+        to = "super::people::Column::Id"
+    )]
+    Student,
+    /// The course.
+    #[sea_orm(
+        belongs_to = "super::courses::Entity",
+        from = "Column::CourseId",
+        to = "super::courses::Column::Id"
+    )]
+    Course,
+}
 
 impl ActiveModelBehavior for ActiveModel {}

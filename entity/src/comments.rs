@@ -19,8 +19,23 @@ pub struct Model {
     pub written_at: DateTimeUtc,
 }
 
-/// Empty: `store` writes joins where it needs them.
+/// The rows that it refers to.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub enum Relation {
+    /// The lesson.
+    #[sea_orm(
+        belongs_to = "super::lessons::Entity",
+        from = "Column::LessonId",
+        to = "super::lessons::Column::Id"
+    )]
+    Lesson,
+    /// The author.
+    #[sea_orm(
+        belongs_to = "super::people::Entity",
+        from = "Column::AuthorId",
+        to = "super::people::Column::Id"
+    )]
+    Author,
+}
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -21,8 +21,16 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
 }
 
-/// Empty: `store` writes joins where it needs them.
+/// The rows that it refers to.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub enum Relation {
+    /// The teacher.
+    #[sea_orm(
+        belongs_to = "super::people::Entity",
+        from = "Column::TeacherId",
+        to = "super::people::Column::Id"
+    )]
+    Teacher,
+}
 
 impl ActiveModelBehavior for ActiveModel {}

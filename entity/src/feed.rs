@@ -24,8 +24,30 @@ pub struct Model {
     pub detail: Option<Json>,
 }
 
-/// Empty: `store` writes joins where it needs them.
+/// The rows that it refers to.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub enum Relation {
+    /// The person.
+    #[sea_orm(
+        belongs_to = "super::people::Entity",
+        from = "Column::PersonId",
+        to = "super::people::Column::Id"
+    )]
+    Person,
+    /// The award.
+    #[sea_orm(
+        belongs_to = "super::awards::Entity",
+        from = "Column::AwardId",
+        to = "super::awards::Column::Id"
+    )]
+    Award,
+    /// The certificate.
+    #[sea_orm(
+        belongs_to = "super::certificates::Entity",
+        from = "Column::CertificateId",
+        to = "super::certificates::Column::Id"
+    )]
+    Certificate,
+}
 
 impl ActiveModelBehavior for ActiveModel {}

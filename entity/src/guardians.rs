@@ -18,8 +18,23 @@ pub struct Model {
     pub ended_at: Option<DateTimeUtc>,
 }
 
-/// Empty: `store` writes joins where it needs them.
+/// The rows that it refers to.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub enum Relation {
+    /// The guardian.
+    #[sea_orm(
+        belongs_to = "super::people::Entity",
+        from = "Column::GuardianId",
+        to = "super::people::Column::Id"
+    )]
+    Guardian,
+    /// The child.
+    #[sea_orm(
+        belongs_to = "super::people::Entity",
+        from = "Column::ChildId",
+        to = "super::people::Column::Id"
+    )]
+    Child,
+}
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -23,5 +23,6 @@ pub mod outbox;
 pub mod outbox_trims;
 pub mod people;
 pub mod publications;
+pub mod role;
 pub mod totals;
 pub mod xp_entries;

@@ -13,8 +13,8 @@ pub struct Model {
     pub display_name: String,
     /// The name in lower case, for searching and sorting.
     pub search_name: String,
-    /// The role that decides the person's rights: `super_admin`, `admin`, `teacher`, `student`, `parent`.
-    pub role: String,
+    /// The role that decides the person's rights.
+    pub role: super::role::Role,
     /// The e-mail address, if known.
     pub email: Option<String>,
     /// IANA time zone. It defines the local date of events recorded from now on.
@@ -31,8 +31,12 @@ pub struct Model {
     pub erased_at: Option<DateTimeUtc>,
 }
 
-/// Empty: `store` writes joins where it needs them.
+/// The rows that it refers to.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub enum Relation {
+    /// The person who referred this person.
+    #[sea_orm(belongs_to = "Entity", from = "Column::ReferredBy", to = "Column::Id")]
+    Referrer,
+}
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -25,8 +25,16 @@ pub struct Model {
     pub last_event_at: Option<DateTimeUtc>,
 }
 
-/// Empty: `store` writes joins where it needs them.
+/// The rows that it refers to.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub enum Relation {
+    /// The person.
+    #[sea_orm(
+        belongs_to = "super::people::Entity",
+        from = "Column::PersonId",
+        to = "super::people::Column::Id"
+    )]
+    Person,
+}
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -28,9 +28,31 @@ pub struct Model {
     pub recorded_at: DateTimeUtc,
 }
 
-/// Empty: `store` writes joins where it needs them.
+/// The rows that it refers to.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub enum Relation {
+    /// The person.
+    #[sea_orm(
+        belongs_to = "super::people::Entity",
+        from = "Column::PersonId",
+        to = "super::people::Column::Id"
+    )]
+    Person,
+    /// The event.
+    #[sea_orm(
+        belongs_to = "super::events::Entity",
+        from = "Column::EventId",
+        to = "super::events::Column::Id"
+    )]
+    Event,
+    /// The award.
+    #[sea_orm(
+        belongs_to = "super::awards::Entity",
+        from = "Column::AwardId",
+        to = "super::awards::Column::Id"
+    )]
+    Award,
+}
 
 impl ActiveModelBehavior for ActiveModel {}
 

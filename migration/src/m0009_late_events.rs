@@ -30,4 +30,7 @@ const STATEMENTS: &[&str] = &[
     "ALTER TABLE metrics ADD COLUMN reset_external_id text",
     "ALTER TABLE totals ADD COLUMN last_event_at {time}",
     "UPDATE totals SET last_event_at = (SELECT max(e.occurred_at) FROM events e WHERE e.person_id = totals.person_id)",
+    "INSERT INTO totals (person_id, xp, xp_reached_at, awards, streak_run, streak_longest, last_event_at)
+        SELECT e.person_id, 0, min(e.recorded_at), 0, 0, 0, max(e.occurred_at) FROM events e
+        WHERE NOT EXISTS (SELECT 1 FROM totals t WHERE t.person_id = e.person_id) GROUP BY e.person_id",
 ];

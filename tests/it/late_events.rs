@@ -100,6 +100,42 @@ on_both! {
         assert_eq!(flagged.len(), 1, "the 40 in a row");
     }
 
+    async fn a_late_answer_that_breaks_a_short_run_flags_its_award(w: World) {
+        let w = quiz(w).await;
+        let ada = w.student("UTC").await;
+        for (minute, correct) in [(0, true), (10, true), (20, true), (15, false)] {
+            let recorded = w.service().record_all(&[answer(ada, minute, correct)]).await;
+            assert_eq!(recorded["userErrors"], json!([]));
+        }
+        assert_eq!(w.database.number("SELECT value * 1000 + run_current FROM metrics").await, 2_001);
+        assert_eq!(w.finish().await.flagged.len(), 1);
+    }
+
+    async fn a_late_event_dates_awards_by_the_xp_that_events_gave_when_they_were_recorded(w: World) {
+        let (mut w, packs) = with_packs(w);
+        let hundred = achievement("Hundred", json!({"kind": "xp", "target": 100}));
+        let mut dug = activity("dug", json!({}));
+        dug["xp"] = json!({"amount": 10});
+        packs.write(&pack("past", &[dug.clone()], &[hundred.clone()]));
+        publish(&mut w).await;
+        let ada = w.student("UTC").await;
+        let dig = async |w: &World, at: String| {
+            let event = json!({"userId": ada, "activity": "dug", "occurredAt": at});
+            assert_eq!(w.service().record(event).await["userErrors"], json!([]));
+        };
+        for day in 1..=10 {
+            dig(&w, format!("2026-01-{day:02}T12:00:00Z")).await;
+        }
+        let on = |day: &str| vec![(format!("2026-01-{day}T12:00:00.000Z"), "past/hundred".to_owned())];
+        assert_eq!(moments(&w, ada).await, on("10"));
+        dug["xp"] = json!({"amount": 20});
+        packs.write(&pack("past", &[dug], &[hundred]));
+        publish(&mut w).await;
+        dig(&w, "2026-01-03T18:00:00Z".to_owned()).await;
+        assert_eq!(moments(&w, ada).await, on("08"), "30, 50, 60, 70, 80, 90 and on the eighth 100");
+        w.finish().await;
+    }
+
     async fn answers_in_every_order_of_arrival_end_in_the_same_runs(w: World) {
         let w = quiz(w).await;
         let answers: Vec<(usize, bool)> = (0..90).map(|minute| (minute, minute % 11 != 4)).collect();

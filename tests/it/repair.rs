@@ -13,7 +13,7 @@ use uuid::Uuid;
 const DAMAGE: [(&[&str], usize, usize, usize); 13] = [
     (&["UPDATE totals SET xp = xp + 1"], 1, 1, 0),
     (&["UPDATE totals SET awards = 0, streak_longest = 9"], 2, 1, 0),
-    (&["DELETE FROM totals"], 3, 1, 0),
+    (&["DELETE FROM totals"], 4, 1, 0),
     (&["UPDATE metrics SET value = value + 1 WHERE value = 2"], 1, 1, 0),
     (&["DELETE FROM metric_members", "DELETE FROM active_days"], 2, 1, 0),
     (&["UPDATE metric_members SET member = 'other'"], 1, 1, 0),

@@ -165,7 +165,8 @@ impl Database {
         }
     }
 
-    fn dialect(&self) -> DbBackend {
+    /// The dialect of its statements.
+    pub fn dialect(&self) -> DbBackend {
         match self.backend {
             Backend::Sqlite => DbBackend::Sqlite,
             Backend::Postgres => DbBackend::Postgres,

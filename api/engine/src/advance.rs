@@ -119,17 +119,22 @@ pub(crate) fn before<'a>(catalog: &'a Catalog, state: State, events: &[Event]) -
 
 /// Folds one event of the batch, and the events that follow from it: one hop.
 pub(crate) fn fold(decision: &mut Decision<'_>, event: &Event) -> Result<Gain, TooMuch> {
-    let Folded { gain, derived } = fold_one(decision, event, event.id)?;
+    let Folded { gain, derived } = fold_one(decision, event, event.id, None)?;
     for activity in derived {
         let Some(referrer) = decision.person(event.person).referrer else { continue };
         let zone = decision.person(referrer).zone;
         let derived = derive(decision.catalog, activity, event.person, (referrer, zone), event.occurred_at);
         if let Some(derived) = derived {
-            fold_one(decision, &derived, event.id)?;
+            fold_one(decision, &derived, event.id, None)?;
             decision.step.derived.push(derived);
         }
     }
     Ok(gain)
+}
+
+/// Folds an event that gave this XP when it was recorded, whatever its activity gives today. Nothing follows for others.
+pub(crate) fn fold_recorded(decision: &mut Decision<'_>, event: &Event, base: i64) -> Result<(), TooMuch> {
+    fold_one(decision, event, event.id, Some(base)).map(drop)
 }
 
 /// What one event brought, and the indexes of the activities that follow from it for the referrer.
@@ -139,12 +144,18 @@ struct Folded {
     derived: Vec<usize>,
 }
 
-fn fold_one(decision: &mut Decision<'_>, event: &Event, group: Uuid) -> Result<Folded, TooMuch> {
+fn fold_one(
+    decision: &mut Decision<'_>,
+    event: &Event,
+    group: Uuid,
+    recorded: Option<i64>,
+) -> Result<Folded, TooMuch> {
     let catalog = decision.catalog;
     let index = catalog.activity_index(&event.activity);
-    let Some(activity) = index.and_then(|index| catalog.activities.get(index)) else {
+    let activity = index.and_then(|index| catalog.activities.get(index));
+    if activity.is_none() && recorded.is_none_or(|base| base == 0) {
         return Ok(Folded::default());
-    };
+    }
     let before = decision.before(event.person);
     let person = decision.person(event.person);
     person.note_event(event.occurred_at);
@@ -153,14 +164,18 @@ fn fold_one(decision: &mut Decision<'_>, event: &Event, group: Uuid) -> Result<F
     let mut reached = |achievement| {
         candidates.insert(achievement);
     };
-    let base = person.base_xp(activity, event);
+    let base = match (recorded, activity) {
+        (Some(base), _) => base,
+        (None, Some(activity)) => person.base_xp(activity, event),
+        (None, None) => 0,
+    };
     let rise = person.add_xp(base, event.occurred_at)?;
     catalog.xp_moves.crossed(rise.old, rise.new, &mut reached);
-    if activity.counts_for_streak {
+    if activity.is_some_and(|activity| activity.counts_for_streak) {
         let rise = person.add_day(event.local_date);
         catalog.streak_moves.crossed(rise.old, rise.new, &mut reached);
     }
-    for metric in &activity.metrics {
+    for metric in activity.map_or(&[][..], |activity| &activity.metrics) {
         let Some(rise) = person.fold(catalog, *metric, event)? else { continue };
         let Some(moves) = catalog.moves.get(*metric) else { continue };
         moves.thresholds.crossed(rise.old, rise.new, &mut reached);

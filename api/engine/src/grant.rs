@@ -119,7 +119,8 @@ pub fn revoke(catalog: &Catalog, state: State, revocation: &Revocation) -> Step 
     };
     let day = local(revoked.at, person.zone).date;
     let kind = ConsequenceKind::AwardRevoked { revoked: 0 };
-    decision.step.revoked.push(revoked.clone());
+    let is_last = decision.person(id).standing(catalog, achievement).is_none();
+    decision.step.revoked.push(Revoked { is_last, ..revoked.clone() });
     decision.step.consequences.push(Consequence { person: id, group: *group, kind });
     if bonus != 0 {
         decision.step.entries.push(Entry {

@@ -1,7 +1,7 @@
 //! A school in memory: the flow of a batch over maps, loading exactly what is asked for and nothing else.
 //! Packs' tests and the engine's own run on it; a real store does the same with tables.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -42,8 +42,8 @@ pub struct Kept {
     pub award_count: i64,
     /// The latest moment of any event.
     pub last_event_at: Option<DateTime<Utc>>,
-    /// The latest moment of an XP entry of an event.
-    pub base_reached_at: Option<DateTime<Utc>>,
+    /// The XP entries of events: by the event's id, how much and when.
+    pub base: HashMap<Uuid, (i64, DateTime<Utc>)>,
     /// The streak.
     pub streak: Streak,
     /// Whether any award is flagged.
@@ -101,8 +101,8 @@ impl School {
             let new = events.iter().chain(&step.derived).filter(|event| event.person == person).cloned();
             let all: Vec<Event> = self.events_of(person).into_iter().chain(new).collect();
             let state = self.whole(person);
-            let base_reached_at = self.people.get(&person).and_then(|kept| kept.base_reached_at);
-            redate(catalog, &mut step, person, &History { state: &state, events: &all, base_reached_at });
+            let base = self.people.get(&person).map(|kept| kept.base.clone()).unwrap_or_default();
+            redate(catalog, &mut step, person, &History { state: &state, events: &all, base: &base });
         }
         self.save(&events, &step);
         Ok(step)
@@ -148,9 +148,9 @@ impl School {
 
     fn load_late(&self, catalog: &Catalog, late: &Late, state: &mut State) {
         for ((person, metric), span) in &late.runs {
-            let events = self.around(catalog, *person, *metric, span);
+            let around = self.around(catalog, *person, *metric, span);
             let loaded = state.people.entry(*person).or_default();
-            loaded.runs.insert(*metric, RunEvents { events, is_whole: false });
+            loaded.runs.insert(*metric, around);
         }
         for person in &late.days {
             let days = self.people.get(person).map(|kept| kept.active_days.clone());
@@ -162,8 +162,8 @@ impl School {
     }
 
     /// A run metric's events from the reset before the span to the reset after it.
-    fn around(&self, catalog: &Catalog, person: Uuid, metric: Uuid, span: &Span) -> Vec<Event> {
-        let Some(metric) = catalog.metric(metric) else { return Vec::new() };
+    fn around(&self, catalog: &Catalog, person: Uuid, metric: Uuid, span: &Span) -> RunEvents {
+        let Some(metric) = catalog.metric(metric) else { return RunEvents::default() };
         let activities = catalog.activities_of(metric);
         let mut events = self.events_of(person);
         events.retain(|event| activities.contains(&&*event.activity) && metric.takes(event));
@@ -174,7 +174,7 @@ impl School {
             let key = Some(event.key());
             from <= key && (to.is_none() || key <= to)
         });
-        events
+        RunEvents { events, is_whole: from.is_none() && to.is_none() }
     }
 
     fn make_whole<'s>(&self, person: Uuid, state: &'s mut State) -> &'s mut PersonState {
@@ -203,8 +203,8 @@ impl School {
         for entry in &step.entries {
             let kept = self.kept(entry.person);
             kept.entries.push(entry.amount);
-            if let EntryCause::Base { .. } = entry.cause {
-                kept.base_reached_at = kept.base_reached_at.max(Some(entry.at));
+            if let EntryCause::Base { event } = entry.cause {
+                kept.base.insert(event, (entry.amount, entry.at));
             }
         }
         for award in &step.awards {

@@ -118,7 +118,7 @@ pub fn late(catalog: &Catalog, state: &State, events: &[Event]) -> Late {
             let reset = run.and_then(|run| run.reset.as_ref());
             let lengthens_open_run = metric.holds(event) && reset.is_some_and(|reset| *reset < key);
             match late.runs.entry((event.person, metric.id)) {
-                Entry::Occupied(mut span) => {
+                Entry::Occupied(mut span) if !lengthens_open_run => {
                     let span = span.get_mut();
                     span.from = span.from.clone().min(key.clone());
                     span.to = span.to.clone().max(key);
@@ -126,7 +126,7 @@ pub fn late(catalog: &Catalog, state: &State, events: &[Event]) -> Late {
                 Entry::Vacant(span) if !lengthens_open_run => {
                     span.insert(Span { from: key.clone(), to: key });
                 }
-                Entry::Vacant(_) => {}
+                Entry::Occupied(_) | Entry::Vacant(_) => {}
             }
         }
     }
@@ -155,7 +155,7 @@ pub fn broken(catalog: &Catalog, state: &State, events: &[Event]) -> BTreeSet<(U
         }
     }
     for (id, person) in &decision.people {
-        let metrics = person.unknown_runs().filter_map(|index| catalog.metrics.get(index));
+        let metrics = person.broken_runs().filter_map(|index| catalog.metrics.get(index));
         broken.extend(metrics.map(|metric| (*id, metric.id)));
     }
     broken

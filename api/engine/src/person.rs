@@ -162,9 +162,9 @@ impl Person {
         }
     }
 
-    /// The run metrics whose longest run is not known any more, by index.
-    pub(crate) fn unknown_runs(&self) -> impl Iterator<Item = usize> + '_ {
-        self.runs.iter().filter(|(_, run)| run.is_unknown).map(|(index, _)| *index)
+    /// The run metrics whose longest run a late event may have broken, by index.
+    pub(crate) fn broken_runs(&self) -> impl Iterator<Item = usize> + '_ {
+        self.runs.iter().filter(|(_, run)| run.is_broken).map(|(index, _)| *index)
     }
 
     /// Makes a day an active one.

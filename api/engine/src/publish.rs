@@ -96,10 +96,14 @@ impl CatchUp<'_> {
     /// Awards what is due, each at the event of `past` at which it would have been earned if the catalogue had been in
     /// force from the start. `past` has all events of the person, in order.
     pub fn settle(mut self, past: &[Event], group: Uuid, now: DateTime<Utc>) -> Step {
+        if self.due.is_empty() {
+            return self.decision.finish();
+        }
         let person = self.person;
         let zone = self.zone;
         // Without crossings, because XP would pass the maximum by today's amounts, the latest event stands in for all.
-        let crossings = crossings(self.decision.catalog, person, zone, &self.held, past).unwrap_or_default();
+        let crossings =
+            crossings(self.decision.catalog, person, zone, &self.held, past, None).unwrap_or_default();
         let last = past.last().map(|event| (event.occurred_at, event.local_date));
         let origin = |due: &Due| {
             let achievement = self.decision.catalog.achievements.get(due.achievement)?;

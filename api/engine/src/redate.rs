@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use uuid::Uuid;
 
 use crate::{
-    advance::fold,
+    advance::{fold, fold_recorded},
     catalog::Catalog,
     decide::{Decision, Origin},
     entitlement::is_judged,
@@ -18,8 +18,8 @@ use crate::{
     step::{AwardKey, EntryCause, NewAward, PersonTotals, Redated, Step},
 };
 
-/// The moments that decide whether a batch can move when awards were earned, by person: of the last event and of the
-/// last award of a rule, before the batch.
+/// The moments that decide whether a batch can move when awards were earned, by person: of the last event or award, and
+/// of the last award of a rule, before the batch.
 #[derive(Debug, Clone, Default)]
 pub struct Dates(HashMap<Uuid, (DateTime<Utc>, Option<DateTime<Utc>>)>);
 
@@ -27,19 +27,30 @@ impl Dates {
     /// The moments of a state before its batch is folded.
     pub fn of(state: &State) -> Self {
         let dates = state.people.iter().filter_map(|(id, person)| {
-            let by_rule = person.awards.values().filter(|held| held.cause == Cause::Rule && !held.revoked);
-            Some((*id, (person.last_event_at?, by_rule.map(|held| held.earned_at).max())))
+            let held = || person.awards.values().filter(|held| !held.revoked);
+            let last = held().map(|held| held.earned_at).chain(person.last_event_at).max()?;
+            let by_rule = held().filter(|held| held.cause == Cause::Rule);
+            Some((*id, (last, by_rule.map(|held| held.earned_at).max())))
         });
         Self(dates.collect())
+    }
+
+    /// The people with a grant before their last event or award, for whom [`redate`] has to be called.
+    pub fn moved_by_grants(&self, step: &Step) -> BTreeSet<Uuid> {
+        let granted = step.awards.iter().filter(|award| award.cause != Cause::Rule);
+        let early = granted
+            .filter(|award| self.0.get(&award.key.person).is_some_and(|(last, _)| award.earned_at < *last));
+        early.map(|award| award.key.person).collect()
     }
 
     /// The people with a late event before an award, for whom [`redate`] has to be called.
     pub fn moved(&self, events: &[Event], step: &Step) -> BTreeSet<Uuid> {
         let late = events.iter().chain(&step.derived).filter(|event| {
-            self.0.get(&event.person).is_some_and(|(last_event, last_award)| {
-                event.occurred_at < *last_event
+            self.0.get(&event.person).is_some_and(|(last, last_award)| {
+                let is_early = |award: &NewAward| award.key.person == event.person && award.earned_at < *last;
+                event.occurred_at < *last
                     && (last_award.is_some_and(|at| event.occurred_at < at)
-                        || step.awards.iter().any(|award| award.key.person == event.person))
+                        || step.awards.iter().any(is_early))
             })
         });
         late.map(|event| event.person).collect()
@@ -47,23 +58,42 @@ impl Dates {
 }
 
 /// Everything that a person's awards stand on, before the step.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct History<'a> {
     /// The person's state; all awards are in it.
     pub state: &'a PersonState,
     /// All events of the person, those of the batch and derived ones too, in any order.
     pub events: &'a [Event],
-    /// The latest moment of the person's XP entries of events, before the step.
-    pub base_reached_at: Option<DateTime<Utc>>,
+    /// The XP entries of the person's events before the step: by the event's id, how much and when.
+    pub base: &'a HashMap<Uuid, (i64, DateTime<Utc>)>,
 }
 
 /// Sets the moments of the person's awards to those of the events that crossed in time order.
 pub fn redate(catalog: &Catalog, step: &mut Step, person: Uuid, history: &History<'_>) {
     let state = history.state;
-    let Some(crossings) = crossings(catalog, person, state.zone, &state.awards, history.events) else {
-        return;
-    };
-    let mut reached = history.base_reached_at;
+    let mut held = state.awards.clone();
+    let granted = step.awards.iter().filter(|award| award.key.person == person && award.cause != Cause::Rule);
+    held.extend(granted.map(|award| {
+        let held = Held {
+            cause: award.cause,
+            earned_at: award.earned_at,
+            xp_bonus: award.xp_bonus,
+            revoked: false,
+            flagged: false,
+        };
+        ((award.key.achievement, award.key.occurrence), held)
+    }));
+    let mut base: HashMap<Uuid, i64> = history.base.iter().map(|(event, (xp, _))| (*event, *xp)).collect();
+    base.extend(step.entries.iter().filter(|entry| entry.person == person).filter_map(|entry| {
+        match entry.cause {
+            EntryCause::Base { event } => Some((event, entry.amount)),
+            _ => None,
+        }
+    }));
+    let ledger = Ledger { base };
+    let crossings = crossings(catalog, person, state.zone, &held, history.events, Some(&ledger));
+    let Some(crossings) = crossings else { return };
+    let mut reached = history.base.values().map(|(_, at)| *at).max();
     for (index, award) in step.awards.iter_mut().enumerate().filter(|(_, award)| award.key.person == person) {
         let key = (award.key.achievement, award.key.occurrence);
         if let Some(crossing) = crossings.get(&key).filter(|_| award.cause == Cause::Rule) {
@@ -109,15 +139,54 @@ pub(crate) struct Crossing {
     pub(crate) day: NaiveDate,
 }
 
+/// The XP that a person's events gave when they were recorded, by the event's id.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    base: HashMap<Uuid, i64>,
+}
+
 /// When a rule would have awarded each achievement, had the catalogue been in force and every event arrived in time. What
-/// rules do not decide, such as grants, counts from its moment; revoked awards never count. None if XP would pass the maximum.
+/// rules do not decide, such as grants, counts from its moment; revoked awards never count. Events give XP by today's
+/// amounts. If these do not add up to the ledger's, because a publication has changed them, events give the ledger's.
+/// None if XP would pass the maximum.
 pub(crate) fn crossings(
     catalog: &Catalog,
     person: Uuid,
     zone: Tz,
     held: &BTreeMap<(Uuid, i64), Held>,
     events: &[Event],
+    ledger: Option<&Ledger>,
 ) -> Option<HashMap<(Uuid, i64), Crossing>> {
+    let mut ordered: Vec<&Event> = events.iter().collect();
+    ordered.sort_by_cached_key(|event| event.key());
+    ordered.dedup_by(|a, b| (&a.source, &a.external_id) == (&b.source, &b.external_id));
+    let total: i64 = ledger.map_or(0, |ledger| ledger.base.values().sum());
+    let by_today = replay(catalog, (person, zone), held, &ordered, None);
+    let is_right = |step: &Step| {
+        let base = step.entries.iter().filter(|entry| matches!(entry.cause, EntryCause::Base { .. }));
+        base.map(|entry| entry.amount).sum::<i64>() == total
+    };
+    let step = match ledger {
+        Some(ledger) if !by_today.as_ref().is_some_and(is_right) => {
+            replay(catalog, (person, zone), held, &ordered, Some(&ledger.base))?
+        }
+        _ => by_today?,
+    };
+    let crossings = step.awards.iter().filter(|award| award.key.person == person).map(|award| {
+        let key = (award.key.achievement, award.key.occurrence);
+        (key, Crossing { at: award.earned_at, day: award.day })
+    });
+    Some(crossings.collect())
+}
+
+/// Folds events and grants in time order from nothing. None if XP would pass the maximum.
+fn replay(
+    catalog: &Catalog,
+    (person, zone): (Uuid, Tz),
+    held: &BTreeMap<(Uuid, i64), Held>,
+    events: &[&Event],
+    recorded: Option<&HashMap<Uuid, i64>>,
+) -> Option<Step> {
     let revoked = held.iter().filter(|(_, held)| held.revoked);
     let state = PersonState {
         zone,
@@ -128,27 +197,23 @@ pub(crate) fn crossings(
     let mut grants: Vec<(&(Uuid, i64), &Held)> =
         held.iter().filter(|(key, held)| !held.revoked && !rules_decide(catalog, key.0, held)).collect();
     grants.sort_by_key(|(key, held)| (std::cmp::Reverse(held.earned_at), **key));
-    let mut ordered: Vec<&Event> = events.iter().collect();
-    ordered.sort_by_cached_key(|event| event.key());
-    ordered.dedup_by(|a, b| (&a.source, &a.external_id) == (&b.source, &b.external_id));
-    let replayed = (|| {
-        for event in ordered {
+    let mut fold_all = || {
+        for event in events {
             while let Some((key, held)) = grants.pop_if(|(_, held)| held.earned_at < event.occurred_at) {
                 grant(&mut decision, person, *key, held)?;
             }
-            fold(&mut decision, event)?;
+            match recorded {
+                Some(base) => fold_recorded(&mut decision, event, base.get(&event.id).copied().unwrap_or(0))?,
+                None => drop(fold(&mut decision, event)?),
+            }
         }
         while let Some((key, held)) = grants.pop() {
             grant(&mut decision, person, *key, held)?;
         }
         Ok::<_, TooMuch>(())
-    })();
-    replayed.ok()?;
-    let crossings = decision.step.awards.iter().map(|award| {
-        let key = (award.key.achievement, award.key.occurrence);
-        (key, Crossing { at: award.earned_at, day: award.day })
-    });
-    Some(crossings.collect())
+    };
+    fold_all().ok()?;
+    Some(decision.step)
 }
 
 /// Whether rules decide about an award: not about grants, nor about achievements that cannot be earned any more.
@@ -163,6 +228,10 @@ fn grant(
     held: &Held,
 ) -> Result<(), TooMuch> {
     let catalog = decision.catalog;
+    if decision.person(person).of_achievement(catalog, achievement).any(|(held, _)| held == occurrence) {
+        // Its rule has awarded it before.
+        return Ok(());
+    }
     let (at, old) = (held.earned_at, decision.person(person).xp);
     let day = local(at, decision.person(person).zone).date;
     let origin = Origin { group: Uuid::nil(), at, day, event: None };

@@ -11,8 +11,8 @@ use crate::{
 pub(crate) struct Run {
     pub(crate) cursor: Option<RunCursor>,
     pub(crate) sequence: Option<Sequence>,
-    /// A late event may have broken the longest run, and the sequence does not show which one is the longest now.
-    pub(crate) is_unknown: bool,
+    /// A late event may have broken the longest run: it is shorter now, or the sequence does not show how long it is.
+    pub(crate) is_broken: bool,
 }
 
 impl Run {
@@ -39,7 +39,7 @@ impl Run {
             return longest.max(cursor.current);
         }
         let (Some(sequence), Some(place)) = (&self.sequence, place) else {
-            self.is_unknown = true;
+            self.is_broken = true;
             return longest;
         };
         let around = sequence.around(place);
@@ -52,11 +52,10 @@ impl Run {
             longest.max(around.merged())
         } else if around.left.saturating_add(around.right) < longest {
             longest
-        } else if sequence.is_whole {
-            sequence.longest()
         } else {
-            self.is_unknown = true;
-            longest
+            let now = if sequence.is_whole { sequence.longest() } else { longest };
+            self.is_broken |= now < longest || !sequence.is_whole;
+            now
         }
     }
 }

@@ -133,6 +133,8 @@ pub struct Revoked {
     pub by: Option<Uuid>,
     /// Why.
     pub reason: String,
+    /// Whether the person holds no other award of the achievement. The engine sets it.
+    pub is_last: bool,
 }
 
 /// An existing award whose flag changes.

@@ -24,24 +24,17 @@ pub(crate) enum ActorKind {
     Service,
 }
 
-impl From<auth::ActorKind> for ActorKind {
-    fn from(kind: auth::ActorKind) -> Self {
+impl From<audit_log::ActorKind> for ActorKind {
+    fn from(kind: audit_log::ActorKind) -> Self {
         match kind {
-            auth::ActorKind::Person => Self::Person,
-            auth::ActorKind::Service => Self::Service,
+            audit_log::ActorKind::Person => Self::Person,
+            audit_log::ActorKind::Service => Self::Service,
         }
     }
 }
 
 /// An entry of the audit log.
 pub(crate) struct AuditEntry(Row);
-
-impl AuditEntry {
-    fn kind(&self) -> Result<auth::ActorKind, crate::store::Error> {
-        let unknown = || crate::store::Error::Impossible(format!("act {} has no kind of actor", self.0.id));
-        auth::ActorKind::parse(&self.0.actor_kind).ok_or_else(unknown)
-    }
-}
 
 /// An entry of the audit log: an action on another person's record or on shared school data, or a person's report of
 /// their own events.
@@ -53,8 +46,8 @@ impl AuditEntry {
     }
 
     /// The kind of the actor.
-    async fn actor_kind(&self) -> Answer<ActorKind> {
-        Ok(self.kind()?.into())
+    async fn actor_kind(&self) -> ActorKind {
+        self.0.actor_kind.into()
     }
 
     /// The actor: a person's id, or the name of a service.
@@ -65,7 +58,7 @@ impl AuditEntry {
     /// The person who acted; null for a service.
     async fn actor_user(&self, ctx: &Context<'_>) -> Option<Answer<User>> {
         let row = async {
-            if self.kind()? != auth::ActorKind::Person {
+            if self.0.actor_kind != audit_log::ActorKind::Person {
                 return Ok(None);
             }
             let Ok(id) = self.0.actor.parse::<Uuid>() else { return Ok(None) };
@@ -75,15 +68,14 @@ impl AuditEntry {
     }
 
     /// The role of the actor at the time of the action.
-    async fn role(&self) -> Answer<Role> {
-        let unknown = || crate::store::Error::Impossible(format!("act {} has no role", self.0.id));
-        Ok(auth::Role::parse(&self.0.role).ok_or_else(unknown)?.into())
+    async fn role(&self) -> Role {
+        auth::Role::from(self.0.role).into()
     }
 
     /// The action, such as award_badge, link_guardian or create_certificate. report_events means that a person
     /// reported new events about themselves; it has one entry for each request and activity.
-    async fn act(&self) -> &str {
-        &self.0.act
+    async fn act(&self) -> String {
+        audit_log::name(self.0.act)
     }
 
     /// The person whose record was changed or exported. Null for shared school data, such as a course or a badge.

@@ -16,8 +16,8 @@ use super::fault::{Answer, Fault};
 use super::page::{Position, place};
 use super::scalars::uuid;
 use crate::app::App;
-use crate::auth::Actor;
 use crate::auth::policy::{self, Extent, Relation, Seen};
+use crate::auth::{Actor, Role};
 use crate::budget::turns::Pacer;
 use crate::refusal::{Code, Refusal};
 use crate::store::feed::Item;
@@ -257,7 +257,7 @@ impl Follower {
             Some(row) if row.erased_at.is_some() => {
                 "The person of this token has been erased: nobody signs in as them."
             }
-            Some(row) if row.role == self.actor.role().as_str() => return Ok(()),
+            Some(row) if Role::from(row.role) == self.actor.role() => return Ok(()),
             _ => "Your role has changed since you subscribed: ask for a new token and subscribe again.",
         };
         Err(Refusal::new(Code::Unauthenticated, message).into())

@@ -190,10 +190,8 @@ impl User {
     }
 
     /// The person's role.
-    async fn role(&self) -> Answer<Role> {
-        let role = auth::Role::parse(&self.row.role);
-        let unknown = || crate::store::Error::Impossible(format!("person {} has no role", self.row.id));
-        Ok(role.ok_or_else(unknown)?.into())
+    async fn role(&self) -> Role {
+        auth::Role::from(self.row.role).into()
     }
 
     /// The email address. Null also if none is stored.

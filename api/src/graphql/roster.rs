@@ -64,7 +64,7 @@ pub(crate) async fn in_sight(
     let search = search.filter(|search| !search.trim().is_empty());
     let search = search.map(|search| text::line("search", search, SEARCH)).transpose()?;
     let wanted = Wanted {
-        role: role.map(|role| auth::Role::from(role).as_str()),
+        role: role.map(|role| auth::Role::from(role).into()),
         course: course.map(|course| uuid("courseId", course)).transpose()?,
         search: search.map(|search| text::folded(&search)),
     };

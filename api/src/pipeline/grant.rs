@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use engine::{Catalog, Grant, Granted, Revocation, Revoked};
+use engine::{Catalog, Dates, Grant, Granted, Revocation, Revoked};
 use uuid::Uuid;
 
 use super::load::{self, Loaded};
@@ -63,8 +63,12 @@ pub(crate) async fn grant(
         })
     });
     let grants: Vec<Grant> = grants.collect::<Result<_, store::Error>>()?;
-    let loaded = lock_whole(txn, grants.iter().map(|grant| grant.person).collect()).await?;
+    let (locked, mut loaded) = lock_whole(txn, grants.iter().map(|grant| grant.person).collect()).await?;
+    let dates = Dates::of(&loaded.state);
     let (mut step, outcomes) = engine::grant(catalog, loaded.state, &grants);
+    let moved = dates.moved_by_grants(&step);
+    let moved: Vec<_> = locked.into_iter().filter(|person| moved.contains(&person.id)).collect();
+    load::redate(txn, catalog, &mut step, &moved, &mut loaded.awards).await?;
     load::add_ranks(txn, catalog, &mut step).await?;
     let writing = Writing { version, silent: None, now };
     let written = persist::write(txn, &step, &loaded.awards, writing).await?;
@@ -121,7 +125,8 @@ pub(crate) async fn revoke(
     let reached_at = ledger::reached_at_without(txn, award.person_id, award.id).await?;
     let xp_reached_at = reached_at.unwrap_or(person.created_at);
     let loaded = load::whole(txn, &locked).await?;
-    let revoked = Revoked { key: load::award_key(award), at: now, by, reason: reason.to_owned() };
+    let revoked =
+        Revoked { key: load::award_key(award), at: now, by, reason: reason.to_owned(), is_last: true };
     let revocation = Revocation { id: id::new(now), revoked, xp_reached_at };
     let mut step = engine::revoke(catalog, loaded.state, &revocation);
     let is_new = !step.revoked.is_empty();
@@ -134,10 +139,11 @@ pub(crate) async fn revoke(
 }
 
 /// Locks these people in the order of their ids and loads all they have.
-async fn lock_whole(txn: &Txn, people: BTreeSet<Uuid>) -> Result<Loaded, store::Error> {
+async fn lock_whole(txn: &Txn, people: BTreeSet<Uuid>) -> Result<(Vec<people::Row>, Loaded), store::Error> {
     let locked = people::lock(txn, &people).await?;
     if locked.len() != people.len() {
         return Err(missing());
     }
-    load::whole(txn, &locked).await
+    let loaded = load::whole(txn, &locked).await?;
+    Ok((locked, loaded))
 }

@@ -97,6 +97,7 @@ impl Stored {
             xp_reached_at: reached_at.unwrap_or(self.totals.xp_reached_at),
             awards: i64::try_from(held).unwrap_or(i64::MAX),
             last_active_on: streak.last_active_on,
+            last_event_at: self.events.iter().map(|event| event.occurred_at).max(),
             streak_run: streak.run,
             streak_longest: streak.longest,
             ..self.totals.clone()

@@ -96,7 +96,7 @@ async fn create_within(
     courses::hold_taught(txn, &reach).await?;
     let person = people::lock(txn, &[student].into()).await?.pop().ok_or_else(no_student)?;
     let seen = scope::see(txn, &reach, student).await?.ok_or_else(no_student)?;
-    if person.role != Role::Student.as_str() {
+    if Role::from(person.role) != Role::Student {
         return Err(no_student().into());
     }
     let row = new(app, seen, wording.clone(), None);

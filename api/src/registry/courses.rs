@@ -6,7 +6,7 @@ use scoped_futures::ScopedFutureExt;
 use uuid::Uuid;
 
 use super::audit::{self, AuditAction, RequestContext};
-use super::{Interrupted, attempt, people as register};
+use super::{Interrupted, attempt};
 use crate::app::App;
 use crate::auth::Role;
 use crate::auth::policy::{self, Action, Reach};
@@ -171,7 +171,7 @@ async fn check_teacher(txn: &Txn, reach: &Reach, teacher: Uuid) -> Result<(), In
     let seen = scope::see(txn, reach, teacher).await?.ok_or_else(missing)?;
     // Locked: a concurrent change of their role sees the course, or is already committed.
     let row = people::lock(txn, &[seen.person()].into()).await?.pop().ok_or_else(missing)?;
-    match register::stored_role(&row)? {
+    match Role::from(row.role) {
         Role::SuperAdmin | Role::Admin | Role::Teacher => Ok(()),
         Role::Student | Role::Parent | Role::Service => {
             let message =

@@ -72,7 +72,7 @@ async fn enroll_within(
         Refusal::new(Code::NotFound, message).at(["courseId"])
     })?;
     let (seen, student) = find_student(txn, reach, student).await?;
-    if enrolled && register::stored_role(&student)? != Role::Student {
+    if enrolled && Role::from(student.role) != Role::Student {
         let message = "Only students can enrol. Send the id of a person with the role STUDENT.";
         return Err(Refusal::invalid(["studentId"], message).into());
     }

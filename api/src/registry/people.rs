@@ -12,7 +12,7 @@ use crate::auth::{Actor, Claims, Role};
 use crate::catalogue::Published;
 use crate::pipeline::{self, DomainEvent};
 use crate::refusal::{Code, Failure, Refusal};
-use crate::store::{self, Txn, courses, people, scope};
+use crate::store::{Txn, courses, people, scope};
 use crate::text;
 
 /// Maximum letters of a name.
@@ -57,7 +57,7 @@ pub(crate) async fn sign_in(app: &App, claims: Claims) -> Result<Actor, Failure>
             unauthenticated("The person of this token has been erased: nobody signs in as them.").into()
         );
     }
-    let role = stored_role(&row)?;
+    let role = Role::from(row.role);
     if role != claims.role {
         let message = "The token's role differs from this person's role. Get a new token.";
         return Err(unauthenticated(message).into());
@@ -107,7 +107,7 @@ async fn upsert_within(
         let message = "This user has been erased. Use a new id for a new user.";
         return Err(Refusal::new(Code::Conflict, message).at(["id"]).because("PERSON_ERASED").into());
     }
-    let now_role = before.map(stored_role).transpose()?;
+    let now_role = before.map(|row| Role::from(row.role));
     let role = change.role.or(now_role).unwrap_or(Role::Student);
     policy::give_role(&request.actor, id, now_role, role)?;
     if let Some(referrer) = referrer {
@@ -180,14 +180,12 @@ fn merge(
         None => before.and_then(of),
     };
     let school = || app.config.timezone.name().to_owned();
-    let role = change.role.map(|role| role.as_str().to_owned());
+    let role = change.role.map(people::Role::from);
     people::Row {
         id,
         display_name: change.display_name.clone(),
         search_name: text::folded(&change.display_name),
-        role: role
-            .or_else(|| before.map(|row| row.role.clone()))
-            .unwrap_or_else(|| Role::Student.as_str().to_owned()),
+        role: role.or(before.map(|row| row.role)).unwrap_or(people::Role::Student),
         email: kept(&change.email, |row| row.email.clone()),
         timezone: kept(&change.timezone, |row| Some(row.timezone.clone())).unwrap_or_else(school),
         locale: kept(&change.locale, |row| row.locale.clone()),
@@ -270,7 +268,7 @@ async fn joined(
     published: &Published,
     row: &people::Row,
 ) -> Result<Option<i64>, Interrupted> {
-    if stored_role(row)? != Role::Student {
+    if Role::from(row.role) != Role::Student {
         return Ok(None);
     }
     let person = row.id;
@@ -295,11 +293,6 @@ pub(super) async fn lock(txn: &Txn, id: Uuid) -> Result<Option<people::Row>, Int
         Some(row) if row.referred_by != before.referred_by => Err(Interrupted::Again),
         row => Ok(row),
     }
-}
-
-/// The role stored in the database.
-pub(super) fn stored_role(row: &people::Row) -> Result<Role, store::Error> {
-    Role::parse(&row.role).ok_or_else(|| store::Error::Impossible(format!("person {} has no role", row.id)))
 }
 
 fn unauthenticated(message: &str) -> Refusal {

@@ -3,15 +3,33 @@
 use chrono::{DateTime, Utc};
 use entity::audit_log::{Column, Entity};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveEnum, ColumnTrait, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use uuid::Uuid;
 
 use super::connect::Reads;
 use super::error::Error;
 use super::txn::Txn;
+use crate::auth;
 
-/// A row of the table `acts`.
+/// A row of `audit_log`.
 pub(crate) type Row = entity::audit_log::Model;
+pub(crate) use entity::audit_log::{Action, ActorKind};
+
+impl From<auth::ActorKind> for ActorKind {
+    fn from(kind: auth::ActorKind) -> Self {
+        match kind {
+            auth::ActorKind::Person => Self::Person,
+            auth::ActorKind::Service => Self::Service,
+        }
+    }
+}
+
+/// An action's name in the database and in answers.
+pub(crate) fn name(action: Action) -> String {
+    action.to_value()
+}
 
 /// Adds entries.
 pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {

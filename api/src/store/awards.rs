@@ -66,12 +66,12 @@ pub(crate) async fn revoke(txn: &Txn, id: Uuid, revoked: &engine::Revoked) -> Re
 
 /// Sets the moments at which these awards were earned: (award, moment, local date).
 pub(crate) async fn redate(txn: &Txn, moments: &[(Uuid, DateTime<Utc>, NaiveDate)]) -> Result<(), Error> {
-    for (award, at, _) in moments {
-        let update =
-            Entity::update_many().col_expr(Column::EarnedAt, Expr::value(*at)).filter(Column::Id.eq(*award));
-        update.exec(txn.connection()).await?;
-    }
-    Ok(())
+    let sql = "UPDATE awards SET earned_at = moved.column2 FROM (VALUES {rows}) AS moved \
+               WHERE awards.id = moved.column1";
+    super::update_from(txn, sql, ["uuid", "timestamptz"], moments, |(award, at, _)| {
+        vec![(*award).into(), (*at).into()]
+    })
+    .await
 }
 
 /// Marks these awards as outside what the rules give now, or as back inside.

@@ -119,12 +119,6 @@ pub(crate) async fn of_person(db: &Txn, person: Uuid) -> Result<Vec<Row>, Error>
     }
 }
 
-/// Everything these people did, in no order.
-pub(crate) async fn of_people(db: &Txn, people: &[Uuid]) -> Result<Vec<Row>, Error> {
-    let query = Entity::find().filter(among(db.connection(), Column::PersonId, people.iter().copied()));
-    Ok(query.all(db.connection()).await?)
-}
-
 /// A person's events of some activities before a moment, or from it on.
 #[derive(Debug, Clone)]
 pub(crate) struct Side {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 pub(crate) use entity::consequence::Kind;
 use entity::{awards, feed};
-use sea_orm::sea_query::{ExprTrait, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
@@ -126,7 +126,7 @@ pub(crate) async fn renumber(txn: &Txn) -> Result<usize, Error> {
         None => return Err(Error::Impossible("the feed has lost its counter".into())),
     };
     let missing = awards::Entity::find()
-        .filter(awards::Column::Id.not_in_subquery(places()))
+        .filter(Expr::exists(places()).not())
         .order_by(awards::Column::RecordedAt, Order::Asc)
         .order_by(awards::Column::Id, Order::Asc)
         .all(connection)
@@ -179,11 +179,14 @@ fn count_of(items: &VecDeque<Item>) -> i64 {
     i64::try_from(items.len()).unwrap_or(i64::MAX)
 }
 
-/// The awards that have an item of their earning.
+/// The item of an award's earning, for a statement that walks through awards.
 fn places() -> SelectStatement {
+    let same =
+        Expr::col((feed::Entity, feed::Column::AwardId)).eq(Expr::col((awards::Entity, awards::Column::Id)));
     Query::select()
-        .column(feed::Column::AwardId)
+        .column(feed::Column::Position)
         .from(feed::Entity)
+        .and_where(same)
         .and_where(feed::Column::Kind.eq(Kind::AwardEarned))
         .to_owned()
 }

@@ -1,10 +1,10 @@
-//! The XP ledger: only ever added to.
+//! The XP ledger: entries are only added. A bonus entry's moment follows its award's.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::xp_entries::{Column, Entity};
-use sea_orm::sea_query::{Expr, Query};
+use sea_orm::sea_query::Query;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
@@ -56,33 +56,25 @@ pub(crate) async fn reached_at_without(
     Ok(reached.flatten())
 }
 
-/// The latest moment of each person's entries of events; absent without any.
-pub(crate) async fn base_reached_at(
-    db: &Txn,
-    people: &[Uuid],
-) -> Result<HashMap<Uuid, DateTime<Utc>>, Error> {
+/// The entries of a person's events: by the event's id, how much and when.
+pub(crate) async fn base_of(db: &Txn, person: Uuid) -> Result<HashMap<Uuid, (i64, DateTime<Utc>)>, Error> {
     let query = Entity::find()
         .select_only()
-        .column(Column::PersonId)
-        .column_as(Column::OccurredAt.max(), "reached_at")
-        .filter(Column::PersonId.is_in(people.iter().copied()))
-        .filter(Column::Kind.eq(Kind::Base))
-        .group_by(Column::PersonId);
-    let rows: Vec<(Uuid, DateTime<Utc>)> = query.into_tuple().all(db.connection()).await?;
-    Ok(rows.into_iter().collect())
+        .columns([Column::EventId, Column::Amount, Column::OccurredAt])
+        .filter(Column::PersonId.eq(person))
+        .filter(Column::Kind.eq(Kind::Base));
+    let rows: Vec<(Option<Uuid>, i64, DateTime<Utc>)> = query.into_tuple().all(db.connection()).await?;
+    Ok(rows.into_iter().filter_map(|(event, xp, at)| Some((event?, (xp, at)))).collect())
 }
 
 /// Sets the moments of these awards' bonuses: (award, moment, local date).
 pub(crate) async fn redate(txn: &Txn, moments: &[(Uuid, DateTime<Utc>, NaiveDate)]) -> Result<(), Error> {
-    for (award, at, day) in moments {
-        let update = Entity::update_many()
-            .col_expr(Column::OccurredAt, Expr::value(*at))
-            .col_expr(Column::LocalDate, Expr::value(*day))
-            .filter(Column::AwardId.eq(*award))
-            .filter(Column::Kind.eq(Kind::Bonus));
-        update.exec(txn.connection()).await?;
-    }
-    Ok(())
+    let sql = "UPDATE xp_entries SET occurred_at = moved.column2, local_date = moved.column3 \
+               FROM (VALUES {rows}) AS moved WHERE xp_entries.award_id = moved.column1 AND xp_entries.kind = 'BONUS'";
+    super::update_from(txn, sql, ["uuid", "timestamptz", "date"], moments, |(award, at, day)| {
+        vec![(*award).into(), (*at).into(), (*day).into()]
+    })
+    .await
 }
 
 /// All XP each event brought the person it is about, bonuses included.

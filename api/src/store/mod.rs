@@ -90,6 +90,32 @@ where
     Ok(rows.iter().map(|row| E::Model::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
 
+/// Runs an UPDATE of many rows by a list of values, which stands in its text as `{rows}`. The builder has no UPDATE with
+/// a FROM that both databases take. `types` are those of the values, for PostgreSQL, which cannot infer them.
+async fn update_from<T, const N: usize>(
+    txn: &Txn,
+    sql: &str,
+    types: [&str; N],
+    rows: &[T],
+    values: impl Fn(&T) -> Vec<sea_orm::Value>,
+) -> Result<(), Error> {
+    let connection = txn.connection();
+    for some in rows.chunks(ROWS_A_STATEMENT) {
+        let row = |number: usize| {
+            let value = |(place, name): (usize, &&str)| match txn.dialect {
+                Dialect::Postgres => format!("${}::{name}", number * N + place + 1),
+                Dialect::Sqlite => format!("${}", number * N + place + 1),
+            };
+            let columns: Vec<String> = types.iter().enumerate().map(value).collect();
+            format!("({})", columns.join(", "))
+        };
+        let list: Vec<String> = (0..some.len()).map(row).collect();
+        let sql = sql.replace("{rows}", &list.join(", "));
+        connection.execute_raw(statement(connection, &sql, some.iter().flat_map(&values))).await?;
+    }
+    Ok(())
+}
+
 /// A model read or built whole says "unchanged" of its columns; an INSERT wants them set.
 fn every_column<A: ActiveModelTrait>(mut row: A) -> A {
     for column in <A::Entity as EntityTrait>::Column::iter() {

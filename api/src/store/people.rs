@@ -16,16 +16,44 @@ use super::dialect::among;
 use super::error::Error;
 use super::scope::{Lookup, MANY, up_to};
 use super::txn::Txn;
+use crate::auth;
 use crate::auth::policy::{Action, Reach};
 
 /// A row of `people`.
 pub(crate) type Row = entity::people::Model;
+pub(crate) use entity::role::Role;
+
+impl From<Role> for auth::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::SuperAdmin => Self::SuperAdmin,
+            Role::Admin => Self::Admin,
+            Role::Teacher => Self::Teacher,
+            Role::Student => Self::Student,
+            Role::Parent => Self::Parent,
+            Role::Service => Self::Service,
+        }
+    }
+}
+
+impl From<auth::Role> for Role {
+    fn from(role: auth::Role) -> Self {
+        match role {
+            auth::Role::SuperAdmin => Self::SuperAdmin,
+            auth::Role::Admin => Self::Admin,
+            auth::Role::Teacher => Self::Teacher,
+            auth::Role::Student => Self::Student,
+            auth::Role::Parent => Self::Parent,
+            auth::Role::Service => Self::Service,
+        }
+    }
+}
 
 /// A filter of people, in addition to the reach.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    /// Only people with this role, by its name in the database.
-    pub(crate) role: Option<&'static str>,
+    /// Only people of this role.
+    pub(crate) role: Option<Role>,
     /// Only people enrolled in this course now.
     pub(crate) course: Option<Uuid>,
     /// Only people whose name contains this text, in the form of [`crate::text::folded`].

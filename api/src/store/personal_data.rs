@@ -127,7 +127,7 @@ pub(crate) async fn of_person(txn: &Txn, person: Seen, limit: u64) -> Result<Per
 fn acts_by(person: Uuid) -> Condition {
     Condition::all()
         .add(audit_log::Column::Actor.eq(person.to_string()))
-        .add(audit_log::Column::ActorKind.eq("person"))
+        .add(audit_log::Column::ActorKind.eq(audit_log::ActorKind::Person))
 }
 
 /// A side of a link.

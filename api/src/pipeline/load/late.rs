@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use engine::{Catalog, Event, History, Late, RunEvents, Span, Step};
 use uuid::Uuid;
 
@@ -13,8 +13,6 @@ use crate::store::{self, Txn, awards, events, ledger, metrics, people};
 
 /// Events on each side of a late one that the first statement reads; each further statement reads four times as many.
 const FIRST: u64 = 32;
-/// People whose past is in memory at the same time.
-const PEOPLE: usize = 20;
 
 /// Loads the events around late ones, active days, and what flagged people need.
 pub(super) async fn load(
@@ -118,7 +116,8 @@ async fn around(
         for (search, page) in open.into_iter().zip(pages) {
             let is_full = u64::try_from(page.len()).unwrap_or(u64::MAX) >= limit;
             // Of the last moment of a full page there may be more events.
-            let end = page.last().filter(|_| is_full).map(|row| row.occurred_at);
+            let moments = page.iter().map(|row| row.occurred_at);
+            let end = if search.side.is_after { moments.max() } else { moments.min() }.filter(|_| is_full);
             let events = page.iter().filter(|row| Some(row.occurred_at) != end).map(to_event);
             let events: Vec<Event> = events.collect::<Result<_, _>>()?;
             if is_full && !events.iter().any(|event| search.ends_at(catalog, event)) {
@@ -153,22 +152,15 @@ pub(in crate::pipeline) async fn redate(
     people: &[people::Row],
     loaded: &mut HashMap<engine::AwardKey, Uuid>,
 ) -> Result<(), store::Error> {
-    for some in people.chunks(PEOPLE) {
-        let ids: Vec<Uuid> = some.iter().map(|person| person.id).collect();
-        let before = whole(txn, some).await?;
-        let mut past: HashMap<Uuid, Vec<Event>> = HashMap::new();
-        for row in events::of_people(txn, &ids).await? {
-            past.entry(row.person_id).or_default().push(to_event(&row)?);
-        }
-        for event in &step.derived {
-            past.entry(event.person).or_default().push(event.clone());
-        }
-        let base: HashMap<Uuid, DateTime<Utc>> = ledger::base_reached_at(txn, &ids).await?;
-        for (person, state) in &before.state.people {
-            let events = past.remove(person).unwrap_or_default();
-            let base_reached_at = base.get(person).copied();
-            engine::redate(catalog, step, *person, &History { state, events: &events, base_reached_at });
-        }
+    // One person at a time and by pages, so that a long past neither fills the memory nor meets a deadline.
+    for person in people {
+        let before = whole(txn, std::slice::from_ref(person)).await?;
+        let Some(state) = before.state.people.get(&person.id) else { continue };
+        let mut past: Vec<Event> =
+            events::of_person(txn, person.id).await?.iter().map(to_event).collect::<Result<_, _>>()?;
+        past.extend(step.derived.iter().filter(|event| event.person == person.id).cloned());
+        let base = ledger::base_of(txn, person.id).await?;
+        engine::redate(catalog, step, person.id, &History { state, events: &past, base: &base });
         loaded.extend(before.awards);
     }
     Ok(())
