@@ -116,7 +116,7 @@ on_both! {
         let hundred = achievement("Hundred", json!({"kind": "xp", "target": 100}));
         let mut dug = activity("dug", json!({}));
         dug["xp"] = json!({"amount": 10});
-        packs.write(&pack("past", &[dug.clone()], &[hundred.clone()]));
+        packs.write(&pack("past", std::slice::from_ref(&dug), std::slice::from_ref(&hundred)));
         publish(&mut w).await;
         let ada = w.student("UTC").await;
         let dig = async |w: &World, at: String| {

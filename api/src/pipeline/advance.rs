@@ -14,7 +14,7 @@ use crate::store::{Txn, people};
 /// What the engine decided about events.
 pub(super) enum Decision {
     /// What follows, and the ids of the awards that it names.
-    Step(Step, HashMap<AwardKey, Uuid>),
+    Step(Box<Step>, HashMap<AwardKey, Uuid>),
     /// These rows do not fit; nothing was decided. There is at least one.
     Overflow(Vec<(usize, Refusal)>),
 }
@@ -27,7 +27,7 @@ pub(super) async fn advance(
     before: &HashMap<Uuid, people::Row>,
 ) -> Result<Decision, Interrupted> {
     if fresh.events.is_empty() {
-        return Ok(Decision::Step(Step::default(), HashMap::new()));
+        return Ok(Decision::Step(Box::default(), HashMap::new()));
     }
     let referrers = referrers(&fresh.events, before.values());
     let needs = engine::needs(catalog, &fresh.events, &referrers);
@@ -49,7 +49,7 @@ pub(super) async fn advance(
         load::redate(txn, catalog, &mut step, &moved, &mut loaded.awards).await?;
     }
     load::add_ranks(txn, catalog, &mut step).await?;
-    Ok(Decision::Step(step, loaded.awards))
+    Ok(Decision::Step(Box::new(step), loaded.awards))
 }
 
 /// Who referred whom, of the people the events are about.

@@ -122,11 +122,11 @@ struct Ids<'a> {
 }
 
 impl Ids<'_> {
-    fn new(self, index: usize) -> Result<Uuid, store::Error> {
+    fn of_new(self, index: usize) -> Result<Uuid, store::Error> {
         self.new.get(index).map(|award| award.id).ok_or_else(unknown_award)
     }
 
-    fn revoked(self, index: usize) -> Result<Uuid, store::Error> {
+    fn of_revoked(self, index: usize) -> Result<Uuid, store::Error> {
         self.revoked.get(index).copied().ok_or_else(unknown_award)
     }
 }
@@ -166,7 +166,7 @@ fn entry_row(entry: &Entry, ids: Ids<'_>, now: DateTime<Utc>) -> Result<ledger::
             let award = ids.new.get(index).ok_or_else(unknown_award)?;
             (EntryKind::Bonus, award.event_id, Some(award.id))
         }
-        EntryCause::Reversal { revoked } => (EntryKind::Reversal, None, Some(ids.revoked(revoked)?)),
+        EntryCause::Reversal { revoked } => (EntryKind::Reversal, None, Some(ids.of_revoked(revoked)?)),
     };
     Ok(ledger::Row {
         id: id::new(now),
@@ -184,9 +184,11 @@ fn entry_row(entry: &Entry, ids: Ids<'_>, now: DateTime<Utc>) -> Result<ledger::
 fn item(consequence: &Consequence, ids: Ids<'_>) -> Result<feed::Item, store::Error> {
     let detail = |value: Value| (None, None, Some(value));
     let (kind, (award_id, certificate_id, detail)) = match &consequence.kind {
-        ConsequenceKind::AwardEarned { award } => (Kind::AwardEarned, (Some(ids.new(*award)?), None, None)),
+        ConsequenceKind::AwardEarned { award } => {
+            (Kind::AwardEarned, (Some(ids.of_new(*award)?), None, None))
+        }
         ConsequenceKind::AwardRevoked { revoked } => {
-            (Kind::AwardRevoked, (Some(ids.revoked(*revoked)?), None, None))
+            (Kind::AwardRevoked, (Some(ids.of_revoked(*revoked)?), None, None))
         }
         ConsequenceKind::LevelReached { from, to } => {
             (Kind::LevelReached, detail(json!({ "from": from, "to": to })))

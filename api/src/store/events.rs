@@ -119,6 +119,14 @@ pub(crate) async fn of_person(db: &Txn, person: Uuid) -> Result<Vec<Row>, Error>
     }
 }
 
+/// Everything these people did, in no order; none if these are more than `limit` events.
+pub(crate) async fn of_people(db: &Txn, people: &[Uuid], limit: u64) -> Result<Option<Vec<Row>>, Error> {
+    let query = Entity::find().filter(among(db.connection(), Column::PersonId, people.iter().copied()));
+    let rows = query.limit(limit.saturating_add(1)).all(db.connection()).await?;
+    let is_more = u64::try_from(rows.len()).unwrap_or(u64::MAX) > limit;
+    Ok((!is_more).then_some(rows))
+}
+
 /// A person's events of some activities before a moment, or from it on.
 #[derive(Debug, Clone)]
 pub(crate) struct Side {

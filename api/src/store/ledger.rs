@@ -56,15 +56,22 @@ pub(crate) async fn reached_at_without(
     Ok(reached.flatten())
 }
 
-/// The entries of a person's events: by the event's id, how much and when.
-pub(crate) async fn base_of(db: &Txn, person: Uuid) -> Result<HashMap<Uuid, (i64, DateTime<Utc>)>, Error> {
+/// The entries of these people's events: by person and the event's id, how much and when.
+pub(crate) async fn base_of(
+    db: &Txn,
+    people: &[Uuid],
+) -> Result<HashMap<Uuid, HashMap<Uuid, (i64, DateTime<Utc>)>>, Error> {
     let query = Entity::find()
         .select_only()
-        .columns([Column::EventId, Column::Amount, Column::OccurredAt])
-        .filter(Column::PersonId.eq(person))
+        .columns([Column::PersonId, Column::EventId, Column::Amount, Column::OccurredAt])
+        .filter(Column::PersonId.is_in(people.iter().copied()))
         .filter(Column::Kind.eq(Kind::Base));
-    let rows: Vec<(Option<Uuid>, i64, DateTime<Utc>)> = query.into_tuple().all(db.connection()).await?;
-    Ok(rows.into_iter().filter_map(|(event, xp, at)| Some((event?, (xp, at)))).collect())
+    let rows: Vec<(Uuid, Option<Uuid>, i64, DateTime<Utc>)> = query.into_tuple().all(db.connection()).await?;
+    let mut base: HashMap<Uuid, HashMap<Uuid, (i64, DateTime<Utc>)>> = HashMap::new();
+    for (person, event, xp, at) in rows {
+        base.entry(person).or_default().extend(event.map(|event| (event, (xp, at))));
+    }
+    Ok(base)
 }
 
 /// Sets the moments of these awards' bonuses: (award, moment, local date).

@@ -14,6 +14,11 @@ use crate::store::{self, Txn, awards, events, ledger, metrics, people};
 /// Events on each side of a late one that the first statement reads; each further statement reads four times as many.
 const FIRST: u64 = 32;
 
+/// People whose past is in memory at the same time.
+const PEOPLE: usize = 20;
+/// Events of them that one statement reads at most.
+const EVENTS: u64 = 20_000;
+
 /// Loads the events around late ones, active days, and what flagged people need.
 pub(super) async fn load(
     txn: &Txn,
@@ -152,16 +157,41 @@ pub(in crate::pipeline) async fn redate(
     people: &[people::Row],
     loaded: &mut HashMap<engine::AwardKey, Uuid>,
 ) -> Result<(), store::Error> {
-    // One person at a time and by pages, so that a long past neither fills the memory nor meets a deadline.
-    for person in people {
-        let before = whole(txn, std::slice::from_ref(person)).await?;
-        let Some(state) = before.state.people.get(&person.id) else { continue };
-        let mut past: Vec<Event> =
-            events::of_person(txn, person.id).await?.iter().map(to_event).collect::<Result<_, _>>()?;
-        past.extend(step.derived.iter().filter(|event| event.person == person.id).cloned());
-        let base = ledger::base_of(txn, person.id).await?;
-        engine::redate(catalog, step, person.id, &History { state, events: &past, base: &base });
+    for some in people.chunks(PEOPLE) {
+        let before = whole(txn, some).await?;
+        let ids: Vec<Uuid> = some.iter().map(|person| person.id).collect();
+        let mut past = past(txn, &ids).await?;
+        for event in &step.derived {
+            past.entry(event.person).or_default().push(event.clone());
+        }
+        let base = ledger::base_of(txn, &ids).await?;
+        for (person, state) in &before.state.people {
+            let events = past.remove(person).unwrap_or_default();
+            let none = HashMap::new();
+            let base = base.get(person).unwrap_or(&none);
+            engine::redate(catalog, step, *person, &History { state, events: &events, base });
+        }
         loaded.extend(before.awards);
     }
     Ok(())
+}
+
+/// All events of these people. A long past is read one person at a time and by pages, so that no statement meets its
+/// deadline.
+async fn past(txn: &Txn, people: &[Uuid]) -> Result<HashMap<Uuid, Vec<Event>>, store::Error> {
+    let rows = match events::of_people(txn, people, EVENTS).await? {
+        Some(rows) => rows,
+        None => {
+            let mut rows = Vec::new();
+            for person in people {
+                rows.extend(events::of_person(txn, *person).await?);
+            }
+            rows
+        }
+    };
+    let mut past: HashMap<Uuid, Vec<Event>> = HashMap::new();
+    for row in rows {
+        past.entry(row.person_id).or_default().push(to_event(&row)?);
+    }
+    Ok(past)
 }
