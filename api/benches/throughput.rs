@@ -1,5 +1,6 @@
-//! Events and awards per second, durable, beside what the same database does by itself in the same run.
-//! `cargo bench`, or `cargo bench -- sqlite` for one of the two. PostgreSQL is measured where one answers, its own rate where `pgbench` is installed.
+//! Durable events and awards per second, compared with the rate of the same database alone in the same run.
+//! `cargo bench`, or `cargo bench -- sqlite` for one database. PostgreSQL is measured if a server is available, and its
+//! own rate if `pgbench` is installed.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,16 +21,16 @@ use serde_json::{Value, json};
 use tests::{Arguments, Backend, Client, Database, Process};
 use uuid::Uuid;
 
-/// How long each rate is measured, after a second to warm up.
+/// The duration of each measurement, and of the warm-up before it.
 const MEASURED: Duration = Duration::from_secs(6);
 const WARM: Duration = Duration::from_secs(1);
 const CONNECTIONS: usize = 8;
 const BATCH: u64 = 100;
-/// People whose everyday events are counted, and people who each wait for their first award.
+/// The number of people with everyday events, and of people without an award.
 const SCHOOL: u64 = 1_000;
 const NEWCOMERS: u64 = 200_000;
 
-/// People with a long history, and the events of each before the measurement.
+/// The number of people with a long history, and of each person's events before the measurement.
 const REGULARS: u64 = 200;
 const HISTORY: u64 = 300;
 
@@ -37,7 +38,7 @@ const HISTORY: u64 = 300;
 struct Rates {
     own: Option<f64>,
     events: f64,
-    /// Of 200 people: from their first event on, after 300 events each, and then out of order.
+    /// Events of 200 people: from their first event on, after 300 events each, and then out of order.
     fresh: f64,
     aged: f64,
     interleaved: f64,
@@ -97,14 +98,14 @@ async fn measure(backend: Backend) -> Option<Rates> {
     Some(Rates { own, events, fresh, aged, interleaved, awards, awards_of_two })
 }
 
-/// What is sent, and to how many processes over one database.
+/// The sent events, and the number of processes on one database.
 #[derive(Clone, Copy)]
 struct Load<'a> {
     backend: Backend,
     packs: &'a [&'a str],
     people: u64,
     processes: usize,
-    /// Events that are sent before the measurement.
+    /// The number of events that are sent before the measurement.
     before: u64,
     event: fn(u64) -> Value,
 }
@@ -136,7 +137,7 @@ async fn served(load: Load<'_>) -> f64 {
     rate
 }
 
-/// What was acknowledged is there, and where everyone is new, so is an award for each.
+/// Checks that every acknowledged event is stored and, if all people are new, that each has an award.
 async fn expect_kept(next: &AtomicU64, people: u64, database: &Database) {
     let sent = i64::try_from(next.load(Ordering::Relaxed) * BATCH).unwrap();
     assert_eq!(database.number("SELECT count(*) FROM events").await, sent);
@@ -146,7 +147,7 @@ async fn expect_kept(next: &AtomicU64, people: u64, database: &Database) {
     }
 }
 
-/// Sends batches for so long and says how many events a second were answered.
+/// Sends batches for this duration; returns the number of answered events per second.
 async fn send(servers: &[Process], next: &AtomicU64, duration: Duration, event: fn(u64) -> Value) -> f64 {
     let (started, before) = (Instant::now(), next.load(Ordering::Relaxed));
     let senders = (0..CONNECTIONS).map(|sender| {
@@ -172,17 +173,17 @@ async fn record(client: &Client, batch: u64, event: fn(u64) -> Value) {
     }
 }
 
-/// The events of a school day.
+/// The everyday events of all people.
 fn everyday(nth: u64) -> Value {
     of_one_of(SCHOOL, nth)
 }
 
-/// The same by fewer people.
+/// As [`everyday`], by fewer people.
 fn regular(nth: u64) -> Value {
     of_one_of(REGULARS, nth)
 }
 
-/// The same at moments up to a minute apart, so that many events are late.
+/// As [`regular`], at times up to a minute apart, so that many events are late.
 fn out_of_order(nth: u64) -> Value {
     let mut event = of_one_of(REGULARS, nth);
     let start: chrono::DateTime<chrono::Utc> = "2026-01-05T08:00:00Z".parse().unwrap();
@@ -193,7 +194,7 @@ fn out_of_order(nth: u64) -> Value {
 }
 
 fn of_one_of(people: u64, nth: u64) -> Value {
-    // A stride that is prime to the number of people, so that a batch is about a hundred of them.
+    // The stride is coprime to the number of people, so that a batch has events of about a hundred people.
     let person = Uuid::from_u128(u128::from(1 + nth * 7_919 % people));
     let (activity, attributes) = match nth % 10 {
         0..6 => (
@@ -208,14 +209,14 @@ fn of_one_of(people: u64, nth: u64) -> Value {
     json!({"id": format!("e{nth}"), "userId": person, "activity": activity, "attributes": attributes})
 }
 
-/// The first answer of somebody new: First Steps, each time.
+/// The first answer of a new person. Each earns the award First Steps.
 fn first_answer(nth: u64) -> Value {
     let person = Uuid::from_u128(u128::from(1 + nth));
     json!({"id": format!("e{nth}"), "userId": person, "activity": "question_answered",
            "attributes": {"correct": false}})
 }
 
-/// People 1 to `count`, put where they belong at once: their registration is not what is measured.
+/// SQL that inserts people 1 to `count` directly, because their registration is not measured.
 fn insert_people(backend: Backend, count: u64) -> String {
     let columns = "people (id, display_name, search_name, role, timezone, created_at, updated_at)";
     match backend {
@@ -231,7 +232,7 @@ fn insert_people(backend: Backend, count: u64) -> String {
     }
 }
 
-/// Commits of one row each that one connection to an SQLite file makes a second.
+/// Commits of one row per second, over one connection to an SQLite file.
 async fn one_row_commits() -> f64 {
     let database = Database::create(Backend::Sqlite).await.expect("a file can be made");
     let mut options = ConnectOptions::new(database.url());
@@ -258,7 +259,7 @@ async fn one_row_commits() -> f64 {
     rate
 }
 
-/// Transactions of pgbench's default script a second; `Some(None)` without the program, `None` without PostgreSQL.
+/// Transactions of pgbench's default script per second; `Some(None)` without pgbench, `None` without PostgreSQL.
 async fn pgbench() -> Option<Option<f64>> {
     let database = Database::create(Backend::Postgres).await?;
     let run = async |arguments: &[&str]| {

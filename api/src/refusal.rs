@@ -75,9 +75,8 @@ impl Code {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The code.
-    /// The fault and the remedy, for a human reader.
     pub code: Code,
-    /// What was wrong and what would be right, for a person.
+    /// The fault and the remedy, for a human reader.
     pub message: String,
     /// The path into the arguments, such as `["input", "events", "3", "userId"]`; empty if none applies.
     pub field: Vec<String>,

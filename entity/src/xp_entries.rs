@@ -1,4 +1,4 @@
-//! The XP ledger. Entries are only added; a total is the sum of its entries.
+//! The XP ledger. Entries are only added; a total is their sum. A bonus entry has the moment of its award.
 
 use sea_orm::entity::prelude::*;
 use serde::Serialize;

@@ -206,6 +206,8 @@ on_both! {
         w.tick(chrono::TimeDelta::hours(1));
         let change = json!({"id": issued["id"], "title": "Excellence", "issuedDate": "2025-06-16", "documentUrl": null});
         let changed = school.admin.ask(UPDATE, json!({"input": change})).await;
+        let entries = "SELECT count(*) FROM audit_log WHERE act = 'update_certificate'";
+        assert_eq!(w.database.number(entries).await, 1);
         assert_eq!(changed.data()["updateCertificate"], json!({"userErrors": [], "certificate": {
             "id": issued["id"], "number": issued["number"], "title": "Excellence", "issuedBy": "School Board",
             "issuedDate": "2025-06-16", "description": "For the\nvolcano.", "documentUrl": null,

@@ -274,6 +274,8 @@ on_both! {
         let ben = w.student("UTC").await;
         w.upsert(ben, json!({"referredBy": ada.id})).await;
         assert_eq!(head.ask(ERASE, json!({"id": ada.id})).await.data()["erasePerson"]["userErrors"], json!([]));
+        let entries = "SELECT count(*) FROM audit_log WHERE act = 'erase_person'";
+        assert_eq!(w.database.number(entries).await, 1);
         let rows = async |table: &str| w.database.number(&format!("SELECT count(*) FROM {table}")).await;
         let kept = (rows("events").await, rows("certificates").await, rows("people").await, rows("audit_log").await);
 

@@ -14,6 +14,7 @@ mod backup;
 mod badges;
 mod certificates;
 mod check;
+mod checklist;
 mod consequences;
 mod contract;
 mod courses;

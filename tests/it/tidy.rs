@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-mod code;
+pub(crate) mod code;
 mod rules;
 
 use rules::faults;

@@ -1,4 +1,4 @@
-//! The attacks, each by one person with a valid token, as fast as the server lets them.
+//! The attacks. Each is made by one person with a valid token, as fast as the server permits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,16 +9,16 @@ use plaudit::auth::Role;
 use serde_json::{Value, json};
 use tests::{Client, Expensive, Frame, Socket, client_of};
 
-/// What one person does.
+/// The attack of one person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Attack {
-    /// 300 operations at once on one socket, again and again.
+    /// 300 operations at once on one socket, repeatedly.
     Socket,
-    /// 20 sockets with 100 replays each from the feed's first position, of a student.
+    /// 20 sockets with 100 replays each from the feed's first position, by a student.
     Replays,
-    /// The same of a person who may see every award.
+    /// As `Replays`, by a person who may see every award.
     ReplaysOfAll,
-    /// 30 exports of the person's own data at once, again and again.
+    /// 30 exports of the person's own data at once, repeatedly.
     Exports,
     /// The most expensive documents, eight at once.
     Documents,
@@ -26,7 +26,7 @@ pub(crate) enum Attack {
 
 /// The cursor before the first award: `feed 0`.
 const FIRST_POSITION: &str = "ZmVlZCAw";
-/// The pause after a failure, so that a refused attacker does not only open connections.
+/// The pause after a failure. Without it a refused attacker would only open connections.
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Attack {
@@ -48,7 +48,7 @@ impl Attack {
     }
 }
 
-/// What the attacker got.
+/// The number of the attacker's answers, by kind.
 #[derive(Debug, Default)]
 struct Answers {
     good: AtomicU64,
@@ -64,7 +64,7 @@ impl Answers {
     }
 }
 
-/// Attacks the server at this URL for so long, and prints what it answered.
+/// Attacks the server at this URL for this duration, and prints the number of answers.
 pub(crate) async fn run(attack: Attack, url: &str, seconds: Duration) {
     let end = Instant::now() + seconds;
     let answers = Arc::new(Answers::default());
@@ -79,7 +79,7 @@ pub(crate) async fn run(attack: Attack, url: &str, seconds: Duration) {
         let (answers, url) = (answers.clone(), url.to_owned());
         tokio::spawn(tokio::time::timeout_at(end.into(), async move {
             for round in number.. {
-                // A connection that the server closes fails the assertions of the client: the next one is opened.
+                // If the server closes a connection, the client's assertions fail. The loop then opens the next one.
                 let (client, answers, url) = (client.clone(), answers.clone(), url.clone());
                 let counters = answers.clone();
                 let once = async move { strike(attack, round, &url, &client, &counters).await };
@@ -136,7 +136,7 @@ async fn strike(attack: Attack, round: usize, url: &str, client: &Client, answer
     }
 }
 
-/// Reads until so many operations of the socket have ended, or the socket has.
+/// Reads until this number of operations has ended, or the socket is closed.
 async fn read(socket: &mut Socket, operations: usize, answers: &Answers) {
     let mut ended = 0;
     while ended < operations {

@@ -1,5 +1,6 @@
-//! What one person's attack costs everybody else: latencies of ten people's `me` and of a service's `recordEvent`.
-//! `cargo bench --bench crowd`, or `-- sqlite --seconds 20 --attack exports`. Exits with 1 if a request failed or took too long.
+//! The effect of one person's attack on others: latencies of ten people's `me` and of a service's `recordEvent`.
+//! `cargo bench --bench crowd`, or `-- sqlite --seconds 20 --attack exports`. Exits with 1 if a request failed or took
+//! too long.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,15 +22,15 @@ use tests::{Arguments, Client, Process, School};
 use tokio::process::Command;
 
 const SCHOOL: School = School::CROWD;
-/// People who call `me`, and how often each does.
+/// People who call `me`, and the interval of each.
 const PEOPLE: u64 = 10;
 const PEOPLE_EVERY: Duration = Duration::from_millis(500);
 const SERVICE_EVERY: Duration = Duration::from_millis(50);
-/// The goal: no request fails, and 99 of 100 are answered within this time.
+/// The goal: no request fails, and 99 % are answered within this time.
 const GOAL: Duration = Duration::from_millis(250);
-/// A request without an answer after this time has failed.
+/// A request without an answer within this time has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long an attack runs before the others are measured, and how long the server may take to recover.
+/// The duration of an attack before the measurement starts, and the maximum time for the server's recovery.
 const HEAD_START: Duration = Duration::from_secs(1);
 const RECOVERY: Duration = Duration::from_secs(120);
 
@@ -63,7 +64,7 @@ async fn main() -> ExitCode {
     if is_reached { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The two rows of one attack, and whether both reach the goal.
+/// The two rows of one attack, and whether both meet the goal.
 async fn measure(server: &Process, attack: Option<Attack>, seconds: Duration) -> ([Vec<String>; 2], bool) {
     let attacker = attack.map(|attack| start(attack, &server.url, seconds + HEAD_START));
     if attack.is_some() {
@@ -99,7 +100,7 @@ fn row(attack: &str, request: &str, latencies: &Latencies, told: String) -> Vec<
     ]
 }
 
-/// Starts the attacker as a process of the lowest priority: on a network its work is done by another machine.
+/// Starts the attacker as a process of the lowest priority, because in production another machine does its work.
 fn start(attack: Attack, url: &str, seconds: Duration) -> tokio::process::Child {
     let own = std::env::current_exe().expect("a program knows its own file");
     Command::new("nice")
@@ -188,7 +189,7 @@ async fn is_data(client: &Client, query: &str, variables: serde_json::Value) -> 
     }
 }
 
-/// Waits until the server has finished the attack's work, so that the next row begins in calm.
+/// Waits until the server has finished the attack's work, so that it does not affect the next row.
 async fn recover(server: &Process) {
     let client = server.client(&SCHOOL.student(0).to_string(), Role::Student);
     let calm = async {

@@ -1,4 +1,4 @@
-//! What clients do to fill a server's memory. Each load ends with its connections closed.
+//! Client loads that fill a server's memory. Each load closes its connections at the end.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -33,7 +33,7 @@ impl Load {
         }
     }
 
-    /// Loads the server to the end; returns what the clients saw. The answers to this document stay unread.
+    /// Runs the whole load; returns a summary of the clients' results. Answers to this document stay unread.
     pub(crate) async fn run(self, server: &Process, school: &School, document: &Expensive) -> String {
         match self {
             Self::IdleConnections => idle_connections(server).await,
@@ -44,9 +44,9 @@ impl Load {
     }
 }
 
-/// How long what is parked stays.
+/// The duration for which bodies stay parked.
 const PARKED: Duration = Duration::from_secs(5);
-/// How long a client waits for an answer to begin.
+/// The maximum time until an answer begins.
 const UNTIL_ANSWERED: Duration = Duration::from_secs(20);
 
 /// Opens 10,000 connections from 100 addresses; every second one sends a request before it idles.
@@ -86,7 +86,7 @@ async fn parked_bodies(server: &Process) -> String {
             if number % 2 == 0 { format!("authorization: Bearer {token}\r\n") } else { String::new() };
         let head = head("POST", &format!("{caller}content-length: 2000000\r\n"));
         stream.write_all(head.as_bytes()).await?;
-        // A server that stops reading leaves the rest with the client.
+        // If the server stops reading, the client keeps the rest.
         let part = vec![b' '; 1_900_000];
         let is_taken = tokio::time::timeout(PARKED, stream.write_all(&part)).await;
         Ok::<_, std::io::Error>((stream, matches!(is_taken, Ok(Ok(())))))
@@ -97,7 +97,7 @@ async fn parked_bodies(server: &Process) -> String {
     format!("{taken} of {} bodies taken", bodies.len())
 }
 
-/// Lets 60 students ask for this document, four at once, and reads none of the answers.
+/// Sends this document as 60 students, four students at a time, and reads none of the answers.
 async fn unread_answers(server: &Process, school: &School, document: &Expensive) -> String {
     let body = json!({"query": document.text}).to_string();
     let mut streams = Vec::new();
@@ -124,7 +124,7 @@ async fn unread_answers(server: &Process, school: &School, document: &Expensive)
     format!("{answered} of {} answers began with 200", streams.len())
 }
 
-/// Sends 50,000 requests that are wrong in different ways.
+/// Sends 50,000 requests that are invalid in different ways.
 async fn bad_requests(server: &Process) -> String {
     let good = server.client(&Expensive::subject(Role::Student).to_string(), Role::Student);
     let forged = Client::new(server.url.clone(), Some("e30.e30.e30".to_owned()));
@@ -165,7 +165,7 @@ fn head(method: &str, fields: &str) -> String {
     format!("{method} /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{fields}\r\n")
 }
 
-/// Whether the server's answer begins, and with success.
+/// Whether the server's answer begins with a success status.
 async fn is_answered(stream: &TcpStream) -> bool {
     let mut start = [0; 12];
     stream.peek(&mut start).await.is_ok_and(|read| start.get(..read) == Some(b"HTTP/1.1 200"))

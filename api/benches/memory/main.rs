@@ -1,5 +1,6 @@
-//! The server's memory under idle connections, parked bodies, unread answers and bad requests, and afterwards.
-//! `cargo bench --bench memory`, or `-- sqlite --load unread` for the loads with this word in their name. Exits with 1 if a bound is passed.
+//! The server's memory during and after idle connections, parked bodies, unread answers and bad requests.
+//! `cargo bench --bench memory`, or `-- sqlite --load unread` for the loads with this word in their name. Exits with 1
+//! if a bound is exceeded.
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
@@ -20,11 +21,11 @@ use tests::{Arguments, Backend, Expensive, Meter, Process, School};
 
 const SCHOOL: School = School::CROWD;
 const MIB: u64 = 1 << 20;
-/// What may remain after each load, within the time below.
+/// The memory that may remain after each load, within the time below.
 const AFTERWARDS: u64 = 64 * MIB;
 const UNTIL_BACK: Duration = Duration::from_secs(30);
 
-/// Settings that the loads need: all connections fit, and idle ones are not closed while they are measured.
+/// Settings for the loads: all connections are accepted, and idle connections stay open during the measurement.
 const SETTINGS: [(&str, &str); 3] = [
     ("limits.connections", "12000"),
     ("limits.header_seconds", "120"),
@@ -41,7 +42,7 @@ async fn main() -> ExitCode {
     if is_within { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Prints the table of one database; whether every bound held.
+/// Prints the table of one database; returns whether every bound held.
 async fn measure(backend: Backend) -> Option<bool> {
     let (database, server) = SCHOOL.serve(backend, &SETTINGS).await?;
     let meter = Meter::of(server.id(), &database);
@@ -75,19 +76,19 @@ async fn measure(backend: Backend) -> Option<bool> {
     Some(is_within)
 }
 
-/// What a load may add at its peak, to the memory of the idle server and what may remain of earlier loads.
+/// The memory that a load may add at its peak to the idle server's memory and the permitted rest of earlier loads.
 fn allowance(load: Load) -> u64 {
     match load {
         // 24 KiB each.
         Load::IdleConnections => 240 * MIB,
         Load::ParkedBodies => 96 * MIB,
-        // 4 MiB each, and as much again for 20 that are being made.
+        // 4 MiB each, and 4 MiB for each of 20 answers in progress.
         Load::UnreadAnswers => 320 * MIB,
         Load::BadRequests => 64 * MIB,
     }
 }
 
-/// Requests on many connections at once, so that pools and caches have their usual size.
+/// Sends requests on many connections at once, so that pools and caches reach their usual size.
 async fn warm_up(server: &Process) {
     let callers = (0..50).map(|number| {
         let client = server.client(&SCHOOL.student(number).to_string(), Role::Student);
@@ -104,7 +105,7 @@ async fn warm_up(server: &Process) {
 async fn largest_answer(server: &Process) -> (Expensive, usize) {
     let mut largest: Option<(Expensive, usize)> = None;
     for document in Expensive::all().into_iter().filter(|document| document.role == Role::Student) {
-        // Any student sends it, so a document about one of them is of no use.
+        // Any student sends the document, so it must not depend on a specific student.
         let client = server.client(&SCHOOL.student(0).to_string(), Role::Student);
         let (status, text) = client.exchange(&document.text, json!({}), "largest").await;
         let bytes = if status == 200 { text.len() } else { 0 };
@@ -115,7 +116,7 @@ async fn largest_answer(server: &Process) -> (Expensive, usize) {
     largest.expect("a student sends at least one of the documents")
 }
 
-/// The resident memory once it is below this bound, or when the time for that has passed.
+/// The resident memory when it is below this bound, or after the time limit.
 async fn settled(meter: &Meter<'_>, bound: u64) -> u64 {
     let start = Instant::now();
     loop {

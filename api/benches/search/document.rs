@@ -1,4 +1,4 @@
-//! A document that the search can change: a tree of fields, and whose token it is sent with.
+//! A document that the search can change: a tree of fields, and the role of its sender.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -17,24 +17,24 @@ pub(crate) struct Document {
     pub(crate) fields: Vec<Field>,
 }
 
-/// A field with what it selects. `... on Type` is a field of that name whose type is known.
+/// A field with its selection. `... on Type` is a field of that name with that type.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Field {
     pub(crate) name: String,
     /// The name of its type.
     pub(crate) ty: String,
-    /// Names and values, as the text has them.
+    /// Names and values, as in the text.
     pub(crate) arguments: Vec<(String, String)>,
     pub(crate) fields: Vec<Field>,
 }
 
 impl Document {
-    /// The type whose fields stand at the root.
+    /// The root type.
     pub(crate) fn root(&self) -> &'static str {
         if self.is_mutation { "Mutation" } else { "Query" }
     }
 
-    /// Its text. Fields of the same name beside each other get aliases.
+    /// The document's text. Fields of the same name in one selection get aliases.
     pub(crate) fn text(&self) -> String {
         let mut text = if self.is_mutation { "mutation" } else { "" }.to_owned();
         let mut aliases = 0;
@@ -52,7 +52,7 @@ impl Document {
         Some(parsed)
     }
 
-    /// The name at the root below which most of the fields stand.
+    /// The name at the root with the most fields.
     pub(crate) fn leading(&self) -> &str {
         let below = |name: &str| {
             let fields = self.fields.iter().filter(|field| field.name == name);
@@ -62,13 +62,13 @@ impl Document {
         names.max_by_key(|name| below(name)).unwrap_or_default()
     }
 
-    /// How many fields it has, on all levels.
+    /// The number of fields on all levels.
     pub(crate) fn size(&self) -> usize {
         self.fields.iter().map(Field::size).sum()
     }
 
-    /// The list of fields that the field with this number selects, counted from the root in the order of the text; 0
-    /// is the root itself. With the name of the type that has these fields.
+    /// The selection of the field with this number, and the name of its type. Fields are numbered in the order of the
+    /// text; 0 is the root.
     pub(crate) fn selection(&mut self, number: usize) -> Option<(&mut Vec<Field>, String)> {
         let root = self.root().to_owned();
         if number == 0 {
@@ -81,7 +81,7 @@ impl Document {
         })
     }
 
-    /// The field with this number, from 1.
+    /// The field with this number, starting at 1.
     pub(crate) fn field(&mut self, number: usize) -> Option<&mut Field> {
         let mut left = number;
         self.fields.iter_mut().find_map(|field| field.nth(&mut left))

@@ -1,4 +1,4 @@
-//! Makes documents at random from the schema, and changes of documents.
+//! Generates random documents from the schema, and random changes of documents.
 
 use plaudit::auth::Role;
 use rand::Rng;
@@ -9,20 +9,20 @@ use tests::{Kind, School};
 use crate::document::{Document, Field};
 use crate::schema::{Argument, Definition, Schema};
 
-/// Callers of documents.
+/// The roles of senders.
 const ROLES: [Role; 4] = [Role::SuperAdmin, Role::Teacher, Role::Student, Role::Parent];
 /// The only mutation that changes nothing but the audit log.
 const MUTATION: &str = "exportPerson";
 /// Levels of objects in a new field.
 const LEVELS: usize = 5;
-/// The most copies of a field that one change adds: more have to be aliases beyond the limit.
+/// The maximum number of copies of a field that one change adds. More would exceed the limit of aliases.
 const COPIES: usize = 30;
 
 /// A source of documents.
 pub(crate) struct Generator {
     pub(crate) schema: Schema,
     school: School,
-    /// The keys of achievements, as the server lists them.
+    /// The keys of achievements, as listed by the server.
     achievements: Vec<String>,
     rng: StdRng,
 }
@@ -32,7 +32,7 @@ impl Generator {
         Self { schema, school, achievements, rng }
     }
 
-    /// A new document with one to four fields at its root.
+    /// A new document with one to four root fields.
     pub(crate) fn document(&mut self) -> Document {
         let role = self.role();
         let is_mutation = self.rng.random_ratio(1, 20);
@@ -53,7 +53,7 @@ impl Generator {
         document
     }
 
-    /// A place in a list, earlier ones more often.
+    /// A random index into a list; lower indexes are more frequent.
     pub(crate) fn early_place(&mut self, length: usize) -> usize {
         let draw = |rng: &mut StdRng| rng.random_range(0..length.max(1));
         draw(&mut self.rng).min(draw(&mut self.rng))
@@ -81,7 +81,7 @@ impl Generator {
             }
             4 => self.copy(document, number),
             5 => {
-                // Everything that a field can select, without arguments.
+                // All fields that the field can select, without arguments.
                 if let Some((fields, ty)) = document.selection(number)
                     && number > 0
                 {
@@ -123,18 +123,18 @@ impl Generator {
     }
 
     fn definition(&self, field: &Field) -> Option<Definition> {
-        // A name has the same arguments wherever it stands, but for those of lists of one person.
+        // Fields of one name have the same arguments in all types, except lists of one person.
         let mut all = self.schema.objects.values().flatten();
         all.find(|definition| definition.name == field.name && definition.ty == field.ty).cloned()
     }
 
-    /// The fields of a type that select nothing.
+    /// The fields of a type that have no selection.
     fn leaves(&self, ty: &str) -> Vec<Definition> {
         let fields = self.schema.objects.get(ty).into_iter().flatten();
         fields.filter(|field| !self.schema.objects.contains_key(&field.ty)).cloned().collect()
     }
 
-    /// A field of this type; none where the type has no fields.
+    /// A field of this type; none if the type has no fields.
     fn field_of(&mut self, ty: &str, levels: usize) -> Option<Field> {
         let fields = self.schema.objects.get(ty)?;
         let possible: Vec<&Definition> = match ty {
@@ -158,7 +158,7 @@ impl Generator {
         field
     }
 
-    /// What is selected of a type: some fields that select nothing, and some that do.
+    /// A selection of a type: some fields without a selection, and some with one.
     fn selection(&mut self, ty: &str, levels: usize) -> Vec<Field> {
         let mut definitions = self.schema.objects.get(ty).cloned().unwrap_or_default();
         definitions.shuffle(&mut self.rng);
@@ -166,7 +166,7 @@ impl Generator {
         let mut nested = 0;
         for definition in definitions {
             let is_object = self.schema.objects.contains_key(&definition.ty);
-            // A page has its rows twice, as nodes and as edges; most documents take the nodes.
+            // A page has its rows twice, as nodes and as edges; most documents select the nodes.
             let is_wanted = match definition.name.as_str() {
                 "nodes" => true,
                 "edges" | "pageInfo" => self.rng.random_ratio(1, 10),
@@ -203,7 +203,7 @@ impl Generator {
             let is_taken = definition.is_required
                 || match definition.name.as_str() {
                     "first" => true,
-                    // Cursors belong to answers. `last` goes with `before` and reads a list as `first` does.
+                    // Cursors come from answers. `last` requires `before`, and reads a list as `first` does.
                     "after" | "before" | "last" => false,
                     _ => self.rng.random(),
                 };
@@ -214,7 +214,7 @@ impl Generator {
         arguments
     }
 
-    /// A value that exists, in the form of a literal.
+    /// An existing value, as a literal.
     fn value(&mut self, argument: &Argument) -> Option<String> {
         if let Some(values) = self.schema.enums.get(&argument.ty) {
             return values.choose(&mut self.rng).cloned();

@@ -1,5 +1,6 @@
-//! A search for the most expensive document: random ones from the schema, then changes of the dearest, by the processor
-//! time of the server and its database. `cargo bench --bench search`, or `-- sqlite --minutes 10 --seed 7 --people 5000`.
+//! A search for the most expensive document: random documents from the schema, then changes of the most expensive ones,
+//! by the processor time of the server and its database.
+//! `cargo bench --bench search`, or `-- sqlite --minutes 10 --seed 7 --people 5000`.
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
@@ -24,23 +25,23 @@ use serde_json::{Value, json};
 use tests::figures::{milliseconds, table};
 use tests::{Arguments, Backend, Client, Expensive, Meter, Process, School};
 
-/// What one document may take.
+/// The limits of one document.
 const PROCESSOR: Duration = Duration::from_millis(500);
 const BYTES: usize = 4 * 1024 * 1024;
-/// Documents from which changes are made, and those that are printed at the end.
+/// The number of documents that are changed, and of documents that are printed at the end.
 const POOL: usize = 24;
 const WORST: usize = 10;
-/// The most documents of the pool with the same leading field.
+/// The maximum number of documents in the pool with the same leading field.
 const ALIKE: usize = 3;
-/// Documents at random before the first change.
+/// The number of random documents before the first change.
 const AT_RANDOM: usize = 60;
-/// How often a document is measured that may belong to the pool; the least counts.
+/// The number of measurements of a candidate for the pool. The lowest one counts.
 const RUNS: usize = 3;
 
-/// Budgets of a minute are off, since one caller sends thousands of documents.
+/// Budgets per minute are disabled, because one caller sends thousands of documents.
 const SETTINGS: [(&str, &str); 1] = [("limits.cost_per_minute", "0")];
 
-/// A document and what it took.
+/// A document and its measured cost.
 struct Measured {
     document: Document,
     processor: Duration,
@@ -48,7 +49,7 @@ struct Measured {
 }
 
 impl Measured {
-    /// How expensive it is: parts of what is allowed, so that processor time and bytes compare.
+    /// The price: the share of the limits, so that processor time and bytes are comparable.
     fn price(&self) -> u128 {
         let part = |taken: u128, most: u128| taken.saturating_mul(1_000) / most;
         let bytes = [self.bytes, BYTES].map(|bytes| u128::try_from(bytes).unwrap_or(u128::MAX));
@@ -72,7 +73,7 @@ async fn main() -> ExitCode {
         let start = Instant::now();
         let Some((database, server)) = school.serve(backend, &SETTINGS).await else { continue };
         if backend == Backend::Postgres {
-            // Parallel workers end before their time can be read.
+            // Parallel workers exit before their processor time can be read.
             database.execute(
                 "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET max_parallel_workers_per_gather = 0', current_database()); END $$",
             )
@@ -94,7 +95,7 @@ async fn main() -> ExitCode {
     if is_bounded { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Lets one student do a little of everything, and gives the metrics of it to all.
+/// Records one event of many activities for one student, and copies the metrics to all students.
 async fn give_metrics(school: &School, database: &tests::Database, server: &Process) {
     let person = school.student(0);
     let activities = [
@@ -129,19 +130,19 @@ fn client(server: &Process, role: Role) -> Client {
     server.client(&Expensive::subject(role).to_string(), role)
 }
 
-/// The search on one database.
+/// A search on one database.
 struct Search<'a> {
     server: &'a Process,
     meter: Meter<'a>,
     generator: Generator,
-    /// The dearest documents, dearest first.
+    /// The most expensive documents, the most expensive first.
     pool: Vec<Measured>,
     seen: HashSet<Document>,
     refused: usize,
 }
 
 impl Search<'_> {
-    /// Searches for so long and prints the worst; whether all of them are allowed.
+    /// Searches for this duration and prints the worst documents; returns whether all are within the limits.
     async fn run(mut self, duration: Duration) -> bool {
         let start = Instant::now();
         let mut told = Instant::now();
@@ -160,7 +161,7 @@ impl Search<'_> {
                     self.generator.document()
                 }
                 None => {
-                    // What is far beyond the limit takes long to measure, and is found already.
+                    // Documents far beyond the limit are already found, and their changes take long to measure.
                     let near = |measured: &&Measured| measured.processor <= 2 * PROCESSOR;
                     let parents: Vec<&Measured> = self.pool.iter().filter(near).collect();
                     let place = self.generator.early_place(parents.len());
@@ -190,14 +191,14 @@ impl Search<'_> {
         self.pool.iter().all(Measured::is_allowed)
     }
 
-    /// Measures a document and keeps it if it belongs to the dearest.
+    /// Measures a document and keeps it if it is among the most expensive ones.
     async fn consider(&mut self, document: Document) {
         let Some(mut measured) = self.measure(document).await else { return };
         let bar = self.pool.get(POOL - 1).map_or(0, Measured::price);
         if measured.price() <= bar {
             return;
         }
-        // The first run also warms up; a document that takes very long need not be measured as exactly.
+        // The first run also warms up the caches. A very slow document needs no exact measurement.
         for _ in 1..RUNS {
             if measured.processor > 4 * PROCESSOR {
                 break;
@@ -206,7 +207,7 @@ impl Search<'_> {
             measured.processor = measured.processor.min(again.processor);
         }
         let price = measured.price();
-        // Of documents that ask mostly for the same, a few are enough, or the pool fills with variants of one.
+        // Limit similar documents; otherwise the pool fills with variants of one document.
         let leading = measured.document.leading();
         let like = |other: &Measured| other.document.leading() == leading;
         if self.pool.iter().filter(|&other| like(other)).count() >= ALIKE {
@@ -221,7 +222,7 @@ impl Search<'_> {
         self.pool.truncate(POOL);
     }
 
-    /// Sends a document once; none if the server refuses it as a whole.
+    /// Sends a document once. None if the server refuses the whole document.
     async fn measure(&mut self, document: Document) -> Option<Measured> {
         let client = client(self.server, document.role);
         self.meter.find_connections().await;
@@ -238,7 +239,7 @@ impl Search<'_> {
         Some(Measured { document, processor, bytes: text.len() })
     }
 
-    /// The processor time so far, once the server has finished the work of earlier documents.
+    /// The processor time so far, after the server has finished the work of earlier documents.
     async fn calm(&self) -> Duration {
         let start = Instant::now();
         let mut before = self.meter.processor();

@@ -1,4 +1,4 @@
-//! The schema as the search needs it: the fields of each type with their arguments, and the values of each enum.
+//! The parts of the schema that the search uses: the fields of each type with arguments, and the values of each enum.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use async_graphql::parser::types::{
     BaseType, FieldDefinition, InputValueDefinition, Type, TypeKind, TypeSystemDefinition,
 };
 
-/// A field and what it takes.
+/// A field and its arguments.
 #[derive(Debug, Clone)]
 pub(crate) struct Definition {
     pub(crate) name: String,
@@ -30,12 +30,12 @@ pub(crate) struct Schema {
     pub(crate) objects: HashMap<String, Vec<Definition>>,
     pub(crate) enums: HashMap<String, Vec<String>>,
     pub(crate) inputs: HashMap<String, Vec<Argument>>,
-    /// The types that implement `Node`, which a document names in fragments.
+    /// The types that implement `Node`. Documents use them in fragments.
     pub(crate) nodes: Vec<String>,
 }
 
 impl Schema {
-    /// Reads the text of a schema.
+    /// Parses the text of a schema.
     pub(crate) fn parse(text: &str) -> Self {
         let mut schema = Self::default();
         for definition in parse_schema(text).expect("our own schema is one").definitions {

@@ -1,4 +1,4 @@
-//! Events as a cause: a batch folded into the state before it.
+//! Decides events: folds a batch into the state before it.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -16,14 +16,14 @@ use crate::{
     xp::MAX_XP,
 };
 
-/// The source of the events that the engine derives.
+/// The source of derived events.
 pub const DERIVED_SOURCE: &str = "plaudit";
 
 /// The namespace of derived events' ids.
 const NAMESPACE: Uuid = Uuid::from_u128(0xb7a1_94c0_0d1e_4e0c_a3f4_5f27_c1d8_6e72);
 
-/// An event would raise a total above the maximum of an answer. Nothing was decided: the batch must be decided again
-/// without it.
+/// An event would raise a total above the maximum of an API response. Nothing was decided: decide the batch again
+/// without the event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Overflow {
@@ -43,7 +43,8 @@ impl Overflow {
     }
 }
 
-/// Folds new events into a state that holds what `needs`, `late` and `broken` name. The events are sorted by their keys.
+/// Folds new events into a state with everything that `needs`, `late` and `broken` return. The events must be sorted by
+/// their keys.
 ///
 /// # Errors
 /// The first event that would raise XP or a metric above [`MAX_XP`].
@@ -56,9 +57,8 @@ pub fn advance(catalog: &Catalog, state: State, events: &[Event]) -> Result<Step
     Ok(decision.finish())
 }
 
-/// The derived events that a person has already earned whoever referred them: for when the referrer
-/// becomes known late. To be recorded like any others, at the time it became known.
-/// `state` needs the metrics of `Catalog::derivation_metrics`.
+/// The derived events that a person's metrics have already earned for the referrer. Used when the referrer becomes
+/// known later; record the events at that time. `state` must have the metrics of `Catalog::derivation_metrics`.
 pub fn owed(
     catalog: &Catalog,
     person: Uuid,
@@ -74,7 +74,7 @@ pub fn owed(
     reached.filter_map(|derivation| derive(catalog, derivation.activity, person, referrer, at)).collect()
 }
 
-/// The event that follows for a referrer, given the emitted activity's index and the person it is about.
+/// The derived event for a referrer. `activity` is the index of the derived activity; `about` is the referred person.
 pub(crate) fn derive(
     catalog: &Catalog,
     activity: usize,
@@ -103,7 +103,7 @@ pub(crate) fn derive(
     })
 }
 
-/// The decision before the first of `events`. Loaded histories may contain them already.
+/// The decision before the first of `events`. The loaded histories may already contain these events.
 pub(crate) fn before<'a>(catalog: &'a Catalog, state: State, events: &[Event]) -> Decision<'a> {
     let has_history = state.people.values().any(|person| !person.runs.is_empty());
     let batch: HashSet<(&str, &str)> = if has_history {
@@ -117,7 +117,7 @@ pub(crate) fn before<'a>(catalog: &'a Catalog, state: State, events: &[Event]) -
     Decision { catalog, people, step: Step::default() }
 }
 
-/// Folds one event of the batch, and the events that follow from it: one hop.
+/// Folds one event of the batch and the events derived from it. Derived events derive no further events.
 pub(crate) fn fold(decision: &mut Decision<'_>, event: &Event) -> Result<Gain, TooMuch> {
     let Folded { gain, derived } = fold_one(decision, event, event.id, None)?;
     for activity in derived {
@@ -132,12 +132,12 @@ pub(crate) fn fold(decision: &mut Decision<'_>, event: &Event) -> Result<Gain, T
     Ok(gain)
 }
 
-/// Folds an event that gave this XP when it was recorded, whatever its activity gives today. Nothing follows for others.
+/// Folds an event with the XP of its recording instead of its activity's current amount. Derives no events.
 pub(crate) fn fold_recorded(decision: &mut Decision<'_>, event: &Event, base: i64) -> Result<(), TooMuch> {
     fold_one(decision, event, event.id, Some(base)).map(drop)
 }
 
-/// What one event brought, and the indexes of the activities that follow from it for the referrer.
+/// The gain of one event, and the indexes of the activities to derive for the referrer.
 #[derive(Default)]
 struct Folded {
     gain: Gain,

@@ -1,4 +1,4 @@
-//! What all causes share: awarding, the bonus cascade, flags, levels, streak milestones and totals.
+//! The logic that all causes share: awards, the bonus cascade, flags, levels, streak milestones and totals.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,34 +14,34 @@ use crate::{
     streak::milestone,
 };
 
-/// The people that a cause concerns, and the step so far.
+/// The people of a cause, and the step so far.
 pub(crate) struct Decision<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) people: BTreeMap<Uuid, Person>,
     pub(crate) step: Step,
 }
 
-/// What an award goes back to.
+/// The origin of an award.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Origin {
     /// The id of the cause.
     pub(crate) group: Uuid,
-    /// When it happened.
+    /// When the cause happened.
     pub(crate) at: DateTime<Utc>,
-    /// The person's local date then.
+    /// The person's local date at that time.
     pub(crate) day: NaiveDate,
-    /// The event that an award names.
+    /// The event that the award names.
     pub(crate) event: Option<Uuid>,
 }
 
-/// A person's level and run of active days before a cause.
+/// A person's level and current streak before a cause.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Before {
     level: i64,
     streak: i64,
 }
 
-/// How long the step's lists are: what was added since can be taken back.
+/// The lengths of the step's lists, for a later rollback.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
     entries: usize,
@@ -57,7 +57,7 @@ impl<'a> Decision<'a> {
         Self { catalog, people, step: Step::default() }
     }
 
-    /// The person with this id; a person who was not loaded starts from nothing.
+    /// The person with this id; a person who was not loaded has an empty state.
     pub(crate) fn person(&mut self, id: Uuid) -> &mut Person {
         let catalog = self.catalog;
         self.people
@@ -70,8 +70,8 @@ impl<'a> Decision<'a> {
         Mark { entries: step.entries.len(), awards: step.awards.len(), consequences: step.consequences.len() }
     }
 
-    /// Takes back what was decided since the mark, with the person as they were then.
-    pub(crate) fn take_back(&mut self, mark: Mark, person: Person) {
+    /// Rolls the step back to the mark, and restores the person as of the mark.
+    pub(crate) fn roll_back(&mut self, mark: Mark, person: Person) {
         self.step.entries.truncate(mark.entries);
         self.step.awards.truncate(mark.awards);
         self.step.consequences.truncate(mark.consequences);
@@ -84,7 +84,7 @@ impl<'a> Decision<'a> {
         Before { level: catalog.level(person.xp).number, streak: person.streak.run }
     }
 
-    /// Lists the level and the streak milestone that a person has reached since.
+    /// Adds consequences for a level or streak milestone that the person has reached since `before`.
     pub(crate) fn compare(&mut self, person: Uuid, before: Before, group: Uuid) {
         let now = self.before(person);
         if now.level > before.level {
@@ -97,8 +97,9 @@ impl<'a> Decision<'a> {
         }
     }
 
-    /// Awards what is due after a change to the person, and returns the bonuses. While a metric may have fallen, the
-    /// awards held prove nothing, so the person is judged from nothing; else only `candidates` can be due.
+    /// Adds the awards that are due after a change to the person; returns their bonuses. If a metric may have
+    /// decreased, it evaluates all achievements from the start, because existing awards may be wrong. Otherwise only
+    /// `candidates` can be due.
     pub(crate) fn settle(
         &mut self,
         person: Uuid,
@@ -143,7 +144,7 @@ impl<'a> Decision<'a> {
         )
     }
 
-    /// Awards one achievement by its rule, unless its XP would raise the person's above the maximum.
+    /// Awards one achievement by its rule, unless its bonus would raise the person's XP above the maximum.
     pub(crate) fn award_if_fits(&mut self, person: Uuid, due: Due, origin: Origin) {
         if let Err(TooMuch) = self.award_due(person, due, origin)
             && let Some(achievement) = self.catalog.achievements.get(due.achievement)
@@ -153,7 +154,7 @@ impl<'a> Decision<'a> {
         }
     }
 
-    /// Adds an award, its XP and its consequence. Every award is decided here.
+    /// Adds an award, its XP and its consequence. All awards are added by this function.
     pub(crate) fn award(&mut self, award: NewAward, origin: Origin) -> Result<(), TooMuch> {
         let catalog = self.catalog;
         let AwardKey { person: id, achievement, occurrence } = award.key;
@@ -183,7 +184,7 @@ impl<'a> Decision<'a> {
         Ok(())
     }
 
-    /// Flags the awards that are outside the entitlement, and unflags those that are inside again.
+    /// Flags awards outside the entitlement, and clears the flag of awards that are inside again.
     fn judge(&mut self) {
         let catalog = self.catalog;
         for person in self.people.values_mut().filter(|person| person.whole) {
@@ -203,7 +204,7 @@ impl<'a> Decision<'a> {
         }
     }
 
-    /// The step, with flags, metrics and totals.
+    /// Completes the step with flags, metrics and totals.
     pub(crate) fn finish(mut self) -> Step {
         self.judge();
         for person in self.people.into_values() {

@@ -1,5 +1,5 @@
-//! What a person's numbers entitle to: the least fixpoint of rules, prerequisites and bonuses.
-//! The same loop serves the step from one event to the next and the judgement from nothing.
+//! A person's entitlement: the least fixpoint of rules, prerequisites and bonuses.
+//! The same loop evaluates one more event and evaluates all awards from the start.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,16 +12,16 @@ use crate::{
     state::{Cause, Held, PersonState},
 };
 
-/// The RULE awards that a person's metrics, streak and XP entitle to, whatever is held.
+/// The RULE awards to which a person's metrics, streak and XP entitle, regardless of the existing awards.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entitlement {
-    /// By (achievement, occurrence). Revoked awards are not among them, nor what people gave.
+    /// By (achievement, occurrence). Revoked awards and grants are not included.
     pub awards: BTreeSet<(Uuid, i64)>,
-    /// Base XP, what people's awards gave, and the bonuses of `awards`.
+    /// Base XP, XP of grants, and the bonuses of `awards`.
     pub xp: i64,
 }
 
-/// The entitlement of a person whose state is loaded whole: all metrics, all awards, XP and streak.
+/// The entitlement of a person. `state` must be whole: all metrics, all awards, XP and streak.
 pub fn entitlement(catalog: &Catalog, state: &PersonState) -> Entitlement {
     let person = Person::new(catalog, Uuid::nil(), state.clone(), |_, _| false);
     let settled = settle_whole(catalog, &person);
@@ -31,9 +31,9 @@ pub fn entitlement(catalog: &Catalog, state: &PersonState) -> Entitlement {
     Entitlement { awards: awards.collect(), xp: settled.xp }
 }
 
-/// The awards held that should be flagged otherwise than they are, by (achievement, occurrence), and how.
-/// Rules judge neither what people gave, nor what is revoked, nor what can no longer be earned: a
-/// retired achievement's award is outside the entitlement and yet never flagged. `state` is whole.
+/// The awards whose flag is wrong, by (achievement, occurrence), with the correct flag. Grants, revoked awards and
+/// awards of retired achievements are not evaluated: an award of a retired achievement is outside the entitlement, but
+/// it is never flagged. `state` must be whole.
 pub fn misjudged(catalog: &Catalog, state: &PersonState) -> BTreeMap<(Uuid, i64), bool> {
     let person = Person::new(catalog, Uuid::nil(), state.clone(), |_, _| false);
     let named =
@@ -43,7 +43,7 @@ pub fn misjudged(catalog: &Catalog, state: &PersonState) -> BTreeMap<(Uuid, i64)
     named.collect()
 }
 
-/// An award that is due and not there yet.
+/// An award that is due and does not exist yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Due {
     pub(crate) achievement: usize,
@@ -51,17 +51,18 @@ pub(crate) struct Due {
     pub(crate) xp_bonus: i64,
 }
 
-/// Where the loop came to rest.
+/// The result of the fixpoint loop.
 #[derive(Debug)]
 pub(crate) struct Settled {
-    /// RULE awards given, by (achievement, occurrence): all of them from nothing, else the new ones.
+    /// RULE awards, by (achievement, occurrence): all of them from [`settle_whole`], the new ones from [`settle_held`].
     pub(crate) entitled: BTreeSet<(usize, i64)>,
-    /// Those of them that are not held yet, in the order they came.
+    /// The awards of `entitled` that do not exist yet, in the order in which the loop found them.
     pub(crate) due: Vec<Due>,
     pub(crate) xp: i64,
 }
 
-/// What `candidates` bring on top of what is held. It is right while everything held is entitled to.
+/// Evaluates `candidates` in addition to the existing awards. Correct only while the person is entitled to all existing
+/// awards.
 pub(crate) fn settle_held(catalog: &Catalog, person: &Person, candidates: BTreeSet<usize>) -> Settled {
     let fixpoint = Fixpoint {
         catalog,
@@ -74,7 +75,7 @@ pub(crate) fn settle_held(catalog: &Catalog, person: &Person, candidates: BTreeS
     fixpoint.run()
 }
 
-/// What everything brings, from nothing but base XP and what is not the rules' to judge.
+/// Evaluates all achievements from the start: from base XP and the awards that rules do not decide.
 pub(crate) fn settle_whole(catalog: &Catalog, person: &Person) -> Settled {
     let mut held = vec![false; catalog.achievements.len()];
     let mut xp = person.xp;
@@ -99,7 +100,7 @@ pub(crate) fn settle_whole(catalog: &Catalog, person: &Person) -> Settled {
     fixpoint.run()
 }
 
-/// The same by index.
+/// As [`misjudged`], by the achievement's index.
 pub(crate) fn misjudged_awards(catalog: &Catalog, person: &Person) -> BTreeMap<(usize, i64), bool> {
     let entitled = settle_whole(catalog, person).entitled;
     person
@@ -112,7 +113,7 @@ pub(crate) fn misjudged_awards(catalog: &Catalog, person: &Person) -> BTreeMap<(
         .collect()
 }
 
-/// Whether rules decide about an award: what people gave stays, and so does what can no longer be earned.
+/// Whether rules decide about an award. They do not decide about grants or awards of retired achievements.
 pub(crate) fn is_judged(catalog: &Catalog, index: usize, award: &Held) -> bool {
     award.cause == Cause::Rule && catalog.achievements.get(index).is_some_and(Achievement::is_active)
 }
@@ -120,7 +121,7 @@ pub(crate) fn is_judged(catalog: &Catalog, index: usize, award: &Held) -> bool {
 struct Fixpoint<'a> {
     catalog: &'a Catalog,
     person: &'a Person,
-    /// Whether RULE awards that are held are in `held` and `xp` already.
+    /// Whether `held` and `xp` already include the existing RULE awards.
     counts_held: bool,
     held: Vec<bool>,
     candidates: BTreeSet<usize>,
@@ -128,8 +129,8 @@ struct Fixpoint<'a> {
 }
 
 impl Fixpoint<'_> {
-    /// Every award brings its dependents and the thresholds its bonus crosses; it ends because each
-    /// occurrence happens once, and a repeatable award never feeds itself.
+    /// Each new award adds candidates: its dependents, and the achievements whose XP threshold its bonus crosses.
+    /// The loop ends because each occurrence is awarded once and a repeatable award never depends on itself.
     fn run(mut self) -> Settled {
         while let Some(index) = self.candidates.pop_first() {
             let Some(achievement) = self.catalog.achievements.get(index) else { continue };
@@ -157,7 +158,7 @@ impl Fixpoint<'_> {
     fn give(&mut self, index: usize, occurrence: i64, achievement: &Achievement) {
         let key = (index, occurrence);
         let xp_bonus = match self.person.awards.get(&key) {
-            // What was taken back is not earned again, and what people gave is there already.
+            // A revoked award cannot be earned again. A granted award already exists.
             Some(award) if award.revoked || award.cause != Cause::Rule => return,
             Some(_) if self.counts_held => return,
             Some(award) => award.xp_bonus,

@@ -1,4 +1,4 @@
-//! A person's decision as a cause: grants and revocations.
+//! Decides people's grants and revocations.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ use crate::{
 pub struct Grant {
     /// The grant's id; its consequences share it as their group.
     pub id: Uuid,
-    /// Who gets it.
+    /// The recipient.
     pub person: Uuid,
     /// The achievement's id. It can be outside the catalogue.
     pub achievement: Uuid,
@@ -28,24 +28,25 @@ pub struct Grant {
     pub xp_bonus: i64,
     /// When it was earned.
     pub at: DateTime<Utc>,
-    /// Who grants it.
+    /// The granting person.
     pub by: Option<Uuid>,
     /// The granting person's note.
     pub notes: Option<String>,
 }
 
-/// What became of a grant.
+/// The outcome of a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Granted {
     /// A new award: the index into the step's awards.
     New(usize),
     /// The person already holds the achievement, at this occurrence.
     Existing(i64),
-    /// The award would raise the person's XP above the maximum; nothing of it was decided.
+    /// The award would raise the person's XP above the maximum. The grant changes nothing.
     TooMuch,
 }
 
-/// Decides grants in order, with what their XP leads to. `state` is whole. One outcome per grant.
+/// Decides grants in order, including the awards that follow from their XP. `state` must be whole. Returns one outcome
+/// per grant.
 pub fn grant(catalog: &Catalog, state: State, grants: &[Grant]) -> (Step, Vec<Granted>) {
     let mut decision = Decision::new(catalog, state);
     let outcomes = grants.iter().map(|grant| grant_one(&mut decision, grant)).collect();
@@ -90,25 +91,25 @@ fn grant_one(decision: &mut Decision<'_>, grant: &Grant) -> Granted {
             Granted::New(index)
         }
         Err(TooMuch) => {
-            decision.take_back(mark, unchanged);
+            decision.roll_back(mark, unchanged);
             Granted::TooMuch
         }
     }
 }
 
-/// The end of an award, by a person's decision.
+/// A person's revocation of an award.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
     /// The revocation's id; its consequences share it as their group.
     pub id: Uuid,
-    /// Which award, when, by whom and why.
+    /// The award, the time, the revoking person and the reason.
     pub revoked: Revoked,
-    /// The latest moment of the person's XP entries that still count without the award.
+    /// The time of the person's latest XP entry that still counts without the award.
     pub xp_reached_at: DateTime<Utc>,
 }
 
-/// Decides a revocation, and the flags of what the award's XP had led to. `state` is whole. The step is empty if the
-/// award does not exist or is already revoked.
+/// Decides a revocation, including the flags of awards that depended on the award's XP. `state` must be whole. The step
+/// is empty if the award does not exist or is already revoked.
 pub fn revoke(catalog: &Catalog, state: State, revocation: &Revocation) -> Step {
     let mut decision = Decision::new(catalog, state);
     let Revocation { id: group, revoked, xp_reached_at } = revocation;
@@ -131,7 +132,7 @@ pub fn revoke(catalog: &Catalog, state: State, revocation: &Revocation) -> Step 
             day,
         });
     }
-    // Less XP can make room for an award that did not fit before.
+    // With less XP, an award that exceeded the maximum before can fit.
     let origin = Origin { group: *group, at: revoked.at, day, event: None };
     for due in settle_whole(catalog, decision.person(id)).due {
         decision.award_if_fits(id, due, origin);

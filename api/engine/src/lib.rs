@@ -1,6 +1,6 @@
-//! The pure core: state and events in, decisions out. It knows no clock, database or network.
-//! Whatever the cause, the decision is a [`Step`]: `advance` for events (`needs` → load → `late` → load → `advance`),
-//! `grant` and `revoke` for what people decide, `catch_up` for a publication.
+//! The pure core: turns state and events into decisions. It uses no clock, database or network.
+//! Each decision is a [`Step`]: `advance` decides events (`needs` → load → `late` → load → `advance`), `grant` and
+//! `revoke` decide people's grants and revocations, and `catch_up` decides a publication.
 
 pub mod advance;
 pub mod catalog;

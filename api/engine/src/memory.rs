@@ -1,5 +1,5 @@
-//! A school in memory: the flow of a batch over maps, loading exactly what is asked for and nothing else.
-//! Packs' tests and the engine's own run on it; a real store does the same with tables.
+//! An in-memory store: records batches as the server does, and loads exactly the state that the engine requests.
+//! The tests of packs and of the engine use it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,7 +18,7 @@ use crate::{
     streak::Streak,
 };
 
-/// Everything that is kept of everyone.
+/// All stored people and events.
 #[derive(Debug, Clone, Default)]
 pub struct School {
     /// By the person's id.
@@ -27,22 +27,22 @@ pub struct School {
     pub events: BTreeMap<(String, String), Event>,
 }
 
-/// Everything that is kept of one person.
+/// All stored state of one person.
 #[derive(Debug, Clone, Default)]
 pub struct Kept {
-    /// Where they live.
+    /// The person's time zone.
     pub zone: Tz,
-    /// Who referred them.
+    /// The person's referrer.
     pub referrer: Option<Uuid>,
-    /// The sum of the entries.
+    /// The sum of the XP entries.
     pub xp: i64,
-    /// The latest moment of an entry that counts.
+    /// The time of the latest XP entry that counts.
     pub xp_reached_at: Option<DateTime<Utc>>,
     /// The number of awards that are not revoked.
     pub award_count: i64,
-    /// The latest moment of any event.
+    /// The time of the latest event.
     pub last_event_at: Option<DateTime<Utc>>,
-    /// The XP entries of events: by the event's id, how much and when.
+    /// The XP entries of events: amount and time, by the event's id.
     pub base: HashMap<Uuid, (i64, DateTime<Utc>)>,
     /// The streak.
     pub streak: Streak,
@@ -63,15 +63,15 @@ pub struct Kept {
 }
 
 impl School {
-    /// Lets a person in.
+    /// Adds a person.
     pub fn join(&mut self, person: Uuid, zone: Tz, referrer: Option<Uuid>) {
         self.people.insert(person, Kept { zone, referrer, ..Kept::default() });
     }
 
-    /// Records a batch: what is known already is passed over, the rest is folded and kept.
+    /// Records a batch: skips known events; folds and stores the others.
     ///
     /// # Errors
-    /// An event that would take a total too far; nothing of the batch is kept then.
+    /// The first event that would raise a total above the maximum. Nothing of the batch is stored then.
     pub fn record(&mut self, catalog: &Catalog, batch: &[Event]) -> Result<Step, Overflow> {
         let mut fresh = BTreeSet::new();
         let mut events: Vec<Event> = batch
@@ -108,7 +108,7 @@ impl School {
         Ok(step)
     }
 
-    /// All there is of a person, as the engine sees it.
+    /// A person's whole state, as the engine reads it.
     pub fn whole(&self, person: Uuid) -> PersonState {
         let Some(kept) = self.people.get(&person) else { return PersonState::default() };
         PersonState {
@@ -119,7 +119,7 @@ impl School {
         }
     }
 
-    /// A person's events, derived ones too.
+    /// A person's events, including derived ones.
     pub fn events_of(&self, person: Uuid) -> Vec<Event> {
         self.events.values().filter(|event| event.person == person).cloned().collect()
     }

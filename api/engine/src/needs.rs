@@ -1,5 +1,5 @@
-//! What has to be loaded before a batch can be folded: first whose state and which parts of it, then,
-//! having seen that, whose history besides.
+//! The state to load before a batch is folded. The first step names people and the parts of their state. The second
+//! step reads that state and names the history to load.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
 
@@ -17,63 +17,63 @@ use crate::{
     streak::Streak,
 };
 
-/// The state that a batch stands on.
+/// The state that a batch requires.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Those the events are about, and the referrers for whom events may follow: zone, referrer, XP,
-    /// streak and `has_flagged` of each, and these parts.
+    /// The subjects of the events, and the referrers for whom events may be derived. Load zone, referrer, XP, streak
+    /// and `has_flagged` of each, and these parts.
     pub people: BTreeMap<Uuid, PersonNeeds>,
 }
 
-/// The parts of one person's state that a batch stands on.
+/// The parts of one person's state that a batch requires.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PersonNeeds {
-    /// Metrics that move, and those of every achievement that may be reached.
+    /// Metrics that change, and the metrics of every achievement that may be reached.
     pub metrics: BTreeSet<Uuid>,
-    /// (metric, member): which of these are there?
+    /// (metric, member): the members to look up.
     pub members: BTreeSet<(Uuid, String)>,
     /// (activity, local date): the totals of capped activities.
     pub days: BTreeSet<(String, NaiveDate)>,
-    /// Achievements that may be reached, or that one of them asks for: every occurrence held, revoked ones too.
+    /// Achievements that may be reached, and their prerequisites. Load every occurrence, including revoked ones.
     pub awards: BTreeSet<Uuid>,
 }
 
-/// What a batch needs besides, because some of it is late. Usually nothing.
+/// The additional state that a batch with late events requires. Usually empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Late {
-    /// By person and run metric: the span of late events, for `PersonState::runs`. Load the metric's events from the reset
-    /// before the span to the reset after it.
+    /// By person and run metric: the span of late events, for `PersonState::runs`. Load the metric's events from the
+    /// reset before the span to the reset after it.
     pub runs: BTreeMap<(Uuid, Uuid), Span>,
-    /// People whose active days are needed, all of them, for `PersonState::active_days`.
+    /// People for whom to load all active days, for `PersonState::active_days`.
     pub days: BTreeSet<Uuid>,
-    /// People of whom all metrics and all awards are needed, for `PersonState::whole`.
+    /// People for whom to load all metrics and all awards, for `PersonState::whole`.
     pub whole: BTreeSet<Uuid>,
 }
 
-/// From one event to another, both included.
+/// A range of events, inclusive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
-    /// The first.
+    /// The first event.
     pub from: EventKey,
-    /// The last.
+    /// The last event.
     pub to: EventKey,
 }
 
 impl Late {
-    /// Whether nothing more is needed.
+    /// Whether no more state is required.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty() && self.days.is_empty() && self.whole.is_empty()
     }
 }
 
-/// What has to be known to fold `events`. `referrers` says who referred whom, for the people of the batch.
+/// The state to load before `events` are folded. `referrers` maps the people of the batch to their referrers.
 pub fn needs(catalog: &Catalog, events: &[Event], referrers: &BTreeMap<Uuid, Uuid>) -> Needs {
     let mut moved: BTreeMap<Uuid, Moved> = BTreeMap::new();
     for event in events {
         let derived = moved.entry(event.person).or_default().add(catalog, event);
         let Some(referrer) = referrers.get(&event.person).filter(|_| !derived.is_empty()) else { continue };
         for activity in derived {
-            // Nothing that a derived event moves depends on when or where it happens.
+            // The metrics that a derived event changes do not depend on its time or zone.
             let event = derive(catalog, activity, event.person, (*referrer, Tz::UTC), DateTime::UNIX_EPOCH);
             if let Some(event) = event {
                 moved.entry(*referrer).or_default().add(catalog, &event);
@@ -83,7 +83,7 @@ pub fn needs(catalog: &Catalog, events: &[Event], referrers: &BTreeMap<Uuid, Uui
     Needs { people: moved.into_iter().map(|(person, moved)| (person, moved.close(catalog))).collect() }
 }
 
-/// Whose history is needed to fold `events`, seeing where things stand.
+/// The history to load before `events` are folded, given the loaded state.
 pub fn late(catalog: &Catalog, state: &State, events: &[Event]) -> Late {
     let mut late = Late::default();
     let flagged = state.people.iter().filter(|(_, person)| person.has_flagged);
@@ -133,8 +133,8 @@ pub fn late(catalog: &Catalog, state: &State, events: &[Event]) -> Late {
     late
 }
 
-/// The (person, run metric) pairs of which late events may have broken the longest run, seeing the events around them: all
-/// events of the metric are needed, and the person's whole state.
+/// The (person, run metric) pairs whose longest run may be broken by late events, given the loaded events around them.
+/// Load all events of the metric and the person's whole state.
 pub fn broken(catalog: &Catalog, state: &State, events: &[Event]) -> BTreeSet<(Uuid, Uuid)> {
     let concerned = state.people.iter().filter(|(_, person)| !person.runs.is_empty());
     let state = State { people: concerned.map(|(id, person)| (*id, person.clone())).collect() };
@@ -149,7 +149,7 @@ pub fn broken(catalog: &Catalog, state: &State, events: &[Event]) -> BTreeSet<(U
         let person = decision.person(event.person);
         for index in &activity.metrics {
             if catalog.metrics.get(*index).is_some_and(Metric::is_run) {
-                // A count that is too high is refused later; here it changes nothing.
+                // `advance` refuses a count that is too high; this function ignores it.
                 drop(person.fold(catalog, *index, event));
             }
         }
@@ -161,7 +161,7 @@ pub fn broken(catalog: &Catalog, state: &State, events: &[Event]) -> BTreeSet<(U
     broken
 }
 
-/// What events move of one person.
+/// The parts of one person's state that events change.
 #[derive(Default)]
 struct Moved {
     metrics: BTreeSet<usize>,
@@ -172,7 +172,7 @@ struct Moved {
 }
 
 impl Moved {
-    /// Adds an event, and returns the activities it may derive for a referrer.
+    /// Adds an event; returns the activities of the events that it may derive for a referrer.
     fn add(&mut self, catalog: &Catalog, event: &Event) -> Vec<usize> {
         let mut derived = Vec::new();
         let Some(activity) = catalog.activity(&event.activity) else { return derived };
@@ -200,8 +200,8 @@ impl Moved {
         derived
     }
 
-    /// Follows what moves to every achievement it may reach, through bonuses and dependents, and
-    /// gathers what judging those takes.
+    /// Finds every achievement that the changes may reach, also through bonuses and dependents, and collects the
+    /// state that its evaluation requires.
     fn close(self, catalog: &Catalog) -> PersonNeeds {
         let moves = self.metrics.iter().filter_map(|index| catalog.moves.get(*index));
         let mut open: Vec<usize> = moves.flat_map(|moves: &Moves| moves.thresholds.all()).collect();

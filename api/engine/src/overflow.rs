@@ -1,4 +1,4 @@
-//! Which events of a batch do not fit, when the others are folded in order.
+//! Finds the events of a batch that would raise a total above the maximum.
 
 use std::collections::HashSet;
 
@@ -14,9 +14,9 @@ use crate::{
     xp::MAX_XP,
 };
 
-/// Every event that would take XP or a metric past [`MAX_XP`], in order: what `advance` would refuse one after
-/// the other. An event with the identity of one that fits is passed over; with that of one that does not, it is
-/// tried in its place.
+/// Every event that would raise XP or a metric above [`MAX_XP`], in order. Repeated calls of `advance` would refuse the
+/// same events one by one. A repeat of an event that fits is skipped. A repeat of an event that does not fit is tried
+/// in its place.
 pub fn overflows(catalog: &Catalog, state: State, events: &[Event]) -> Vec<Overflow> {
     let mut decision = before(catalog, state, events);
     let mut folded = HashSet::new();
@@ -35,7 +35,7 @@ pub fn overflows(catalog: &Catalog, state: State, events: &[Event]) -> Vec<Overf
     overflows
 }
 
-/// Folds an event if it fits. Otherwise no state changes.
+/// Folds an event if it fits; otherwise changes nothing.
 fn fits(decision: &mut Decision<'_>, event: &Event) -> bool {
     if is_too_much_alone(decision, event) {
         return false;
@@ -50,7 +50,7 @@ fn fits(decision: &mut Decision<'_>, event: &Event) -> bool {
     fits
 }
 
-/// Whether the event's own XP is too much already. Spares a copy of the person for each such event.
+/// Whether the event's own XP is above the maximum. This check avoids a copy of the person for each such event.
 fn is_too_much_alone(decision: &mut Decision<'_>, event: &Event) -> bool {
     let activity = decision.catalog.activity(&event.activity).filter(|activity| activity.daily_cap.is_none());
     let reward = activity.and_then(|activity| activity.reward.as_ref());

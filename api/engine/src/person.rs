@@ -1,4 +1,4 @@
-//! One person while a batch is folded: the loaded state by index, and what an event moves in it.
+//! One person while a batch is folded: the loaded state by index, and its changes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -46,7 +46,7 @@ pub(crate) struct Person {
     changes: Changes,
 }
 
-/// What is to be written of a person.
+/// The changes of a person that have to be written.
 #[derive(Debug, Clone, Default)]
 struct Changes {
     any: bool,
@@ -56,19 +56,19 @@ struct Changes {
     day_totals: BTreeSet<(String, NaiveDate)>,
 }
 
-/// How far one number rose.
+/// The increase of one number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rise {
     pub(crate) old: i64,
     pub(crate) new: i64,
 }
 
-/// A count or total that would pass what can be answered.
+/// A count or total would exceed the maximum of an API response.
 #[derive(Debug)]
 pub(crate) struct TooMuch;
 
 impl Person {
-    /// `is_new` says of (source, external id) whether it is of the batch, and so still to be folded.
+    /// `is_new` returns whether the event with this (source, external id) belongs to the batch and is not folded yet.
     pub(crate) fn new(
         catalog: &Catalog,
         id: Uuid,
@@ -129,7 +129,7 @@ impl Person {
         }
     }
 
-    /// Adds XP that was gained at this moment, up to the maximum that a person can have.
+    /// Adds XP that was gained at this time. Fails if the sum would exceed a person's maximum.
     pub(crate) fn add_xp(&mut self, amount: i64, at: DateTime<Utc>) -> Result<Rise, TooMuch> {
         let old = self.xp;
         let new = old.checked_add(amount).filter(|xp| *xp <= MAX_XP).ok_or(TooMuch)?;
@@ -141,7 +141,7 @@ impl Person {
         Ok(Rise { old, new })
     }
 
-    /// The XP entry of an event: its reward, or what the day's cap leaves of it.
+    /// The base XP of an event: its reward, limited by the rest of the daily cap.
     pub(crate) fn base_xp(&mut self, activity: &Activity, event: &Event) -> i64 {
         let amount = activity.reward.as_ref().map_or(0, |reward| reward.of(event));
         let Some(cap) = activity.daily_cap.filter(|_| amount != 0) else { return amount };
@@ -154,7 +154,7 @@ impl Person {
         entry
     }
 
-    /// Notes that an event happened to the person.
+    /// Updates the time of the person's latest event.
     pub(crate) fn note_event(&mut self, at: DateTime<Utc>) {
         if self.last_event_at < Some(at) {
             self.last_event_at = Some(at);
@@ -167,7 +167,7 @@ impl Person {
         self.runs.iter().filter(|(_, run)| run.is_broken).map(|(index, _)| *index)
     }
 
-    /// Makes a day an active one.
+    /// Marks a day as active.
     pub(crate) fn add_day(&mut self, day: NaiveDate) -> Rise {
         let old = self.streak.longest;
         let is_new = match &mut self.active_days {
@@ -186,7 +186,7 @@ impl Person {
         Rise { old, new: self.streak.longest }
     }
 
-    /// Moves a metric by an event, if the metric takes it.
+    /// Folds an event into a metric, if the metric counts the event.
     pub(crate) fn fold(
         &mut self,
         catalog: &Catalog,
@@ -213,7 +213,7 @@ impl Person {
         if new > MAX_XP {
             return Err(TooMuch);
         }
-        // A run's open end moves even where its longest does not.
+        // The open end of a run can change while the longest run does not.
         if new != old || metric.is_run() {
             self.metrics.get_mut(index).into_iter().for_each(|slot| *slot = new);
             self.changes.metrics.insert(index);
@@ -221,7 +221,7 @@ impl Person {
         Ok(Some(Rise { old, new }))
     }
 
-    /// Holds an award, and returns whether it is the only one of its achievement.
+    /// Adds an award; returns whether it is the person's only unrevoked award of its achievement.
     pub(crate) fn hold(&mut self, catalog: &Catalog, key: (Uuid, i64), award: Held) -> bool {
         let is_first = self.standing(catalog, key.0).is_none();
         self.changes.any = true;
@@ -238,7 +238,7 @@ impl Person {
         is_first
     }
 
-    /// The awards of one achievement, by occurrence; revoked ones too.
+    /// The awards of one achievement, by occurrence, including revoked ones.
     pub(crate) fn of_achievement(
         &self,
         catalog: &Catalog,
@@ -261,8 +261,8 @@ impl Person {
         self.of_achievement(catalog, achievement).find(|(_, held)| !held.revoked).map(|(first, _)| first)
     }
 
-    /// Revokes an award that is not revoked yet, and returns its XP. `reached_at` is the latest moment of the XP
-    /// entries that still count.
+    /// Revokes an award that is not revoked yet; returns its XP. `reached_at` is the time of the latest XP entry that
+    /// still counts.
     pub(crate) fn revoke(
         &mut self,
         catalog: &Catalog,
@@ -288,7 +288,7 @@ impl Person {
         Some(bonus)
     }
 
-    /// Takes a metric's state as folded from all events, with its members.
+    /// Replaces a metric's state and members, which were folded again from all events.
     pub(crate) fn recount(&mut self, index: usize, state: MetricState, members: BTreeSet<String>) {
         self.metrics.get_mut(index).into_iter().for_each(|slot| *slot = state.value);
         if state.run.is_some() {
@@ -298,18 +298,18 @@ impl Person {
         self.changes.members.extend(members.into_iter().map(|member| (index, member)));
     }
 
-    /// Takes the XP before the cap of a capped activity on a day.
+    /// Replaces the XP before the cap of a capped activity on a day.
     pub(crate) fn recount_day(&mut self, activity: String, day: NaiveDate, total: i64) {
         self.day_totals.insert((activity.clone(), day), total);
         self.changes.day_totals.insert((activity, day));
     }
 
-    /// Flags an award, or no longer.
+    /// Sets or clears the flag of an award.
     pub(crate) fn flag(&mut self, key: (usize, i64), flagged: bool) {
         self.awards.get_mut(&key).into_iter().for_each(|award| award.flagged = flagged);
     }
 
-    /// Marks that an award of this person was flagged, or no longer is.
+    /// Updates whether any award of this person is flagged.
     pub(crate) fn note_flags(&mut self) {
         let mut awards = self.awards.values().chain(self.others.values());
         let has_flagged = awards.any(|award| award.flagged && !award.revoked);
@@ -317,7 +317,7 @@ impl Person {
         self.has_flagged = has_flagged;
     }
 
-    /// Writes down what changed.
+    /// Adds the changes to the step.
     pub(crate) fn save(self, catalog: &Catalog, step: &mut Step) {
         let id = |index: usize| catalog.metrics.get(index).map(Metric::id);
         for index in &self.changes.metrics {

@@ -1,4 +1,4 @@
-//! A publication as a cause: one person brought to the catalogue that is being published.
+//! Decides a publication: updates one person to the new catalogue.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,19 +17,19 @@ use crate::{
     step::Step,
 };
 
-/// What has to be folded again from stored events when one catalogue follows another.
+/// The metrics and daily totals that must be folded again from stored events when one catalogue replaces another.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
-    /// The metrics that are new, by id.
+    /// The ids of the new metrics.
     pub metrics: BTreeSet<Uuid>,
-    /// The capped activities whose daily totals are new, by key.
+    /// The keys of the capped activities whose daily totals are new.
     pub capped: BTreeSet<String>,
-    /// The activities of both, by key.
+    /// The keys of the activities of both.
     pub activities: BTreeSet<String>,
 }
 
 impl Changes {
-    /// What is new in `after`.
+    /// The changes from `before` to `after`.
     pub fn between(before: Option<&Catalog>, after: &Catalog) -> Self {
         let metrics = after.new_metrics(before);
         let capped: BTreeSet<String> = after.newly_capped(before).into_iter().map(str::to_owned).collect();
@@ -40,7 +40,7 @@ impl Changes {
     }
 }
 
-/// A person whose new metrics are folded, and the awards that are due.
+/// A person with folded new metrics, and the awards that are due.
 pub struct CatchUp<'a> {
     decision: Decision<'a>,
     person: Uuid,
@@ -50,8 +50,8 @@ pub struct CatchUp<'a> {
     due: Vec<Due>,
 }
 
-/// Folds what is new from `recounted`, the person's events of the changed activities, and finds the awards that are due.
-/// `state` is whole.
+/// Folds the changes from `recounted`, the person's events of the changed activities, and finds the due awards.
+/// `state` must be whole.
 pub fn catch_up<'a>(
     catalog: &'a Catalog,
     changes: &Changes,
@@ -88,20 +88,20 @@ fn recount(decision: &mut Decision<'_>, changes: &Changes, person: Uuid, events:
 }
 
 impl CatchUp<'_> {
-    /// Whether awards are due. Only then does [`Self::settle`] look at the person's events.
+    /// Whether awards are due. [`Self::settle`] reads the person's events only in this case.
     pub fn has_due(&self) -> bool {
         !self.due.is_empty()
     }
 
-    /// Awards what is due, each at the event of `past` at which it would have been earned if the catalogue had been in
-    /// force from the start. `past` has all events of the person, in order.
+    /// Adds the due awards. Each gets the time of the event of `past` at which it would have been earned if the
+    /// catalogue had always been in force. `past` has all events of the person, in order.
     pub fn settle(mut self, past: &[Event], group: Uuid, now: DateTime<Utc>) -> Step {
         if self.due.is_empty() {
             return self.decision.finish();
         }
         let person = self.person;
         let zone = self.zone;
-        // Without crossings, because XP would pass the maximum by today's amounts, the latest event stands in for all.
+        // If XP by the current amounts would exceed the maximum, there are no crossings; the latest event is used.
         let crossings =
             crossings(self.decision.catalog, person, zone, &self.held, past, None).unwrap_or_default();
         let last = past.last().map(|event| (event.occurred_at, event.local_date));
@@ -110,7 +110,7 @@ impl CatchUp<'_> {
             let crossing = crossings.get(&(achievement.id, due.occurrence));
             let moment = crossing.map(|crossing| (crossing.at, crossing.day)).or(last);
             let (at, day) = moment.unwrap_or_else(|| (now, local(now, zone).date));
-            // The award names no event: a repeat of an event repeats its first result, which did not include this.
+            // The award names no event: the result of a repeated event is its first result, without this award.
             Some((*due, Origin { group, at, day, event: None }))
         };
         let mut due: Vec<_> = self.due.iter().filter_map(origin).collect();

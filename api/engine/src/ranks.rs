@@ -1,4 +1,4 @@
-//! Ranks that new awards reach: a pack's titles, by the number of its achievements that a person holds.
+//! The ranks that new awards reach. A rank is a pack's title for a number of its achievements that a person holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,8 +18,8 @@ pub fn ranks_need(catalog: &Catalog, step: &Step) -> BTreeSet<(Uuid, String)> {
     ranked.collect()
 }
 
-/// Adds the ranks that the step's awards reach, each after the awards of its group. `held` has the number of different
-/// achievements that a person held of a pack before the step; 0 if absent.
+/// Adds the ranks that the step's awards reach, each after the awards of its group. `held` has the number of a pack's
+/// different achievements that a person held before the step; 0 if absent.
 pub fn add_ranks(catalog: &Catalog, step: &mut Step, mut held: BTreeMap<(Uuid, String), i64>) {
     for revoked in step.revoked.iter().filter(|revoked| revoked.is_last) {
         if let Some(pack) = ranked_pack(catalog, revoked.key.achievement) {

@@ -1,5 +1,4 @@
-//! One person's aggregates from nothing but their events: another way to the same numbers, so that
-//! the two can be compared.
+//! Computes one person's aggregates from their events alone, so that they can be compared with the stored aggregates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +14,7 @@ use crate::{
     streak::Streak,
 };
 
-/// What a person's events come to. What stands at zero is not there.
+/// The aggregates of a person's events. Zero values are omitted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rebuilt {
     /// By the metric's id.
@@ -24,15 +23,15 @@ pub struct Rebuilt {
     pub members: BTreeSet<(Uuid, String)>,
     /// The active local days.
     pub active_days: BTreeSet<NaiveDate>,
-    /// The streak of those days.
+    /// The streak of `active_days`.
     pub streak: Streak,
     /// By (activity, local date): the XP of capped activities before the cap.
     pub day_totals: BTreeMap<(String, NaiveDate), i64>,
-    /// The XP of the events themselves, caps applied, at today's amounts.
+    /// The events' own XP at the catalogue's current amounts, after daily caps.
     pub base_xp: i64,
 }
 
-/// Rebuilds the aggregates of one person from all of their events, in any order; repeats count once.
+/// Rebuilds the aggregates of one person from all of their events, in any order. Repeated events count once.
 pub fn rebuild(catalog: &Catalog, events: &[Event]) -> Rebuilt {
     let mut ordered: Vec<&Event> = events.iter().collect();
     ordered.sort_by_cached_key(|event| event.key());
@@ -73,7 +72,7 @@ pub fn rebuild(catalog: &Catalog, events: &[Event]) -> Rebuilt {
     rebuilt
 }
 
-/// A metric's state from the events it takes, in order.
+/// A metric's state and members, from the events that it counts, in order.
 fn measure(metric: &Metric, taken: &[&Event]) -> (MetricState, BTreeSet<String>) {
     let mut members = BTreeSet::new();
     let mut run = None;

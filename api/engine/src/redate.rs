@@ -1,5 +1,5 @@
-//! When awards were earned: in time order, whatever the order in which events arrived. A late event can move that moment
-//! for awards that were earned after it.
+//! The times at which awards were earned. They follow the order in which events happened, not the order of arrival.
+//! A late event can change the time of awards that were earned after it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,13 +18,13 @@ use crate::{
     step::{AwardKey, EntryCause, NewAward, PersonTotals, Redated, Step},
 };
 
-/// The moments that decide whether a batch can move when awards were earned, by person: of the last event or award, and
-/// of the last award of a rule, before the batch.
+/// The times that decide whether a batch can change when awards were earned. By person: the time of the last event or
+/// award, and the time of the last RULE award, before the batch.
 #[derive(Debug, Clone, Default)]
 pub struct Dates(HashMap<Uuid, (DateTime<Utc>, Option<DateTime<Utc>>)>);
 
 impl Dates {
-    /// The moments of a state before its batch is folded.
+    /// The times in a state before its batch is folded.
     pub fn of(state: &State) -> Self {
         let dates = state.people.iter().filter_map(|(id, person)| {
             let held = || person.awards.values().filter(|held| !held.revoked);
@@ -35,7 +35,7 @@ impl Dates {
         Self(dates.collect())
     }
 
-    /// The people with a grant before their last event or award, for whom [`redate`] has to be called.
+    /// The people with a grant before their last event or award. The caller must call [`redate`] for them.
     pub fn moved_by_grants(&self, step: &Step) -> BTreeSet<Uuid> {
         let granted = step.awards.iter().filter(|award| award.cause != Cause::Rule);
         let early = granted
@@ -43,7 +43,7 @@ impl Dates {
         early.map(|award| award.key.person).collect()
     }
 
-    /// The people with a late event before an award, for whom [`redate`] has to be called.
+    /// The people with a late event before an award. The caller must call [`redate`] for them.
     pub fn moved(&self, events: &[Event], step: &Step) -> BTreeSet<Uuid> {
         let late = events.iter().chain(&step.derived).filter(|event| {
             self.0.get(&event.person).is_some_and(|(last, last_award)| {
@@ -57,18 +57,19 @@ impl Dates {
     }
 }
 
-/// Everything that a person's awards stand on, before the step.
+/// Everything that decides a person's awards, before the step.
 #[derive(Debug, Clone, Copy)]
 pub struct History<'a> {
-    /// The person's state; all awards are in it.
+    /// The person's state, with all awards.
     pub state: &'a PersonState,
-    /// All events of the person, those of the batch and derived ones too, in any order.
+    /// All events of the person, including derived events and events of the batch, in any order.
     pub events: &'a [Event],
-    /// The XP entries of the person's events before the step: by the event's id, how much and when.
+    /// The XP entries of the person's events before the step: amount and time, by the event's id.
     pub base: &'a HashMap<Uuid, (i64, DateTime<Utc>)>,
 }
 
-/// Sets the moments of the person's awards to those of the events that crossed in time order.
+/// Sets the time of each award of the person to the time of the event that crosses its threshold when all events are
+/// folded in time order.
 pub fn redate(catalog: &Catalog, step: &mut Step, person: Uuid, history: &History<'_>) {
     let state = history.state;
     let mut held = state.awards.clone();
@@ -139,16 +140,16 @@ pub(crate) struct Crossing {
     pub(crate) day: NaiveDate,
 }
 
-/// The XP that a person's events gave when they were recorded, by the event's id.
+/// The XP of a person's events at the time of their recording, by the event's id.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     base: HashMap<Uuid, i64>,
 }
 
-/// When a rule would have awarded each achievement, had the catalogue been in force and every event arrived in time. What
-/// rules do not decide, such as grants, counts from its moment; revoked awards never count. Events give XP by today's
-/// amounts. If these do not add up to the ledger's, because a publication has changed them, events give the ledger's.
-/// None if XP would pass the maximum.
+/// When each rule would have awarded its achievement if the catalogue had always been in force and no event had been
+/// late. Awards that rules do not decide, such as grants, count from their own time; revoked awards never count. Events
+/// award XP by the current amounts. If a publication has changed these, so that their sum differs from the ledger's,
+/// events award the ledger's amounts. None if XP would exceed the maximum.
 pub(crate) fn crossings(
     catalog: &Catalog,
     person: Uuid,
@@ -179,7 +180,7 @@ pub(crate) fn crossings(
     Some(crossings.collect())
 }
 
-/// Folds events and grants in time order from nothing. None if XP would pass the maximum.
+/// Folds events and grants in time order from an empty state. None if XP would exceed the maximum.
 fn replay(
     catalog: &Catalog,
     (person, zone): (Uuid, Tz),
@@ -216,7 +217,7 @@ fn replay(
     Some(decision.step)
 }
 
-/// Whether rules decide about an award: not about grants, nor about achievements that cannot be earned any more.
+/// Whether rules decide about an award. They do not decide about grants or achievements that can no longer be earned.
 fn rules_decide(catalog: &Catalog, achievement: Uuid, held: &Held) -> bool {
     catalog.achievement_index(achievement).is_some_and(|index| is_judged(catalog, index, held))
 }
@@ -229,7 +230,7 @@ fn grant(
 ) -> Result<(), TooMuch> {
     let catalog = decision.catalog;
     if decision.person(person).of_achievement(catalog, achievement).any(|(held, _)| held == occurrence) {
-        // Its rule has awarded it before.
+        // The rule has already awarded this occurrence.
         return Ok(());
     }
     let (at, old) = (held.earned_at, decision.person(person).xp);

@@ -35,20 +35,20 @@ pub enum Rule {
         /// The required number of days.
         target: i64,
     },
-    /// Different achievements held.
+    /// The number of different achievements that the person holds.
     Awards {
         /// The achievements that count.
         among: Vec<usize>,
         /// How many of them are required.
         target: i64,
     },
-    /// Awarded only by people.
+    /// Never met: only people award the achievement.
     Person,
-    /// Every part.
+    /// All parts are met.
     All(Vec<Rule>),
-    /// One part at least.
+    /// At least one part is met.
     Any(Vec<Rule>),
-    /// A number of the parts.
+    /// At least `count` parts are met.
     AtLeast {
         /// The parts.
         of: Vec<Rule>,
@@ -57,7 +57,7 @@ pub enum Rule {
     },
 }
 
-/// The numbers of one person that rules are evaluated on.
+/// The numbers of one person on which rules are evaluated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Numbers<'a> {
     /// By the metric's index.
@@ -84,7 +84,7 @@ impl Rule {
         self.times(numbers) > 0
     }
 
-    /// How many times the rule is met: for a repeatable achievement, its occurrences due.
+    /// How many times the rule is met. For a repeatable achievement this is the number of its occurrences.
     pub(crate) fn times(&self, numbers: &Numbers<'_>) -> i64 {
         match self {
             Self::Metric { metric, target } => full(numbers.metric(*metric), *target),
@@ -117,7 +117,7 @@ impl Rule {
     }
 }
 
-/// How many items pass.
+/// The number of items that pass.
 pub(crate) fn count<T>(items: &[T], passes: impl Fn(&T) -> bool) -> i64 {
     i64::try_from(items.iter().filter(|item| passes(item)).count()).unwrap_or(i64::MAX)
 }

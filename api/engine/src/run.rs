@@ -1,4 +1,4 @@
-//! Runs: how many events in a row hold, and what a late event changes in them.
+//! Runs: the number of consecutive events that meet a condition, and how a late event changes it.
 
 use crate::{
     catalog::Catalog,
@@ -6,18 +6,18 @@ use crate::{
     state::{RunCursor, RunEvents},
 };
 
-/// A run metric's open end, and the events around late ones.
+/// A run metric's open end, and the events around late events.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Run {
     pub(crate) cursor: Option<RunCursor>,
     pub(crate) sequence: Option<Sequence>,
-    /// A late event may have broken the longest run: it is shorter now, or the sequence does not show how long it is.
+    /// A late event may have broken the longest run: it is shorter now, or the sequence does not contain its length.
     pub(crate) is_broken: bool,
 }
 
 impl Run {
-    /// The longest run after an event. An event after the last one, or a late one that lengthens the open run, needs no
-    /// other event; any other late event needs those around it.
+    /// Folds an event; returns the longest run. An event after the last one, or a late event that lengthens the open
+    /// run, requires no other events. Any other late event requires the events around it.
     pub(crate) fn fold(&mut self, key: EventKey, holds: bool, longest: i64) -> i64 {
         let place = self.sequence.as_mut().map(|sequence| sequence.insert(&key, holds));
         let Some(cursor) = &mut self.cursor else {
@@ -60,31 +60,31 @@ impl Run {
     }
 }
 
-/// Events that take part in a run, in order, each with whether it lengthens the run.
+/// The events of a run metric, in order; each with whether it lengthens the run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sequence {
     events: Vec<(EventKey, bool)>,
-    /// Whether it has all events of the metric.
+    /// Whether the sequence has all events of the metric.
     pub(crate) is_whole: bool,
 }
 
-/// The runs on both sides of an event.
+/// The lengths of the runs before and after an event.
 pub(crate) struct Around {
     pub(crate) left: i64,
     pub(crate) right: i64,
-    /// Whether the right one is the open run: no later event breaks it.
+    /// Whether the right run is the open run: no later event breaks it.
     pub(crate) is_open: bool,
 }
 
 impl Around {
-    /// The length of both runs with the event between them.
+    /// The length of both runs and the event between them.
     pub(crate) fn merged(&self) -> i64 {
         self.left.saturating_add(self.right).saturating_add(1)
     }
 }
 
 impl Sequence {
-    /// The loaded events that the metric takes, without those of the batch.
+    /// The loaded events that the metric counts, without the events of the batch.
     pub(crate) fn of(
         catalog: &Catalog,
         index: usize,
@@ -105,14 +105,14 @@ impl Sequence {
         Some(Self { events, is_whole: around.is_whole })
     }
 
-    /// Adds an event; returns its place.
+    /// Adds an event; returns its index.
     pub(crate) fn insert(&mut self, key: &EventKey, holds: bool) -> usize {
         let place = self.events.partition_point(|(other, _)| other < key);
         self.events.insert(place, (key.clone(), holds));
         place
     }
 
-    /// The runs around a place.
+    /// The runs around an index.
     pub(crate) fn around(&self, place: usize) -> Around {
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         let left = self.events.iter().take(place).rev().take_while(|(_, holds)| *holds).count();
@@ -121,7 +121,7 @@ impl Sequence {
         Around { left: count(left), right: count(right), is_open: after.len() == right }
     }
 
-    /// The last reset before a place; the origin if there is none in a whole sequence.
+    /// The last reset before an index; the origin if a whole sequence has none.
     pub(crate) fn reset_before(&self, place: usize) -> Option<EventKey> {
         let mut before = self.events.iter().take(place).rev();
         let reset = before.find(|(_, holds)| !holds).map(|(key, _)| key.clone());
@@ -134,7 +134,7 @@ impl Sequence {
     }
 }
 
-/// The length of the run at the end, and of the longest one.
+/// The lengths of the last run and of the longest run.
 pub(crate) fn runs_of(holds: impl Iterator<Item = bool>) -> (i64, i64) {
     holds.fold((0_i64, 0_i64), |(current, longest), holds| {
         let current = if holds { current.saturating_add(1) } else { 0 };

@@ -1,5 +1,5 @@
-//! What the engine is told about people before it decides. Absent means none: a metric that is not
-//! there stands at zero, so everything that `needs` and `late` ask for has to be loaded.
+//! The input state of the engine. An absent entry counts as zero or none, for example an absent metric has the
+//! value 0. Therefore callers must load everything that `needs` and `late` return.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,103 +12,103 @@ use crate::{
     streak::Streak,
 };
 
-/// The people a batch concerns, by id: those its events are about, and their referrers.
+/// The people of a batch: the subjects of its events, and their referrers.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    /// By the person's id. Loading more than was asked for does no harm.
+    /// By the person's id. More people and parts than `needs` returns are allowed.
     pub people: BTreeMap<Uuid, PersonState>,
 }
 
-/// What is known of one person.
+/// The loaded state of one person.
 #[derive(Debug, Clone, Default)]
 pub struct PersonState {
-    /// The zone that a derived event's local day is taken in.
+    /// The time zone of a derived event's local date.
     pub zone: Tz,
-    /// Who referred this person.
+    /// The person's referrer.
     pub referrer: Option<Uuid>,
-    /// The activities this person's deeds have already sent the referrer: a target that is published
-    /// higher later sends nothing twice. By key.
+    /// The keys of the activities for which this person's events have already derived an event for the referrer. They
+    /// prevent a second event after a publication with a higher target.
     pub derived: BTreeSet<String>,
     /// The sum of the person's XP entries.
     pub xp: i64,
-    /// The latest moment of an XP entry that counts; none if the person never had XP.
+    /// The time of the latest XP entry that counts; none if the person never had XP.
     pub xp_reached_at: Option<DateTime<Utc>>,
-    /// The latest moment of any event of the person; none if there is none.
+    /// The time of the person's latest event; none without events.
     pub last_event_at: Option<DateTime<Utc>>,
     /// The number of awards that are not revoked.
     pub award_count: i64,
-    /// The streak, as kept.
+    /// The stored streak.
     pub streak: Streak,
-    /// Whether any award of the person's is flagged; if so, `late` asks for the whole person.
+    /// Whether any award of the person is flagged. If so, `late` requests the person's whole state.
     pub has_flagged: bool,
     /// By the metric's id.
     pub metrics: BTreeMap<Uuid, MetricState>,
-    /// Those of the asked (metric, member) pairs of `distinct` metrics that are there already.
+    /// The requested (metric, member) pairs of `distinct` metrics that already exist.
     pub members: BTreeSet<(Uuid, String)>,
     /// The XP, before the cap, of capped activities, by (activity, local date).
     pub day_totals: BTreeMap<(String, NaiveDate), i64>,
-    /// The awards held, revoked ones included, by (achievement, occurrence).
+    /// The awards, including revoked ones, by (achievement, occurrence).
     pub awards: BTreeMap<(Uuid, i64), Held>,
-    /// Only if `late` needs them: by the id of a run metric, the person's events around late ones.
+    /// By the id of a run metric: the person's events around late events. Loaded only if `late` requests them.
     pub runs: BTreeMap<Uuid, RunEvents>,
-    /// Only when `late` asked: every active local day of the person.
+    /// Every active local day of the person. Loaded only if `late` requests them.
     pub active_days: Option<BTreeSet<NaiveDate>>,
-    /// Only when `late` asked: `metrics` and `awards` hold everything there is of this person.
+    /// Whether `metrics` and `awards` are complete for this person. Set only if `late` requests it.
     pub whole: bool,
 }
 
-/// A person's past events around late ones, in any order: from the reset before the first of them to the reset after the
-/// last, or to the end. Other events and events of the batch itself may be among them; they are ignored.
+/// A person's past events around late events, in any order: from the reset before the first late event to the reset
+/// after the last one, or to the end. Other events and events of the batch may be included; the engine ignores them.
 #[derive(Debug, Clone, Default)]
 pub struct RunEvents {
     /// The events.
     pub events: Vec<Event>,
-    /// Whether they are all of the metric's events.
+    /// Whether `events` has all events of the metric.
     pub is_whole: bool,
 }
 
-/// Where a metric of one person stands.
+/// The state of one metric of one person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MetricState {
     /// The count, the sum, the number of members, or the longest run.
     pub value: i64,
-    /// Of a `run` metric that any event took part in: its open end.
+    /// The open end of a `run` metric; none before its first event.
     pub run: Option<RunCursor>,
 }
 
 /// The open end of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunCursor {
-    /// How long the run is now.
+    /// The current length of the run.
     pub current: i64,
-    /// The last event folded; an event before it is late.
+    /// The last folded event. An event before it is late.
     pub last: EventKey,
-    /// The last event that broke a run; [`EventKey::origin`] if none did. None if it is not known.
+    /// The last event that broke a run; [`EventKey::origin`] if no event did. None if unknown.
     pub reset: Option<EventKey>,
 }
 
-/// An award as the engine sees it.
+/// An existing award, as the engine reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// What gave it.
+    /// The award's cause.
     pub cause: Cause,
     /// When it was earned.
     pub earned_at: DateTime<Utc>,
-    /// The XP it gave.
+    /// XP of the award.
     pub xp_bonus: i64,
-    /// Whether it was taken back; its XP is then taken back too, and it is not earned again.
+    /// Whether the award was revoked. Its XP is then reversed too, and it cannot be earned again.
     pub revoked: bool,
-    /// Whether it is held though its rule no longer gives it.
+    /// Whether the person holds the award although its rule is no longer met.
     pub flagged: bool,
 }
 
-/// What gives an award.
+/// The cause of an award.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
     /// The achievement's rule.
     Rule,
-    /// A person.
+    /// A person's grant.
     Person,
-    /// Another system's past.
+    /// An import from another system.
     Import,
 }

@@ -1,4 +1,4 @@
-//! The decision: everything that follows from a cause, whatever the cause is. Nothing of it is written yet.
+//! The decision: all consequences of a cause, of any kind. They are not written yet.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
@@ -9,24 +9,24 @@ use crate::{
     streak::Streak,
 };
 
-/// Everything that follows from events, grants, a revocation or a publication.
+/// All consequences of events, grants, a revocation or a publication.
 #[derive(Debug, Clone, Default)]
 pub struct Step {
-    /// What each event of the input brought, at the same index. Empty for other causes.
+    /// The gain of each event of the input, at the same index. Empty for other causes.
     pub gains: Vec<Gain>,
     /// XP entries; no amount is zero.
     pub entries: Vec<Entry>,
-    /// New awards, in the order in which they were earned.
+    /// New awards, in the order in which they were decided.
     pub awards: Vec<NewAward>,
-    /// Awards that are revoked.
+    /// Revoked awards.
     pub revoked: Vec<Revoked>,
     /// Existing awards whose flag changes.
     pub flags: Vec<Flag>,
-    /// Existing awards that were earned at another moment, because of a late event.
+    /// Existing awards whose time changes because of a late event or a grant in the past.
     pub redated: Vec<Redated>,
-    /// Events that follow for referrers. They are folded already and must be stored.
+    /// Derived events for referrers. They are already folded and must be stored.
     pub derived: Vec<Event>,
-    /// (person, metric, state): metrics that changed.
+    /// (person, metric, state): changed metrics.
     pub metrics: Vec<(Uuid, Uuid, MetricState)>,
     /// (person, metric, member): new members of `distinct` metrics.
     pub members: Vec<(Uuid, Uuid, String)>,
@@ -34,27 +34,27 @@ pub struct Step {
     pub active_days: Vec<(Uuid, NaiveDate)>,
     /// (person, activity, local date, XP before the cap): totals of capped activities.
     pub day_totals: Vec<(Uuid, String, NaiveDate, i64)>,
-    /// Everyone whose totals changed.
+    /// The people whose totals changed.
     pub people: Vec<PersonTotals>,
-    /// What is worth telling, in the order in which it happened.
+    /// The consequences to publish in the feed, in the order in which they happened.
     pub consequences: Vec<Consequence>,
-    /// Awards of a publication that would raise XP above the maximum. They are not awarded.
+    /// Due awards of a publication that were not added, because they would raise XP above the maximum.
     pub left_out: Vec<AwardKey>,
 }
 
-/// What one event brought the person it is about.
+/// The XP that one event awards to its person.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Gain {
-    /// The event's own XP, after any cap.
+    /// The event's own XP, after the daily cap.
     pub base: i64,
-    /// The base XP and the bonuses of the awards that the event brought this person.
+    /// The base XP and the bonuses of the awards that this person earned with the event.
     pub total: i64,
 }
 
 /// An award's identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AwardKey {
-    /// Who holds it.
+    /// The holder.
     pub person: Uuid,
     /// The achievement's id.
     pub achievement: Uuid,
@@ -65,19 +65,19 @@ pub struct AwardKey {
 /// An XP entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Whose XP changes.
+    /// The person whose XP changes.
     pub person: Uuid,
     /// XP; negative for a reversal.
     pub amount: i64,
-    /// What it is for.
+    /// The entry's cause.
     pub cause: EntryCause,
-    /// When its cause happened.
+    /// The time of the cause.
     pub at: DateTime<Utc>,
-    /// The person's local date then.
+    /// The person's local date at that time.
     pub day: NaiveDate,
 }
 
-/// What an XP entry is for.
+/// The cause of an XP entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryCause {
     /// An event.
@@ -90,7 +90,7 @@ pub enum EntryCause {
         /// The index into [`Step::awards`].
         award: usize,
     },
-    /// A revoked award's bonus, taken back.
+    /// The reversal of a revoked award's bonus.
     Reversal {
         /// The index into [`Step::revoked`].
         revoked: usize,
@@ -100,21 +100,21 @@ pub enum EntryCause {
 /// A new award.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAward {
-    /// Who earned what, and for which time.
+    /// The award's identity.
     pub key: AwardKey,
-    /// What awards it: its rule, or a person.
+    /// The award's cause: its rule, or a person's grant.
     pub cause: Cause,
-    /// When the event that crossed the threshold happened, or the date that the granting person gave.
+    /// The time of the event that crossed the threshold, or the time that the granting person entered.
     pub earned_at: DateTime<Utc>,
-    /// The person's local date then.
+    /// The person's local date at that time.
     pub day: NaiveDate,
-    /// The id of the event that crossed when it arrived, which may be a derived one; none if no event of the input did.
+    /// The id of the event, possibly a derived one, that crossed the threshold on arrival; none if no input event did.
     pub event: Option<Uuid>,
     /// XP of the award.
     pub xp_bonus: i64,
-    /// Whether it is outside the entitlement: a later event of the input broke what it stands on.
+    /// Whether the award is outside the entitlement, because a later input event made its rule unmet.
     pub flagged: bool,
-    /// Who granted it.
+    /// The granting person.
     pub granted_by: Option<Uuid>,
     /// The granting person's note.
     pub notes: Option<String>,
@@ -122,16 +122,16 @@ pub struct NewAward {
     pub is_first: bool,
 }
 
-/// An award that is revoked.
+/// A revoked award.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revoked {
-    /// Which award.
+    /// The award.
     pub key: AwardKey,
-    /// When.
+    /// When it was revoked.
     pub at: DateTime<Utc>,
-    /// Who revoked it.
+    /// The revoking person.
     pub by: Option<Uuid>,
-    /// Why.
+    /// The reason.
     pub reason: String,
     /// Whether the person holds no other award of the achievement. The engine sets it.
     pub is_last: bool,
@@ -140,33 +140,33 @@ pub struct Revoked {
 /// An existing award whose flag changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flag {
-    /// Which award.
+    /// The award.
     pub key: AwardKey,
     /// Whether it is flagged from now on.
     pub flagged: bool,
 }
 
-/// An existing award that was earned at another moment.
+/// An existing award whose time changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redated {
-    /// Which award.
+    /// The award.
     pub key: AwardKey,
-    /// When it was earned.
+    /// When it was earned, after the change.
     pub earned_at: DateTime<Utc>,
-    /// The person's local date then.
+    /// The person's local date at that time.
     pub day: NaiveDate,
 }
 
 /// A person's totals after the step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PersonTotals {
-    /// Whose.
+    /// The person.
     pub person: Uuid,
     /// The sum of the XP entries.
     pub xp: i64,
-    /// The latest moment of an entry that counts; none if the person never had XP.
+    /// The time of the latest entry that counts; none if the person never had XP.
     pub xp_reached_at: Option<DateTime<Utc>>,
-    /// The latest moment of any event; none if there is none.
+    /// The time of the latest event; none without events.
     pub last_event_at: Option<DateTime<Utc>>,
     /// The number of awards that are not revoked.
     pub awards: i64,
@@ -176,18 +176,18 @@ pub struct PersonTotals {
     pub has_flagged: bool,
 }
 
-/// Something worth telling.
+/// A consequence to publish in the feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consequence {
-    /// Who it is about.
+    /// The person concerned.
     pub person: Uuid,
-    /// The id of the cause: an event, a grant, a revocation or a publication. Consequences of one cause share it.
+    /// The id of the cause: an event, a grant, a revocation or a publication. All consequences of a cause share it.
     pub group: Uuid,
     /// What happened.
     pub kind: ConsequenceKind,
 }
 
-/// What can be worth telling.
+/// The kinds of consequences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConsequenceKind {
     /// An award was earned.
@@ -202,9 +202,9 @@ pub enum ConsequenceKind {
     },
     /// XP reached a higher level.
     LevelReached {
-        /// The level before.
+        /// The previous level.
         from: i64,
-        /// The level now.
+        /// The new level.
         to: i64,
     },
     /// The number of a pack's achievements reached a rank.
@@ -227,14 +227,14 @@ pub enum ConsequenceKind {
 }
 
 impl Step {
-    /// A certificate's issue: nothing else follows from it.
+    /// The step of an issued certificate. It has no other consequence.
     pub fn of_certificate(person: Uuid, certificate: Uuid) -> Self {
         let kind = ConsequenceKind::CertificateIssued { certificate };
         let consequences = vec![Consequence { person, group: certificate, kind }];
         Self { consequences, ..Self::default() }
     }
 
-    /// Appends what follows from another cause for other people.
+    /// Appends the step of another cause for other people.
     pub fn append(&mut self, mut other: Self) {
         let (awards, revocations) = (self.awards.len(), self.revoked.len());
         for entry in &mut other.entries {

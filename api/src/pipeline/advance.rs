@@ -1,4 +1,4 @@
-//! Events as a cause: asks the engine what it needs, loads it, and lets it decide.
+//! Decides events: loads the state that the engine requests, and runs the engine.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,15 +11,15 @@ use super::{load, overflow};
 use crate::refusal::Refusal;
 use crate::store::{Txn, people};
 
-/// What the engine decided about events.
+/// The engine's decision about events.
 pub(super) enum Decision {
-    /// What follows, and the ids of the awards that it names.
+    /// The step, and the ids of the existing awards in it.
     Step(Box<Step>, HashMap<AwardKey, Uuid>),
-    /// These rows do not fit; nothing was decided. There is at least one.
+    /// The rows that would exceed a maximum, at least one. Nothing was decided.
     Overflow(Vec<(usize, Refusal)>),
 }
 
-/// Decides what follows from the fresh events. `before` has the people they are about, as they were read without a lock.
+/// Decides the consequences of the new events. `before` has their people, as read without a lock.
 pub(super) async fn advance(
     txn: &Txn,
     catalog: &Catalog,
@@ -34,7 +34,7 @@ pub(super) async fn advance(
     let wanted: BTreeSet<Uuid> = needs.people.keys().copied().collect();
     let locked = people::lock(txn, &wanted).await?;
     if self::referrers(&fresh.events, locked.iter()) != referrers {
-        // A referrer became known between the two reads; taking their lock now could be out of order.
+        // A referrer became known between the two reads. Locking them now could break the lock order.
         return Err(Interrupted::Again);
     }
     let mut loaded = load::for_events(txn, catalog, &locked, &needs, &fresh.events, referrers).await?;
@@ -52,7 +52,7 @@ pub(super) async fn advance(
     Ok(Decision::Step(Box::new(step), loaded.awards))
 }
 
-/// Who referred whom, of the people the events are about.
+/// The referrers of the events' people.
 pub(super) fn referrers<'a>(
     events: &[Event],
     people: impl Iterator<Item = &'a people::Row>,

@@ -1,4 +1,4 @@
-//! A publication as a cause: brings everyone to the new catalogue, silently.
+//! Applies a publication: updates all people to the new catalogue, without messages.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,16 +15,16 @@ use crate::id;
 use crate::refusal::Failure;
 use crate::store::{self, Txn, events, metrics, people};
 
-/// People per page of a walk over the whole school.
+/// People per page when all people are read.
 const PAGE: u64 = 200;
-/// Why messages about awards of a publication are not delivered.
+/// The reason on undelivered messages about awards of a publication.
 const SILENT: &str = "earned before it was published";
 
-/// Brings everyone from one catalogue to the next: folds new metrics from stored events, and awards what is due by
-/// them, without messages. Returns the number of awards.
+/// Updates all people from one catalogue to the next: folds new metrics from stored events, and adds the awards that
+/// are then due, without messages. Returns the number of awards.
 ///
 /// # Errors
-/// When the database fails; then nothing of the publication is kept.
+/// When the database fails. Nothing of the publication is stored then.
 pub(crate) async fn backfill(
     txn: &Txn,
     before: Option<&Catalog>,
@@ -32,11 +32,11 @@ pub(crate) async fn backfill(
     now: DateTime<Utc>,
 ) -> Result<usize, store::Error> {
     if before.is_some_and(|before| before.decides_like(after)) {
-        // Other texts change no award.
+        // Changed texts change no award.
         return Ok(0);
     }
     let changes = Changes::between(before, after);
-    // A metric that was removed once and returns has rows that were not updated meanwhile.
+    // A metric that is restored after its removal has rows that were not updated in between.
     metrics::forget(txn, &changes.metrics).await?;
     let publication = Publication { catalog: after, changes, id: id::new(now) };
     let writing = Writing { version, silent: Some(SILENT), now };
@@ -53,14 +53,14 @@ pub(crate) async fn backfill(
     Ok(awarded + derive(txn, after, writing).await?)
 }
 
-/// What is published.
+/// The publication in progress.
 struct Publication<'a> {
     catalog: &'a Catalog,
     changes: Changes,
     id: Uuid,
 }
 
-/// Brings a page of people up; returns the number of awards.
+/// Updates a page of people; returns the number of awards.
 async fn bring_up(
     txn: &Txn,
     publication: &Publication<'_>,
@@ -101,8 +101,8 @@ fn to_events(rows: &[events::Row]) -> Result<Vec<Event>, store::Error> {
     rows.iter().map(to_event).collect()
 }
 
-/// Records, silently, the derived events that the new catalogue owes referrers: a metric that has been folded anew, or
-/// a target that has been lowered, is crossed without an event.
+/// Records the missing derived events of the new catalogue for referrers, without messages. A newly folded metric or a
+/// lowered target can cross a threshold without an event.
 async fn derive(txn: &Txn, catalog: &Catalog, writing: Writing<'_>) -> Result<usize, store::Error> {
     let (mut last, mut awarded) = (None, 0);
     loop {
@@ -132,7 +132,7 @@ async fn derive(txn: &Txn, catalog: &Catalog, writing: Writing<'_>) -> Result<us
     }
 }
 
-/// The derived events that these people owe their referrers, recorded or not.
+/// All derived events that these people have earned for their referrers, recorded or not.
 pub(crate) async fn owed(
     txn: &Txn,
     catalog: &Catalog,
@@ -150,7 +150,7 @@ pub(crate) async fn owed(
     owed_by(txn, catalog, page, states, at).await
 }
 
-/// The same by these states, of which only the metrics count.
+/// As [`owed`], from these states. Only their metrics are read.
 pub(crate) async fn owed_by(
     txn: &Txn,
     catalog: &Catalog,

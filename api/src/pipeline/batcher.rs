@@ -1,5 +1,5 @@
-//! Coalesces callers that arrive together: one transaction, and each is answered after its commit.
-//! While a commit is under way others queue up; the next one takes them, of each source in turn.
+//! Records concurrent submissions in one transaction; answers each caller after the commit.
+//! Submissions that arrive during a commit wait. The next transaction takes them, one of each source in turn.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -18,24 +18,24 @@ use crate::pulse::{Beat, deadlines};
 use crate::store::{self, Database, Dialect};
 use crate::telemetry::Open;
 
-/// Events one transaction takes at most, but for a single caller's own.
+/// The maximum number of events per transaction. One submission may exceed it.
 const EVENTS_A_TRANSACTION: usize = 1_000;
-/// Events of one source that may wait: as many as the next two transactions take.
+/// The maximum number of waiting events of one source: as many as the next two transactions take.
 const EVENTS_OF_A_SOURCE: usize = 2 * EVENTS_A_TRANSACTION;
-/// Events that all who wait may bring together, so that what waits fits into memory.
+/// The maximum number of waiting events of all sources, so that they fit into memory.
 const EVENTS_WAITING: usize = 50_000;
 
-/// How long a lane rests before it proves that it could record: it pings the database where it writes.
+/// How long a lane is idle before it checks that it can record, with a ping over its own connections.
 const REST: Duration = Duration::from_secs(5);
 
-/// The entrance to the pipeline. Cheap to clone.
+/// Submits events to the pipeline. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Batcher {
     line: Arc<Line<Waiting>>,
     places: Arc<Semaphore>,
 }
 
-/// The other end: what has been submitted and waits for a transaction.
+/// The submissions that wait for a transaction.
 pub(crate) struct Queue {
     line: Arc<Line<Waiting>>,
 }
@@ -43,23 +43,23 @@ pub(crate) struct Queue {
 struct Waiting {
     submission: Submission,
     reply: oneshot::Sender<Result<Outcomes, store::Error>>,
-    /// Its places among the events that may wait; free once it is answered.
+    /// Its share of [`EVENTS_WAITING`]; released after the answer.
     places: OwnedSemaphorePermit,
 }
 
 impl Batcher {
-    /// An entrance and its queue; [`Queue::run`] serves it.
+    /// A batcher and its queue; [`Queue::run`] commits the submissions.
     pub(crate) fn new() -> (Self, Queue) {
         let line = Line::new(EVENTS_OF_A_SOURCE);
         let queue = Queue { line: Arc::clone(&line) };
         (Self { line, places: Arc::new(Semaphore::new(EVENTS_WAITING)) }, queue)
     }
 
-    /// Submits, and waits for the commit.
+    /// Submits events and waits for the commit.
     pub(super) async fn submit(&self, submission: Submission) -> Result<Outcomes, store::Error> {
         let (reply, answer) = oneshot::channel();
         let count = submission.events.len();
-        // First the room of its own source: only so many of each source wait for the room of all.
+        // The limit of its own source applies first, so that one source cannot fill the limit of all sources.
         let place = self
             .line
             .enter(&submission.recorder.source().text(), count)
@@ -76,15 +76,15 @@ impl Batcher {
 }
 
 impl Queue {
-    /// Commits what is submitted until `stop` says that no more should be taken and nothing waits.
+    /// Commits submissions until `stop` is true and no submission waits.
     pub(crate) async fn run(self, app: App, stop: tokio::sync::watch::Receiver<bool>) {
-        // SQLite has one writer; on PostgreSQL one transaction may fill while another waits for its disk.
+        // SQLite has one writer. On PostgreSQL one transaction can fill while another waits for the disk.
         let lanes = match app.db.dialect() {
             Dialect::Sqlite => 1,
             Dialect::Postgres => 2,
         };
         let mut running = JoinSet::new();
-        // What the probes ask is not what requests cost.
+        // Statements of probes must not count as statements of requests.
         let apart = app.db.apart();
         for lane in 1..=lanes {
             let (app, line, mut stop) = (app.clone(), Arc::clone(&self.line), stop.clone());
@@ -128,8 +128,8 @@ impl Drop for Queue {
     }
 }
 
-/// Pings the database over the connections that record; after a transaction that failed, it writes, since a full disk
-/// answers pings. Returns whether that succeeded; until it does, the lane owes its turn.
+/// Pings the database over the connections for recording. After a failed transaction it writes instead, because a
+/// database with a full disk still answers pings. Returns whether it succeeded; until then the lane's turn stays open.
 async fn probe(db: &Database, beat: &Beat, failed: bool) -> bool {
     let probed = if failed { beat.turn(db.probe_write()).await } else { beat.turn(db.probe()).await };
     if let Err(error) = &probed {
@@ -138,8 +138,8 @@ async fn probe(db: &Database, beat: &Beat, failed: bool) -> bool {
     probed.is_ok()
 }
 
-/// Commits a batch; returns true if the database decided it. A panic costs those who wait in it their answer, not
-/// everybody after them the pipeline.
+/// Commits a batch; returns true if the database decided it. After a panic the callers of this batch get no answer, but
+/// the pipeline continues.
 async fn settle(app: &App, batch: Vec<Waiting>) -> bool {
     let decided = AssertUnwindSafe(write(app, batch)).catch_unwind().await;
     decided.unwrap_or_else(|_| {
@@ -157,7 +157,7 @@ async fn write(app: &App, batch: Vec<Waiting>) -> bool {
     };
     let decided = !answers.iter().any(away);
     for ((reply, _), answer) in replies.into_iter().zip(answers) {
-        // A caller who has gone away misses the answer, not the event.
+        // If the caller has disconnected, only the answer is lost; the event is recorded.
         let _ = reply.send(answer);
     }
     decided
@@ -185,7 +185,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        // The first probe is due five seconds after the lane has started, and the lane may take ten from then on.
+        // The first probe is due 5 s after the lane has started. The lane may then take 10 s.
         pass(14).await;
         assert_eq!(app.pulse.late(), Vec::<String>::new());
         pass(6).await;

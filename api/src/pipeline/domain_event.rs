@@ -1,5 +1,5 @@
-//! What people do in the product itself (join, enrol, complete a lesson, comment) as events, where a loaded
-//! pack listens.
+//! Records domain events of the product (join, enrol, complete a lesson, comment) if a loaded pack has an activity
+//! for them.
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -11,31 +11,30 @@ use crate::auth::policy::Recorder;
 use crate::catalogue::Published;
 use crate::store::{self, Txn, awards, events};
 
-/// Something that somebody has just done.
+/// A domain event that has just happened.
 #[derive(Debug)]
 pub(crate) struct DomainEvent<'a> {
-    /// What kind of thing.
+    /// The kind of event.
     pub(crate) kind: engine::DomainEventKind,
-    /// The event's id: the same event counts once.
+    /// The event's id. A repeated id counts once.
     pub(crate) id: String,
-    /// Who did it.
+    /// The subject.
     pub(crate) person: Uuid,
-    /// What it was done to; the activity takes those that it declares as attributes.
+    /// The ids of related records, by name. The activity uses those that it declares as attributes.
     pub(crate) facts: &'a [(&'static str, Uuid)],
 }
 
-/// Records the event in the transaction that keeps it; answers the person's awards, and the feed's head if it
-/// moved.
+/// Records the event in the transaction of its cause; returns the event's awards, and the feed's head if it moved.
 ///
 /// # Errors
-/// When the domain refuses it, somebody moved beneath it, or the database fails; the caller rolls back.
+/// When the domain refuses it, a person changed meanwhile, or the database fails; the caller rolls back.
 pub(crate) async fn record_domain_event(
     app: &App,
     txn: &Txn,
     published: &Published,
     event: DomainEvent<'_>,
 ) -> Result<(Vec<awards::Row>, Option<i64>), Interrupted> {
-    // An event's id is the event's, so one activity listens: the first of the loaded packs.
+    // One id records one event, so only one activity can use it: the first one of the loaded packs.
     let Some(activity) = published.catalog.activities_on(event.kind).next() else {
         return Ok((Vec::new(), None));
     };
@@ -55,7 +54,7 @@ pub(crate) async fn record_domain_event(
     Ok((recorded.into_iter().flat_map(|recorded| recorded.awards).collect(), head))
 }
 
-/// The awards that a event brought the person when it was new.
+/// The awards that the person earned with this event when it was recorded.
 ///
 /// # Errors
 /// When the database fails.

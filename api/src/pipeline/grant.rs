@@ -1,4 +1,4 @@
-//! A person's decision as a cause: grants and revocations.
+//! Applies people's grants and revocations.
 
 use std::collections::BTreeSet;
 
@@ -16,13 +16,13 @@ use crate::store::{self, Txn, awards, ledger, people};
 /// A badge that a person grants to another.
 #[derive(Debug, Clone)]
 pub(crate) struct BadgeGrant {
-    /// Who gets it.
+    /// The recipient.
     pub(crate) person: Seen,
     /// The badge's id.
     pub(crate) achievement: Uuid,
     /// XP of the award.
     pub(crate) xp_bonus: i64,
-    /// Who grants it.
+    /// The granting person.
     pub(crate) by: Option<Uuid>,
     /// The granting person's note.
     pub(crate) notes: Option<String>,
@@ -30,7 +30,7 @@ pub(crate) struct BadgeGrant {
     pub(crate) at: DateTime<Utc>,
 }
 
-/// What became of a grant.
+/// The outcome of a grant.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {
     /// The new award, or the one that the person already held.
@@ -39,10 +39,11 @@ pub(crate) struct Outcome {
     pub(crate) duplicate: bool,
 }
 
-/// Grants these badges, with what their XP leads to; returns an outcome for each, and the feed's head.
+/// Grants these badges, including the awards that follow from their XP; returns an outcome for each, and the feed's
+/// head if it moved.
 ///
 /// # Errors
-/// When the database fails; the caller, who holds the catalogue's lock, rolls back.
+/// When the database fails. The caller must hold the catalogue's lock, and rolls back.
 pub(crate) async fn grant(
     txn: &Txn,
     (version, catalog): (i64, &Catalog),
@@ -108,11 +109,11 @@ fn missing() -> store::Error {
     store::Error::Impossible("an award or a person disappeared within a transaction".into())
 }
 
-/// Revokes an award: it stays, with the reason, and an entry takes its XP back. Returns the award as it is then, whether
-/// it was revoked now, and the feed's head.
+/// Revokes an award: the row stays, with the reason, and a ledger entry reverses its XP. Returns the updated award,
+/// whether this call revoked it, and the feed's head if it moved.
 ///
 /// # Errors
-/// When the database fails; the caller, who holds the catalogue's lock, rolls back.
+/// When the database fails. The caller must hold the catalogue's lock, and rolls back.
 pub(crate) async fn revoke(
     txn: &Txn,
     (version, catalog): (i64, &Catalog),
@@ -138,7 +139,7 @@ pub(crate) async fn revoke(
     Ok((row.ok_or_else(missing)?, is_new, written.head))
 }
 
-/// Locks these people in the order of their ids and loads all they have.
+/// Locks these people in the order of their ids and loads their whole state.
 async fn lock_whole(txn: &Txn, people: BTreeSet<Uuid>) -> Result<(Vec<people::Row>, Loaded), store::Error> {
     let locked = people::lock(txn, &people).await?;
     if locked.len() != people.len() {

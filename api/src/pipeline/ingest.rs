@@ -1,4 +1,4 @@
-//! Takes checked events in: separates new events from known ones and appends the new ones.
+//! Receives validated events: separates new events from known ones and appends the new ones.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -14,36 +14,36 @@ use crate::catalogue::Published;
 use crate::refusal::{Code, Refusal};
 use crate::store::{self, Txn, events, people};
 
-/// What identifies an event: its source, and the sender's id.
+/// An event's identity: its source, and the sender's id.
 type Key = (Arc<str>, Arc<str>);
 
-/// A new event and where its answer goes.
+/// The new events and their rows.
 pub(super) struct Fresh {
     /// The events to fold, in the order in which they happened.
     pub(super) events: Vec<Event>,
-    /// The row of each.
+    /// The row of each event.
     pub(super) rows: Vec<usize>,
-    /// Later rows of the batch with the id of one of them: they take its place if it cannot be kept.
+    /// Later rows of the batch that repeat a new event. Such a row replaces the event if the event cannot be recorded.
     pub(super) repeats: Vec<(usize, Event)>,
 }
 
-/// Everything known of the rows once the new ones are appended.
+/// The state of all rows after the new ones are appended.
 pub(super) struct Ingested {
-    /// The new ones.
+    /// The new events.
     pub(super) fresh: Fresh,
-    /// Those the rows are about, as they were read before anything was locked.
+    /// The people of the rows, as read before any lock.
     pub(super) people: HashMap<Uuid, people::Row>,
     rows: Vec<Row>,
 }
 
 enum Row {
     Refused(Refusal),
-    /// The fresh event of this id.
+    /// The new event with this id.
     Fresh(Uuid),
     Known(Recorded),
 }
 
-/// Appends the rows that are new and looks up the others.
+/// Appends the new rows and looks up the others.
 pub(super) async fn append(
     txn: &Txn,
     published: &Published,
@@ -55,10 +55,10 @@ pub(super) async fn append(
     let people = people::by_ids(txn, wanted).await?;
     let people: HashMap<Uuid, people::Row> =
         people.into_iter().filter(|row| row.erased_at.is_none()).map(|row| (row.id, row)).collect();
-    // The first row with a key is the event; later ones of the same batch repeat it.
+    // The first row with a key is the event. Later rows of the batch with the same key repeat it.
     let mut first: HashMap<Key, events::Row> = HashMap::new();
-    // Own reports outside the period are not appended. They may repeat an event that was appended in time.
-    // Nor is what the catalogue refuses, which may repeat what an earlier one took.
+    // Self-reports outside the period are not appended. They may repeat an event that was appended in time.
+    // Rows that the catalogue refuses are not appended. They may repeat an event of an earlier catalogue.
     let refused = rows().filter_map(|row| row.as_ref().err()?.sent.as_deref());
     let mut unappended: BTreeSet<Key> = refused.map(Sent::key).collect();
     for row in rows().flatten() {
@@ -110,7 +110,7 @@ pub(super) async fn append(
             }
         });
     }
-    // Folded in the order in which they happened, so that none of them is late for another.
+    // Fold the events in the order in which they happened, so that none is late relative to another.
     fresh.sort_by_cached_key(|(event, _)| event.key());
     (ingested.fresh.events, ingested.fresh.rows) = fresh.into_iter().unzip();
     Ok(ingested)
@@ -140,7 +140,7 @@ fn event_row(row: &Parsed, person: &people::Row, version: i64, now: DateTime<Utc
     }
 }
 
-/// The event behind each key: the row just appended, or the one that was there before it.
+/// The event of each key: the new row, or the existing one.
 async fn known(
     txn: &Txn,
     first: HashMap<Key, events::Row>,
@@ -175,15 +175,15 @@ pub(crate) fn to_event(row: &events::Row) -> Result<Event, store::Error> {
     })
 }
 
-/// Whether the row says what the kept event says: with the same attributes as they were sent, or as the catalogue reads
-/// them now. An omitted time matches the kept one.
+/// Whether the row equals the stored event. The attributes may match as sent, or as the current catalogue reads them.
+/// An omitted time matches the stored one.
 fn repeats(row: &Parsed, event: &events::Row) -> bool {
     let same =
         || serde_json::to_value(&row.attributes).is_ok_and(|attributes| attributes == event.attributes);
     is_repeat(&row.sent, event) || is_about(&row.sent, event) && same()
 }
 
-/// Whether exactly this was sent for the kept event.
+/// Whether the stored event was sent with exactly this content.
 fn is_repeat(sent: &Sent, event: &events::Row) -> bool {
     is_about(sent, event) && event.sent_hash == Some(sent.hash)
 }
@@ -205,7 +205,7 @@ fn reused() -> Refusal {
     Refusal::new(Code::Conflict, message).at(["id"]).because("ID_REUSED")
 }
 
-/// What known events brought when they were new.
+/// The first results of known events.
 struct Answers {
     gained: HashMap<(Uuid, Uuid), i64>,
     awards: HashMap<Uuid, Vec<store::awards::Row>>,
@@ -237,7 +237,7 @@ impl Answers {
 }
 
 impl Ingested {
-    /// One answer a row, in place.
+    /// One result per row, at the row's index.
     pub(super) fn answer(self, step: &Step, awarded: &[store::awards::Row]) -> Outcomes {
         let mut brought: HashMap<(Option<Uuid>, Uuid), Vec<store::awards::Row>> = HashMap::new();
         for award in awarded {
@@ -256,7 +256,7 @@ impl Ingested {
                 awards: brought.remove(&(Some(event.id), event.person)).unwrap_or_default(),
             })
             .collect();
-        // A row that repeats a fresh one of its own batch is answered like any other repeat.
+        // A row that repeats a new row of its own batch is answered like any other repeat.
         let of_event: HashMap<Uuid, &Recorded> = recorded.iter().map(|one| (one.event, one)).collect();
         let row = |row: Row| match row {
             Row::Refused(refusal) => Err(refusal),

@@ -1,22 +1,22 @@
-//! The submissions that wait for a transaction: one line for each source. A transaction takes one submission of
-//! each source in turn, so a source with many events does not delay the events of the others.
+//! The submissions that wait for a transaction, in one queue per source. A transaction takes one submission of each
+//! source in turn, so a source with many events does not delay the events of other sources.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// The lines of all sources.
+/// The queues of all sources.
 pub(super) struct Line<T> {
     state: Mutex<State<T>>,
     arrived: Notify,
-    /// Events of one source that may wait.
+    /// The maximum number of waiting events of one source.
     places: usize,
 }
 
 struct State<T> {
     sources: HashMap<Arc<str>, Source<T>>,
-    /// Sources with something that waits; the first is next.
+    /// Sources with waiting submissions. The first source is next.
     order: VecDeque<Arc<str>>,
     closed: bool,
 }
@@ -24,7 +24,7 @@ struct State<T> {
 struct Source<T> {
     places: Arc<Semaphore>,
     waiting: VecDeque<Waiting<T>>,
-    /// How many are about to enter.
+    /// The number of submissions that are about to enter.
     entering: usize,
 }
 
@@ -34,7 +34,7 @@ struct Waiting<T> {
     _places: OwnedSemaphorePermit,
 }
 
-/// The place of a submission in the line of its source.
+/// The place of a submission in the queue of its source.
 pub(super) struct Place<T> {
     line: Arc<Line<T>>,
     source: Arc<str>,
@@ -43,13 +43,13 @@ pub(super) struct Place<T> {
 }
 
 impl<T> Line<T> {
-    /// Empty lines, in which at most `places` events of each source wait; more wait outside.
+    /// Empty queues for at most `places` waiting events per source. Further submissions wait in [`Self::enter`].
     pub(super) fn new(places: usize) -> Arc<Self> {
         let state = State { sources: HashMap::new(), order: VecDeque::new(), closed: false };
         Arc::new(Self { state: Mutex::new(state), arrived: Notify::new(), places })
     }
 
-    /// Waits until the line of this source has room for so many events; None once the lines are closed.
+    /// Waits until the queue of this source has room for this number of events. None if the queues are closed.
     pub(super) async fn enter(self: &Arc<Self>, source: &str, events: usize) -> Option<Place<T>> {
         let source: Arc<str> = source.into();
         let semaphore = {
@@ -65,15 +65,15 @@ impl<T> Line<T> {
             entry.entering += 1;
             Arc::clone(&entry.places)
         };
-        // From here on, dropping the place leaves the line.
+        // From here on, dropping the place leaves the queue.
         let mut place = Place { line: Arc::clone(self), source, events, places: None };
         let wanted = u32::try_from(events.clamp(1, self.places)).unwrap_or(u32::MAX);
         place.places = Some(semaphore.acquire_many_owned(wanted).await.ok()?);
         Some(place)
     }
 
-    /// Waits for submissions, and takes some: of each source one in turn, until they have `most` events. Empty
-    /// once the lines are closed and nothing waits.
+    /// Waits for submissions and takes one of each source in turn, until they have at least `most` events or no
+    /// submission waits. Empty if the queues are closed and no submission waits.
     pub(super) async fn gather(&self, most: usize) -> Vec<T> {
         loop {
             let arrived = self.arrived.notified();
@@ -85,7 +85,7 @@ impl<T> Line<T> {
         }
     }
 
-    /// The same without waiting.
+    /// As [`Self::gather`], without waiting.
     pub(super) fn take(&self, most: usize) -> Vec<T> {
         let mut state = self.lock();
         let State { sources, order, .. } = &mut *state;
@@ -109,7 +109,7 @@ impl<T> Line<T> {
         taken
     }
 
-    /// Takes no more. What waits can still be taken.
+    /// Closes the queues for new submissions. Waiting submissions can still be taken.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -125,7 +125,7 @@ impl<T> Line<T> {
 }
 
 impl<T> Place<T> {
-    /// Lets the submission wait at this place. False once the lines are closed.
+    /// Enqueues the submission at this place. False if the queues are closed.
     pub(super) fn wait(mut self, submission: T) -> bool {
         let line = Arc::clone(&self.line);
         let mut state = line.lock();
@@ -196,7 +196,7 @@ mod tests {
         assert!(line.enter("a", 1).now_or_never().is_none());
         assert!(line.enter("b", 1).now_or_never().is_some());
         assert_eq!(line.take(1_000), ["a1"]);
-        // More events than there are places: it has the line for itself.
+        // The submission has more events than the queue has places, so it waits alone in the queue.
         assert!(outside.await.unwrap().wait("a2"));
         assert!(line.enter("a", 1).now_or_never().is_none());
         assert_eq!(line.take(1_000), ["a2"]);

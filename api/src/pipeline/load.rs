@@ -1,4 +1,4 @@
-//! Rows into the state that the engine decides on.
+//! Converts stored rows into the engine's input state.
 
 mod late;
 
@@ -15,14 +15,14 @@ pub(super) use late::redate;
 
 use crate::store::{self, Txn, awards, events, metrics, people, totals};
 
-/// The state of some people, and the ids of the awards in it.
+/// The state of some people, and the ids of their awards.
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
     pub(super) state: State,
     pub(super) awards: HashMap<AwardKey, Uuid>,
 }
 
-/// Loads what folding `events` needs of these people.
+/// Loads the state of these people that folding `events` requires.
 pub(super) async fn for_events(
     txn: &Txn,
     catalog: &Catalog,
@@ -31,7 +31,7 @@ pub(super) async fn for_events(
     events: &[Event],
     mut referrers: BTreeMap<Uuid, Uuid>,
 ) -> Result<Loaded, store::Error> {
-    // Only people whose referrer is needed can derive anything.
+    // Only people whose referrer is in `needs` can derive events.
     referrers.retain(|_, referrer| needs.people.contains_key(referrer));
     let derived = derived(txn, catalog, &referrers).await?;
     let mut loaded = load_needed(txn, people, needs).await?;
@@ -49,7 +49,7 @@ pub(super) async fn for_events(
     Ok(loaded)
 }
 
-/// Loads all metrics and awards of these people, in as many statements for one as for many.
+/// Loads all metrics and awards of these people. The number of statements does not depend on the number of people.
 pub(super) async fn whole(txn: &Txn, people: &[people::Row]) -> Result<Loaded, store::Error> {
     let ids = || people.iter().map(|person| person.id);
     let mut rows = BTreeMap::new();
@@ -70,7 +70,7 @@ pub(super) async fn whole(txn: &Txn, people: &[people::Row]) -> Result<Loaded, s
     Ok(loaded)
 }
 
-/// A person's whole state but for their metrics.
+/// A person's whole state, except their metrics.
 pub(crate) fn whole_state(
     person: &people::Row,
     totals: Option<&totals::Row>,
@@ -103,12 +103,12 @@ pub(crate) fn streak(totals: &totals::Row) -> Streak {
     Streak { last_active_on: totals.last_active_on, run: totals.streak_run, longest: totals.streak_longest }
 }
 
-/// A person's zone; one that this build no longer knows counts as UTC.
+/// A person's time zone. UTC if this build does not know the zone.
 pub(crate) fn zone(person: &people::Row) -> Tz {
     person.timezone.parse().unwrap_or(Tz::UTC)
 }
 
-/// A metric as the engine knows it.
+/// A metric row in the engine's form.
 pub(crate) fn to_metric(row: &metrics::Row) -> MetricState {
     let key =
         |at: Option<DateTime<Utc>>, place: Option<i32>, source: &Option<String>, id: &Option<String>| {
@@ -171,7 +171,7 @@ async fn load_needed(txn: &Txn, locked: &[people::Row], needs: &Needs) -> Result
     Ok(loaded)
 }
 
-/// The derived events that these people have already sent their referrers: (person, activity).
+/// The derived events already recorded for these people's referrers: (person, activity).
 async fn derived(
     txn: &Txn,
     catalog: &Catalog,
@@ -211,7 +211,7 @@ pub(super) fn award_key(row: &awards::Row) -> AwardKey {
     AwardKey { person: row.person_id, achievement: row.achievement_id, occurrence: row.occurrence }
 }
 
-/// An award as the engine knows it.
+/// An award row in the engine's form.
 fn to_held(row: &awards::Row) -> Held {
     Held {
         cause: match row.cause {

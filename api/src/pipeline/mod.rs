@@ -1,5 +1,5 @@
-//! The flow, left of the commit: events in, awards out, one transaction, no network.
-//! `record` is the whole of it; each step below it has a file of its own.
+//! The pipeline: records events and their awards in one transaction, without network access.
+//! `record` is the entry point; each step has its own file.
 
 mod advance;
 pub(crate) mod backfill;
@@ -36,58 +36,57 @@ use crate::catalogue::Published;
 use crate::refusal::{Failure, Refusal};
 use crate::store::{self, Txn};
 
-/// The source of the events the product emits itself; no sender may call itself so.
+/// The source of the product's own events. No sender can use this name.
 pub(crate) const OWN_SOURCE: &str = "plaudit";
 
-/// An event as a sender words it; nothing has been checked.
+/// An event as sent, not validated.
 #[derive(Debug, Clone)]
 pub(crate) struct Incoming {
-    /// The sender's id for it: with one, it counts once however often it is sent.
+    /// The sender's id for the event. An event with an id counts once, even if it is sent repeatedly.
     pub(crate) id: Option<String>,
-    /// Who did it.
+    /// The subject.
     pub(crate) person: Uuid,
-    /// What kind of thing happened.
+    /// The activity's key.
     pub(crate) activity: String,
-    /// When; now if omitted.
+    /// When it happened; now if omitted.
     pub(crate) occurred_at: Option<DateTime<Utc>>,
-    /// What the catalogue declares for the activity.
+    /// The attributes that the catalogue declares for the activity.
     pub(crate) attributes: Option<serde_json::Value>,
 }
 
-/// Events of one sender that are answered together.
+/// Events of one sender that get one answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Submission {
-    /// Who sends, and for whom they may.
+    /// The sender, and the people for whom it may record.
     pub(crate) recorder: Recorder,
-    /// Whose act it is on the records of others: a person's. A system is named by its events alone.
+    /// The request of a person who records events, for the audit log. None for a system: its events name it.
     pub(crate) request: Option<RequestContext>,
-    /// In the order in which the events of one person fold.
+    /// The events. Events of one person at the same time fold in this order.
     pub(crate) events: Arc<[Incoming]>,
 }
 
-/// What became of one event.
+/// The result of one event.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Recorded {
-    /// Our id for it.
+    /// The server's id for the event.
     pub(crate) event: Uuid,
-    /// Who did it.
+    /// The subject.
     pub(crate) person: Uuid,
     /// True if the event was already recorded; the other fields repeat the first result.
     pub(crate) duplicate: bool,
-    /// All XP it brought this person, bonuses included.
+    /// All XP that this person gained with the event, including bonuses.
     pub(crate) xp_gained: i64,
-    /// The awards it brought this person.
+    /// The awards that this person earned with the event.
     pub(crate) awards: Vec<store::awards::Row>,
 }
 
-/// One answer a submitted event, in the order of the submission.
+/// One result per submitted event, in the order of the submission.
 pub(crate) type Outcomes = Vec<Result<Recorded, Refusal>>;
 
-/// Records what a sender submits, in one transaction with whoever submits at the same moment, and
-/// answers after the commit.
+/// Records a submission, in one transaction with other concurrent submissions; returns after the commit.
 ///
 /// # Errors
-/// When the database fails; then nothing of the submission is kept.
+/// When the database fails. Nothing of the submission is stored then.
 pub(crate) async fn record(app: &App, submission: Submission) -> Result<Outcomes, store::Error> {
     app.batcher.submit(submission).await
 }
@@ -135,15 +134,15 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Rows that cannot be recorded, and why.
+/// Rows that cannot be recorded, with the reason.
 type Rejected = BTreeMap<usize, Refusal>;
 
 fn of(rejected: &Mutex<Rejected>) -> MutexGuard<'_, Rejected> {
     rejected.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The steps of a batch, in the order in which every transaction takes its locks. Rows of `rejected` are refused. If
-/// others do not fit either, it adds them and interrupts the transaction.
+/// Runs the steps of a batch in the order in which every transaction takes its locks. Refuses the rows of `rejected`.
+/// If further rows would exceed a maximum, adds them to `rejected` and interrupts the transaction.
 async fn write(
     app: &App,
     txn: &Txn,
@@ -169,7 +168,7 @@ async fn write(
     Ok((ingested.answer(&step, &written.awards), written.head))
 }
 
-/// The fresh events that people send, each (request, person and event).
+/// The new events that people sent, each as (request, person and event).
 fn signed<'a>(
     batch: &'a Batch<'_>,
     fresh: &'a ingest::Fresh,
@@ -200,7 +199,8 @@ pub(crate) async fn record_within(
     }
 }
 
-/// Records the derived events that a person owes a referrer who has just become known. The caller has locked both.
+/// Records the derived events that a person has earned for a referrer who has just become known. The caller must have
+/// locked both people.
 ///
 /// # Errors
 /// As [`record_within`].
@@ -220,7 +220,7 @@ pub(crate) async fn settle_referral(
     Ok(head)
 }
 
-/// The derived events that a person's past owes their referrer, as they are submitted.
+/// The derived events that a person's past events have earned for their referrer, as a submission.
 async fn owed(
     app: &App,
     txn: &Txn,
@@ -239,13 +239,13 @@ async fn owed(
     Ok(incoming.collect())
 }
 
-/// Writes these submissions in one transaction and answers them after its commit. If they cannot
-/// be written together, each is tried alone, so that only the one at fault is refused.
+/// Writes these submissions in one transaction; returns their outcomes after the commit. If the joint transaction
+/// fails, tries each submission alone, so that only the faulty one fails.
 async fn commit(app: &App, submissions: &[Submission]) -> Vec<Result<Outcomes, store::Error>> {
     match attempt(app, submissions).await {
         Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
         Err(error) if submissions.len() == 1 => vec![Err(error)],
-        // Nobody is guilty of a database that does not answer, and asking it once more each only makes them wait.
+        // If the database is unavailable, no submission is at fault. Separate attempts would only delay the answers.
         Err(error @ store::Error::Unavailable(_)) => {
             tracing::warn!(
                 error = error.chain(),
@@ -274,7 +274,7 @@ async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>,
     let batch = Batch::of(submissions);
     let (batch, rejected) = (&batch, &Mutex::new(Rejected::new()));
     let mode = Mode::Record { is_idempotent: have_ids(submissions) };
-    // After an overflow all rows that do not fit are known. More can follow only if others took XP meanwhile.
+    // After an overflow all rows that exceed a maximum are known. Concurrent XP gains can add further ones.
     let outcomes = transact(app, mode, |txn, published| {
         async move { write(app, txn, published, batch, rejected).await }.scope_boxed()
     });
@@ -287,7 +287,7 @@ async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>,
     Ok(batch.split(outcomes))
 }
 
-/// Whether every event has its sender's id, so that it counts once however often it is recorded.
+/// Whether every event has a sender's id, so that a repeated recording counts once.
 fn have_ids(submissions: &[Submission]) -> bool {
     submissions.iter().flat_map(|submission| &*submission.events).all(|event| event.id.is_some())
 }

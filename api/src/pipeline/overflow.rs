@@ -1,4 +1,4 @@
-//! Which rows of a batch do not fit: found all at once, so that refusing them costs one more attempt, not one each.
+//! Finds all rows of a batch that would exceed a maximum, so that their refusal costs one more attempt, not one each.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,8 +11,8 @@ use super::load;
 use crate::refusal::{Code, Refusal};
 use crate::store::{self, Txn, people};
 
-/// The rows that would take XP or a count too far, if the others are folded in order. `before` has the people of
-/// the batch. Writes nothing.
+/// The rows that would raise XP or a count above the maximum if the other rows are folded in order. `before` has the
+/// people of the batch. Writes nothing.
 pub(super) async fn rows(
     txn: &Txn,
     catalog: &Catalog,

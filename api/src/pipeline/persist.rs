@@ -1,4 +1,4 @@
-//! A decision into rows: the only writer of awards, XP entries, metrics, totals, feed items and outbox messages.
+//! Writes decisions: the only writer of awards, XP entries, metrics, totals, feed items and outbox messages.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,28 +12,28 @@ use uuid::Uuid;
 use crate::id;
 use crate::store::{self, Txn, awards, events, feed, ledger, metrics, outbox, totals};
 
-/// How a step is written.
+/// The options for writing a step.
 #[derive(Clone, Copy)]
 pub(crate) struct Writing<'a> {
-    /// The version of the catalogue that decided.
+    /// The catalogue version of the decision.
     pub(crate) version: i64,
-    /// Why its messages are not delivered; they are delivered if none is given.
+    /// The reason for not delivering the step's messages; none if they are delivered.
     pub(crate) silent: Option<&'a str>,
-    /// When it is written.
+    /// The time of writing.
     pub(crate) now: DateTime<Utc>,
 }
 
-/// What was written.
+/// The written rows.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
     /// The new awards, in the order of the step.
     pub(crate) awards: Vec<awards::Row>,
-    /// The feed's last position, if it moved.
+    /// The feed's last position, if it changed.
     pub(crate) head: Option<i64>,
 }
 
-/// Writes everything that follows. `held` has the ids of the awards that the step flags or revokes. The feed's counter
-/// is updated last, because all writers wait for its row.
+/// Writes a step. `held` has the ids of the existing awards that the step changes. The feed's counter is updated last,
+/// because all writers wait for its row.
 ///
 /// # Errors
 /// When the database fails, or the step does not fit the rows; the caller rolls back.
@@ -202,11 +202,11 @@ fn item(consequence: &Consequence, ids: Ids<'_>) -> Result<feed::Item, store::Er
         }
     };
     let (person_id, group_id) = (consequence.person, consequence.group);
-    // `append` gives the position.
+    // `append` sets the position.
     Ok(feed::Item { position: 0, kind, person_id, group_id, award_id, certificate_id, detail })
 }
 
-/// The message of a feed item. A silent one is buried from the start: the consequence is on record all the same.
+/// The message of a feed item. A silent message is created buried, so that the outbox still has every consequence.
 fn message(item: &feed::Item, writing: Writing<'_>) -> outbox::Row {
     let Writing { silent, now, .. } = writing;
     outbox::Row {
@@ -227,7 +227,7 @@ fn message(item: &feed::Item, writing: Writing<'_>) -> outbox::Row {
     }
 }
 
-/// Writes the messages of earned awards that have none.
+/// Writes messages for these earned awards, which have no message.
 ///
 /// # Errors
 /// When the database fails; the caller rolls back.
@@ -240,7 +240,7 @@ pub(super) async fn restore_messages(
     outbox::insert(txn, messages.collect()).await
 }
 
-/// A metric as the table keeps it.
+/// The row of a metric.
 fn metric_row(person: Uuid, metric: Uuid, state: &MetricState) -> metrics::Row {
     let run = state.run.as_ref();
     let reset = run.and_then(|run| run.reset.as_ref());
@@ -260,7 +260,7 @@ fn metric_row(person: Uuid, metric: Uuid, state: &MetricState) -> metrics::Row {
     }
 }
 
-/// A derived event as the table keeps it.
+/// The row of a derived event.
 pub(super) fn derived_row(event: &Event, writing: Writing<'_>) -> events::Row {
     events::Row {
         id: event.id,

@@ -1,5 +1,5 @@
-//! Everything stored of one person beside what follows from their events, awards and ledger; and how the one is
-//! written over the other.
+//! Compares one person's stored state with the state that follows from their events, awards and ledger, and repairs
+//! the stored state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,49 +14,49 @@ use super::persist::{self, Writing};
 use crate::store::dialect::{AdvisoryLock, shared, take_time};
 use crate::store::{self, Database, Txn, awards, catalogue, events, feed, ledger, metrics, people, totals};
 
-/// The reason on a message that was missing: it may have been delivered, so it is not delivered again.
+/// The reason on a restored message. It may have been delivered before, so it is not delivered again.
 const RESTORED: &str = "restored by repair";
 
-/// Everything stored of one person.
+/// The stored state of one person.
 pub(crate) struct Stored {
-    /// Who it is.
+    /// The person.
     pub(crate) person: people::Row,
-    /// Their numbers; zeros if they have no row.
+    /// Their totals; zeros without a row.
     pub(crate) totals: totals::Row,
-    /// Their awards, revoked ones too.
+    /// Their awards, including revoked ones.
     pub(crate) awards: Vec<awards::Row>,
     /// Every metric with a row.
     pub(crate) metrics: Vec<metrics::Row>,
-    /// The members of distinct metrics.
+    /// The members of `distinct` metrics.
     pub(crate) members: Vec<metrics::Member>,
     /// The active days.
     pub(crate) days: BTreeSet<NaiveDate>,
-    /// The days of the events that make a day active.
+    /// The days of the events that count for the streak.
     pub(crate) active: BTreeSet<NaiveDate>,
-    /// What capped activities brought, before the cap.
+    /// XP of capped activities per day, before the cap.
     pub(crate) capped: Vec<metrics::CappedDay>,
     /// Their XP entries.
     pub(crate) ledger: Vec<ledger::Row>,
     /// Their events.
     pub(crate) events: Vec<Event>,
-    /// All events were decided by the catalogue in force, so base XP can be compared too.
+    /// Whether the current catalogue decided all events. Only then can base XP be compared.
     pub(crate) same_version: bool,
 }
 
-/// What has to be stored of that person.
+/// The expected state of the person.
 pub(crate) struct Expected {
-    /// What their events fold to.
+    /// The aggregates of their events.
     pub(crate) folded: engine::Rebuilt,
-    /// Their numbers.
+    /// Their totals.
     pub(crate) totals: totals::Row,
-    /// What the catalogue entitles them to.
+    /// Their entitlement by the catalogue.
     pub(crate) entitled: engine::Entitlement,
-    /// What each award's flag has to be, where a rule decides.
+    /// The awards whose flag is wrong, with the correct flag.
     pub(crate) misjudged: BTreeMap<(Uuid, i64), bool>,
 }
 
 impl Stored {
-    /// Reads what is not read already, by the catalogue of this version.
+    /// Reads the rest of the stored state, by the catalogue of this version.
     ///
     /// # Errors
     /// When the database fails.
@@ -84,7 +84,7 @@ impl Stored {
         })
     }
 
-    /// What follows from the events, the awards and the ledger, by this catalogue.
+    /// The state that follows from the events, the awards and the ledger, by this catalogue.
     pub(crate) fn expected(&self, catalog: &Catalog) -> Expected {
         let folded = engine::rebuild(catalog, &self.events);
         let streak = Streak::of(&self.active);
@@ -109,8 +109,8 @@ impl Stored {
         Expected { folded, totals, entitled, misjudged }
     }
 
-    /// The stored metrics that the catalogue knows. A metric that stands at zero is as good as none, and a last reset that
-    /// is not known as good as the one in `folded`.
+    /// The stored metrics that the catalogue has. A metric with its initial state counts as absent. An unknown last
+    /// reset counts as equal to the one in `folded`.
     pub(crate) fn known_metrics(
         &self,
         catalog: &Catalog,
@@ -129,14 +129,14 @@ impl Stored {
         complete.collect()
     }
 
-    /// The stored members of the metrics that the catalogue knows.
+    /// The stored members of the metrics that the catalogue has.
     pub(crate) fn known_members(&self, catalog: &Catalog) -> BTreeSet<(Uuid, String)> {
         let known = known(catalog);
         let members = self.members.iter().map(|row| (row.metric_id, row.member.clone()));
         members.filter(|(metric, _)| known.contains(metric)).collect()
     }
 
-    /// The stored capped days of the activities that the catalogue caps. An amount of zero is as good as none.
+    /// The stored capped days of the activities that the catalogue caps. An amount of zero counts as absent.
     pub(crate) fn known_capped(&self, catalog: &Catalog) -> BTreeMap<(String, NaiveDate), i64> {
         let is_capped = |key: &str| catalog.activity(key).is_some_and(|one| one.daily_cap.is_some());
         let capped = self.capped.iter().filter(|row| is_capped(&row.activity) && row.amount != 0);
@@ -148,8 +148,8 @@ fn known(catalog: &Catalog) -> BTreeSet<Uuid> {
     catalog.metrics().iter().map(Metric::id).collect()
 }
 
-/// Begins a transaction, joins the catalogue's lock, locks the person and reads everything stored of them. None if
-/// another version of the catalogue is in force, or the person does not exist.
+/// Begins a transaction, shares the catalogue's lock, locks the person and reads their stored state. None if another
+/// version of the catalogue is in force, or the person does not exist.
 ///
 /// # Errors
 /// When the database fails.
@@ -176,7 +176,7 @@ pub(crate) async fn lock(
     Ok(Some((txn, stored)))
 }
 
-/// Writes over what is stored of a person what follows from their ledger; [`lock`] has locked them.
+/// Replaces a person's stored state with the expected one. The caller must have locked the person with [`lock`].
 ///
 /// # Errors
 /// When the database fails; the caller rolls back.
@@ -199,7 +199,7 @@ pub(crate) async fn write(
     restore_messages(txn, &stored.awards, writing).await
 }
 
-/// What has to be written, as a step.
+/// The difference between the stored and the expected state, as a step.
 fn difference(catalog: &Catalog, stored: &Stored, expected: &Expected) -> Step {
     let id = stored.person.id;
     let mut step = Step::default();
@@ -241,7 +241,7 @@ fn difference(catalog: &Catalog, stored: &Stored, expected: &Expected) -> Step {
     step
 }
 
-/// Writes the messages that are missing, buried. Messages that were trimmed stay trimmed.
+/// Writes missing messages as buried ones. Does not restore trimmed messages.
 async fn restore_messages(txn: &Txn, held: &[awards::Row], writing: Writing<'_>) -> Result<(), store::Error> {
     let messages = store::outbox::of_awards(txn, held.iter().map(|award| award.id)).await?;
     let trimmed = store::outbox::trimmed_until(txn).await?;
@@ -251,10 +251,11 @@ async fn restore_messages(txn: &Txn, held: &[awards::Row], writing: Writing<'_>)
     persist::restore_messages(txn, &missing.collect::<Vec<_>>(), writing).await
 }
 
-/// Gives every award one place in the feed, without a gap; places that are right stay. Returns how many moved.
+/// Renumbers the feed: adds missing items of awards and closes gaps. Correct positions stay. Returns the number of
+/// added or moved items.
 ///
 /// # Errors
-/// When the database fails; nothing of it is kept then.
+/// When the database fails. Nothing is stored then.
 pub(crate) async fn renumber_feed(db: &Database) -> Result<usize, store::Error> {
     let txn = db.begin().await?;
     take_time(&txn).await?;

@@ -1,4 +1,4 @@
-//! Events that people report about themselves: when they may have happened, and what the audit log keeps of them.
+//! Self-reports: events that people report about themselves. Their permitted period, and their audit log entries.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::audit::{Report, RequestContext};
 use crate::refusal::Refusal;
 use crate::store::people;
 
-/// The time in which an event must lie that a person reports about themselves. Its end is that of every event.
+/// The permitted period of self-reported events. Its end is the same as for all other events.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Period {
     earliest: DateTime<Utc>,
@@ -26,7 +26,7 @@ impl Period {
         Self { earliest: now.checked_sub_signed(length).unwrap_or(DateTime::UNIX_EPOCH), hours }
     }
 
-    /// Why this person cannot report this event; none for events that others report.
+    /// The refusal if this person cannot report this event; none for events that others report.
     pub(super) fn refuses(&self, row: &Parsed, person: &people::Row) -> Option<Refusal> {
         let at = row.sent.occurred_at.filter(|_| row.is_own_report)?;
         let message = if at < self.earliest {
@@ -46,7 +46,7 @@ impl Period {
     }
 }
 
-/// The new own reports, one entry for each request and activity.
+/// The new self-reports, one entry per request and activity.
 pub(super) fn reports<'a>(batch: &'a Batch<'_>, fresh: &'a Fresh) -> Vec<(&'a RequestContext, Report)> {
     let mut counts: BTreeMap<(usize, &Arc<str>), i64> = BTreeMap::new();
     let mut requests: BTreeMap<usize, &RequestContext> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! Transactions that change something: run by the published catalogue, repeated after a conflict, committed, and then
-//! the feed's new head is announced.
+//! Write transactions: run with the published catalogue, retried on conflict. After the commit the feed's new head is
+//! announced.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ const ATTEMPTS: u32 = 8;
 /// Attempts after a lost connection.
 const LOST: u32 = 1;
 
-/// Why an attempt ended without a commit.
+/// The reason why an attempt ended without a commit.
 #[derive(Debug)]
 pub(crate) enum Interrupted {
-    /// Something that it stands on has changed meanwhile: begin again.
+    /// The data that it read has changed meanwhile: retry.
     Again,
-    /// It cannot be done.
+    /// It failed: do not retry.
     Failed(Failure),
 }
 
@@ -41,36 +41,37 @@ impl From<Refusal> for Interrupted {
     }
 }
 
-/// How the catalogue is locked.
+/// The lock mode of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LockMode {
-    /// Together with other transactions; no publication runs meanwhile.
+    /// Other transactions can run at the same time, except a publication.
     Shared,
-    /// Alone: no other transaction runs meanwhile.
+    /// No other transaction can run at the same time.
     Exclusive,
 }
 
-/// How a transaction runs.
+/// The mode of a transaction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Mode {
-    /// Over the connections for changes. It is not repeated after a lost connection.
+    /// Uses the connections for changes. Not retried after a lost connection.
     Change(LockMode),
-    /// Over the connections for recording. It is repeated over another connection after a loss; after a COMMIT whose
-    /// result is unknown only if `is_idempotent`.
+    /// Uses the connections for recording. Retried over another connection after a lost connection. After a COMMIT with
+    /// an unknown result, retried only if `is_idempotent`.
     Record {
         /// A second execution changes nothing.
         is_idempotent: bool,
     },
 }
 
-/// The work of one transaction: its result, and the feed's head if it moved. It may borrow the transaction and what lives
-/// as long as `'env`.
+/// The work of one transaction; returns its result, and the feed's head if it moved. It may borrow the transaction and
+/// values that live as long as `'env`.
 pub(crate) type Attempt<'env, 'txn, T> = ScopedBoxFuture<'env, 'txn, Result<(T, Option<i64>), Interrupted>>;
 
-/// Runs `act` in a transaction, and again after a conflict; returns its result after the commit. The published catalogue does not change while `act` runs.
+/// Runs `act` in a transaction, retrying on conflict; returns its result after the commit. The published catalogue does
+/// not change while `act` runs.
 ///
 /// # Errors
-/// What `act` fails with; Busy if all attempts met conflicts; or when the database fails.
+/// The error of `act`; Busy if all attempts had conflicts; or when the database fails.
 pub(crate) async fn transact<'env, T>(
     app: &'env App,
     mode: Mode,
@@ -110,7 +111,7 @@ impl Mode {
     }
 }
 
-/// One transaction. An error says whether it is COMMIT's, which may have succeeded all the same.
+/// Runs one transaction. The error states whether COMMIT returned it; such a transaction may have succeeded.
 async fn attempt<'env, T>(
     app: &App,
     mode: Mode,
@@ -148,7 +149,7 @@ async fn lock(txn: &Txn, mode: Mode, published: &Published) -> Result<(), Interr
     if is_current { Ok(()) } else { Err(Interrupted::Again) }
 }
 
-/// A random wait of a few milliseconds, longer with every attempt, so that transactions that conflicted do not meet
+/// A random delay of a few milliseconds that grows with each attempt, so that conflicting transactions do not conflict
 /// again.
 pub(crate) fn jitter(attempt: u32) -> Duration {
     let random = u64::from(Uuid::new_v4().as_fields().0) % 8;

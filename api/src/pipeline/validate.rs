@@ -1,4 +1,4 @@
-//! Checks each row of a submission by the catalogue and the limits, without the database.
+//! Validates each row of a submission against the catalogue and the limits, without the database.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::clock;
 use crate::id;
 use crate::refusal::Refusal;
 
-/// What a row says, as it was sent: by this a repeat is recognised, whatever the catalogue says by now.
+/// A row's content as sent. It identifies repeats independently of the current catalogue.
 pub(super) struct Sent {
     pub(super) source: Arc<str>,
     pub(super) external_id: Arc<str>,
@@ -27,14 +27,14 @@ pub(super) struct Sent {
     pub(super) hash: Uuid,
 }
 
-/// A row that is valid on its own; the database has not been read.
+/// A row that is valid without reading the database.
 pub(super) struct Parsed {
     pub(super) sent: Sent,
     pub(super) id: Uuid,
-    /// Its place in the submission.
+    /// Its index in the submission.
     pub(super) place: i32,
     pub(super) makes_active: bool,
-    /// Whether the person reports it about themselves.
+    /// Whether it is a self-report.
     pub(super) is_own_report: bool,
     pub(super) attributes: Attributes,
 }
@@ -55,20 +55,20 @@ impl From<Refusal> for Refused {
 const SENT: Uuid = Uuid::from_u128(0x2d0c_9d50_93b7_4f0f_8a55_6d0c_5a3e_91c4);
 
 impl Sent {
-    /// What identifies the event.
+    /// The event's identity.
     pub(super) fn key(&self) -> (Arc<str>, Arc<str>) {
         (Arc::clone(&self.source), Arc::clone(&self.external_id))
     }
 }
 
-/// Every row, in place: parsed or refused.
+/// Every row, parsed or refused, in the order of the batch.
 pub(super) struct Accepted {
     pub(super) rows: Vec<Result<Parsed, Refused>>,
-    /// When events may have happened that people report about themselves.
+    /// The permitted period of self-reports.
     pub(super) period: Period,
 }
 
-/// Parses every row by the catalogue; nothing is read or written.
+/// Parses every row by the catalogue, without the database.
 pub(super) fn accept(
     app: &App,
     published: &Published,
@@ -127,7 +127,7 @@ fn parse(
     }
 }
 
-/// What the catalogue says of an event.
+/// The event's activity and attributes, by the catalogue.
 fn by_catalogue<'a>(
     app: &App,
     catalog: &'a engine::Catalog,
@@ -140,7 +140,7 @@ fn by_catalogue<'a>(
     Ok((activity, check_attributes(app, catalog, activity, event.attributes.as_ref())?))
 }
 
-/// The same for equal attributes, in whatever order they are written.
+/// A hash of the attributes that does not depend on their order.
 fn hash(attributes: Option<&serde_json::Value>) -> Uuid {
     let sorted: BTreeMap<&String, &serde_json::Value> =
         attributes.and_then(|attributes| attributes.as_object()).into_iter().flatten().collect();

@@ -1,4 +1,4 @@
-//! People's awards: badges given to students, and awards taken back. Who awards is the caller.
+//! Granting of badges to students, and revocation of awards. The caller is the granting person.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -18,21 +18,21 @@ use crate::refusal::{Code, Failure, Refusal};
 use crate::store::{Txn, awards, catalogue, courses, guardians, people, scope};
 use crate::text;
 
-/// One student to be given a badge.
+/// A student who receives a badge.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
-    /// Who.
+    /// The student's id.
     pub(crate) student: Uuid,
     /// When it was earned; now if omitted.
     pub(crate) at: Option<DateTime<Utc>>,
-    /// What the giver writes to it.
+    /// The granting person's note.
     pub(crate) notes: Option<String>,
 }
 
-/// Gives these students a badge; each row answers for itself, one that is refused already by its refusal.
+/// Grants these students a badge. Returns one result per row; a row that is already refused returns its refusal.
 ///
 /// # Errors
-/// FORBIDDEN by role, `NOT_FOUND` for the badge; or when the database fails.
+/// FORBIDDEN by role; a refusal of the badge; or when the database fails.
 pub(crate) async fn award(
     app: &App,
     request: &RequestContext,
@@ -61,11 +61,11 @@ async fn award_within(
     let (xp_bonus, by) = (find_badge(txn, badge).await?.xp_bonus, request.actor.person());
     courses::hold_taught(txn, reach).await?;
     let wanted: BTreeSet<Uuid> = rows.iter().flatten().map(|row| row.student).collect();
-    // Only who is theirs is locked, and only who still is once they are locked is given anything.
+    // Lock only students within the reach, and grant only to those who are still within it under the lock.
     let theirs = scope::seen(txn, reach, wanted.iter().copied()).await?.into_keys().collect();
     people::lock(txn, &theirs).await?;
     let seen = scope::seen(txn, reach, theirs).await?;
-    // A child of one's own is told apart from a stranger, taught or not: one knows them anyway.
+    // The caller's own child gets a specific refusal, also outside the reach: the caller knows the child anyway.
     let known = scope::seen(txn, &policy::sight(&request.actor), wanted.iter().copied()).await?;
     let children = match by {
         Some(by) => guardians::linked_among(txn, by, &known.values().copied().collect::<Vec<_>>()).await?,
@@ -94,7 +94,7 @@ async fn award_within(
     Ok((answers.collect(), head))
 }
 
-/// Whether this student may be given something by the one who asks.
+/// Checks whether the caller may grant a badge to this student.
 fn judge(
     by: Option<Uuid>,
     children: &BTreeSet<Uuid>,
@@ -126,7 +126,7 @@ async fn find_badge(txn: &Txn, id: Uuid) -> Result<Definition, Interrupted> {
         return Err(Refusal::invalid(["badgeId"], message).because("NOT_A_BADGE").into());
     }
     if !definition.active {
-        let message = "This badge is retired and given to nobody any more: choose another.";
+        let message = "This badge is retired. Choose another badge.";
         return Err(Refusal::new(Code::Conflict, message).at(["badgeId"]).because("RETIRED").into());
     }
     Ok(definition)
@@ -142,10 +142,10 @@ fn no_student() -> Refusal {
     Refusal::new(Code::NotFound, "Student not found.").at(["studentId"])
 }
 
-/// Takes an award back, with a reason.
+/// Revokes an award, with a reason.
 ///
 /// # Errors
-/// FORBIDDEN by role, `NOT_FOUND` for what is not theirs to take back; or when the database fails.
+/// FORBIDDEN by role; `NOT_FOUND` for an award that the caller cannot revoke; or when the database fails.
 pub(crate) async fn revoke(
     app: &App,
     request: &RequestContext,
@@ -169,15 +169,14 @@ async fn revoke_within(
     id: Uuid,
     reason: &str,
 ) -> Result<(awards::Row, Option<i64>), Interrupted> {
-    let missing =
-        || Refusal::new(Code::NotFound, "No award with this id is yours to revoke.").at(["awardId"]);
+    let missing = || Refusal::new(Code::NotFound, "Award not found.").at(["awardId"]);
     let award = awards::by_id(txn, reach, id).await?.ok_or_else(missing)?;
-    // Whose it is may have left meanwhile: once they are locked they stay.
+    // The holder may have left the reach meanwhile. The locks keep them in it.
     courses::hold_taught(txn, reach).await?;
     people::lock(txn, &[award.person_id].into()).await?;
     scope::see(txn, reach, award.person_id).await?.ok_or_else(missing)?;
     let by = request.actor.person();
-    // A teacher takes back what they gave, and only that.
+    // A teacher can revoke only their own grants.
     if request.actor.role() == Role::Teacher && award.awarded_by != by {
         return Err(missing().into());
     }

@@ -1,5 +1,5 @@
-//! The records people keep: each act is decided, then written in one transaction, which may call
-//! the pipeline inside it.
+//! Changes of the records that people manage. Each change is authorised, then written in one transaction, which may
+//! also run the pipeline.
 
 pub(crate) mod awards;
 pub(crate) mod badges;
@@ -21,7 +21,7 @@ use crate::pipeline::transaction::{Attempt, LockMode, Mode, transact};
 use crate::refusal::Failure;
 use crate::store::Txn;
 
-/// Runs a change in a transaction, repeated after a conflict; see [`transact`].
+/// Runs a change in a transaction, retrying on conflict; see [`transact`].
 async fn attempt<'env, T>(
     app: &'env App,
     act: impl for<'txn> Fn(&'txn Txn, &'txn Published) -> Attempt<'env, 'txn, T>,
@@ -29,7 +29,7 @@ async fn attempt<'env, T>(
     transact(app, Mode::Change(LockMode::Shared), act).await
 }
 
-/// The same for a change that no other transaction may run beside.
+/// As [`attempt`], for a change during which no other transaction may run.
 async fn attempt_alone<'env, T>(
     app: &'env App,
     act: impl for<'txn> Fn(&'txn Txn, &'txn Published) -> Attempt<'env, 'txn, T>,

@@ -1,5 +1,5 @@
-//! Publishes the catalogue: achievements are recorded, new metrics folded from stored events, and
-//! what is owed is awarded silently, before anybody works by the new version.
+//! Publishes the catalogue: records achievements, folds new metrics from stored events, and adds due awards without
+//! messages, before the new version is used.
 
 use std::collections::HashMap;
 
@@ -14,19 +14,19 @@ use crate::store::dialect::{AdvisoryLock, exclusive, take_time};
 use crate::store::{self, Database, Txn, catalogue};
 use crate::text::hidden;
 
-/// What publishing did.
+/// The result of a publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The files say what is published already.
+    /// The files equal the published version.
     Unchanged(i64),
-    /// A new version, and how many awards it brought people who had earned them already.
+    /// The new version, and the number of awards that people had already earned by it.
     Published(i64, usize),
 }
 
-/// Why nothing was published.
+/// The reason why nothing was published.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// The files are wrong.
+    /// The files are invalid.
     Problems(Vec<Problem>),
     /// The database failed.
     Store(store::Error),
@@ -38,10 +38,10 @@ impl From<store::Error> for Refused {
     }
 }
 
-/// Publishes the bundle unless it says what is published already.
+/// Publishes the bundle unless it equals the published version.
 ///
 /// # Errors
-/// When the files are wrong or the database fails; the old version stays in force.
+/// When the files are invalid or the database fails; the old version stays in force.
 pub(crate) async fn publish(db: &Database, clock: &Clock, bundle: &Bundle) -> Result<Outcome, Refused> {
     let catalog = bundle.compile().map_err(Refused::Problems)?;
     let problems = hidden_characters(bundle);
@@ -80,7 +80,7 @@ pub(crate) async fn publish(db: &Database, clock: &Clock, bundle: &Bundle) -> Re
     Ok(Outcome::Published(version, awarded))
 }
 
-/// The achievements to write: those that are new or say something else than before.
+/// The achievements to write: new and changed ones.
 async fn achievements(
     txn: &Txn,
     catalog: &engine::Catalog,
@@ -99,7 +99,7 @@ async fn achievements(
     Ok(rows.filter(|row| known.get(&row.id) != Some(&row.definition)).collect())
 }
 
-/// Every text of the packs with a character that readers cannot see.
+/// A problem for each text of the packs that has an invisible character.
 fn hidden_characters(bundle: &Bundle) -> Vec<Problem> {
     let mut problems = Vec::new();
     for source in &bundle.packs {

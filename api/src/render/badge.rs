@@ -1,16 +1,16 @@
-//! The picture of an achievement: its category gives the colour, its rarity the metal and the frame.
-//! The same words always give the same bytes, so that a badge can be cached for as long as one likes.
+//! The picture of an achievement. The category determines the colour; the rarity determines the metal and the frame.
+//! The same texts always result in the same bytes, so that a badge can be cached without expiry.
 
 use unicode_segmentation::UnicodeSegmentation;
 
-/// A self-contained SVG, 256 by 256, with no script and no reference outside itself.
+/// A self-contained SVG, 256 by 256, without scripts or external references.
 ///
-/// `rarity` is `common`, `rare`, `epic` or `legendary`; any other word is drawn as common. The
-/// texts may be anything: they are escaped, and what XML cannot hold is left out.
+/// `rarity` is `common`, `rare`, `epic` or `legendary`; any other value is drawn as common. The texts can be arbitrary:
+/// they are escaped, and characters that XML does not allow are removed.
 pub(crate) fn badge(name: &str, category: &str, rarity: &str) -> String {
     let frame = Frame::of(rarity);
     let hue = hue(category);
-    // Several badges may be inlined into one page, where ids must not meet.
+    // A page may contain several inline badges, whose ids must differ.
     let id = format!("b{:08x}", hash(&[name, category, frame.name]));
     let title = escape(name);
     let note = escape(&format!("{} achievement, {category}", frame.name));
@@ -39,7 +39,7 @@ pub(crate) fn badge(name: &str, category: &str, rarity: &str) -> String {
     )
 }
 
-/// What a rarity looks like.
+/// The appearance of a rarity.
 struct Frame {
     name: &'static str,
     light: &'static str,
@@ -66,24 +66,24 @@ fn rare() -> String {
     around(45, 2, r#"<rect x="52" y="52" width="152" height="152" rx="10" stroke-width="2""#)
 }
 
-/// Twelve points, with a bead between each two.
+/// Twelve points, with a bead between neighbours.
 fn epic() -> String {
     around(30, 3, r#"<rect x="50" y="50" width="156" height="156" rx="6" stroke-width="2""#)
         + &around(30, 12, r#"<circle cx="128" cy="29" r="5.5" stroke-width="1""#)
 }
 
-/// A sun, with long and short rays in turn.
+/// A sun with alternating long and short rays.
 fn legendary() -> String {
     around(15, 24, r#"<path d="M128 20 L140 60 L116 60 Z" stroke-width="1.5""#)
         + &around(30, 12, r#"<path d="M128 3 L139 60 L117 60 Z" stroke-width="1.5""#)
 }
 
-/// `times` copies of an unfinished element, each turned by so many degrees more than the last.
+/// `times` copies of an unclosed element, each rotated by `degrees` more than the previous one.
 fn around(degrees: u32, times: u32, element: &str) -> String {
     (0..times).map(|turn| format!(r#"{element} transform="rotate({} 128 128)"/>"#, turn * degrees)).collect()
 }
 
-/// As many stars as the rarity has: told apart without colours, too.
+/// The rarity's number of stars, so that rarities can be distinguished without colours.
 fn stars(count: u8) -> String {
     const STAR: &str = "M0 -9 2 -2.8 8.6 -2.8 3.3 1.1 5.3 7.3 0 3.4 -5.3 7.3 -3.3 1.1 -8.6 -2.8 -2 -2.8Z";
     let first = 128 - 10 * (i32::from(count) - 1);
@@ -92,8 +92,8 @@ fn stars(count: u8) -> String {
         .collect()
 }
 
-/// What stands on the face: a number the name begins with, else the initials of its first two
-/// words, else a star.
+/// The text on the badge: a number at the start of the name, otherwise the initials of its first two words, otherwise a
+/// star.
 fn glyph(name: &str) -> String {
     let mut words = name.unicode_words();
     let Some(first) = words.next() else { return "★".to_owned() };
@@ -116,13 +116,13 @@ fn glyph_size(glyph: &str) -> u32 {
     }
 }
 
-/// One of eighteen hues, in degrees: few enough that two of them are told apart.
+/// One of eighteen hues, in degrees; few enough to be distinguishable.
 fn hue(category: &str) -> u32 {
-    // The lowest bits of this hash are mixed least.
+    // The lowest bits of this hash have the poorest distribution.
     (hash(&[category]) >> 2) % 18 * 20
 }
 
-/// Text as XML can hold it.
+/// Escapes text for XML.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -140,7 +140,7 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// FNV-1a: small, and the same on every machine and in every release, unlike the standard hasher.
+/// FNV-1a: small, and stable across machines and releases, unlike the standard hasher.
 fn hash(texts: &[&str]) -> u32 {
     let mut hash: u32 = 0x811c_9dc5;
     for text in texts {

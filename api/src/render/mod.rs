@@ -1,4 +1,4 @@
-//! Pictures from plain values: text in, SVG out. A leaf: it knows nothing of the rest of the server.
+//! Renders plain values as SVG pictures. It depends on no other module of the server.
 
 mod badge;
 

@@ -1,4 +1,4 @@
-//! Awards: written once each, read by page, by person and by event.
+//! Awards: each is inserted once, and read by page, by person and by event.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -22,20 +22,20 @@ use crate::auth::policy::{Action, Reach, Seen};
 pub(crate) type Row = entity::awards::Model;
 pub(crate) use entity::awards::Cause;
 
-/// Which awards of a person a page is cut from, and where.
+/// The filter, start, direction and length of a page of a person's awards.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Slice {
     /// Only awards of these achievements; all if `None`.
     pub(crate) achievements: Option<Vec<Uuid>>,
-    /// Begin behind this award, in the direction of `backwards`.
+    /// Begin after this award, in the direction of `backwards`.
     pub(crate) from: Option<(DateTime<Utc>, Uuid)>,
     /// Newest first, or oldest first.
     pub(crate) backwards: bool,
-    /// At most so many a person.
+    /// The maximum number of awards per person.
     pub(crate) limit: u64,
 }
 
-/// Writes these awards; those that are there already are left out of the answer.
+/// Inserts these awards; returns the ids of the inserted ones. Existing awards are skipped.
 pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<BTreeSet<Uuid>, Error> {
     let mut fresh = BTreeSet::new();
     for some in rows.chunks(super::ROWS_A_STATEMENT) {
@@ -52,7 +52,7 @@ pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<BTreeSet<Uuid>, 
     Ok(fresh)
 }
 
-/// Marks an award as revoked: when, by whom and why.
+/// Marks an award as revoked, with the time, the revoking person and the reason.
 pub(crate) async fn revoke(txn: &Txn, id: Uuid, revoked: &engine::Revoked) -> Result<(), Error> {
     let update = Entity::update_many()
         .col_expr(Column::RevokedAt, Expr::value(revoked.at))
@@ -64,7 +64,7 @@ pub(crate) async fn revoke(txn: &Txn, id: Uuid, revoked: &engine::Revoked) -> Re
     Ok(())
 }
 
-/// Sets the moments at which these awards were earned: (award, moment, local date).
+/// Sets the times at which these awards were earned: (award, time, local date).
 pub(crate) async fn redate(txn: &Txn, moments: &[(Uuid, DateTime<Utc>, NaiveDate)]) -> Result<(), Error> {
     let sql = "UPDATE awards SET earned_at = moved.column2 FROM (VALUES {rows}) AS moved \
                WHERE awards.id = moved.column1";
@@ -74,7 +74,7 @@ pub(crate) async fn redate(txn: &Txn, moments: &[(Uuid, DateTime<Utc>, NaiveDate
     .await
 }
 
-/// Marks these awards as outside what the rules give now, or as back inside.
+/// Sets or clears the flag of these awards.
 pub(crate) async fn flag(txn: &Txn, ids: &BTreeSet<Uuid>, flagged: bool) -> Result<(), Error> {
     if ids.is_empty() {
         return Ok(());
@@ -86,7 +86,7 @@ pub(crate) async fn flag(txn: &Txn, ids: &BTreeSet<Uuid>, flagged: bool) -> Resu
     Ok(())
 }
 
-/// What is held, revoked or not, of the pairs asked for.
+/// The awards of these (person, achievement) pairs, including revoked ones.
 pub(crate) async fn of_pairs(db: &Txn, pairs: &BTreeSet<(Uuid, Uuid)>) -> Result<Vec<Row>, Error> {
     if pairs.is_empty() {
         return Ok(Vec::new());
@@ -101,7 +101,7 @@ pub(crate) async fn of_pairs(db: &Txn, pairs: &BTreeSet<(Uuid, Uuid)>) -> Result
     Ok(query.all(db.connection()).await?)
 }
 
-/// The number of different achievements of a pack that a person holds, of these (person, pack) pairs; 0 if absent.
+/// The number of a pack's different achievements that a person holds, by (person, pack); 0 if absent.
 pub(crate) async fn held_of_packs(
     db: &Txn,
     pairs: &BTreeSet<(Uuid, String)>,
@@ -124,7 +124,7 @@ pub(crate) async fn held_of_packs(
     Ok(rows.into_iter().map(|(person, pack, held)| ((person, pack), held)).collect())
 }
 
-/// Everything these people hold, revoked or not.
+/// All awards of these people, including revoked ones.
 pub(crate) async fn of_people(
     db: &Txn,
     people: impl IntoIterator<Item = Uuid> + Send,
@@ -135,7 +135,7 @@ pub(crate) async fn of_people(
     Ok(query.all(db.connection()).await?)
 }
 
-/// At most `limit` awards of a person, revoked or not, after `after` by id.
+/// At most `limit` awards of a person, including revoked ones, after `after` by id.
 pub(crate) async fn page_of(
     db: &Txn,
     person: Uuid,
@@ -149,7 +149,7 @@ pub(crate) async fn page_of(
     Ok(query.order_by(Column::Id, Order::Asc).limit(limit).all(db.connection()).await?)
 }
 
-/// Who among these people holds a flagged award.
+/// The people among these with a flagged award.
 pub(crate) async fn flagged_among(db: &Txn, people: &BTreeSet<Uuid>) -> Result<BTreeSet<Uuid>, Error> {
     let query = Entity::find()
         .select_only()
@@ -161,7 +161,7 @@ pub(crate) async fn flagged_among(db: &Txn, people: &BTreeSet<Uuid>) -> Result<B
     Ok(ids.into_iter().collect())
 }
 
-/// The awards these events brought, oldest first.
+/// The awards earned with these events, oldest first.
 pub(crate) async fn of_events(
     db: &Txn,
     events: impl IntoIterator<Item = Uuid> + Send,
@@ -170,7 +170,7 @@ pub(crate) async fn of_events(
     Ok(query.all(db.connection()).await?)
 }
 
-/// The award with this id, if it is of somebody within the reach who has not been erased.
+/// The award with this id, if its holder is within the reach and not erased.
 pub(crate) async fn by_id(db: &impl Reads, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
     let query = Entity::find_by_id(id)
         .filter(super::scope::within(
@@ -183,7 +183,7 @@ pub(crate) async fn by_id(db: &impl Reads, reach: &Reach, id: Uuid) -> Result<Op
     Ok(query.one(db.connection()).await?)
 }
 
-/// How many people hold each of these achievements: each is counted by the first of their awards that stands.
+/// The number of holders of each of these achievements. Each person is counted by their first unrevoked award.
 pub(crate) async fn holders(
     db: &impl Reads,
     achievements: impl IntoIterator<Item = Uuid> + Send,
@@ -200,13 +200,13 @@ pub(crate) async fn holders(
     Ok(rows.into_iter().collect())
 }
 
-/// That no earlier award of the same achievement to the same person stands. The first of all needs no look, so that
-/// achievements that are earned once are counted in their index alone.
+/// The condition that the person has no earlier unrevoked award of the same achievement. Occurrence 1 needs no lookup,
+/// so that achievements that are earned once are counted from the index alone.
 pub(super) const FIRST_STANDING: &str = "(awards.occurrence = 1 OR NOT EXISTS (SELECT 1 FROM awards AS earlier \
      WHERE earlier.person_id = awards.person_id AND earlier.achievement_id = awards.achievement_id \
      AND earlier.occurrence < awards.occurrence AND earlier.revoked_at IS NULL))";
 
-/// The same slice of several people's unrevoked awards, in one statement.
+/// This slice of each person's unrevoked awards, in one statement.
 pub(crate) async fn pages_of(db: &impl Reads, people: &[Seen], slice: &Slice) -> Result<Vec<Row>, Error> {
     let order = if slice.backwards { Order::Asc } else { Order::Desc };
     let mut of = Entity::find().filter(within(people, slice));
@@ -219,7 +219,7 @@ pub(crate) async fn pages_of(db: &impl Reads, people: &[Seen], slice: &Slice) ->
     super::first_of_each(db, of, Column::PersonId, &nearest, slice.limit).await
 }
 
-/// How many unrevoked awards each of these people has in the slice's achievements.
+/// The number of unrevoked awards of each person in the slice's achievements.
 pub(crate) async fn counts_of(
     db: &impl Reads,
     people: &[Seen],
@@ -235,7 +235,7 @@ pub(crate) async fn counts_of(
     Ok(rows.into_iter().collect())
 }
 
-/// The newest unrevoked awards that people gave these people, at most `limit` a person.
+/// The newest unrevoked granted awards of these people, at most `limit` per person.
 pub(crate) async fn given_to(db: &impl Reads, people: &[Seen], limit: u64) -> Result<Vec<Row>, Error> {
     let of = Entity::find()
         .filter(Column::PersonId.is_in(super::scope::readable(people)))
@@ -245,24 +245,24 @@ pub(crate) async fn given_to(db: &impl Reads, people: &[Seen], limit: u64) -> Re
     super::first_of_each(db, of, Column::PersonId, &newest, limit).await
 }
 
-/// An award in few columns: what somebody holds, or held until it was taken back.
+/// An award with few columns, revoked or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromQueryResult)]
 pub(crate) struct Brief {
-    /// Who earned it.
+    /// The holder.
     pub(crate) person_id: Uuid,
-    /// What was earned.
+    /// The achievement's id.
     pub(crate) achievement_id: Uuid,
-    /// For which time.
+    /// Occurrence number, starting at 1.
     pub(crate) occurrence: i64,
-    /// XP it brought.
+    /// XP of the award.
     pub(crate) xp_bonus: i64,
     /// When it was earned.
     pub(crate) earned_at: DateTime<Utc>,
-    /// When it was taken back.
+    /// When it was revoked.
     pub(crate) revoked_at: Option<DateTime<Utc>>,
 }
 
-/// Every award of these people, revoked or not.
+/// All awards of these people, including revoked ones.
 pub(crate) async fn held_by(db: &impl Reads, people: &[Seen]) -> Result<Vec<Brief>, Error> {
     use Column::{AchievementId, EarnedAt, Occurrence, PersonId, RevokedAt, XpBonus};
     let query = Entity::find()

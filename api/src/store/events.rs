@@ -1,4 +1,4 @@
-//! Events: appended once each, read back as history.
+//! Events: each is appended once, and read as history.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -19,11 +19,11 @@ use super::txn::Txn;
 /// A row of `events`.
 pub(crate) type Row = entity::events::Model;
 
-/// Rows a history is read by: enough to be quick, few enough to hold.
+/// Rows per page of a history: enough for speed, few enough for memory.
 const PAGE: u64 = 10_000;
 
-/// Appends these events, in the order of (source, external id) so that two batches never wait for
-/// each other in a ring; answers the ids of those that were new.
+/// Appends these events; returns the ids of the new ones. The order is (source, external id), so that two batches
+/// cannot deadlock.
 pub(crate) async fn append(txn: &Txn, mut rows: Vec<Row>) -> Result<HashSet<Uuid>, Error> {
     rows.sort_by(|a, b| (&a.source, &a.external_id).cmp(&(&b.source, &b.external_id)));
     let mut fresh = HashSet::with_capacity(rows.len());
@@ -40,7 +40,7 @@ pub(crate) async fn append(txn: &Txn, mut rows: Vec<Row>) -> Result<HashSet<Uuid
     Ok(fresh)
 }
 
-/// The events with these ids of their senders, in no order.
+/// The events with these (source, external id) keys, in no order.
 pub(crate) async fn by_external_ids(db: &Txn, keys: &BTreeSet<(String, String)>) -> Result<Vec<Row>, Error> {
     let mut sources: BTreeSet<&str> = keys.iter().map(|(source, _)| source.as_str()).collect();
     let mut found = Vec::new();
@@ -52,7 +52,7 @@ pub(crate) async fn by_external_ids(db: &Txn, keys: &BTreeSet<(String, String)>)
     Ok(found)
 }
 
-/// All events of these people in these activities: what a late event makes us fold again.
+/// All events of these (person, activity) pairs, to be folded again.
 pub(crate) async fn history(db: &Txn, wanted: &BTreeSet<(Uuid, String)>) -> Result<Vec<Row>, Error> {
     if wanted.is_empty() {
         return Ok(Vec::new());
@@ -68,7 +68,7 @@ pub(crate) async fn history(db: &Txn, wanted: &BTreeSet<(Uuid, String)>) -> Resu
     Ok(rows)
 }
 
-/// The people among these who have an event of one of these activities.
+/// The people among these with an event of one of these activities.
 pub(crate) async fn people_with(
     db: &Txn,
     people: impl IntoIterator<Item = Uuid> + Send,
@@ -87,12 +87,12 @@ pub(crate) async fn people_with(
     Ok(found.into_iter().collect())
 }
 
-/// One page of everything a person did, after `after` by id.
+/// One page of a person's events, after `after` by id.
 pub(crate) async fn walk(db: &Txn, person: Uuid, after: Option<Uuid>) -> Result<Vec<Row>, Error> {
     page_of(db, person, after, PAGE).await
 }
 
-/// At most `limit` of the events of a person, after `after` by id.
+/// At most `limit` events of a person, after `after` by id.
 pub(crate) async fn page_of(
     db: &Txn,
     person: Uuid,
@@ -107,7 +107,7 @@ pub(crate) async fn page_of(
     Ok(query.all(db.connection()).await?)
 }
 
-/// Everything a person did, in the order we recorded it.
+/// All events of a person, in the order of recording.
 pub(crate) async fn of_person(db: &Txn, person: Uuid) -> Result<Vec<Row>, Error> {
     let mut all = Vec::new();
     loop {
@@ -119,7 +119,7 @@ pub(crate) async fn of_person(db: &Txn, person: Uuid) -> Result<Vec<Row>, Error>
     }
 }
 
-/// Everything these people did, in no order; none if these are more than `limit` events.
+/// All events of these people, in no order. None if there are more than `limit` events.
 pub(crate) async fn of_people(db: &Txn, people: &[Uuid], limit: u64) -> Result<Option<Vec<Row>>, Error> {
     let query = Entity::find().filter(among(db.connection(), Column::PersonId, people.iter().copied()));
     let rows = query.limit(limit.saturating_add(1)).all(db.connection()).await?;
@@ -127,23 +127,23 @@ pub(crate) async fn of_people(db: &Txn, people: &[Uuid], limit: u64) -> Result<O
     Ok((!is_more).then_some(rows))
 }
 
-/// A person's events of some activities before a moment, or from it on.
+/// A person's events of some activities, on one side of a time.
 #[derive(Debug, Clone)]
 pub(crate) struct Side {
     /// The person.
     pub(crate) person: Uuid,
     /// The activities' keys.
     pub(crate) activities: Vec<String>,
-    /// The moment.
+    /// The time.
     pub(crate) at: DateTime<Utc>,
-    /// Whether the events are those from the moment on; otherwise they are those before it.
+    /// If true, the events at or after the time; otherwise the events before it.
     pub(crate) is_after: bool,
 }
 
-/// Sides that one statement reads.
+/// The maximum number of sides that one statement reads.
 const SIDES: usize = 32;
 
-/// The `limit` events nearest to each side's moment, nearest first.
+/// The `limit` events nearest to each side's time, nearest first.
 pub(crate) async fn beside(db: &Txn, sides: &[Side], limit: u64) -> Result<Vec<Vec<Row>>, Error> {
     let mut found: Vec<Vec<Row>> = sides.iter().map(|_| Vec::new()).collect();
     for (chunk, some) in sides.chunks(SIDES).enumerate() {

@@ -1,4 +1,4 @@
-//! The feed: what is worth telling, in the order of the commits, without a gap.
+//! The feed: published consequences, in the order of the commits, without gaps.
 
 use std::collections::VecDeque;
 
@@ -16,11 +16,11 @@ use super::scope::{self, Lookup};
 use super::txn::Txn;
 use crate::auth::policy::{Action, Reach};
 
-/// A row of `feed`: a position, which is the resume cursor, and what happened.
+/// A row of `feed`: a position, which is the resume cursor, and a consequence.
 pub(crate) type Item = feed::Model;
 
-/// Gives these items the next positions in their order and inserts them; returns the last position. These must be the
-/// last statements before the commit: all writers wait for the counter's row.
+/// Assigns these items the next positions, in order, and inserts them; returns the last position. These must be the
+/// last statements before the commit, because all writers wait for the counter's row.
 pub(crate) async fn append(txn: &Txn, mut items: Vec<Item>) -> Result<i64, Error> {
     let connection = txn.connection();
     let count = i64::try_from(items.len()).unwrap_or(i64::MAX);
@@ -41,7 +41,7 @@ pub(crate) async fn append(txn: &Txn, mut items: Vec<Item>) -> Result<i64, Error
     Ok(head)
 }
 
-/// The item of an earned award, as far as the award knows it. Its position is not known.
+/// The item of an earned award, from the award's row alone. Its position is not set.
 pub(crate) fn earned(award: &super::awards::Row) -> Item {
     Item {
         position: 0,
@@ -54,7 +54,7 @@ pub(crate) fn earned(award: &super::awards::Row) -> Item {
     }
 }
 
-/// The last position given out.
+/// The last assigned position.
 pub(crate) async fn head(db: &impl Reads) -> Result<i64, Error> {
     let counter = entity::feed_counter::Entity::find_by_id(1_i16).one(db.connection()).await?;
     counter.map(|row| row.position).ok_or_else(|| Error::Impossible("the feed has lost its counter".into()))
@@ -70,7 +70,7 @@ pub(crate) async fn last(db: &impl Reads) -> Result<Option<Item>, Error> {
     Ok(feed::Entity::find().order_by(feed::Column::Position, Order::Desc).one(db.connection()).await?)
 }
 
-/// At most `limit` items behind `position`, in order; of one person, or of all.
+/// At most `limit` items after `position`, in order; of one person, or of all.
 pub(crate) async fn after(
     db: &impl Reads,
     position: i64,
@@ -84,7 +84,7 @@ pub(crate) async fn after(
     Ok(query.order_by(feed::Column::Position, Order::Asc).limit(limit).all(db.connection()).await?)
 }
 
-/// The award of this item as it is now, if its person exists within the reach. None for an item without an award.
+/// The current award of this item, if its person exists within the reach. None for an item without an award.
 pub(crate) async fn award(
     db: &impl Reads,
     reach: &Reach,
@@ -97,7 +97,7 @@ pub(crate) async fn award(
     Ok(query.one(db.connection()).await?)
 }
 
-/// The positions at which these awards were earned.
+/// The positions of the items of these earned awards.
 pub(crate) async fn positions(
     db: &impl Reads,
     awards: impl IntoIterator<Item = Uuid> + Send,
@@ -115,8 +115,8 @@ pub(crate) async fn positions(
     Ok(positions)
 }
 
-/// Adds an item for every award that has none, moves items into the gaps, and sets the counter to the last position;
-/// returns how many items were added or moved. The counter's row is locked first, so that no other transaction takes a
+/// Adds an item for every award without one, moves items into the gaps, and sets the counter to the last position.
+/// Returns the number of added or moved items. Locks the counter's row first, so that no other transaction takes a
 /// position meanwhile.
 pub(crate) async fn renumber(txn: &Txn) -> Result<usize, Error> {
     let connection = txn.connection();
@@ -179,7 +179,7 @@ fn count_of(items: &VecDeque<Item>) -> i64 {
     i64::try_from(items.len()).unwrap_or(i64::MAX)
 }
 
-/// The item of an award's earning, for a statement that walks through awards.
+/// A subquery for the position of an award's item, for a statement that selects awards.
 fn places() -> SelectStatement {
     let same =
         Expr::col((feed::Entity, feed::Column::AwardId)).eq(Expr::col((awards::Entity, awards::Column::Id)));
@@ -191,7 +191,7 @@ fn places() -> SelectStatement {
         .to_owned()
 }
 
-/// The number of items and the last position: they are equal, or there is a gap.
+/// The number of items and the last position. They are equal if there is no gap.
 pub(crate) async fn extent(db: &impl Reads) -> Result<(i64, i64), Error> {
     let query = feed::Entity::find()
         .select_only()

@@ -1,4 +1,4 @@
-//! The XP ledger: entries are only added. A bonus entry's moment follows its award's.
+//! The XP ledger: entries are only added. The time of a bonus entry is updated with its award's.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
     super::insert_all(txn, rows, None).await
 }
 
-/// When the last of these entries happened that counts: neither a reversal, nor of an award that was revoked.
+/// The time of the latest of these entries that counts. Reversals and entries of revoked awards do not count.
 pub(crate) fn reached_at<'a>(
     entries: impl IntoIterator<Item = &'a Row>,
     is_revoked: impl Fn(Uuid) -> bool,
@@ -31,7 +31,7 @@ pub(crate) fn reached_at<'a>(
     entries.into_iter().filter(counts).map(|entry| entry.occurred_at).max()
 }
 
-/// The same of all entries of a person, as if this award were revoked.
+/// As [`reached_at`], for all entries of a person, as if this award were revoked.
 pub(crate) async fn reached_at_without(
     db: &Txn,
     person: Uuid,
@@ -56,7 +56,7 @@ pub(crate) async fn reached_at_without(
     Ok(reached.flatten())
 }
 
-/// The entries of these people's events: by person and the event's id, how much and when.
+/// The entries of these people's events: amount and time, by person and the event's id.
 pub(crate) async fn base_of(
     db: &Txn,
     people: &[Uuid],
@@ -74,7 +74,7 @@ pub(crate) async fn base_of(
     Ok(base)
 }
 
-/// Sets the moments of these awards' bonuses: (award, moment, local date).
+/// Sets the times of these awards' bonuses: (award, time, local date).
 pub(crate) async fn redate(txn: &Txn, moments: &[(Uuid, DateTime<Utc>, NaiveDate)]) -> Result<(), Error> {
     let sql = "UPDATE xp_entries SET occurred_at = moved.column2, local_date = moved.column3 \
                FROM (VALUES {rows}) AS moved WHERE xp_entries.award_id = moved.column1 AND xp_entries.kind = 'BONUS'";
@@ -84,7 +84,7 @@ pub(crate) async fn redate(txn: &Txn, moments: &[(Uuid, DateTime<Utc>, NaiveDate
     .await
 }
 
-/// All XP each event brought the person it is about, bonuses included.
+/// All XP of each event for its person, including bonuses.
 pub(crate) async fn gained(
     db: &Txn,
     events: impl IntoIterator<Item = Uuid> + Send,
@@ -113,7 +113,7 @@ pub(crate) async fn page_of(
     Ok(query.order_by(Column::Id, Order::Asc).limit(limit).all(db.connection()).await?)
 }
 
-/// Every entry of a person.
+/// All entries of a person.
 pub(crate) async fn of_person(db: &Txn, person: Uuid) -> Result<Vec<Row>, Error> {
     Ok(Entity::find().filter(Column::PersonId.eq(person)).all(db.connection()).await?)
 }

@@ -1,4 +1,4 @@
-//! The numbers events move, and the sets behind them: members, active days, capped days.
+//! Metrics, and the sets from which metrics, streaks and caps are computed: members, active days, capped days.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ pub(crate) type ActiveDay = active_days::Model;
 /// A row of `capped_days`.
 pub(crate) type CappedDay = capped_days::Model;
 
-/// The metrics asked for; a pair without a row stands at zero.
+/// The metrics of these (person, metric) pairs. A pair without a row has the value 0.
 pub(crate) async fn of_pairs(db: &Txn, pairs: &BTreeSet<(Uuid, Uuid)>) -> Result<Vec<Row>, Error> {
     if pairs.is_empty() {
         return Ok(Vec::new());
@@ -36,14 +36,14 @@ pub(crate) async fn of_pairs(db: &Txn, pairs: &BTreeSet<(Uuid, Uuid)>) -> Result
     Ok(query.all(db.connection()).await?)
 }
 
-/// Every metric of those who may be seen.
+/// All metrics of these visible people.
 pub(crate) async fn of_seen(db: &impl Reads, people: &[Seen]) -> Result<Vec<Row>, Error> {
     let people = super::scope::readable(people);
     let query = metrics::Entity::find().filter(metrics::Column::PersonId.is_in(people));
     Ok(query.all(db.connection()).await?)
 }
 
-/// Every metric of these people.
+/// All metrics of these people.
 pub(crate) async fn of_people(
     db: &Txn,
     people: impl IntoIterator<Item = Uuid> + Send,
@@ -52,7 +52,7 @@ pub(crate) async fn of_people(
     Ok(query.all(db.connection()).await?)
 }
 
-/// Writes these metrics in place of what was there.
+/// Inserts or replaces these metrics.
 pub(crate) async fn put(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
     use metrics::Column;
     let mut replace = OnConflict::columns([Column::PersonId, Column::MetricId]);
@@ -71,7 +71,7 @@ pub(crate) async fn put(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
     super::insert_all(txn, rows, Some(replace)).await
 }
 
-/// Which of these members are already counted.
+/// The members among these that already exist.
 pub(crate) async fn members(db: &Txn, wanted: &BTreeSet<(Uuid, Uuid, String)>) -> Result<Vec<Member>, Error> {
     use metric_members::Column;
     if wanted.is_empty() {
@@ -86,13 +86,13 @@ pub(crate) async fn members(db: &Txn, wanted: &BTreeSet<(Uuid, Uuid, String)>) -
     Ok(found)
 }
 
-/// Every member of these people's metrics.
+/// All members of a person's metrics.
 pub(crate) async fn members_of(db: &Txn, person: Uuid) -> Result<Vec<Member>, Error> {
     let query = metric_members::Entity::find().filter(metric_members::Column::PersonId.eq(person));
     Ok(query.all(db.connection()).await?)
 }
 
-/// Adds members; those already there stay.
+/// Adds members. Existing members stay.
 pub(crate) async fn add_members(txn: &Txn, rows: Vec<Member>) -> Result<(), Error> {
     use metric_members::Column;
     let nothing =
@@ -100,7 +100,7 @@ pub(crate) async fn add_members(txn: &Txn, rows: Vec<Member>) -> Result<(), Erro
     super::insert_all(txn, rows, Some(nothing)).await
 }
 
-/// Removes these members of a person, which no event of theirs accounts for.
+/// Removes these members of a person, for which the person has no event.
 pub(crate) async fn remove_members(txn: &Txn, person: Uuid, members: &[(Uuid, String)]) -> Result<(), Error> {
     use metric_members::Column;
     for (metric, member) in members {
@@ -123,14 +123,14 @@ pub(crate) async fn days(db: &Txn, people: &BTreeSet<Uuid>) -> Result<Vec<(Uuid,
     Ok(query.select_only().columns([Column::PersonId, Column::Day]).into_tuple().all(db.connection()).await?)
 }
 
-/// Adds active days; those already there stay.
+/// Adds active days. Existing days stay.
 pub(crate) async fn add_days(txn: &Txn, rows: Vec<ActiveDay>) -> Result<(), Error> {
     use active_days::Column;
     let nothing = OnConflict::columns([Column::PersonId, Column::Day]).do_nothing().to_owned();
     super::insert_all(txn, rows, Some(nothing)).await
 }
 
-/// Removes these active days of a person, which no event of theirs accounts for.
+/// Removes these active days of a person, for which the person has no event.
 pub(crate) async fn remove_days(txn: &Txn, person: Uuid, days: &[NaiveDate]) -> Result<(), Error> {
     use active_days::Column;
     for some in days.chunks(super::ROWS_A_STATEMENT) {
@@ -142,7 +142,7 @@ pub(crate) async fn remove_days(txn: &Txn, person: Uuid, days: &[NaiveDate]) -> 
     Ok(())
 }
 
-/// What these activities brought on these days before their caps.
+/// XP of these activities on these days, before their caps.
 pub(crate) async fn capped(
     db: &Txn,
     wanted: &BTreeSet<(Uuid, String, NaiveDate)>,
@@ -156,13 +156,13 @@ pub(crate) async fn capped(
     Ok(capped_days::Entity::find().filter(among).all(db.connection()).await?)
 }
 
-/// Every capped day of a person.
+/// All capped days of a person.
 pub(crate) async fn capped_of(db: &Txn, person: Uuid) -> Result<Vec<CappedDay>, Error> {
     let query = capped_days::Entity::find().filter(capped_days::Column::PersonId.eq(person));
     Ok(query.all(db.connection()).await?)
 }
 
-/// Writes these amounts in place of what was there.
+/// Inserts or replaces these amounts.
 pub(crate) async fn put_capped(txn: &Txn, rows: Vec<CappedDay>) -> Result<(), Error> {
     use capped_days::Column;
     let mut replace = OnConflict::columns([Column::PersonId, Column::Activity, Column::Day]);
@@ -170,7 +170,7 @@ pub(crate) async fn put_capped(txn: &Txn, rows: Vec<CappedDay>) -> Result<(), Er
     super::insert_all(txn, rows, Some(replace)).await
 }
 
-/// Forgets these metrics of everybody, so that they can be folded anew.
+/// Deletes these metrics of all people, so that they can be folded again.
 pub(crate) async fn forget(txn: &Txn, ids: &BTreeSet<Uuid>) -> Result<(), Error> {
     if ids.is_empty() {
         return Ok(());

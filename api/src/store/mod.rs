@@ -1,5 +1,5 @@
-//! Every query. The only module that names `sea_orm`; the rest of the house sees rows and proofs.
-//! Functions that write take an open `Txn`; those that read someone's record take `policy`'s proof.
+//! All database queries. Only this module uses `sea_orm`; the other modules use rows and proofs.
+//! Functions that write take an open `Txn`. Functions that read a person's records take a proof from `policy`.
 
 pub(crate) mod audit_log;
 pub(crate) mod awards;
@@ -41,11 +41,11 @@ use sea_orm::sea_query::{Alias, Expr, ExprTrait, OnConflict, Query, SelectStatem
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, QueryTrait};
 use sea_orm::{ConnectionTrait, FromQueryResult, Iterable, Order, Select, Statement};
 
-/// Rows one INSERT carries at most. What a full one carries fits into one TLS record, after which a connection
-/// without `TCP_NODELAY` would wait for an acknowledgement; and its text recurs, so that it is planned once.
+/// The maximum number of rows per INSERT. A full INSERT fits into one TLS record, after which a connection without
+/// `TCP_NODELAY` would wait for an acknowledgement. Its text is always the same, so that it is planned once.
 const ROWS_A_STATEMENT: usize = 64;
 
-/// Inserts all rows; with `on_conflict`, does what it says of those that are there.
+/// Inserts all rows. `on_conflict` decides about existing rows.
 async fn insert_all<M, A>(txn: &Txn, rows: Vec<M>, on_conflict: Option<OnConflict>) -> Result<(), Error>
 where
     M: IntoActiveModel<A>,
@@ -90,8 +90,8 @@ where
     Ok(rows.iter().map(|row| E::Model::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
 
-/// Runs an UPDATE of many rows by a list of values, which stands in its text as `{rows}`. The builder has no UPDATE with
-/// a FROM that both databases take. `types` are those of the values, for PostgreSQL, which cannot infer them.
+/// Runs an UPDATE of many rows from a list of values, which replaces `{rows}` in the text. The query builder has no
+/// UPDATE … FROM that both databases accept. `types` are the values' types, which PostgreSQL cannot infer.
 async fn update_from<T, const N: usize>(
     txn: &Txn,
     sql: &str,
@@ -116,7 +116,7 @@ async fn update_from<T, const N: usize>(
     Ok(())
 }
 
-/// A model read or built whole says "unchanged" of its columns; an INSERT wants them set.
+/// Marks all columns as set. A complete model marks them as unchanged, but an INSERT requires set columns.
 fn every_column<A: ActiveModelTrait>(mut row: A) -> A {
     for column in <A::Entity as EntityTrait>::Column::iter() {
         row.reset(column);
@@ -124,7 +124,7 @@ fn every_column<A: ActiveModelTrait>(mut row: A) -> A {
     row
 }
 
-/// A statement of our own words, for what the builder cannot say.
+/// A statement from SQL text, for SQL that the query builder does not support.
 fn statement<C: ConnectionTrait>(
     connection: &C,
     sql: &str,

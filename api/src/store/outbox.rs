@@ -1,5 +1,5 @@
-//! The outbox: one message per consequence, leased by relays, settled or buried. Settled messages are trimmed after
-//! some days; how far is kept, so that a message that is missing for another reason is noticed.
+//! The outbox: one message per consequence. Relays lease messages and settle or bury them. Settled messages are trimmed
+//! after some days. The time of the trim is stored, so that messages that are missing for another reason are detected.
 
 use std::collections::HashMap;
 
@@ -24,13 +24,13 @@ pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
     super::insert_all(txn, rows, None).await
 }
 
-/// Whether any message waits to be delivered or buried.
+/// Whether any message is due for delivery or burial.
 pub(crate) async fn is_due(db: &impl Reads, now: DateTime<Utc>) -> Result<bool, Error> {
     let query = Entity::find().filter(unsettled()).filter(Column::AvailableAt.lte(now)).filter(free(now));
     Ok(query.limit(1).one(db.connection()).await?.is_some())
 }
 
-/// Takes at most `limit` due messages for itself until `until`.
+/// Leases at most `limit` due messages until `until`.
 pub(crate) async fn lease_due(
     txn: &Txn,
     now: DateTime<Utc>,
@@ -67,7 +67,7 @@ pub(crate) async fn settle(txn: &Txn, ids: &[Uuid], now: DateTime<Utc>) -> Resul
     Ok(())
 }
 
-/// When the oldest message that is neither delivered nor buried was created.
+/// The creation time of the first due message, by `available_at`, that is neither delivered nor buried.
 pub(crate) async fn oldest(db: &impl Reads) -> Result<Option<DateTime<Utc>>, Error> {
     let query = Entity::find()
         .select_only()
@@ -79,8 +79,8 @@ pub(crate) async fn oldest(db: &impl Reads) -> Result<Option<DateTime<Utc>>, Err
     Ok(query.into_tuple().one(db.connection()).await?)
 }
 
-/// Buries the messages older than `before` that have been tried `attempts` times; returns how many. Age alone
-/// buries none: a clock that jumps ahead makes every message old.
+/// Buries the messages that are older than `before` and have had at least `attempts` attempts; returns their number.
+/// Age alone is not enough, because after a clock jump every message is old.
 pub(crate) async fn bury_older(
     txn: &Txn,
     before: DateTime<Utc>,
@@ -104,8 +104,8 @@ pub(crate) async fn has_settled(db: &impl Reads, before: DateTime<Utc>) -> Resul
     Ok(query.into_tuple::<Uuid>().one(db.connection()).await?.is_some())
 }
 
-/// Deletes at most `limit` messages that were created and delivered before `before`, and keeps that moment; returns
-/// how many.
+/// Deletes at most `limit` messages that were created and delivered before `before`, and stores that time; returns the
+/// number of deleted messages.
 pub(crate) async fn trim(txn: &Txn, before: DateTime<Utc>, limit: u64) -> Result<u64, Error> {
     let mut query = Entity::find()
         .select_only()
@@ -120,7 +120,7 @@ pub(crate) async fn trim(txn: &Txn, before: DateTime<Utc>, limit: u64) -> Result
     }
     let gone = outbox::Entity::delete_many().filter(among(txn.connection(), Column::Id, ids));
     let gone = gone.exec(txn.connection()).await?.rows_affected;
-    // Another relay may have kept a later moment: the greater one stands.
+    // Another relay may have stored a later time: keep the later one.
     let kept = trimmed_until(txn).await?.map_or(before, |kept| Ord::max(kept, before));
     let row = outbox_trims::Model { id: 1, before: kept };
     let mut replace = OnConflict::column(outbox_trims::Column::Id);
@@ -129,13 +129,13 @@ pub(crate) async fn trim(txn: &Txn, before: DateTime<Utc>, limit: u64) -> Result
     Ok(gone)
 }
 
-/// Messages that were created before this moment may have been trimmed; none has been if there is no such moment.
+/// The time of the trim: messages created before it may have been trimmed. None if no message has been trimmed.
 pub(crate) async fn trimmed_until(db: &impl Reads) -> Result<Option<DateTime<Utc>>, Error> {
     let row = outbox_trims::Entity::find_by_id(1_i16).one(db.connection()).await?;
     Ok(row.map(|row| row.before))
 }
 
-/// How many messages each of these awards has about its earning.
+/// The number of "award earned" messages of each of these awards.
 pub(crate) async fn of_awards(
     db: &Txn,
     awards: impl IntoIterator<Item = Uuid> + Send,
@@ -155,13 +155,13 @@ pub(crate) async fn of_awards(
     Ok(messages)
 }
 
-/// Not held by a relay.
+/// No relay leases the message.
 fn free(now: DateTime<Utc>) -> Condition {
     Condition::any().add(Column::LeasedUntil.is_null()).add(Column::LeasedUntil.lte(now))
 }
 
-/// Delivered long enough ago. The time of creation counts too: a clock that went back may have settled a message
-/// before it was created.
+/// The message was created and delivered before `before`. The creation time is checked too, because after a clock was
+/// set back, a message can have a delivery time before its creation time.
 fn settled(before: DateTime<Utc>) -> Condition {
     Condition::all()
         .add(Column::SettledAt.is_not_null())

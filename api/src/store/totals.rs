@@ -1,4 +1,4 @@
-//! What people have gathered, as numbers.
+//! People's totals: XP, awards and streak.
 
 use chrono::{DateTime, Utc};
 use entity::totals::{Column, Entity};
@@ -15,7 +15,7 @@ use crate::auth::policy::Seen;
 /// A row of `totals`.
 pub(crate) type Row = entity::totals::Model;
 
-/// The numbers of somebody who has none yet.
+/// The totals of a person without a row.
 pub(crate) fn none(person_id: Uuid, since: DateTime<Utc>) -> Row {
     Row {
         person_id,
@@ -29,13 +29,13 @@ pub(crate) fn none(person_id: Uuid, since: DateTime<Utc>) -> Row {
     }
 }
 
-/// The numbers of those who may be seen; a person without any row has zeros.
+/// The totals of these visible people. A person without a row has zeros.
 pub(crate) async fn of_seen(db: &impl Reads, people: &[Seen]) -> Result<Vec<Row>, Error> {
     let people = super::scope::readable(people);
     Ok(Entity::find().filter(Column::PersonId.is_in(people)).all(db.connection()).await?)
 }
 
-/// The numbers of these people; a person without any row has zeros.
+/// The totals of these people. A person without a row has zeros.
 pub(crate) async fn of_people(
     db: &Txn,
     people: impl IntoIterator<Item = Uuid> + Send,
@@ -43,7 +43,7 @@ pub(crate) async fn of_people(
     Ok(Entity::find().filter(among(db.connection(), Column::PersonId, people)).all(db.connection()).await?)
 }
 
-/// Writes these numbers in place of what was there.
+/// Inserts or replaces these totals.
 pub(crate) async fn put(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
     let mut replace = OnConflict::column(Column::PersonId);
     replace.update_columns([

@@ -109,6 +109,8 @@ on_both! {
         w.database.execute("UPDATE publications SET packs = (SELECT packs FROM kept)").await;
         w.database.execute("DROP TABLE kept").await;
         let retired = mutate(&school.admin, "retireBadge", shown, json!({"id": id})).await;
+        let entries = "SELECT count(*) FROM audit_log WHERE act = 'retire_badge'";
+        assert_eq!(w.database.number(entries).await, 1);
         assert_eq!(retired, json!({"achievement": expected, "userErrors": []}));
         let one = "{ achievement(key: \"school/team-player\") { requirement } }";
         assert_eq!(school.as_student.ask(one, json!({})).await.data()["achievement"]["requirement"], "Play along.");

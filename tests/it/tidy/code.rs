@@ -3,15 +3,15 @@
 use std::path::Path;
 
 /// A file of the project.
-pub(super) struct File {
+pub(crate) struct File {
     /// The path below the root, with `/` as separator.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// The content.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 /// Every hand-written text file.
-pub(super) fn files(root: &Path) -> Vec<File> {
+pub(crate) fn files(root: &Path) -> Vec<File> {
     let mut files = Vec::new();
     for folder in ["api", "entity", "migration", "tests", ".ci"] {
         walk(root, &root.join(folder), &mut files);

@@ -1,4 +1,4 @@
-//! What late events need: the events around them, and for the moments of awards a person's whole past.
+//! Loads the data that late events require: the events around them, and for the times of awards a person's whole past.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,15 +11,15 @@ use crate::pipeline::ingest::to_event;
 use crate::store::events::Side;
 use crate::store::{self, Txn, awards, events, ledger, metrics, people};
 
-/// Events on each side of a late one that the first statement reads; each further statement reads four times as many.
+/// Events on each side of a late event that the first statement reads. Each further statement reads four times as many.
 const FIRST: u64 = 32;
 
-/// People whose past is in memory at the same time.
+/// The maximum number of people whose past is in memory at the same time.
 const PEOPLE: usize = 20;
-/// Events of them that one statement reads at most.
+/// The maximum number of their events that one statement reads.
 const EVENTS: u64 = 20_000;
 
-/// Loads the events around late ones, active days, and what flagged people need.
+/// Loads the events around late events, active days, and the whole state of flagged people.
 pub(super) async fn load(
     txn: &Txn,
     catalog: &Catalog,
@@ -43,7 +43,7 @@ pub(super) async fn load(
     make_whole(txn, loaded, &late.whole).await
 }
 
-/// Loads all events of run metrics whose longest run may be broken, and the whole state of their people.
+/// Loads all events of run metrics whose longest run may be broken, and their people's whole state.
 pub(super) async fn load_broken(
     txn: &Txn,
     catalog: &Catalog,
@@ -88,7 +88,7 @@ async fn make_whole(txn: &Txn, loaded: &mut Loaded, people: &BTreeSet<Uuid>) -> 
     Ok(())
 }
 
-/// One direction in which the events of a run metric are read until one breaks the run.
+/// One direction in which events of a run metric are read until an event breaks the run.
 struct Search<'a> {
     key: (Uuid, Uuid),
     span: &'a Span,
@@ -120,7 +120,7 @@ async fn around(
         let mut left = Vec::new();
         for (search, page) in open.into_iter().zip(pages) {
             let is_full = u64::try_from(page.len()).unwrap_or(u64::MAX) >= limit;
-            // Of the last moment of a full page there may be more events.
+            // A full page may lack further events of its last time.
             let moments = page.iter().map(|row| row.occurred_at);
             let end = if search.side.is_after { moments.max() } else { moments.min() }.filter(|_| is_full);
             let events = page.iter().filter(|row| Some(row.occurred_at) != end).map(to_event);
@@ -149,7 +149,7 @@ impl Search<'_> {
     }
 }
 
-/// Sets the moments of awards that late events have moved. The step is not written yet; the batch's events are.
+/// Updates the times of awards that late events have changed. The batch's events are already written, the step is not.
 pub(in crate::pipeline) async fn redate(
     txn: &Txn,
     catalog: &Catalog,
@@ -176,7 +176,7 @@ pub(in crate::pipeline) async fn redate(
     Ok(())
 }
 
-/// All events of these people. A long past is read one person at a time and by pages, so that no statement meets its
+/// All events of these people. Reads a long past one person at a time and by pages, so that no statement exceeds its
 /// deadline.
 async fn past(txn: &Txn, people: &[Uuid]) -> Result<HashMap<Uuid, Vec<Event>>, store::Error> {
     let rows = match events::of_people(txn, people, EVENTS).await? {
