@@ -9,7 +9,7 @@ use crate::{
     catalog::Catalog,
     entitlement::{Due, misjudged_awards, settle_held, settle_whole},
     person::{Person, TooMuch},
-    state::{Cause, Held, PersonState, State},
+    state::{Cause, PersonState, State},
     step::{AwardKey, Consequence, ConsequenceKind, Entry, EntryCause, Flag, NewAward, Step},
     streak::milestone,
 };
@@ -160,14 +160,7 @@ impl<'a> Decision<'a> {
         let AwardKey { person: id, achievement, occurrence } = award.key;
         let person = self.person(id);
         person.add_xp(award.xp_bonus, award.earned_at)?;
-        let held = Held {
-            cause: award.cause,
-            earned_at: award.earned_at,
-            xp_bonus: award.xp_bonus,
-            revoked: false,
-            flagged: false,
-        };
-        let is_first = person.hold(catalog, (achievement, occurrence), held);
+        let is_first = person.hold(catalog, (achievement, occurrence), award.held());
         let index = self.step.awards.len();
         if award.xp_bonus != 0 {
             self.step.entries.push(Entry {

@@ -208,15 +208,8 @@ impl School {
             }
         }
         for award in &step.awards {
-            let held = Held {
-                cause: award.cause,
-                earned_at: award.earned_at,
-                xp_bonus: award.xp_bonus,
-                revoked: false,
-                flagged: award.flagged,
-            };
             let AwardKey { person, achievement, occurrence } = award.key;
-            self.kept(person).awards.insert((achievement, occurrence), held);
+            self.kept(person).awards.insert((achievement, occurrence), award.held());
         }
         for flag in &step.flags {
             let AwardKey { person, achievement, occurrence } = flag.key;

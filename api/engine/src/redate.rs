@@ -74,16 +74,7 @@ pub fn redate(catalog: &Catalog, step: &mut Step, person: Uuid, history: &Histor
     let state = history.state;
     let mut held = state.awards.clone();
     let granted = step.awards.iter().filter(|award| award.key.person == person && award.cause != Cause::Rule);
-    held.extend(granted.map(|award| {
-        let held = Held {
-            cause: award.cause,
-            earned_at: award.earned_at,
-            xp_bonus: award.xp_bonus,
-            revoked: false,
-            flagged: false,
-        };
-        ((award.key.achievement, award.key.occurrence), held)
-    }));
+    held.extend(granted.map(|award| ((award.key.achievement, award.key.occurrence), award.held())));
     let mut base: HashMap<Uuid, i64> = history.base.iter().map(|(event, (xp, _))| (*event, *xp)).collect();
     base.extend(step.entries.iter().filter(|entry| entry.person == person).filter_map(|entry| {
         match entry.cause {

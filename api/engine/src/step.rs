@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     event::Event,
-    state::{Cause, MetricState},
+    state::{Cause, Held, MetricState},
     streak::Streak,
 };
 
@@ -120,6 +120,19 @@ pub struct NewAward {
     pub notes: Option<String>,
     /// Whether the person held no award of this achievement before.
     pub is_first: bool,
+}
+
+impl NewAward {
+    /// The award as part of a person's state.
+    pub(crate) fn held(&self) -> Held {
+        Held {
+            cause: self.cause,
+            earned_at: self.earned_at,
+            xp_bonus: self.xp_bonus,
+            revoked: false,
+            flagged: self.flagged,
+        }
+    }
 }
 
 /// A revoked award.

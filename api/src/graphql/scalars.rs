@@ -33,7 +33,7 @@ impl ScalarType for DateTime {
     }
 }
 
-/// A scalar in an input that is not parsed yet. An invalid value becomes a `UserError` of its own row. Without this
+/// A scalar in an input that is not parsed yet. An invalid value becomes a `UserError` in its row. Without this
 /// type, the scalar's parser would refuse the whole request with all its rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Given<S> {

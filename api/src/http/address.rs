@@ -16,7 +16,7 @@ pub(super) struct ClientAddress(pub(super) Option<IpAddr>);
 
 /// The client of a request with these headers that came from `peer`.
 ///
-/// The reported addresses are read from the right, because each proxy appends the address of its own peer. The
+/// The reported addresses are read from the right, because each proxy appends the address of its peer. The
 /// first untrusted address is the client. If an element cannot be parsed, the result is the proxy that sent it.
 /// If both headers are present and disagree, the client may have sent one of them: the request is then counted
 /// for the proxy.

@@ -29,7 +29,7 @@ const LONG: u64 = 500;
 /// How many statements one operation runs at the same time: a normal one, and a long one.
 const STATEMENTS: usize = 3;
 const LONG_STATEMENTS: usize = 1;
-/// The charge for an invalid request, whoever sent it.
+/// The charge for an invalid request. It is the same for every caller.
 const BAD_REQUEST: u64 = 20;
 
 /// An operation within its limits, ready to run.

@@ -59,7 +59,7 @@ impl Batcher {
     pub(super) async fn submit(&self, submission: Submission) -> Result<Outcomes, store::Error> {
         let (reply, answer) = oneshot::channel();
         let count = submission.events.len();
-        // The limit of its own source applies first, so that one source cannot fill the limit of all sources.
+        // The limit per source applies first, so that one source cannot fill the limit for all sources.
         let place = self
             .line
             .enter(&submission.recorder.source().text(), count)

@@ -256,7 +256,7 @@ impl Ingested {
                 awards: brought.remove(&(Some(event.id), event.person)).unwrap_or_default(),
             })
             .collect();
-        // A row that repeats a new row of its own batch is answered like any other repeat.
+        // A row that repeats a new row of the same batch gets the answer of a repeat.
         let of_event: HashMap<Uuid, &Recorded> = recorded.iter().map(|one| (one.event, one)).collect();
         let row = |row: Row| match row {
             Row::Refused(refusal) => Err(refusal),

@@ -61,7 +61,7 @@ async fn award_within(
     let (xp_bonus, by) = (find_badge(txn, badge).await?.xp_bonus, request.actor.person());
     courses::hold_taught(txn, reach).await?;
     let wanted: BTreeSet<Uuid> = rows.iter().flatten().map(|row| row.student).collect();
-    // Lock only students within the reach, and grant only to those who are still within it under the lock.
+    // Lock the students within the reach. Then check again: a student may have left before the lock.
     let theirs = scope::seen(txn, reach, wanted.iter().copied()).await?.into_keys().collect();
     people::lock(txn, &theirs).await?;
     let seen = scope::seen(txn, reach, theirs).await?;

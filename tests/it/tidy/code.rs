@@ -74,7 +74,7 @@ pub(super) fn uses(code: &str, name: &str) -> bool {
     code.match_indices(&path).any(|(at, _)| !code[..at].ends_with(longer))
 }
 
-/// Whether the code uses this module of its own crate, in a path or in a list of imports.
+/// Whether the code uses this module of the same crate, in a path or in a list of imports.
 pub(super) fn reaches(code: &str, module: &str) -> bool {
     let listed = code.split("crate::{").skip(1).any(|list| {
         let list = list.split("};").next().unwrap_or_default();
