@@ -247,6 +247,13 @@ impl Catalog {
         self.metrics.get(self.metric_index(id)?)
     }
 
+    /// The indexes of the metrics that an event changes.
+    pub(crate) fn moved_by<'a>(&'a self, event: &'a crate::event::Event) -> impl Iterator<Item = usize> + 'a {
+        let metrics = self.activity(&event.activity).map_or(&[][..], |activity| &activity.metrics);
+        let takes = |index: &usize| self.metrics.get(*index).is_some_and(|metric| metric.takes(event));
+        metrics.iter().copied().filter(takes)
+    }
+
     /// The keys of the activities that move a metric.
     pub fn activities_of(&self, metric: &Metric) -> Vec<&str> {
         metric

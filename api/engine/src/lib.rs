@@ -19,6 +19,7 @@ pub mod publish;
 pub mod ranks;
 pub mod rebuild;
 pub mod redate;
+mod rewind;
 pub mod rule;
 mod run;
 pub mod state;

@@ -25,6 +25,8 @@ pub struct School {
     pub people: BTreeMap<Uuid, Kept>,
     /// By (source, external id).
     pub events: BTreeMap<(String, String), Event>,
+    /// How often the whole past of a person was read to update the times of awards.
+    pub whole_pasts: usize,
 }
 
 /// All stored state of one person.
@@ -97,15 +99,40 @@ impl School {
         }
         let dates = Dates::of(&state);
         let mut step = advance(catalog, state, &events)?;
-        for person in dates.moved(&events, &step) {
-            let new = events.iter().chain(&step.derived).filter(|event| event.person == person).cloned();
-            let all: Vec<Event> = self.events_of(person).into_iter().chain(new).collect();
-            let state = self.whole(person);
-            let base = self.people.get(&person).map(|kept| kept.base.clone()).unwrap_or_default();
-            redate(catalog, &mut step, person, &History { state: &state, events: &all, base: &base });
+        for (person, since) in dates.moved(&events, &step) {
+            if !self.redate(catalog, &mut step, person, &events, Some(since)) {
+                self.whole_pasts += 1;
+                let _ = self.redate(catalog, &mut step, person, &events, None);
+            }
         }
         self.save(&events, &step);
         Ok(step)
+    }
+
+    /// Whether the events since this time decided when the person's awards were earned.
+    fn redate(
+        &self,
+        catalog: &Catalog,
+        step: &mut Step,
+        person: Uuid,
+        batch: &[Event],
+        since: Option<DateTime<Utc>>,
+    ) -> bool {
+        let is_in = |at: DateTime<Utc>| since.is_none_or(|since| at >= since);
+        let of_batch: Vec<Event> = batch.iter().chain(&step.derived).cloned().collect();
+        let new = of_batch.iter().map(|event| event.id).collect();
+        let mut events = self.events_of(person);
+        events.extend(of_batch.into_iter().filter(|event| event.person == person));
+        events.retain(|event| is_in(event.occurred_at));
+        let kept = self.people.get(&person).cloned().unwrap_or_default();
+        let state = PersonState { day_totals: kept.day_totals, ..self.whole(person) };
+        let base = kept.base.into_iter().filter(|(_, (_, at))| is_in(*at)).collect();
+        redate(
+            catalog,
+            step,
+            person,
+            &History { since, state: &state, events: &events, new: &new, base: &base },
+        )
     }
 
     /// A person's whole state, as the engine reads it.

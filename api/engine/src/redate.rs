@@ -1,7 +1,7 @@
 //! The times at which awards were earned. They follow the order in which events happened, not the order of arrival.
 //! A late event can change the time of awards that were earned after it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -14,6 +14,7 @@ use crate::{
     entitlement::is_judged,
     event::{Event, local},
     person::TooMuch,
+    rewind::rewind,
     state::{Cause, Held, PersonState, State},
     step::{AwardKey, EntryCause, NewAward, PersonTotals, Redated, Step},
 };
@@ -35,16 +36,18 @@ impl Dates {
         Self(dates.collect())
     }
 
-    /// The people with a grant before their last event or award. The caller must call [`redate`] for them.
-    pub fn moved_by_grants(&self, step: &Step) -> BTreeSet<Uuid> {
+    /// The people with a grant before their last event or award, with the time of the first such grant, and people with
+    /// an award that is no longer flagged. The caller must call [`redate`] for them.
+    pub fn moved_by_grants(&self, step: &Step) -> BTreeMap<Uuid, DateTime<Utc>> {
         let granted = step.awards.iter().filter(|award| award.cause != Cause::Rule);
         let early = granted
             .filter(|award| self.0.get(&award.key.person).is_some_and(|(last, _)| award.earned_at < *last));
-        early.map(|award| award.key.person).collect()
+        earliest(early.map(|award| (award.key.person, award.earned_at)).chain(unflagged(step)))
     }
 
-    /// The people with a late event before an award. The caller must call [`redate`] for them.
-    pub fn moved(&self, events: &[Event], step: &Step) -> BTreeSet<Uuid> {
+    /// The people with a late event before an award, with the time of the first such event, and people with an award
+    /// that is no longer flagged. The caller must call [`redate`] for them.
+    pub fn moved(&self, events: &[Event], step: &Step) -> BTreeMap<Uuid, DateTime<Utc>> {
         let late = events.iter().chain(&step.derived).filter(|event| {
             self.0.get(&event.person).is_some_and(|(last, last_award)| {
                 let is_early = |award: &NewAward| award.key.person == event.person && award.earned_at < *last;
@@ -53,24 +56,43 @@ impl Dates {
                         || step.awards.iter().any(is_early))
             })
         });
-        late.map(|event| event.person).collect()
+        earliest(late.map(|event| (event.person, event.occurred_at)).chain(unflagged(step)))
     }
 }
 
-/// Everything that decides a person's awards, before the step.
+/// The people with an award that is no longer flagged. Any event since its time may be the one that earns it now.
+fn unflagged(step: &Step) -> impl Iterator<Item = (Uuid, DateTime<Utc>)> {
+    step.flags.iter().filter(|flag| !flag.flagged).map(|flag| (flag.key.person, DateTime::UNIX_EPOCH))
+}
+
+fn earliest(times: impl Iterator<Item = (Uuid, DateTime<Utc>)>) -> BTreeMap<Uuid, DateTime<Utc>> {
+    let mut earliest = BTreeMap::new();
+    for (person, at) in times {
+        earliest.entry(person).and_modify(|first: &mut DateTime<Utc>| *first = at.min(*first)).or_insert(at);
+    }
+    earliest
+}
+
+/// A person's past, from which the times of their awards follow.
 #[derive(Debug, Clone, Copy)]
 pub struct History<'a> {
-    /// The person's state, with all awards.
+    /// The first moment of `events`, before which no award moves. None for the whole past.
+    pub since: Option<DateTime<Utc>>,
+    /// The person's state before the step, with all awards, metrics, and the day totals of capped activities.
     pub state: &'a PersonState,
-    /// All events of the person, including derived events and events of the batch, in any order.
+    /// All events of the person since then, including derived events and events of the batch, in any order.
     pub events: &'a [Event],
-    /// The XP entries of the person's events before the step: amount and time, by the event's id.
+    /// The ids of the events of the batch.
+    pub new: &'a HashSet<Uuid>,
+    /// The XP entries of these events before the step: amount and time, by the event's id.
     pub base: &'a HashMap<Uuid, (i64, DateTime<Utc>)>,
 }
 
 /// Sets the time of each award of the person to the time of the event that crosses its threshold when all events are
-/// folded in time order.
-pub fn redate(catalog: &Catalog, step: &mut Step, person: Uuid, history: &History<'_>) {
+/// folded in time order. Returns false if the events since `history.since` do not decide it: call it again with the whole
+/// past.
+#[must_use]
+pub fn redate(catalog: &Catalog, step: &mut Step, person: Uuid, history: &History<'_>) -> bool {
     let state = history.state;
     let mut held = state.awards.clone();
     let granted = step.awards.iter().filter(|award| award.key.person == person && award.cause != Cause::Rule);
@@ -83,9 +105,24 @@ pub fn redate(catalog: &Catalog, step: &mut Step, person: Uuid, history: &Histor
         }
     }));
     let ledger = Ledger { base };
-    let crossings = crossings(catalog, person, state.zone, &held, history.events, Some(&ledger));
-    let Some(crossings) = crossings else { return };
-    let mut reached = history.base.values().map(|(_, at)| *at).max();
+    let crossings = match history.since {
+        Some(since) => {
+            let then = rewind(catalog, step, person, history, since);
+            let crossings = then.and_then(|then| {
+                held.retain(|_, held| held.earned_at >= since);
+                crossings_since(catalog, person, then, &held, history.events, &ledger)
+            });
+            let Some(crossings) = crossings else { return false };
+            crossings
+        }
+        None => {
+            let crossings = crossings(catalog, person, state.zone, &held, history.events, Some(&ledger));
+            let Some(crossings) = crossings else { return true };
+            crossings
+        }
+    };
+    let earlier = state.xp_reached_at.filter(|at| history.since.is_some_and(|since| *at < since));
+    let mut reached = history.base.values().map(|(_, at)| *at).max().max(earlier);
     for (index, award) in step.awards.iter_mut().enumerate().filter(|(_, award)| award.key.person == person) {
         let key = (award.key.achievement, award.key.occurrence);
         if let Some(crossing) = crossings.get(&key).filter(|_| award.cause == Cause::Rule) {
@@ -122,6 +159,7 @@ pub fn redate(catalog: &Catalog, step: &mut Step, person: Uuid, history: &Histor
             has_flagged: state.has_flagged,
         }),
     }
+    true
 }
 
 /// The event or grant at which an award was earned.
@@ -137,6 +175,14 @@ pub(crate) struct Ledger {
     base: HashMap<Uuid, i64>,
 }
 
+impl Ledger {
+    /// Whether the step's entries of events have the same sum.
+    fn agrees(&self, step: &Step) -> bool {
+        let base = step.entries.iter().filter(|entry| matches!(entry.cause, EntryCause::Base { .. }));
+        base.map(|entry| entry.amount).sum::<i64>() == self.base.values().sum::<i64>()
+    }
+}
+
 /// When each rule would have awarded its achievement if the catalogue had always been in force and no event had been
 /// late. Awards that rules do not decide, such as grants, count from their own time; revoked awards never count. Events
 /// award XP by the current amounts. If a publication has changed these, so that their sum differs from the ledger's,
@@ -149,43 +195,63 @@ pub(crate) fn crossings(
     events: &[Event],
     ledger: Option<&Ledger>,
 ) -> Option<HashMap<(Uuid, i64), Crossing>> {
-    let mut ordered: Vec<&Event> = events.iter().collect();
-    ordered.sort_by_cached_key(|event| event.key());
-    ordered.dedup_by(|a, b| (&a.source, &a.external_id) == (&b.source, &b.external_id));
-    let total: i64 = ledger.map_or(0, |ledger| ledger.base.values().sum());
-    let by_today = replay(catalog, (person, zone), held, &ordered, None);
-    let is_right = |step: &Step| {
-        let base = step.entries.iter().filter(|entry| matches!(entry.cause, EntryCause::Base { .. }));
-        base.map(|entry| entry.amount).sum::<i64>() == total
+    let ordered = in_order(events);
+    let then = PersonState {
+        zone,
+        awards: held
+            .iter()
+            .filter(|(_, held)| held.revoked)
+            .map(|(key, held)| (*key, held.clone()))
+            .collect(),
+        ..PersonState::default()
     };
+    let by_today = replay(catalog, person, then.clone(), held, &ordered, None);
     let step = match ledger {
-        Some(ledger) if !by_today.as_ref().is_some_and(is_right) => {
-            replay(catalog, (person, zone), held, &ordered, Some(&ledger.base))?
+        Some(ledger) if !by_today.as_ref().is_some_and(|step| ledger.agrees(step)) => {
+            replay(catalog, person, then, held, &ordered, Some(&ledger.base))?
         }
         _ => by_today?,
     };
-    let crossings = step.awards.iter().filter(|award| award.key.person == person).map(|award| {
-        let key = (award.key.achievement, award.key.occurrence);
-        (key, Crossing { at: award.earned_at, day: award.day })
-    });
-    Some(crossings.collect())
+    Some(crossings_of(&step, person))
 }
 
-/// Folds events and grants in time order from an empty state. None if XP would exceed the maximum.
+/// As [`crossings`], beginning with the state before the first event. None also if the XP of these events has changed
+/// since they were recorded.
+fn crossings_since(
+    catalog: &Catalog,
+    person: Uuid,
+    then: PersonState,
+    held: &BTreeMap<(Uuid, i64), Held>,
+    events: &[Event],
+    ledger: &Ledger,
+) -> Option<HashMap<(Uuid, i64), Crossing>> {
+    let step = replay(catalog, person, then, held, &in_order(events), None)?;
+    ledger.agrees(&step).then(|| crossings_of(&step, person))
+}
+
+fn in_order(events: &[Event]) -> Vec<&Event> {
+    let mut ordered: Vec<&Event> = events.iter().collect();
+    ordered.sort_by_cached_key(|event| event.key());
+    ordered.dedup_by(|a, b| (&a.source, &a.external_id) == (&b.source, &b.external_id));
+    ordered
+}
+
+fn crossings_of(step: &Step, person: Uuid) -> HashMap<(Uuid, i64), Crossing> {
+    let of_person = step.awards.iter().filter(|award| award.key.person == person);
+    let crossing = |award: &NewAward| Crossing { at: award.earned_at, day: award.day };
+    of_person.map(|award| ((award.key.achievement, award.key.occurrence), crossing(award))).collect()
+}
+
+/// Folds events and grants in time order. None if XP would exceed the maximum.
 fn replay(
     catalog: &Catalog,
-    (person, zone): (Uuid, Tz),
+    person: Uuid,
+    then: PersonState,
     held: &BTreeMap<(Uuid, i64), Held>,
     events: &[&Event],
     recorded: Option<&HashMap<Uuid, i64>>,
 ) -> Option<Step> {
-    let revoked = held.iter().filter(|(_, held)| held.revoked);
-    let state = PersonState {
-        zone,
-        awards: revoked.map(|(key, held)| (*key, held.clone())).collect(),
-        ..PersonState::default()
-    };
-    let mut decision = Decision::new(catalog, State { people: BTreeMap::from([(person, state)]) });
+    let mut decision = Decision::new(catalog, State { people: BTreeMap::from([(person, then)]) });
     let mut grants: Vec<(&(Uuid, i64), &Held)> =
         held.iter().filter(|(key, held)| !held.revoked && !rules_decide(catalog, key.0, held)).collect();
     grants.sort_by_key(|(key, held)| (std::cmp::Reverse(held.earned_at), **key));
@@ -209,7 +275,7 @@ fn replay(
 }
 
 /// Whether rules decide about an award. They do not decide about grants or achievements that can no longer be earned.
-fn rules_decide(catalog: &Catalog, achievement: Uuid, held: &Held) -> bool {
+pub(crate) fn rules_decide(catalog: &Catalog, achievement: Uuid, held: &Held) -> bool {
     catalog.achievement_index(achievement).is_some_and(|index| is_judged(catalog, index, held))
 }
 

@@ -44,10 +44,7 @@ pub(super) async fn advance(
         Err(_) => return Ok(Decision::Overflow(overflow::rows(txn, catalog, fresh, before).await?)),
     };
     let moved = dates.moved(&fresh.events, &step);
-    if !moved.is_empty() {
-        let moved: Vec<_> = locked.into_iter().filter(|person| moved.contains(&person.id)).collect();
-        load::redate(txn, catalog, &mut step, &moved, &mut loaded.awards).await?;
-    }
+    load::redate(txn, catalog, &mut step, (locked, &moved), &fresh.events, &mut loaded.awards).await?;
     load::add_ranks(txn, catalog, &mut step).await?;
     Ok(Decision::Step(Box::new(step), loaded.awards))
 }

@@ -68,8 +68,7 @@ pub(crate) async fn grant(
     let dates = Dates::of(&loaded.state);
     let (mut step, outcomes) = engine::grant(catalog, loaded.state, &grants);
     let moved = dates.moved_by_grants(&step);
-    let moved: Vec<_> = locked.into_iter().filter(|person| moved.contains(&person.id)).collect();
-    load::redate(txn, catalog, &mut step, &moved, &mut loaded.awards).await?;
+    load::redate(txn, catalog, &mut step, (locked, &moved), &[], &mut loaded.awards).await?;
     load::add_ranks(txn, catalog, &mut step).await?;
     let writing = Writing { version, silent: None, now };
     let written = persist::write(txn, &step, &loaded.awards, writing).await?;

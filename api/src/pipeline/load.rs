@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use engine::{
-    AwardKey, Catalog, Event, EventKey, Held, MetricState, Needs, PersonState, RunCursor, State, Step, Streak,
+    AwardKey, Catalog, Event, EventKey, Held, MetricState, Needs, PersonNeeds, PersonState, RunCursor, State,
+    Step, Streak,
 };
 use uuid::Uuid;
 
@@ -135,12 +136,10 @@ pub(super) async fn add_ranks(txn: &Txn, catalog: &Catalog, step: &mut Step) -> 
 async fn load_needed(txn: &Txn, locked: &[people::Row], needs: &Needs) -> Result<Loaded, store::Error> {
     let mut wanted_metrics = BTreeSet::new();
     let mut wanted_members = BTreeSet::new();
-    let mut wanted_days = BTreeSet::new();
     let mut wanted_awards = BTreeSet::new();
     for (person, of) in &needs.people {
         wanted_metrics.extend(of.metrics.iter().map(|metric| (*person, *metric)));
         wanted_members.extend(of.members.iter().map(|(metric, member)| (*person, *metric, member.clone())));
-        wanted_days.extend(of.days.iter().map(|(activity, day)| (*person, activity.clone(), *day)));
         wanted_awards.extend(of.awards.iter().map(|achievement| (*person, *achievement)));
     }
     let ids: BTreeSet<Uuid> = locked.iter().map(|person| person.id).collect();
@@ -160,15 +159,25 @@ async fn load_needed(txn: &Txn, locked: &[people::Row], needs: &Needs) -> Result
             state.members.insert((row.metric_id, row.member));
         }
     }
-    for row in metrics::capped(txn, &wanted_days).await? {
-        if let Some(state) = loaded.state.people.get_mut(&row.person_id) {
-            state.day_totals.insert((row.activity, row.day), row.amount);
-        }
-    }
+    load_capped(txn, needs, &mut loaded).await?;
     for row in awards::of_pairs(txn, &wanted_awards).await? {
         put_award(&mut loaded, &row);
     }
     Ok(loaded)
+}
+
+/// Loads the totals of capped days.
+async fn load_capped(txn: &Txn, needs: &Needs, loaded: &mut Loaded) -> Result<(), store::Error> {
+    let of = |(person, needs): (&Uuid, &PersonNeeds)| {
+        let person = *person;
+        needs.days.iter().map(move |(activity, day)| (person, activity.clone(), *day)).collect::<Vec<_>>()
+    };
+    for row in metrics::capped(txn, &needs.people.iter().flat_map(of).collect()).await? {
+        if let Some(state) = loaded.state.people.get_mut(&row.person_id) {
+            state.day_totals.insert((row.activity, row.day), row.amount);
+        }
+    }
+    Ok(())
 }
 
 /// The derived events already recorded for these people's referrers: (person, activity).

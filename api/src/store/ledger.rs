@@ -56,18 +56,33 @@ pub(crate) async fn reached_at_without(
     Ok(reached.flatten())
 }
 
-/// The entries of these people's events: amount and time, by person and the event's id.
-pub(crate) async fn base_of(
+/// Amount and time of the entries of a person's events, by the event's id.
+pub(crate) type Base = HashMap<Uuid, (i64, DateTime<Utc>)>;
+
+/// The entries of these people's events, by person.
+pub(crate) async fn base_of(db: &Txn, people: &[Uuid]) -> Result<HashMap<Uuid, Base>, Error> {
+    base(db, Condition::all().add(Column::PersonId.is_in(people.iter().copied()))).await
+}
+
+/// As [`base_of`], since a time of each person.
+pub(crate) async fn base_since(
     db: &Txn,
-    people: &[Uuid],
-) -> Result<HashMap<Uuid, HashMap<Uuid, (i64, DateTime<Utc>)>>, Error> {
+    since: &[(Uuid, DateTime<Utc>)],
+) -> Result<HashMap<Uuid, Base>, Error> {
+    let of = |(person, at): &(Uuid, DateTime<Utc>)| {
+        Condition::all().add(Column::PersonId.eq(*person)).add(Column::OccurredAt.gte(*at))
+    };
+    base(db, since.iter().map(of).fold(Condition::any(), Condition::add)).await
+}
+
+async fn base(db: &Txn, of_people: Condition) -> Result<HashMap<Uuid, Base>, Error> {
     let query = Entity::find()
         .select_only()
         .columns([Column::PersonId, Column::EventId, Column::Amount, Column::OccurredAt])
-        .filter(Column::PersonId.is_in(people.iter().copied()))
+        .filter(of_people)
         .filter(Column::Kind.eq(Kind::Base));
     let rows: Vec<(Uuid, Option<Uuid>, i64, DateTime<Utc>)> = query.into_tuple().all(db.connection()).await?;
-    let mut base: HashMap<Uuid, HashMap<Uuid, (i64, DateTime<Utc>)>> = HashMap::new();
+    let mut base: HashMap<Uuid, Base> = HashMap::new();
     for (person, event, xp, at) in rows {
         base.entry(person).or_default().extend(event.map(|event| (event, (xp, at))));
     }

@@ -297,3 +297,26 @@ fn a_late_event_moves_the_moments_of_awards() {
     assert_eq!(moments(&one_by_one), moments(&oldest_first));
     assert_eq!(moments(&at_once), moments(&oldest_first));
 }
+
+#[test]
+fn the_events_since_a_late_one_date_the_awards_after_it() {
+    let catalog = catalog();
+    let history: Vec<Event> = (0..40)
+        .map(|number| answer(&catalog, number, 0, i64::try_from(number).unwrap() * 10, true))
+        .collect();
+    let (mut late, mut in_order) = (school(), school());
+    // The answer of minute 375 comes last: it is the 39th, and every third earns an award.
+    let missing = answer(&catalog, 40, 0, 375, true);
+    for batch in history.chunks(7) {
+        late.record(&catalog, batch).unwrap();
+    }
+    let step = late.record(&catalog, std::slice::from_ref(&missing)).unwrap();
+    let sorted: Vec<Event> = history[..38].iter().chain([&missing]).chain(&history[38..]).cloned().collect();
+    for event in &sorted {
+        in_order.record(&catalog, std::slice::from_ref(event)).unwrap();
+    }
+    assert!(!step.redated.is_empty(), "no award lies after the late event");
+    assert_eq!(late.whole_pasts, 0);
+    assert_eq!(late.people[&person(0)].awards, in_order.people[&person(0)].awards);
+    assert_eq!(late.people[&person(0)].xp_reached_at, in_order.people[&person(0)].xp_reached_at);
+}

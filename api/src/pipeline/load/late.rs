@@ -1,18 +1,22 @@
 //! Loads the data that late events require: the events around them, and for the times of awards a person's whole past.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use engine::{Catalog, Event, History, Late, RunEvents, Span, Step};
 use uuid::Uuid;
 
-use super::{Loaded, put_award, put_metric, whole};
+use super::{Loaded, load_capped, put_award, put_metric, whole};
 use crate::pipeline::ingest::to_event;
 use crate::store::events::Side;
 use crate::store::{self, Txn, awards, events, ledger, metrics, people};
 
 /// Events on each side of a late event that the first statement reads. Each further statement reads four times as many.
 const FIRST: u64 = 32;
+
+/// The maximum number of events of a person that are read to update the times of awards after a late event, before the
+/// whole past is read.
+const TAIL: u64 = 1_000;
 
 /// The maximum number of people whose past is in memory at the same time.
 const PEOPLE: usize = 20;
@@ -149,49 +153,131 @@ impl Search<'_> {
     }
 }
 
-/// Updates the times of awards that late events have changed. The batch's events are already written, the step is not.
+/// Updates the times of awards that late events or grants have changed. `moved` has the first such time of each person.
+/// The events of the batch are already written, the step is not.
 pub(in crate::pipeline) async fn redate(
     txn: &Txn,
     catalog: &Catalog,
     step: &mut Step,
-    people: &[people::Row],
+    (people, moved): (Vec<people::Row>, &BTreeMap<Uuid, DateTime<Utc>>),
+    batch: &[Event],
     loaded: &mut HashMap<engine::AwardKey, Uuid>,
 ) -> Result<(), store::Error> {
+    let people: Vec<people::Row> = people.into_iter().filter(|row| moved.contains_key(&row.id)).collect();
+    let new: HashSet<Uuid> = batch.iter().chain(&step.derived).map(|event| event.id).collect();
     for some in people.chunks(PEOPLE) {
-        let before = whole(txn, some).await?;
-        let ids: Vec<Uuid> = some.iter().map(|person| person.id).collect();
-        let mut past = past(txn, &ids).await?;
-        for event in &step.derived {
-            past.entry(event.person).or_default().push(event.clone());
+        let mut before = whole(txn, some).await?;
+        let since: Vec<(Uuid, DateTime<Utc>)> =
+            some.iter().filter_map(|row| Some((row.id, *moved.get(&row.id)?))).collect();
+        let past = Past::since(txn, catalog, &since, step).await?;
+        past.load_capped(txn, catalog, &mut before).await?;
+        let mut rest = Vec::new();
+        for (person, at) in since {
+            let Some(state) = before.state.people.get(&person) else { continue };
+            let is_decided = past.of(person).is_some_and(|(events, base)| {
+                let history = History { since: Some(at), state, events, new: &new, base };
+                engine::redate(catalog, step, person, &history)
+            });
+            if !is_decided {
+                rest.push(person);
+            }
         }
-        let base = ledger::base_of(txn, &ids).await?;
-        for (person, state) in &before.state.people {
-            let events = past.remove(person).unwrap_or_default();
-            let none = HashMap::new();
-            let base = base.get(person).unwrap_or(&none);
-            engine::redate(catalog, step, *person, &History { state, events: &events, base });
+        if !rest.is_empty() {
+            let past = Past::whole(txn, &rest, step).await?;
+            for person in rest {
+                let (Some(state), Some((events, base))) = (before.state.people.get(&person), past.of(person))
+                else {
+                    continue;
+                };
+                let history = History { since: None, state, events, new: &new, base };
+                // The whole past decides.
+                let _ = engine::redate(catalog, step, person, &history);
+            }
         }
         loaded.extend(before.awards);
     }
     Ok(())
 }
 
-/// All events of these people. Reads a long past one person at a time and by pages, so that no statement exceeds its
-/// deadline.
-async fn past(txn: &Txn, people: &[Uuid]) -> Result<HashMap<Uuid, Vec<Event>>, store::Error> {
-    let rows = match events::of_people(txn, people, EVENTS).await? {
-        Some(rows) => rows,
-        None => {
-            let mut rows = Vec::new();
-            for person in people {
-                rows.extend(events::of_person(txn, *person).await?);
+/// Events of some people, including the derived ones of the step, and their XP entries.
+#[derive(Default)]
+struct Past {
+    people: HashMap<Uuid, (Vec<Event>, ledger::Base)>,
+}
+
+impl Past {
+    /// The events of each person since a time. Omits people with more than [`TAIL`] events since then.
+    async fn since(
+        txn: &Txn,
+        catalog: &Catalog,
+        since: &[(Uuid, DateTime<Utc>)],
+        step: &Step,
+    ) -> Result<Self, store::Error> {
+        // One activity after the other, the index finds the events since a time.
+        let activities: Vec<String> =
+            catalog.activities().iter().map(|activity| activity.key.clone()).collect();
+        let side = |(person, at): &(Uuid, DateTime<Utc>)| Side {
+            person: *person,
+            activities: activities.clone(),
+            at: *at,
+            is_after: true,
+        };
+        let sides: Vec<Side> = since.iter().map(side).collect();
+        let pages = events::beside(txn, &sides, TAIL).await?;
+        let mut past = Self::default();
+        for ((person, _), page) in since.iter().zip(pages) {
+            if u64::try_from(page.len()).unwrap_or(u64::MAX) < TAIL {
+                let events: Vec<Event> = page.iter().map(to_event).collect::<Result<_, _>>()?;
+                past.people.insert(*person, (events, ledger::Base::new()));
             }
-            rows
         }
-    };
-    let mut past: HashMap<Uuid, Vec<Event>> = HashMap::new();
-    for row in rows {
-        past.entry(row.person_id).or_default().push(to_event(&row)?);
+        past.add(step, ledger::base_since(txn, since).await?);
+        Ok(past)
     }
-    Ok(past)
+
+    /// All events. Reads a long past one person at a time and by pages, so that no statement exceeds its deadline.
+    async fn whole(txn: &Txn, people: &[Uuid], step: &Step) -> Result<Self, store::Error> {
+        let rows = match events::of_people(txn, people, EVENTS).await? {
+            Some(rows) => rows,
+            None => {
+                let mut rows = Vec::new();
+                for person in people {
+                    rows.extend(events::of_person(txn, *person).await?);
+                }
+                rows
+            }
+        };
+        let mut past = Self::default();
+        past.people.extend(people.iter().map(|person| (*person, Default::default())));
+        for row in rows {
+            past.people.entry(row.person_id).or_default().0.push(to_event(&row)?);
+        }
+        past.add(step, ledger::base_of(txn, people).await?);
+        Ok(past)
+    }
+
+    fn add(&mut self, step: &Step, base: HashMap<Uuid, ledger::Base>) {
+        for event in &step.derived {
+            self.people.get_mut(&event.person).into_iter().for_each(|past| past.0.push(event.clone()));
+        }
+        for (person, base) in base {
+            self.people.get_mut(&person).into_iter().for_each(|past| past.1 = base.clone());
+        }
+    }
+
+    fn of(&self, person: Uuid) -> Option<(&[Event], &ledger::Base)> {
+        self.people.get(&person).map(|(events, base)| (events.as_slice(), base))
+    }
+
+    /// Loads the totals of the capped days on which these events happened.
+    async fn load_capped(
+        &self,
+        txn: &Txn,
+        catalog: &Catalog,
+        loaded: &mut Loaded,
+    ) -> Result<(), store::Error> {
+        let events: Vec<Event> = self.people.values().flat_map(|(events, _)| events).cloned().collect();
+        let needs = engine::needs(catalog, &events, &BTreeMap::new());
+        load_capped(txn, &needs, loaded).await
+    }
 }
