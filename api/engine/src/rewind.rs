@@ -17,8 +17,8 @@ use crate::{
 /// The state of the person before the first event of `history`, as far as later awards depend on it.
 ///
 /// Counts, sums, XP and capped days follow by subtraction. The number of distinct values, the longest run and the longest
-/// streak do not. They keep their value after `step` if no threshold lies between that value and the least that awards
-/// held at `since` prove. None if a threshold lies between, or if an award is flagged.
+/// streak do not. They keep their value after `step` if no award can be earned between the least value that the awards of
+/// that time prove and this one. None if one can, or if an award is flagged.
 pub(crate) fn rewind(
     catalog: &Catalog,
     step: &Step,
@@ -44,7 +44,7 @@ pub(crate) fn rewind(
     let least = proof.of(|rule| matches!(rule, Rule::Streak { .. }));
     let longest = step.people.iter().find(|totals| totals.person == person).map(|totals| totals.streak);
     let longest = longest.unwrap_or(now.streak).longest;
-    if crosses(&catalog.streak_moves, least, longest) {
+    if proof.lacks(&catalog.streak_moves, least, longest) {
         return None;
     }
     then.streak = Streak { longest, ..Streak::default() };
@@ -64,7 +64,7 @@ pub(crate) fn rewind(
             _ => false,
         };
         let moves = catalog.moves.get(index);
-        if moves.is_some_and(|moves| crosses(&moves.thresholds, proof.of(names), value)) {
+        if moves.is_some_and(|moves| proof.lacks(&moves.thresholds, proof.of(names), value)) {
             return None;
         }
         then.metrics.insert(metric.id, MetricState { value, run: None });
@@ -87,12 +87,6 @@ pub(crate) fn rewind(
     Some(then)
 }
 
-fn crosses(thresholds: &Thresholds, old: i64, new: i64) -> bool {
-    let mut any = false;
-    thresholds.crossed(old, new, |_| any = true);
-    any
-}
-
 /// What the awards of a person prove about their numbers.
 struct Proof<'a> {
     catalog: &'a Catalog,
@@ -100,6 +94,19 @@ struct Proof<'a> {
 }
 
 impl Proof<'_> {
+    /// Whether an award may be earned by a rise from `least` to `most`. An award that a person has, or had, is not earned
+    /// again, unless it is repeatable.
+    fn lacks(&self, thresholds: &Thresholds, least: i64, most: i64) -> bool {
+        let mut any = false;
+        thresholds.crossed(least, most, |index| {
+            let achievement = self.catalog.achievements.get(index);
+            any |= achievement.is_none_or(|achievement| {
+                achievement.repeatable || !self.awards.contains_key(&(achievement.id, 1))
+            });
+        });
+        any
+    }
+
     /// The highest target among the requirements that `names` selects and that an award proves to be met.
     fn of(&self, names: impl Fn(&Rule) -> bool) -> i64 {
         let targets = self.awards.iter().filter_map(|((achievement, occurrence), held)| {
