@@ -118,7 +118,7 @@ pub fn redate(catalog: &Catalog, step: &mut Step, person: Uuid, history: &Histor
             xp_reached_at: reached.or(state.xp_reached_at),
             last_event_at: state.last_event_at,
             awards: state.award_count,
-            streak: state.streak,
+            streak: state.streak.clone(),
             has_flagged: state.has_flagged,
         }),
     }
@@ -183,6 +183,8 @@ fn replay(
     let state = PersonState {
         zone,
         awards: revoked.map(|(key, held)| (*key, held.clone())).collect(),
+        // In the order of time, a date can be earlier than the one before: the person has changed zones.
+        active_days: Some(BTreeSet::new()),
         ..PersonState::default()
     };
     let mut decision = Decision::new(catalog, State { people: BTreeMap::from([(person, state)]) });
