@@ -190,9 +190,10 @@ pub(crate) fn check_person(catalog: &Catalog, stored: &Stored, expected: &Expect
     compare.of(Aggregate, || "active days".to_owned(), &stored.days, &stored.active);
     compare.maps(Aggregate, "capped day", stored.known_capped(catalog).iter(), &folded.day_totals);
 
-    let streak = |of: &totals::Row| (of.last_active_on, of.streak_run, of.streak_longest);
+    let streak =
+        |of: &totals::Row| (of.last_active_on, of.last_active_in.clone(), of.streak_run, of.streak_longest);
     let (kept, right) = (&stored.totals, &expected.totals);
-    let what = || "streak (last active on, run, longest)".to_owned();
+    let what = || "streak (last active on, in, run, longest)".to_owned();
     compare.of(Aggregate, what, streak(kept), streak(right));
     compare.of(Aggregate, || "XP".to_owned(), kept.xp, right.xp);
     compare.of(Aggregate, || "when the XP was reached".to_owned(), kept.xp_reached_at, right.xp_reached_at);

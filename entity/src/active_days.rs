@@ -12,6 +12,9 @@ pub struct Model {
     /// The local day.
     #[sea_orm(primary_key, auto_increment = false)]
     pub day: Date,
+    /// The time zone in which the day was local.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub timezone: String,
 }
 
 /// The rows that it refers to.

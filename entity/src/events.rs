@@ -23,6 +23,8 @@ pub struct Model {
     pub local_date: Date,
     /// The person's hour of the day then, 0 to 23.
     pub local_hour: i16,
+    /// The name of the person's time zone at recording, in which the day and the hour are local.
+    pub timezone: String,
     /// The person's calendar day at recording, if the person reported the event; the daily cap of that day applies.
     pub reported_on: Option<Date>,
     /// Whether it makes its day an active one. Fixed at recording, like its day.

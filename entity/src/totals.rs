@@ -15,12 +15,14 @@ pub struct Model {
     pub xp_reached_at: DateTimeUtc,
     /// Awards held and not revoked.
     pub awards: i64,
-    /// Consecutive active days up to and including `last_active_on`.
+    /// Active days of the run that ends with `last_active_on`.
     pub streak_run: i64,
     /// The longest such run so far.
     pub streak_longest: i64,
     /// The latest active local day.
     pub last_active_on: Option<Date>,
+    /// The names of the time zones in which that day was active, with commas between them.
+    pub last_active_in: Option<String>,
     /// The latest `occurred_at` of the person's events.
     pub last_event_at: Option<DateTimeUtc>,
 }

@@ -10,6 +10,7 @@ mod m0006_outbox;
 mod m0007_history;
 mod m0008_consequences;
 mod m0009_late_events;
+mod m0010_zones;
 mod m0012_entries_by_time;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_history::Migration),
             Box::new(m0008_consequences::Migration),
             Box::new(m0009_late_events::Migration),
+            Box::new(m0010_zones::Migration),
             Box::new(m0012_entries_by_time::Migration),
         ]
     }

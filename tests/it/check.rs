@@ -46,7 +46,7 @@ const CASES: [Case; 12] = [
         breaks: &["UPDATE totals SET streak_longest = 2"],
         mends: &["UPDATE totals SET streak_longest = 1"],
         says: &[
-            "ADA: streak (last active on, run, longest): stored (Some(2026-01-15), 1, 2), rebuilt (Some(2026-01-15), 1, 1)",
+            "ADA: streak (last active on, in, run, longest): stored (Some(2026-01-15), Some(\"UTC\"), 1, 2), rebuilt (Some(2026-01-15), Some(\"UTC\"), 1, 1)",
         ],
     },
     Case {
@@ -63,8 +63,10 @@ const CASES: [Case; 12] = [
     },
     Case {
         breaks: &["DELETE FROM active_days"],
-        mends: &["INSERT INTO active_days (person_id, day) SELECT person_id, last_active_on FROM totals"],
-        says: &["ADA: active days: stored {}, rebuilt {2026-01-15}"],
+        mends: &[
+            "INSERT INTO active_days (person_id, day, timezone) SELECT person_id, last_active_on, last_active_in FROM totals",
+        ],
+        says: &["ADA: active days: stored {}, rebuilt {2026-01-15 UTC}"],
     },
     Case {
         breaks: &["UPDATE awards SET flagged = true WHERE xp_bonus = 50"],

@@ -17,7 +17,14 @@ const DAMAGE: [(&[&str], usize, usize, usize); 13] = [
     (&["UPDATE metrics SET value = value + 1 WHERE value = 2"], 1, 1, 0),
     (&["DELETE FROM metric_members", "DELETE FROM active_days"], 2, 1, 0),
     (&["UPDATE metric_members SET member = 'other'"], 1, 1, 0),
-    (&["INSERT INTO active_days (person_id, day) SELECT person_id, '2025-12-24' FROM totals"], 1, 1, 0),
+    (
+        &[
+            "INSERT INTO active_days (person_id, day, timezone) SELECT person_id, '2025-12-24', 'UTC' FROM totals",
+        ],
+        1,
+        1,
+        0,
+    ),
     (&["UPDATE awards SET flagged = true WHERE xp_bonus = 50"], 1, 1, 0),
     (&["DELETE FROM outbox"], 3, 1, 0),
     (&["DELETE FROM feed WHERE position = 1"], 2, 0, 1),

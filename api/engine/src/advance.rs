@@ -43,7 +43,7 @@ impl Overflow {
     }
 }
 
-/// Folds new events into a state with everything that `needs`, `late` and `broken` return. The events must be sorted by
+/// Folds new events into a state with everything that `needs`, `late` and `further` return. The events must be sorted by
 /// their keys.
 ///
 /// # Errors
@@ -98,6 +98,7 @@ pub(crate) fn derive(
         place: 0,
         local_date: there.date,
         local_hour: there.hour,
+        zone,
         reported_on: None,
         attributes,
     })
@@ -172,7 +173,7 @@ fn fold_one(
     let rise = person.add_xp(base, event.occurred_at)?;
     catalog.xp_moves.crossed(rise.old, rise.new, &mut reached);
     if activity.is_some_and(|activity| activity.counts_for_streak) {
-        let rise = person.add_day(event.local_date);
+        let rise = person.add_day(event.local_day());
         catalog.streak_moves.crossed(rise.old, rise.new, &mut reached);
     }
     for metric in activity.map_or(&[][..], |activity| &activity.metrics) {

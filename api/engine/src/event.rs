@@ -12,6 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Visitor};
 use uuid::Uuid;
 
+use crate::streak::LocalDay;
+
 /// A recorded event. `(source, external_id)` is its identity; `id` is our id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -33,6 +35,8 @@ pub struct Event {
     pub local_date: NaiveDate,
     /// The person's hour then, 0 to 23.
     pub local_hour: u8,
+    /// The person's time zone at recording.
+    pub zone: Tz,
     /// The person's date at recording, if the person reported the event.
     pub reported_on: Option<NaiveDate>,
     /// The parsed attributes, with defaults.
@@ -44,6 +48,11 @@ impl Event {
     /// reports about many past days share one cap.
     pub fn capped_on(&self) -> NaiveDate {
         self.reported_on.unwrap_or(self.local_date)
+    }
+
+    /// The local day of the event.
+    pub fn local_day(&self) -> LocalDay {
+        LocalDay { date: self.local_date, zone: self.zone }
     }
 
     /// The event's position in the order in which runs are folded.

@@ -1,5 +1,5 @@
 //! The pure core: turns state and events into decisions. It uses no clock, database or network.
-//! Each decision is a [`Step`]: `advance` decides events (`needs` → load → `late` → load → `advance`), `grant` and
+//! Each decision is a [`Step`]: `advance` decides events (`needs` → load → `late` → load → `further` → load → `advance`), `grant` and
 //! `revoke` decide people's grants and revocations, and `catch_up` decides a publication.
 
 pub mod advance;
@@ -35,7 +35,7 @@ pub use catalog::{
 pub use entitlement::{Entitlement, entitlement, misjudged};
 pub use event::{Attributes, Event, EventKey, Local, Value, local};
 pub use grant::{Grant, Granted, Revocation, grant, revoke};
-pub use needs::{Late, Needs, PersonNeeds, Span, broken, late, needs};
+pub use needs::{Further, Late, Needs, PersonNeeds, Span, further, late, needs};
 pub use overflow::overflows;
 pub use progress::{Progress, Summary, progress, summary};
 pub use publish::{CatchUp, Changes, catch_up};
@@ -47,5 +47,5 @@ pub use step::{
     AwardKey, Consequence, ConsequenceKind, Entry, EntryCause, Flag, Gain, NewAward, PersonTotals, Revoked,
     Step,
 };
-pub use streak::Streak;
+pub use streak::{LocalDay, Streak};
 pub use xp::{Level, MAX_XP};

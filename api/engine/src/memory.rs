@@ -11,11 +11,11 @@ use crate::{
     advance::{Overflow, advance},
     catalog::Catalog,
     event::Event,
-    needs::{Late, PersonNeeds, Span, broken, late, needs},
+    needs::{Late, PersonNeeds, Span, further, late, needs},
     redate::{Dates, History, redate},
     state::{Held, MetricState, PersonState, RunEvents, State},
     step::{AwardKey, EntryCause, Step},
-    streak::Streak,
+    streak::{LocalDay, Streak},
 };
 
 /// All stored people and events.
@@ -55,7 +55,7 @@ pub struct Kept {
     /// (metric, member).
     pub members: BTreeSet<(Uuid, String)>,
     /// The active days.
-    pub active_days: BTreeSet<NaiveDate>,
+    pub active_days: BTreeSet<LocalDay>,
     /// By (activity, local date).
     pub day_totals: BTreeMap<(String, NaiveDate), i64>,
     /// By (achievement, occurrence).
@@ -92,10 +92,15 @@ impl School {
         let mut state = State { people: needs.people.iter().map(load).collect() };
         let late = late(catalog, &state, &events);
         self.load_late(catalog, &late, &mut state);
-        for (person, metric) in broken(catalog, &state, &events) {
+        let further = further(catalog, &state, &events);
+        for (person, metric) in further.runs {
             let events = self.events_of(person);
             let loaded = self.make_whole(person, &mut state);
             loaded.runs.insert(metric, RunEvents { events, is_whole: true });
+        }
+        for person in further.days {
+            let days = self.people.get(&person).map(|kept| kept.active_days.clone());
+            self.make_whole(person, &mut state).active_days = days;
         }
         let dates = Dates::of(&state);
         let mut step = advance(catalog, state, &events)?;
@@ -163,7 +168,7 @@ impl School {
             xp_reached_at: kept.xp_reached_at,
             award_count: kept.award_count,
             last_event_at: kept.last_event_at,
-            streak: kept.streak,
+            streak: kept.streak.clone(),
             has_flagged: kept.has_flagged,
             metrics: metrics.map(|(metric, state)| (*metric, state.clone())).collect(),
             members: needs.members.intersection(&kept.members).cloned().collect(),
@@ -179,9 +184,11 @@ impl School {
             let loaded = state.people.entry(*person).or_default();
             loaded.runs.insert(*metric, around);
         }
-        for person in &late.days {
-            let days = self.people.get(person).map(|kept| kept.active_days.clone());
-            state.people.entry(*person).or_default().active_days = days;
+        for (person, day) in &late.days {
+            let is_known = self.people.get(person).is_some_and(|kept| kept.active_days.contains(day));
+            if is_known {
+                state.people.entry(*person).or_default().known_days.insert(*day);
+            }
         }
         for person in &late.whole {
             self.make_whole(*person, state);
@@ -251,7 +258,7 @@ impl School {
         for totals in &step.people {
             let kept = self.kept(totals.person);
             (kept.xp, kept.xp_reached_at) = (totals.xp, totals.xp_reached_at);
-            (kept.streak, kept.award_count) = (totals.streak, totals.awards);
+            (kept.streak, kept.award_count) = (totals.streak.clone(), totals.awards);
             (kept.has_flagged, kept.last_event_at) = (totals.has_flagged, totals.last_event_at);
         }
     }

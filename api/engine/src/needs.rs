@@ -1,5 +1,5 @@
 //! The state to load before a batch is folded. The first step names people and the parts of their state. The second
-//! step reads that state and names the history to load.
+//! and the third step read what is loaded and name the history that late events require.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
 
@@ -14,7 +14,7 @@ use crate::{
     metric::Metric,
     rule::Rule,
     state::State,
-    streak::Streak,
+    streak::{LocalDay, Streak},
 };
 
 /// The state that a batch requires.
@@ -44,8 +44,8 @@ pub struct Late {
     /// By person and run metric: the span of late events, for `PersonState::runs`. Load the metric's events from the
     /// reset before the span to the reset after it.
     pub runs: BTreeMap<(Uuid, Uuid), Span>,
-    /// People for whom to load all active days, for `PersonState::active_days`.
-    pub days: BTreeSet<Uuid>,
+    /// (person, local day): the days to look up, for `PersonState::known_days`.
+    pub days: BTreeSet<(Uuid, LocalDay)>,
     /// People for whom to load all metrics and all awards, for `PersonState::whole`.
     pub whole: BTreeSet<Uuid>,
 }
@@ -88,21 +88,11 @@ pub fn late(catalog: &Catalog, state: &State, events: &[Event]) -> Late {
     let mut late = Late::default();
     let flagged = state.people.iter().filter(|(_, person)| person.has_flagged);
     late.whole.extend(flagged.map(|(id, _)| *id));
-    let mut streaks: HashMap<Uuid, Streak> = HashMap::new();
+    late.days = late_days(catalog, state, events).collect();
     let mut lasts: HashMap<(Uuid, usize), EventKey> = HashMap::new();
     for event in events {
         let Some(activity) = catalog.activity(&event.activity) else { continue };
         let person = state.people.get(&event.person);
-        if activity.counts_for_streak {
-            let streak = streaks
-                .entry(event.person)
-                .or_insert_with(|| person.map_or_else(Streak::default, |person| person.streak));
-            if streak.is_late(event.local_date) {
-                late.days.insert(event.person);
-            } else if !streak.covers(event.local_date) {
-                streak.append(event.local_date);
-            }
-        }
         for index in &activity.metrics {
             let Some(metric) = catalog.metrics.get(*index) else { continue };
             if !metric.is_run() || !metric.filter.takes(event) {
@@ -133,9 +123,38 @@ pub fn late(catalog: &Catalog, state: &State, events: &[Event]) -> Late {
     late
 }
 
-/// The (person, run metric) pairs whose longest run may be broken by late events, given the loaded events around them.
-/// Load all events of the metric and the person's whole state.
-pub fn broken(catalog: &Catalog, state: &State, events: &[Event]) -> BTreeSet<(Uuid, Uuid)> {
+/// The days that the stored streaks do not contain and to which they cannot be extended.
+fn late_days(catalog: &Catalog, state: &State, events: &[Event]) -> impl Iterator<Item = (Uuid, LocalDay)> {
+    let mut streaks: HashMap<Uuid, Streak> = HashMap::new();
+    events.iter().filter_map(move |event| {
+        catalog.activity(&event.activity).filter(|activity| activity.counts_for_streak)?;
+        let of_person = || state.people.get(&event.person).map(|person| person.streak.clone());
+        let streak = streaks.entry(event.person).or_insert_with(|| of_person().unwrap_or_default());
+        (!streak.add(event.local_day())).then(|| (event.person, event.local_day()))
+    })
+}
+
+/// The history that a batch requires because of what `late` loaded. Usually empty. The state of each person in it must
+/// be made whole too: the longest run or streak may become shorter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Further {
+    /// By person and run metric: the metrics of which to load all events, for `PersonState::runs`.
+    pub runs: BTreeSet<(Uuid, Uuid)>,
+    /// People for whom to load all active days, for `PersonState::active_days`.
+    pub days: BTreeSet<Uuid>,
+}
+
+/// The history to load before `events` are folded, given the loaded state and the events and days around late events:
+/// for runs that late events may break, and for people with a new active day before their last one.
+pub fn further(catalog: &Catalog, state: &State, events: &[Event]) -> Further {
+    let new_days = late_days(catalog, state, events).filter(|(person, day)| {
+        state.people.get(person).is_none_or(|person| !person.known_days.contains(day))
+    });
+    Further { days: new_days.map(|(person, _)| person).collect(), runs: broken(catalog, state, events) }
+}
+
+/// The (person, run metric) pairs whose longest run may be broken by late events.
+fn broken(catalog: &Catalog, state: &State, events: &[Event]) -> BTreeSet<(Uuid, Uuid)> {
     let concerned = state.people.iter().filter(|(_, person)| !person.runs.is_empty());
     let state = State { people: concerned.map(|(id, person)| (*id, person.clone())).collect() };
     let mut broken = BTreeSet::new();

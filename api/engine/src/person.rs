@@ -13,7 +13,7 @@ use crate::{
     run::{Run, Sequence},
     state::{Held, MetricState, PersonState},
     step::{PersonTotals, Step},
-    streak::Streak,
+    streak::{LocalDay, Streak},
     xp::{MAX_XP, capped},
 };
 
@@ -41,7 +41,8 @@ pub(crate) struct Person {
     runs: HashMap<usize, Run>,
     last_event_at: Option<DateTime<Utc>>,
     members: BTreeSet<(usize, String)>,
-    active_days: Option<BTreeSet<NaiveDate>>,
+    known_days: BTreeSet<LocalDay>,
+    active_days: Option<BTreeSet<LocalDay>>,
     day_totals: BTreeMap<(String, NaiveDate), i64>,
     changes: Changes,
 }
@@ -52,7 +53,7 @@ struct Changes {
     any: bool,
     metrics: BTreeSet<usize>,
     members: Vec<(usize, String)>,
-    active_days: Vec<NaiveDate>,
+    active_days: Vec<LocalDay>,
     day_totals: BTreeSet<(String, NaiveDate)>,
 }
 
@@ -123,6 +124,7 @@ impl Person {
             runs,
             last_event_at: state.last_event_at,
             members,
+            known_days: state.known_days,
             active_days: state.active_days,
             day_totals: state.day_totals,
             changes: Changes::default(),
@@ -168,19 +170,17 @@ impl Person {
     }
 
     /// Marks a day as active.
-    pub(crate) fn add_day(&mut self, day: NaiveDate) -> Rise {
+    pub(crate) fn add_day(&mut self, day: LocalDay) -> Rise {
         let old = self.streak.longest;
         let is_new = match &mut self.active_days {
             Some(days) => days.insert(day),
-            None => self.streak.last_active_on.is_none_or(|last| day > last),
+            None => !self.streak.last.contains(&day) && !self.known_days.contains(&day),
         };
         if is_new {
             self.changes.any = true;
             self.changes.active_days.push(day);
-            if self.streak.last_active_on.is_some_and(|last| day < last) {
-                self.streak = self.active_days.as_ref().map(Streak::of).unwrap_or(self.streak);
-            } else {
-                self.streak.append(day);
+            if !self.streak.add(day) {
+                self.streak = self.active_days.as_ref().map_or_else(|| self.streak.clone(), Streak::of);
             }
         }
         Rise { old, new: self.streak.longest }

@@ -1,12 +1,12 @@
 //! A person's progress: towards one achievement, and in a pack's ranks.
 
-use chrono::NaiveDate;
 use uuid::Uuid;
 
 use crate::{
     catalog::{Achievement, Catalog, LoadedPack},
     rule::{Rule, count},
     state::{MetricState, PersonState},
+    streak::LocalDay,
 };
 
 /// The progress towards an achievement.
@@ -32,12 +32,12 @@ pub struct Summary<'a> {
 }
 
 /// A person's progress towards an achievement. `state` needs the metrics of `Catalog::metrics_of`, the
-/// awards, XP and streak; `today` is the person's local date.
+/// awards, XP and streak; `today` is the person's local day.
 pub fn progress(
     catalog: &Catalog,
     achievement: &Achievement,
     state: &PersonState,
-    today: NaiveDate,
+    today: LocalDay,
 ) -> Progress {
     let view = View { catalog, state, today };
     if !achievement.repeatable {
@@ -71,7 +71,7 @@ pub fn summary(pack: &LoadedPack, held: i64) -> Summary<'_> {
 struct View<'a> {
     catalog: &'a Catalog,
     state: &'a PersonState,
-    today: NaiveDate,
+    today: LocalDay,
 }
 
 impl View<'_> {

@@ -11,7 +11,7 @@ use crate::{
     metric::{Kind, Metric},
     run::runs_of,
     state::{MetricState, RunCursor},
-    streak::Streak,
+    streak::{LocalDay, Streak},
 };
 
 /// The aggregates of a person's events. Zero values are omitted.
@@ -21,8 +21,8 @@ pub struct Rebuilt {
     pub metrics: BTreeMap<Uuid, MetricState>,
     /// (metric, member) of `distinct` metrics.
     pub members: BTreeSet<(Uuid, String)>,
-    /// The active local days.
-    pub active_days: BTreeSet<NaiveDate>,
+    /// The active days.
+    pub active_days: BTreeSet<LocalDay>,
     /// The streak of `active_days`.
     pub streak: Streak,
     /// By (activity, local date): the XP of capped activities before the cap.
@@ -41,7 +41,7 @@ pub fn rebuild(catalog: &Catalog, events: &[Event]) -> Rebuilt {
     for event in &ordered {
         let Some(activity) = catalog.activity(&event.activity) else { continue };
         if activity.counts_for_streak {
-            rebuilt.active_days.insert(event.local_date);
+            rebuilt.active_days.insert(event.local_day());
         }
         let amount = activity.reward.as_ref().map_or(0, |reward| reward.of(event));
         if amount != 0 && activity.daily_cap.is_some() {

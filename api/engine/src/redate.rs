@@ -155,7 +155,7 @@ pub fn redate(catalog: &Catalog, step: &mut Step, person: Uuid, history: &Histor
             xp_reached_at: reached.or(state.xp_reached_at),
             last_event_at: state.last_event_at,
             awards: state.award_count,
-            streak: state.streak,
+            streak: state.streak.clone(),
             has_flagged: state.has_flagged,
         }),
     }

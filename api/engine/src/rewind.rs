@@ -42,8 +42,9 @@ pub(crate) fn rewind(
     }
     let proof = Proof { catalog, awards: &then.awards };
     let least = proof.of(|rule| matches!(rule, Rule::Streak { .. }));
-    let longest = step.people.iter().find(|totals| totals.person == person).map(|totals| totals.streak);
-    let longest = longest.unwrap_or(now.streak).longest;
+    let longest =
+        step.people.iter().find(|totals| totals.person == person).map(|totals| totals.streak.longest);
+    let longest = longest.unwrap_or(now.streak.longest);
     if proof.lacks(&catalog.streak_moves, least, longest) {
         return None;
     }

@@ -1,5 +1,5 @@
 //! The input state of the engine. An absent entry counts as zero or none, for example an absent metric has the
-//! value 0. Therefore callers must load everything that `needs` and `late` return.
+//! value 0. Therefore callers must load everything that `needs`, `late` and `further` return.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     event::{Event, EventKey},
-    streak::Streak,
+    streak::{LocalDay, Streak},
 };
 
 /// The people of a batch: the subjects of its events, and their referrers.
@@ -51,9 +51,11 @@ pub struct PersonState {
     pub awards: BTreeMap<(Uuid, i64), Held>,
     /// By the id of a run metric: the person's events around late events. Loaded only if `late` requests them.
     pub runs: BTreeMap<Uuid, RunEvents>,
-    /// Every active local day of the person. Loaded only if `late` requests them.
-    pub active_days: Option<BTreeSet<NaiveDate>>,
-    /// Whether `metrics` and `awards` are complete for this person. Set only if `late` requests it.
+    /// The late days of the batch that are already active. Loaded only if `late` requests them.
+    pub known_days: BTreeSet<LocalDay>,
+    /// Every active day of the person. Loaded only if `further` requests them.
+    pub active_days: Option<BTreeSet<LocalDay>>,
+    /// Whether `metrics` and `awards` are complete for this person. Set only if `late` or `further` requests it.
     pub whole: bool,
 }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::{
     event::Event,
     state::{Cause, Held, MetricState},
-    streak::Streak,
+    streak::{LocalDay, Streak},
 };
 
 /// All consequences of events, grants, a revocation or a publication.
@@ -30,8 +30,8 @@ pub struct Step {
     pub metrics: Vec<(Uuid, Uuid, MetricState)>,
     /// (person, metric, member): new members of `distinct` metrics.
     pub members: Vec<(Uuid, Uuid, String)>,
-    /// (person, local date): days that were not active before.
-    pub active_days: Vec<(Uuid, NaiveDate)>,
+    /// (person, local day): days that were not active before.
+    pub active_days: Vec<(Uuid, LocalDay)>,
     /// (person, activity, local date, XP before the cap): totals of capped activities.
     pub day_totals: Vec<(Uuid, String, NaiveDate, i64)>,
     /// The people whose totals changed.

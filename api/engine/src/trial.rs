@@ -105,6 +105,7 @@ fn extend(
             place: 0,
             local_date: there.date,
             local_hour: there.hour,
+            zone,
             reported_on: None,
             attributes,
         });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
-use chrono::NaiveDate;
+use engine::LocalDay;
 use uuid::Uuid;
 
 use super::achievements::{Achievement, Progress, Summary};
@@ -16,6 +16,7 @@ use super::{page, roster};
 use crate::auth;
 use crate::auth::policy::Seen;
 use crate::catalogue::Published;
+use crate::pipeline::load;
 use crate::progress::Offer;
 use crate::store::{awards, people, totals};
 
@@ -115,9 +116,9 @@ impl User {
         }
     }
 
-    fn today(&self, ctx: &Context<'_>) -> Answer<NaiveDate> {
-        let zone: chrono_tz::Tz = self.row.timezone.parse().unwrap_or_default();
-        Ok(engine::local(app(ctx)?.clock.now(), zone).date)
+    fn today(&self, ctx: &Context<'_>) -> Answer<LocalDay> {
+        let zone = load::zone(&self.row);
+        Ok(LocalDay { date: engine::local(app(ctx)?.clock.now(), zone).date, zone })
     }
 
     async fn totals(&self, ctx: &Context<'_>) -> Answer<Option<totals::Row>> {
@@ -242,12 +243,12 @@ impl User {
         let streak = async {
             let Some(totals) = self.totals(ctx).await? else { return Ok(None) };
             let today = self.today(ctx)?;
-            let streak = crate::pipeline::load::streak(&totals);
+            let streak = load::streak(&totals);
             Ok(Some(Streak {
                 current: streak.current(today),
                 longest: streak.longest,
-                last_active_on: streak.last_active_on.map(Date),
-                active_today: streak.is_active_on(today),
+                last_active_on: streak.last_active_on().map(Date),
+                active_today: streak.is_active_on(today.date),
             }))
         };
         streak.await.transpose()

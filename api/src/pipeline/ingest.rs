@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use engine::{Event, Step};
 use uuid::Uuid;
 
-use super::load::zone;
+use super::load::{zone, zone_named};
 use super::validate::{Accepted, Parsed, Refused, Sent};
 use super::{Outcomes, Recorded};
 use crate::catalogue::Published;
@@ -130,6 +130,7 @@ fn event_row(row: &Parsed, person: &people::Row, version: i64, now: DateTime<Utc
         occurred_at,
         local_date: local.date,
         local_hour: i16::from(local.hour),
+        timezone: zone.name().to_owned(),
         reported_on: row.is_own_report.then(|| engine::local(now, zone).date),
         makes_active: row.makes_active,
         attributes: serde_json::to_value(&row.attributes).unwrap_or_default(),
@@ -170,6 +171,7 @@ pub(crate) fn to_event(row: &events::Row) -> Result<Event, store::Error> {
         place: row.place,
         local_date: row.local_date,
         local_hour: u8::try_from(row.local_hour).map_err(|_| broken("no hour of the day"))?,
+        zone: zone_named(&row.timezone),
         reported_on: row.reported_on,
         attributes: serde_json::from_value(row.attributes.clone()).map_err(|_| broken("no attributes"))?,
     })

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use engine::{
-    AwardKey, Catalog, Event, EventKey, Held, MetricState, Needs, PersonNeeds, PersonState, RunCursor, State,
-    Step, Streak,
+    AwardKey, Catalog, Event, EventKey, Held, LocalDay, MetricState, Needs, PersonNeeds, PersonState,
+    RunCursor, State, Step, Streak,
 };
 use uuid::Uuid;
 
@@ -44,8 +44,8 @@ pub(super) async fn for_events(
     let late = engine::late(catalog, &loaded.state, events);
     if !late.is_empty() {
         late::load(txn, catalog, &mut loaded, &late).await?;
-        let broken = engine::broken(catalog, &loaded.state, events);
-        late::load_broken(txn, catalog, &mut loaded, &broken).await?;
+        let further = engine::further(catalog, &loaded.state, events);
+        late::load_further(txn, catalog, &mut loaded, &further).await?;
     }
     Ok(loaded)
 }
@@ -101,12 +101,38 @@ pub(crate) fn state(person: &people::Row, totals: Option<&totals::Row>) -> Perso
 
 /// A person's streak.
 pub(crate) fn streak(totals: &totals::Row) -> Streak {
-    Streak { last_active_on: totals.last_active_on, run: totals.streak_run, longest: totals.streak_longest }
+    let zones = totals.last_active_in.as_deref().unwrap_or_default().split(',').map(zone_named);
+    let last = totals
+        .last_active_on
+        .into_iter()
+        .flat_map(|date| zones.clone().map(move |zone| LocalDay { date, zone }));
+    Streak { last: last.collect(), run: totals.streak_run, longest: totals.streak_longest }
 }
 
-/// A person's time zone. UTC if this build does not know the zone.
+/// The names of the zones of a streak's last day, as they are stored.
+pub(crate) fn zone_names(streak: &Streak) -> Option<String> {
+    let names: Vec<&str> = streak.last.iter().map(|day| day.zone.name()).collect();
+    (!names.is_empty()).then(|| names.join(","))
+}
+
+/// A person's time zone.
 pub(crate) fn zone(person: &people::Row) -> Tz {
-    person.timezone.parse().unwrap_or(Tz::UTC)
+    zone_named(&person.timezone)
+}
+
+/// The zone of a stored name. UTC if this build does not know the zone.
+pub(crate) fn zone_named(name: &str) -> Tz {
+    name.parse().unwrap_or(Tz::UTC)
+}
+
+/// The local day of a row of `active_days`.
+pub(crate) fn active_day(row: &metrics::ActiveDay) -> LocalDay {
+    LocalDay { date: row.day, zone: zone_named(&row.timezone) }
+}
+
+/// The row of an active day.
+pub(crate) fn active_day_row(person: Uuid, day: LocalDay) -> metrics::ActiveDay {
+    metrics::ActiveDay { person_id: person, day: day.date, timezone: day.zone.name().to_owned() }
 }
 
 /// A metric row in the engine's form.

@@ -9,6 +9,7 @@ use engine::{AwardKey, Consequence, ConsequenceKind, Entry, EntryCause, Event, M
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::load::{active_day_row, zone_names};
 use crate::id;
 use crate::store::{self, Txn, awards, events, feed, ledger, metrics, outbox, totals};
 
@@ -56,7 +57,8 @@ pub(crate) async fn write(
         awards: person.awards,
         streak_run: person.streak.run,
         streak_longest: person.streak.longest,
-        last_active_on: person.streak.last_active_on,
+        last_active_on: person.streak.last_active_on(),
+        last_active_in: zone_names(&person.streak),
         last_event_at: person.last_event_at,
     });
     totals::put(txn, totals.collect()).await?;
@@ -100,10 +102,7 @@ async fn write_metrics(txn: &Txn, step: &Step) -> Result<(), store::Error> {
         member: member.clone(),
     });
     metrics::add_members(txn, members.collect()).await?;
-    let days = step
-        .active_days
-        .iter()
-        .map(|(person_id, day)| metrics::ActiveDay { person_id: *person_id, day: *day });
+    let days = step.active_days.iter().map(|(person, day)| active_day_row(*person, *day));
     metrics::add_days(txn, days.collect()).await?;
     let capped = step.day_totals.iter().map(|(person_id, activity, day, amount)| metrics::CappedDay {
         person_id: *person_id,
@@ -271,6 +270,7 @@ pub(super) fn derived_row(event: &Event, writing: Writing<'_>) -> events::Row {
         occurred_at: event.occurred_at,
         local_date: event.local_date,
         local_hour: i16::from(event.local_hour),
+        timezone: event.zone.name().to_owned(),
         reported_on: event.reported_on,
         makes_active: false,
         attributes: serde_json::to_value(&event.attributes).unwrap_or_default(),

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use engine::metric::Metric;
-use engine::{Catalog, Event, Flag, MetricState, PersonTotals, Step, Streak};
+use engine::{Catalog, Event, Flag, LocalDay, MetricState, PersonTotals, Step, Streak};
 use uuid::Uuid;
 
 use super::ingest::to_event;
-use super::load::{award_key, streak, to_metric, whole_state};
+use super::load::{
+    active_day, active_day_row, award_key, streak, to_metric, whole_state, zone_named, zone_names,
+};
 use super::persist::{self, Writing};
 use crate::store::dialect::{AdvisoryLock, shared, take_time};
 use crate::store::{self, Database, Txn, awards, catalogue, events, feed, ledger, metrics, people, totals};
@@ -30,9 +32,9 @@ pub(crate) struct Stored {
     /// The members of `distinct` metrics.
     pub(crate) members: Vec<metrics::Member>,
     /// The active days.
-    pub(crate) days: BTreeSet<NaiveDate>,
+    pub(crate) days: BTreeSet<LocalDay>,
     /// The days of the events that count for the streak.
-    pub(crate) active: BTreeSet<NaiveDate>,
+    pub(crate) active: BTreeSet<LocalDay>,
     /// XP of capped activities per day, before the cap.
     pub(crate) capped: Vec<metrics::CappedDay>,
     /// Their XP entries.
@@ -74,10 +76,10 @@ impl Stored {
             awards,
             metrics: metrics::of_people(txn, [person.id]).await?,
             members: metrics::members_of(txn, person.id).await?,
-            days: metrics::days(txn, &only).await?.into_iter().map(|(_, day)| day).collect(),
+            days: metrics::days(txn, &only).await?.iter().map(active_day).collect(),
             capped: metrics::capped_of(txn, person.id).await?,
             ledger: ledger::of_person(txn, person.id).await?,
-            active: rows.iter().filter(|row| row.makes_active).map(|row| row.local_date).collect(),
+            active: rows.iter().filter(|row| row.makes_active).map(day_of).collect(),
             same_version: rows.iter().all(|row| row.catalogue_version == version),
             events: rows.iter().map(to_event).collect::<Result<_, _>>()?,
             person,
@@ -96,7 +98,8 @@ impl Stored {
             xp: self.ledger.iter().map(|entry| entry.amount).sum(),
             xp_reached_at: reached_at.unwrap_or(self.totals.xp_reached_at),
             awards: i64::try_from(held).unwrap_or(i64::MAX),
-            last_active_on: streak.last_active_on,
+            last_active_on: streak.last_active_on(),
+            last_active_in: zone_names(&streak),
             last_event_at: self.events.iter().map(|event| event.occurred_at).max(),
             streak_run: streak.run,
             streak_longest: streak.longest,
@@ -142,6 +145,11 @@ impl Stored {
         let capped = self.capped.iter().filter(|row| is_capped(&row.activity) && row.amount != 0);
         capped.map(|row| ((row.activity.clone(), row.day), row.amount)).collect()
     }
+}
+
+/// The local day of an event.
+fn day_of(row: &events::Row) -> LocalDay {
+    LocalDay { date: row.local_date, zone: zone_named(&row.timezone) }
 }
 
 fn known(catalog: &Catalog) -> BTreeSet<Uuid> {
@@ -191,8 +199,8 @@ pub(crate) async fn write(
     let kept = stored.known_members(catalog);
     let surplus: Vec<_> = kept.difference(&expected.folded.members).cloned().collect();
     metrics::remove_members(txn, id, &surplus).await?;
-    let surplus: Vec<NaiveDate> = stored.days.difference(&stored.active).copied().collect();
-    metrics::remove_days(txn, id, &surplus).await?;
+    let surplus = stored.days.difference(&stored.active).map(|day| active_day_row(id, *day));
+    metrics::remove_days(txn, &surplus.collect::<Vec<_>>()).await?;
     let held = stored.awards.iter().map(|row| (award_key(row), row.id)).collect();
     let writing = Writing { version, silent: Some(RESTORED), now };
     persist::write(txn, &difference(catalog, stored, expected), &held, writing).await?;

@@ -134,9 +134,9 @@ async fn earned(
             "members": members.remove(&row.metric_id).unwrap_or_default(),
         })
     })?;
-    let days: BTreeSet<_> =
-        metrics::days(snapshot, &[person].into()).await?.into_iter().map(|(_, day)| day).collect();
-    let days = room.list(days, |day| json!(day))?;
+    let days = metrics::days(snapshot, &[person].into()).await?;
+    let days: BTreeSet<_> = days.into_iter().map(|row| (row.day, row.timezone)).collect();
+    let days = room.list(days, |(date, zone)| json!({ "date": date, "timezone": zone }))?;
     let capped = room.list(metrics::capped_of(snapshot, person).await?, |row| {
         json!({
             "activity": row.activity,
@@ -152,6 +152,7 @@ async fn earned(
             "streakRun": row.streak_run,
             "streakLongest": row.streak_longest,
             "lastActiveOn": row.last_active_on,
+            "lastActiveIn": row.last_active_in,
         })),
         "events": events,
         "awards": held,
@@ -172,6 +173,7 @@ fn of_event(reader: Reader, row: events::Row) -> Value {
         "occurredAt": time(row.occurred_at),
         "localDate": row.local_date,
         "localHour": row.local_hour,
+        "timezone": row.timezone,
         "reportedOn": row.reported_on,
         "makesActive": row.makes_active,
         "attributes": row.attributes,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 use entity::{active_days, capped_days, metric_members, metrics};
 use sea_orm::sea_query::{Expr, ExprTrait, IntoColumnRef, OnConflict, SimpleExpr};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::connect::Reads;
@@ -114,30 +114,35 @@ pub(crate) async fn remove_members(txn: &Txn, person: Uuid, members: &[(Uuid, St
 }
 
 /// All active days of these people.
-pub(crate) async fn days(db: &Txn, people: &BTreeSet<Uuid>) -> Result<Vec<(Uuid, NaiveDate)>, Error> {
-    use active_days::Column;
+pub(crate) async fn days(db: &Txn, people: &BTreeSet<Uuid>) -> Result<Vec<ActiveDay>, Error> {
     if people.is_empty() {
         return Ok(Vec::new());
     }
-    let query = active_days::Entity::find().filter(Column::PersonId.is_in(people.iter().copied()));
-    Ok(query.select_only().columns([Column::PersonId, Column::Day]).into_tuple().all(db.connection()).await?)
+    let of_people = active_days::Column::PersonId.is_in(people.iter().copied());
+    Ok(active_days::Entity::find().filter(of_people).all(db.connection()).await?)
+}
+
+/// The days among these that are already active.
+pub(crate) async fn days_among(db: &Txn, wanted: Vec<ActiveDay>) -> Result<Vec<ActiveDay>, Error> {
+    let mut found = Vec::new();
+    for some in wanted.chunks(super::ROWS_A_STATEMENT) {
+        found.extend(active_days::Entity::find().filter(day_among(some)).all(db.connection()).await?);
+    }
+    Ok(found)
 }
 
 /// Adds active days. Existing days stay.
 pub(crate) async fn add_days(txn: &Txn, rows: Vec<ActiveDay>) -> Result<(), Error> {
     use active_days::Column;
-    let nothing = OnConflict::columns([Column::PersonId, Column::Day]).do_nothing().to_owned();
+    let nothing =
+        OnConflict::columns([Column::PersonId, Column::Day, Column::Timezone]).do_nothing().to_owned();
     super::insert_all(txn, rows, Some(nothing)).await
 }
 
-/// Removes these active days of a person, for which the person has no event.
-pub(crate) async fn remove_days(txn: &Txn, person: Uuid, days: &[NaiveDate]) -> Result<(), Error> {
-    use active_days::Column;
+/// Removes these active days, on which their people have no event.
+pub(crate) async fn remove_days(txn: &Txn, days: &[ActiveDay]) -> Result<(), Error> {
     for some in days.chunks(super::ROWS_A_STATEMENT) {
-        let rows = active_days::Entity::delete_many()
-            .filter(Column::PersonId.eq(person))
-            .filter(Column::Day.is_in(some.iter().copied()));
-        rows.exec(txn.connection()).await?;
+        active_days::Entity::delete_many().filter(day_among(some)).exec(txn.connection()).await?;
     }
     Ok(())
 }
@@ -180,6 +185,12 @@ pub(crate) async fn forget(txn: &Txn, ids: &BTreeSet<Uuid>) -> Result<(), Error>
     let of_metric = metrics::Column::MetricId.is_in(ids.iter().copied());
     metrics::Entity::delete_many().filter(of_metric).exec(txn.connection()).await?;
     Ok(())
+}
+
+fn day_among(days: &[ActiveDay]) -> SimpleExpr {
+    use active_days::Column;
+    let tuples = days.iter().map(|row| (row.person_id, row.day, row.timezone.clone()));
+    tuple([Column::PersonId, Column::Day, Column::Timezone]).in_tuples(tuples)
 }
 
 fn tuple<C: ColumnTrait>(columns: [C; 3]) -> SimpleExpr {

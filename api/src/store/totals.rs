@@ -25,6 +25,7 @@ pub(crate) fn none(person_id: Uuid, since: DateTime<Utc>) -> Row {
         streak_run: 0,
         streak_longest: 0,
         last_active_on: None,
+        last_active_in: None,
         last_event_at: None,
     }
 }
@@ -53,6 +54,7 @@ pub(crate) async fn put(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
         Column::StreakRun,
         Column::StreakLongest,
         Column::LastActiveOn,
+        Column::LastActiveIn,
         Column::LastEventAt,
     ]);
     super::insert_all(txn, rows, Some(replace)).await

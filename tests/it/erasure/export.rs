@@ -26,7 +26,7 @@ on_both! {
         assert_eq!(own["totals"]["xp"], json!(sum));
         let awards: Vec<&str> = own["awards"].as_array().unwrap().iter().map(|award| award["achievement"].as_str().unwrap()).collect();
         assert!(awards.contains(&"aurora/first-steps"), "{awards:?}");
-        assert_eq!(own["activeDays"], json!(["2026-01-15"]));
+        assert_eq!(own["activeDays"], json!([{"date": "2026-01-15", "timezone": "Europe/London"}]));
         assert_eq!(own["enrollments"][0]["courseId"], ada.course);
         assert_eq!(own["completions"][0]["lessonId"], ada.lesson);
         assert_eq!(own["comments"][0]["body"], "I am Ada Lovelace.");

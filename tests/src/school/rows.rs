@@ -39,9 +39,9 @@ impl School {
                 student("n"), d.time("0"), d.series(students.min(400))
             ),
             format!(
-                "INSERT INTO events (id, source, external_id, person_id, activity, occurred_at, local_date, local_hour,
+                "INSERT INTO events (id, source, external_id, person_id, activity, occurred_at, local_date, local_hour, timezone,
                    makes_active, attributes, recorded_at, catalogue_version)
-                 SELECT {event}, 'lessons', 'seeded-' || n, {owner}, 'question_answered', {at}, {on}, 12, true,
+                 SELECT {event}, 'lessons', 'seeded-' || n, {owner}, 'question_answered', {at}, {on}, 12, 'UTC', true,
                    {}, {at}, 1 FROM {}",
                 d.json("'{\"correct\": true, \"level\": \"B1\", \"skill\": \"grammar\"}'"), d.series(events)
             ),
@@ -50,7 +50,7 @@ impl School {
                  SELECT {}, {owner}, 5, 'BASE', {event}, {at}, {on}, {at} FROM {}",
                 d.id(Kind::Base, "n"), d.series(events)
             ),
-            "INSERT INTO active_days (person_id, day) SELECT DISTINCT person_id, local_date FROM events".to_owned(),
+            "INSERT INTO active_days (person_id, day, timezone) SELECT DISTINCT person_id, local_date, timezone FROM events".to_owned(),
             format!(
                 "INSERT INTO awards (id, person_id, achievement_id, occurrence, cause, earned_at, recorded_at, xp_bonus,
                    flagged, awarded_by, notes)
@@ -75,8 +75,9 @@ impl School {
                  SELECT {}, 'AWARD_EARNED', {}, {award}, {award}, {awarded}, {awarded}, 1, {awarded} FROM {}",
                 d.id(Kind::Message, "n"), student("n"), d.series(awards)
             ),
-            "INSERT INTO totals (person_id, xp, xp_reached_at, awards, streak_run, streak_longest, last_active_on)
-             SELECT entries.person_id, entries.xp, entries.at, coalesce(held.number, 0), 1, 5, entries.day
+            "INSERT INTO totals (person_id, xp, xp_reached_at, awards, streak_run, streak_longest, last_active_on,
+               last_active_in)
+             SELECT entries.person_id, entries.xp, entries.at, coalesce(held.number, 0), 1, 5, entries.day, 'UTC'
              FROM (SELECT person_id, sum(amount) AS xp, max(occurred_at) AS at, max(local_date) AS day
                    FROM xp_entries GROUP BY person_id) AS entries
              LEFT JOIN (SELECT person_id, count(*) AS number FROM awards GROUP BY person_id) AS held

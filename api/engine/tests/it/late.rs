@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use engine::{
-    AwardKey, Catalog, EntryCause, Event, Flag, catalog::achievement_id, late, memory::School, needs, owed,
+    AwardKey, Catalog, EntryCause, Event, Flag, Further, catalog::achievement_id, further, late,
+    memory::School, needs, owed,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -107,8 +108,13 @@ fn history_is_read_only_for_late_events() {
     assert!(asked.runs.keys().all(|(who, _)| *who == person(0)), "{asked:?}");
     assert!(asked.runs.values().all(|span| span.from == key && span.to == key), "{asked:?}");
     assert!(!asked.runs.is_empty() && asked.whole.is_empty() && asked.days.is_empty(), "{asked:?}");
-    let asked = late(&catalog, &state_of(&school), &[event(&catalog, 1, 0, 10, "read", json!({}))]);
-    assert!(asked.days.contains(&person(0)) && asked.runs.is_empty());
+    let early = [event(&catalog, 1, 0, 10, "read", json!({}))];
+    let mut state = state_of(&school);
+    let asked = late(&catalog, &state, &early);
+    assert!(asked.days == [(person(0), early[0].local_day())].into() && asked.runs.is_empty(), "{asked:?}");
+    assert_eq!(further(&catalog, &state, &early).days, [person(0)].into());
+    state.people.get_mut(&person(0)).unwrap().known_days.insert(early[0].local_day());
+    assert_eq!(further(&catalog, &state, &early), Further::default(), "the day is already active");
 }
 
 #[test]

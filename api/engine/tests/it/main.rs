@@ -15,3 +15,5 @@ mod problems;
 mod reading;
 #[cfg(test)]
 mod rules;
+#[cfg(test)]
+mod streaks;

@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::playground::{Digest, PEOPLE, catalog, check, digest, event, school};
+use crate::playground::{Digest, PEOPLE, ZONES, catalog, check, digest, event, in_zone, school};
 use engine::{Catalog, Event};
 use proptest::{prelude::*, sample::Index};
 use serde_json::json;
 use uuid::Uuid;
 
-/// The values of an event: person, time (in minutes), activity, and a number that selects attributes.
-type Seed = (u128, i64, u8, u8);
+/// The values of an event: person, time (in minutes), activity, a number that selects attributes, and the zone, if it is
+/// not the person's.
+type Seed = (u128, i64, u8, u8, Option<usize>);
 
 fn seeds() -> impl Strategy<Value = Vec<Seed>> {
     let day = prop_oneof![3 => 0..12_i64, 1 => 0..40_i64];
@@ -18,11 +19,12 @@ fn seeds() -> impl Strategy<Value = Vec<Seed>> {
     let minute = prop_oneof![0..1440_i64, Just(600), Just(1200)];
     let moment = (day, minute).prop_map(|(day, minute)| day * 1440 + minute);
     let activity = prop_oneof![6 => Just(0_u8), 2 => Just(1), 2 => Just(2), 1 => Just(3)];
-    prop::collection::vec((0..PEOPLE, moment, activity, any::<u8>()), 1..90)
+    let zone = prop_oneof![3 => Just(None), 1 => (0..ZONES.len()).prop_map(Some)];
+    prop::collection::vec((0..PEOPLE, moment, activity, any::<u8>(), zone), 1..90)
 }
 
 fn events(catalog: &Catalog, seeds: &[Seed]) -> Vec<Event> {
-    let make = |(number, (who, minutes, activity, choice)): (usize, &Seed)| {
+    let make = |(number, (who, minutes, activity, choice, zone)): (usize, &Seed)| {
         let (activity, attributes) = match activity {
             0 => (
                 "answered",
@@ -36,7 +38,8 @@ fn events(catalog: &Catalog, seeds: &[Seed]) -> Vec<Event> {
             2 => ("ran", json!({ "language": format!("l{}", choice % 4), "lines": choice })),
             _ => ("granted", json!({ "amount": u16::from(*choice) + 1 })),
         };
-        event(catalog, number, *who, *minutes, activity, attributes)
+        let event = event(catalog, number, *who, *minutes, activity, attributes);
+        zone.map_or(event.clone(), |zone| in_zone(event, ZONES[zone]))
     };
     seeds.iter().enumerate().map(make).collect()
 }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use chrono::{DateTime, NaiveDate, Utc};
-use engine::{Catalog, Event, History, Late, RunEvents, Span, Step};
+use chrono::{DateTime, Utc};
+use engine::{Catalog, Event, Further, History, Late, LocalDay, RunEvents, Span, Step};
 use uuid::Uuid;
 
-use super::{Loaded, load_capped, put_award, put_metric, whole};
+use super::{Loaded, active_day, active_day_row, load_capped, put_award, put_metric, whole};
 use crate::pipeline::ingest::to_event;
 use crate::store::events::Side;
 use crate::store::{self, Txn, awards, events, ledger, metrics, people};
@@ -23,7 +23,7 @@ const PEOPLE: usize = 20;
 /// The maximum number of their events that one statement reads.
 const EVENTS: u64 = 20_000;
 
-/// Loads the events around late events, active days, and the whole state of flagged people.
+/// Loads the events around late events, the late days that are already active, and the whole state of flagged people.
 pub(super) async fn load(
     txn: &Txn,
     catalog: &Catalog,
@@ -35,27 +35,32 @@ pub(super) async fn load(
             state.runs.insert(metric, around);
         }
     }
-    let mut days: BTreeMap<Uuid, BTreeSet<NaiveDate>> = BTreeMap::new();
-    for (person, day) in metrics::days(txn, &late.days).await? {
-        days.entry(person).or_default().insert(day);
-    }
-    for person in &late.days {
-        if let Some(state) = loaded.state.people.get_mut(person) {
-            state.active_days = Some(days.remove(person).unwrap_or_default());
+    let days = late.days.iter().map(|(person, day)| active_day_row(*person, *day)).collect();
+    for row in metrics::days_among(txn, days).await? {
+        if let Some(state) = loaded.state.people.get_mut(&row.person_id) {
+            state.known_days.insert(active_day(&row));
         }
     }
     make_whole(txn, loaded, &late.whole).await
 }
 
-/// Loads all events of run metrics whose longest run may be broken, and their people's whole state.
-pub(super) async fn load_broken(
+/// Loads all events of run metrics whose longest run may be broken, all active days of people with a new late one, and
+/// the whole state of these people.
+pub(super) async fn load_further(
     txn: &Txn,
     catalog: &Catalog,
     loaded: &mut Loaded,
-    broken: &BTreeSet<(Uuid, Uuid)>,
+    further: &Further,
 ) -> Result<(), store::Error> {
-    if broken.is_empty() {
-        return Ok(());
+    let Further { runs: broken, days } = further;
+    let mut active: BTreeMap<Uuid, BTreeSet<LocalDay>> = BTreeMap::new();
+    for row in metrics::days(txn, days).await? {
+        active.entry(row.person_id).or_default().insert(active_day(&row));
+    }
+    for person in days {
+        if let Some(state) = loaded.state.people.get_mut(person) {
+            state.active_days = Some(active.remove(person).unwrap_or_default());
+        }
     }
     let activities = |metric: &Uuid| catalog.metric(*metric).map(|metric| catalog.activities_of(metric));
     let wanted = broken.iter().flat_map(|(person, metric)| {
@@ -71,7 +76,8 @@ pub(super) async fn load_broken(
             state.runs.insert(*metric, RunEvents { events, is_whole: true });
         }
     }
-    make_whole(txn, loaded, &broken.iter().map(|(person, _)| *person).collect()).await
+    let people = broken.iter().map(|(person, _)| *person).chain(days.iter().copied());
+    make_whole(txn, loaded, &people.collect()).await
 }
 
 async fn make_whole(txn: &Txn, loaded: &mut Loaded, people: &BTreeSet<Uuid>) -> Result<(), store::Error> {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use engine::{
-    Catalog, Cause, Event, Held, MetricState, Pack, Settings, Streak, catalog::achievement_id, entitlement,
-    local, memory::School, rebuild,
+    Catalog, Cause, Event, Held, LocalDay, MetricState, Pack, Settings, Streak, catalog::achievement_id,
+    entitlement, local, memory::School, rebuild,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -14,7 +14,8 @@ use uuid::Uuid;
 /// The number of people. Each was referred by the previous one; the first by the last.
 pub(crate) const PEOPLE: u128 = 4;
 
-const ZONES: [Tz; 4] =
+/// The zones of the people.
+pub(crate) const ZONES: [Tz; 4] =
     [Tz::Pacific__Kiritimati, Tz::America__Los_Angeles, Tz::Europe__Berlin, Tz::Pacific__Pago_Pago];
 
 /// The compiled playground.
@@ -69,7 +70,8 @@ pub(crate) fn event(
 ) -> Event {
     let start: DateTime<Utc> = "2026-03-01T00:00:00Z".parse().unwrap();
     let occurred_at = start + Duration::minutes(minutes);
-    let there = local(occurred_at, ZONES[usize::try_from(who % PEOPLE).unwrap()]);
+    let zone = ZONES[usize::try_from(who % PEOPLE).unwrap()];
+    let there = local(occurred_at, zone);
     let declared = catalog.activity(activity).unwrap();
     Event {
         id: Uuid::from_u128(0xeeee_0000 + u128::try_from(number).unwrap()),
@@ -81,9 +83,16 @@ pub(crate) fn event(
         place: 0,
         local_date: there.date,
         local_hour: there.hour,
+        zone,
         reported_on: None,
         attributes: catalog.parse_attributes(declared, Some(&attributes)).unwrap(),
     }
+}
+
+/// The event, recorded while its person was in this zone.
+pub(crate) fn in_zone(event: Event, zone: Tz) -> Event {
+    let there = local(event.occurred_at, zone);
+    Event { local_date: there.date, local_hour: there.hour, zone, ..event }
 }
 
 /// The part of a person's state that must not depend on order, batches or repeats.
@@ -91,7 +100,7 @@ pub(crate) fn event(
 pub(crate) struct Digest {
     pub(crate) metrics: BTreeMap<Uuid, MetricState>,
     pub(crate) members: BTreeSet<(Uuid, String)>,
-    pub(crate) active_days: BTreeSet<NaiveDate>,
+    pub(crate) active_days: BTreeSet<LocalDay>,
     pub(crate) streak: Streak,
     pub(crate) day_totals: BTreeMap<(String, NaiveDate), i64>,
     /// By achievement and occurrence: when it was earned. The moment of a derived event is that of the event that caused
@@ -115,7 +124,7 @@ pub(crate) fn digest(catalog: &Catalog, school: &School) -> BTreeMap<Uuid, Diges
                 metrics: kept.metrics.clone(),
                 members: kept.members.clone(),
                 active_days: kept.active_days.clone(),
-                streak: kept.streak,
+                streak: kept.streak.clone(),
                 day_totals: kept.day_totals.clone(),
                 entitled: named.collect(),
                 entitled_xp: entitlement.xp,
