@@ -153,7 +153,6 @@ on_both! {
         assert!(text(&broken.stderr).contains(remedy), "{}", text(&broken.stderr));
         // A second check finds the same, because the first created nothing.
         assert_eq!(command(&tests::settings(&nowhere), &["check"]).await, broken);
-        nowhere.drop().await;
         w.finish().await;
     }
 
@@ -196,9 +195,9 @@ async fn a_check_writes_nothing() {
     let w = World::on(Backend::Sqlite).await.unwrap();
     let ada = w.student("UTC").await;
     w.service().record(json!({"userId": ada, "activity": "comment_written"})).await;
-    w.server.stop().await;
+    let (database, config, _) = w.stop().await;
     // SQLite's counter of commits by other connections, read on one connection before and after.
-    let mut options = sea_orm::ConnectOptions::new(w.database.url());
+    let mut options = sea_orm::ConnectOptions::new(database.url());
     options.max_connections(1).max_lifetime(None).idle_timeout(None);
     let connection = sea_orm::Database::connect(options).await.unwrap();
     let version = async || {
@@ -207,12 +206,11 @@ async fn a_check_writes_nothing() {
         row.try_get_by_index::<i64>(0).unwrap()
     };
     let before = version().await;
-    assert_eq!(plaudit::check::run(&w.config).await.unwrap().differences, Vec::new());
+    assert_eq!(plaudit::check::run(&config).await.unwrap().differences, Vec::new());
     assert_eq!(version().await, before);
-    w.database.execute("UPDATE totals SET xp = xp").await;
+    database.execute("UPDATE totals SET xp = xp").await;
     assert_ne!(version().await, before, "the counter does not count");
     connection.close().await.unwrap();
-    w.database.drop().await;
 }
 
 /// The names for ids in `Case::says`.

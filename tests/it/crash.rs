@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use plaudit::auth::Role;
-use plaudit::clock::Clock;
 use plaudit::config::Config;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -47,9 +46,8 @@ struct Writer {
 }
 
 async fn crash_again_and_again(backend: Backend) {
-    let Some(database) = Database::create(backend).await else { return };
+    let Some(database) = Database::migrated(backend).await else { return };
     let config = tests::settings(&database);
-    plaudit::start::migrate(&config, &Clock::System).await.expect("the tables are made");
     let seed = seed();
     eprintln!("PLAUDIT_TEST_SEED={seed} sends and crashes the same way again");
     let mut random = StdRng::seed_from_u64(seed);
@@ -96,7 +94,6 @@ async fn crash_again_and_again(backend: Backend) {
         sent > ROUNDS * WRITERS,
         "only {sent} events were sent: the crashes came too early to say anything"
     );
-    database.drop().await;
 }
 
 fn seed() -> u64 {

@@ -1,7 +1,6 @@
 //! A real server logs every denial: the caller and the reason, without any text of the caller.
 
 use plaudit::auth::Role;
-use plaudit::clock::Clock;
 use serde_json::{Value, json};
 use tests::{Backend, Client, Closed, Database, Frame, Process};
 use uuid::Uuid;
@@ -30,9 +29,8 @@ async fn denials_go_to_the_log_on_postgres() {
 }
 
 async fn denials_go_to_the_log(backend: Backend) {
-    let Some(database) = Database::create(backend).await else { return };
+    let Some(database) = Database::migrated(backend).await else { return };
     let config = tests::settings(&database);
-    plaudit::start::migrate(&config, &Clock::System).await.expect("the tables are made");
     let mut school = School { server: Process::serve(&config).await, log: Vec::new() };
     school.deny_over_http().await;
     school.deny_on_a_socket().await;
@@ -41,7 +39,6 @@ async fn denials_go_to_the_log(backend: Backend) {
         assert!(!words.contains(word), "{word} is in the log: {words}");
     }
     school.server.kill().await;
-    database.drop().await;
 }
 
 struct School {

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
 use plaudit::auth::Role;
-use plaudit::clock::Clock;
 use plaudit::config::Config;
 use serde_json::{Value, json};
 use tests::{Backend, Client, Database, Process, command, command_on_disk_of};
@@ -48,9 +47,8 @@ fn log_bytes(database: &Database) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_fills_up_during_any_write_loses_and_doubles_nothing() {
-    let database = Database::create(Backend::Sqlite).await.expect("a folder can be made");
+    let database = Database::migrated(Backend::Sqlite).await.expect("a folder can be made");
     let config = tests::settings(&database);
-    plaudit::start::migrate(&config, &Clock::System).await.expect("the tables are made");
     let server = Process::serve(&config).await;
     let client = server.client("school", Role::Service);
     let admin = server.client(&Uuid::new_v4().to_string(), Role::Admin);
@@ -101,7 +99,6 @@ async fn a_disk_that_fills_up_during_any_write_loses_and_doubles_nothing() {
     assert!(record(&client, &first, ada).await);
     server.kill().await;
     assert_eq!(database.number(kept).await, found);
-    database.drop().await;
 }
 
 /// A school on a disk that fills up.
@@ -115,9 +112,8 @@ struct School {
 
 impl School {
     async fn open() -> Self {
-        let database = Database::create(Backend::Sqlite).await.expect("a folder can be made");
+        let database = Database::migrated(Backend::Sqlite).await.expect("a folder can be made");
         let config = tests::settings(&database);
-        plaudit::start::migrate(&config, &Clock::System).await.expect("the tables are made");
         let server = Process::serve(&config).await;
         let service = server.client("school", Role::Service);
         let admin = server.client(&Uuid::new_v4().to_string(), Role::SuperAdmin);
@@ -149,7 +145,6 @@ impl School {
         assert_eq!(self.database.number(found).await, expected, "{found}");
         let report = plaudit::check::run(&self.config).await.expect("the database can be checked");
         assert_eq!(report.differences, Vec::new());
-        self.database.drop().await;
     }
 }
 
@@ -185,9 +180,8 @@ async fn a_disk_that_fills_up_during_an_erasure_leaves_all_of_it_or_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_fills_up_during_a_publication_publishes_all_of_it_or_nothing() {
-    let database = Database::create(Backend::Sqlite).await.expect("a folder can be made");
+    let database = Database::migrated(Backend::Sqlite).await.expect("a folder can be made");
     let config = tests::settings(&database);
-    plaudit::start::migrate(&config, &Clock::System).await.expect("the tables are made");
     let mut fewer = config.clone();
     fewer.catalogs.retain(|pack| pack != "tests");
     let version = "SELECT max(version) FROM publications";
@@ -206,7 +200,6 @@ async fn a_disk_that_fills_up_during_a_publication_publishes_all_of_it_or_nothin
     }
     assert!(failed > 2, "{frames} frames were enough");
     assert_eq!(plaudit::check::run(&config).await.unwrap().differences, Vec::new());
-    database.drop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -236,7 +229,6 @@ async fn a_migration_that_stops_in_the_middle_leaves_a_database_that_starts_agai
         let second = command(&config, &["migrate"]).await;
         assert!(second.status.success(), "after a stop at {frames} frames: {second:?}");
         assert_eq!(plaudit::check::run(&config).await.unwrap().differences, Vec::new());
-        database.drop().await;
     }
     assert!(stopped >= 4, "only {stopped} migrations stopped");
 }
@@ -263,5 +255,4 @@ async fn only_the_owner_reads_a_database_file_that_the_server_creates() {
     assert!(warned, "{:#?}", server.log);
     assert_eq!(mode("db"), 0o644);
     server.kill().await;
-    database.drop().await;
 }

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use plaudit::auth::Role;
-use plaudit::clock::Clock;
 use plaudit::config::Config;
 use serde_json::{Value, json};
 use tests::{Backend, Client, Database, Fault, Gate, Process, command};
@@ -29,10 +28,9 @@ struct School {
 impl School {
     /// A school on PostgreSQL, if there is one.
     async fn open() -> Option<Self> {
-        let database = Database::create(Backend::Postgres).await?;
+        let database = Database::migrated(Backend::Postgres).await?;
         let mut config = tests::settings(&database);
         config.database_statement_seconds = 1;
-        plaudit::start::migrate(&config, &Clock::System).await.expect("the tables are made");
         let gate = Gate::before(&database).await;
         let through = Config { database_url: gate.url(&database), ..config.clone() };
         let server = Process::serve(&through).await;
@@ -78,7 +76,6 @@ impl School {
         let report = plaudit::check::run(&self.config).await.expect("the database can be checked");
         let differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
         assert_eq!(differences, Vec::<String>::new());
-        self.database.drop().await;
     }
 }
 

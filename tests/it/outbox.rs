@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use plaudit::start;
 use serde_json::json;
-use tests::{World, on_both};
+use tests::on_both;
 
 const EXPIRED: &str = "SELECT count(*) FROM outbox WHERE buried_because = 'expired' AND settled_at IS NULL";
 const SETTLED: &str = "SELECT count(*) FROM outbox WHERE settled_at IS NOT NULL AND buried_at IS NULL";
@@ -17,8 +17,7 @@ on_both! {
             assert_eq!(answer["awards"].as_array().unwrap().len(), 1, "{answer}");
             w.tick(TimeDelta::milliseconds(1));
         }
-        let World { database, config, clock, server, .. } = w;
-        server.stop().await;
+        let (database, config, clock) = w.stop().await;
         // As if every attempt had failed. The last message is exactly three days old.
         database.execute("UPDATE outbox SET settled_at = NULL, leased_until = NULL, attempts = 8").await;
         clock.advance(TimeDelta::days(3) - TimeDelta::milliseconds(1));
@@ -31,7 +30,6 @@ on_both! {
         assert_eq!(database.number(SETTLED).await, 1);
         assert_eq!(database.number("SELECT CAST(max(attempts) AS bigint) FROM outbox WHERE buried_at IS NOT NULL").await, 8);
         assert_eq!(plaudit::check::run(&config).await.unwrap().differences, Vec::new());
-        database.drop().await;
     }
 
     async fn a_clock_that_jumps_forty_days_ahead_buries_no_message(w: World) {
@@ -40,8 +38,7 @@ on_both! {
             let answer = w.service().record(json!({"userId": ada, "activity": activity})).await;
             assert_eq!(answer["awards"].as_array().unwrap().len(), 1, "{answer}");
         }
-        let World { database, config, clock, server, .. } = w;
-        server.stop().await;
+        let (database, config, clock) = w.stop().await;
         // One attempt fewer than required before the age of a message counts.
         database.execute("UPDATE outbox SET settled_at = NULL, leased_until = NULL, attempts = 7").await;
         clock.advance(TimeDelta::days(40));
@@ -51,7 +48,6 @@ on_both! {
         server.stop().await;
         assert_eq!(database.number(EXPIRED).await, 0);
         assert_eq!(database.number(SETTLED).await, 3);
-        database.drop().await;
     }
 
     async fn delivered_messages_are_trimmed_after_thirty_days_and_check_knows_how_far(w: World) {

@@ -80,8 +80,7 @@ on_both! {
         let ada = ada(&w).await;
         w.database.execute("UPDATE totals SET xp = 1").await;
         w.database.execute("UPDATE xp_entries SET amount = 49 WHERE amount = 50").await;
-        let World { server, database, config, clock, .. } = w;
-        server.stop().await;
+        let (database, config, clock) = w.stop().await;
         let before = database.contents().await;
         let Outcome::Refused(differences) = repair::run(&config, &clock).await.unwrap() else { panic!("it repaired") };
         let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
@@ -93,7 +92,6 @@ on_both! {
         assert_eq!((output.status.code(), told.lines().next()), (Some(1), Some(line.as_str())));
         assert!(told.contains("Nothing was changed: 1 differences are in events, awards or XP entries"), "{told}");
         assert_eq!(database.contents().await, before);
-        database.drop().await;
     }
 
     async fn a_repair_while_a_server_records_loses_nothing(w: World) {

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use plaudit::auth::Role;
-use plaudit::clock::Clock;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
@@ -32,9 +31,8 @@ async fn a_subscriber_that_changes_processes_sees_every_award_once_and_in_order(
 
 /// Writers at every process, and a subscriber that disconnects after a few awards and reconnects to any of them.
 async fn follow_beside_writers(backend: Backend, processes: usize) {
-    let Some(database) = Database::create(backend).await else { return };
+    let Some(database) = Database::migrated(backend).await else { return };
     let config = tests::settings(&database);
-    plaudit::start::migrate(&config, &Clock::System).await.expect("the tables are made");
     let mut servers = Vec::new();
     for _ in 0..processes {
         servers.push(Process::serve(&config).await);
@@ -98,7 +96,6 @@ async fn follow_beside_writers(backend: Backend, processes: usize) {
     let report = plaudit::check::run(&config).await.expect("the database can be checked");
     let differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
     assert_eq!(differences, Vec::<String>::new());
-    database.drop().await;
 }
 
 /// Ten right answers of each person in turn, all writers over the same people.
@@ -244,14 +241,13 @@ on_both! {
             socket.subscribe("1", FOLLOW, json!({})).await;
             sockets.push(socket);
         }
-        let (stopping, closing) = (w.server.stop(), async {
+        let (stopping, closing) = (w.stop(), async {
             for mut socket in sockets {
                 let reason = "The server is restarting. Reconnect.".to_owned();
                 assert_eq!(socket.frame().await, Frame::Closed(Closed { code: 1012, reason }));
             }
         });
         tokio::join!(stopping, closing);
-        w.database.drop().await;
     }
 }
 

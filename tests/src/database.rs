@@ -1,10 +1,16 @@
-//! A database for one test: a file in a temporary folder, or a PostgreSQL database. Both are removed afterwards.
+//! A database for one test: a file, or a PostgreSQL database. It is removed when it goes out of scope.
+
+mod postgres;
+mod sqlite;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use plaudit::clock::Clock;
+use plaudit::config::Config;
+use plaudit::store::{self, PoolLimits};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
-use uuid::Uuid;
 
 /// The database of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,47 +21,77 @@ pub enum Backend {
     Postgres,
 }
 
-/// A database that no other test uses.
+/// The time limit of a statement that makes tables.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// The content of a new database. The start time of the tests' clock is the time of the publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Content {
+    /// Nothing, not even tables.
+    Nothing,
+    /// The current tables.
+    Tables,
+    /// The current tables, and the built-in packs as the first publication.
+    Catalogue,
+}
+
+/// A database that no other test uses. Dropping it removes it, also after a panic.
 pub struct Database {
     /// The kind of database.
     pub backend: Backend,
     name: String,
+    exists: bool,
 }
 
 impl Database {
-    /// Creates one; `None` without PostgreSQL, with a message; fails instead if `CI` is `true`.
+    /// Creates an empty database, without tables; `None` without PostgreSQL, with a message; fails instead if `CI` is
+    /// `true`.
     pub async fn create(backend: Backend) -> Option<Self> {
-        let name = format!("plaudit_test_{}", Uuid::new_v4().simple());
-        if backend == Backend::Sqlite {
-            std::fs::create_dir_all(folder(&name)).expect("a folder for the database");
-            return Some(Self { backend, name });
-        }
-        match sea_orm::Database::connect(options(server("postgres"))).await {
-            Ok(admin) => {
-                run(&admin, &format!("CREATE DATABASE {name}")).await;
-                Some(Self { backend, name })
+        Self::with(backend, Content::Nothing).await
+    }
+
+    /// The same with the current tables, and the built-in packs as the first publication.
+    pub async fn migrated(backend: Backend) -> Option<Self> {
+        Self::with(backend, Content::Catalogue).await
+    }
+
+    async fn with(backend: Backend, content: Content) -> Option<Self> {
+        let mut database = Self::reserve(backend);
+        database.fill(content).await.then_some(database)
+    }
+
+    /// A name for a database that does not exist yet; [`Database::fill`] creates it.
+    pub(crate) fn reserve(backend: Backend) -> Self {
+        let name = match backend {
+            Backend::Sqlite => sqlite::new_name(),
+            Backend::Postgres => postgres::new_name(),
+        };
+        Self { backend, name, exists: false }
+    }
+
+    /// Creates it; false if PostgreSQL is not available.
+    pub(crate) async fn fill(&mut self, content: Content) -> bool {
+        self.exists = match self.backend {
+            Backend::Sqlite => {
+                sqlite::create(&self.name, content).await;
+                true
             }
-            Err(_) if std::env::var("CI").as_deref() != Ok("true") => {
-                eprintln!("NOT RUN: no PostgreSQL answers; set PLAUDIT_TEST_POSTGRES to a server's URL");
-                None
-            }
-            Err(error) => panic!("no PostgreSQL answers, and under CI it has to: {error}"),
-        }
+            Backend::Postgres => postgres::create(&self.name, content),
+        };
+        self.exists
     }
 
     /// The URL for the server's settings.
     pub fn url(&self) -> String {
         match self.backend {
-            Backend::Sqlite => {
-                format!("sqlite://{}?mode=rwc", self.file().display())
-            }
-            Backend::Postgres => server(&self.name),
+            Backend::Sqlite => sqlite::url(&self.name),
+            Backend::Postgres => postgres::url(&self.name),
         }
     }
 
     /// The file, on SQLite.
     pub fn file(&self) -> PathBuf {
-        folder(&self.name).join("plaudit.db")
+        sqlite::file(&self.name)
     }
 
     /// A connection in addition to the server's.
@@ -150,20 +186,8 @@ impl Database {
         connection.close().await.expect("the connection closes");
     }
 
-    /// Removes the database.
-    pub async fn drop(self) {
-        match self.backend {
-            Backend::Sqlite => {
-                let _ = std::fs::remove_dir_all(folder(&self.name));
-            }
-            Backend::Postgres => {
-                let admin = sea_orm::Database::connect(options(server("postgres")))
-                    .await
-                    .expect("PostgreSQL answers");
-                run(&admin, &format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
-            }
-        }
-    }
+    /// Removes the database now.
+    pub async fn drop(self) {}
 
     /// The dialect of its statements.
     pub fn dialect(&self) -> DbBackend {
@@ -182,18 +206,29 @@ fn options(url: String) -> ConnectOptions {
     options
 }
 
-async fn run(admin: &DatabaseConnection, sql: &str) {
-    admin.execute_unprepared(sql).await.expect("the statement runs");
+/// Writes this content into the empty database with this URL.
+async fn write(url: String, content: Content) {
+    let config = Config { database_url: url, ..Config::demo() };
+    match content {
+        Content::Nothing => {}
+        Content::Tables => {
+            let limits = PoolLimits { connections: 1, acquire: LONGEST, statement: LONGEST };
+            let empty = store::Database::open(&config.database_url, limits).await;
+            store::migrate(&empty.expect("the database opens")).await.expect("the tables are made");
+        }
+        Content::Catalogue => {
+            let clock = Clock::hand(crate::moment(crate::START));
+            plaudit::start::migrate(&config, &clock).await.expect("the catalogue is published");
+        }
+    }
 }
 
-fn folder(name: &str) -> PathBuf {
-    std::env::temp_dir().join(name)
-}
-
-fn server(database: &str) -> String {
-    let server = std::env::var("PLAUDIT_TEST_POSTGRES");
-    let server = server.unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5432".to_owned());
-    let mut url = url::Url::parse(&server).expect("PLAUDIT_TEST_POSTGRES is a URL");
-    url.set_path(database);
-    url.into()
+impl Drop for Database {
+    fn drop(&mut self) {
+        match self.backend {
+            _ if !self.exists => {}
+            Backend::Sqlite => sqlite::remove(&self.name),
+            Backend::Postgres => postgres::remove(&self.name),
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The environment of a test: a server, its own database, a test clock, and clients.
-//! A test ends with [`World::finish`], which fails if work is left or data is inconsistent.
+//! A test ends with [`World::finish`], which fails if work is left or data is inconsistent. A world that goes out of scope
+//! in another way fails the test.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,6 +15,7 @@ mod client;
 mod database;
 mod expensive;
 pub mod figures;
+mod folder;
 mod gate;
 mod meter;
 mod packs;
@@ -33,6 +35,8 @@ use plaudit::start::{self, Running};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use database::Content;
+
 pub use arguments::Arguments;
 pub use client::{Answer, Client};
 pub use database::{Backend, Database};
@@ -49,15 +53,31 @@ pub const START: &str = "2026-01-15T12:00:00Z";
 
 /// A running server and its environment.
 pub struct World {
+    /// The server, in this process.
+    pub server: Running,
     /// The database, removed with the world.
     pub database: Database,
     /// The settings of the server.
     pub config: Config,
     /// The server's clock.
     pub clock: Clock,
-    /// The server, in this process.
-    pub server: Running,
     keys: Arc<Keys>,
+    unfinished: Unfinished,
+}
+
+/// Fails the test when it is dropped before the world has ended.
+struct Unfinished {
+    ended: bool,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        assert!(
+            self.ended || std::thread::panicking(),
+            "the test forgot its world: end it with `w.finish().await`, or with `w.stop().await` where the checks of \
+             `finish` cannot hold"
+        );
+    }
 }
 
 impl World {
@@ -69,16 +89,23 @@ impl World {
 
     /// A world with changed settings.
     pub async fn with(backend: Backend, change: impl FnOnce(&mut Config)) -> Option<Self> {
-        let database = Database::create(backend).await?;
+        let mut database = Database::reserve(backend);
         let mut config = settings(&database);
         change(&mut config);
+        let usual = settings(&database);
+        let has_usual_packs =
+            (&config.catalogs, &config.pack_settings) == (&usual.catalogs, &usual.pack_settings);
+        let content = if has_usual_packs { Content::Catalogue } else { Content::Tables };
+        if !database.fill(content).await {
+            return None;
+        }
         let clock = Clock::hand(moment(START));
-        if backend == Backend::Postgres {
-            start::migrate(&config, &clock).await.expect("the tables are made and the catalogue published");
+        if backend == Backend::Postgres && content == Content::Tables {
+            start::migrate(&config, &clock).await.expect("the catalogue is published");
         }
         let server = start::start(config.clone(), clock.clone()).await.expect("the server starts");
         let keys = Arc::new(Keys::load(&config.auth).expect("the keys are good"));
-        Some(Self { database, config, clock, server, keys })
+        Some(Self { server, database, config, clock, keys, unfinished: Unfinished { ended: false } })
     }
 
     /// Another server on the same database.
@@ -161,18 +188,25 @@ impl World {
         async move {
             self.server.settle().await.expect("the outbox is delivered");
             // A round of the server may still hold a message; rounds end before the server does.
-            self.server.stop().await;
-            let left = self
-                .database
+            let (database, config, _) = self.stop().await;
+            let left = database
                 .number("SELECT count(*) FROM outbox WHERE settled_at IS NULL AND buried_at IS NULL")
                 .await;
             assert_eq!(left, 0, "{caller}: messages are left in the outbox");
-            let report = plaudit::check::run(&self.config).await.expect("the database can be checked");
+            let report = plaudit::check::run(&config).await.expect("the database can be checked");
             let differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
             assert_eq!(differences, Vec::<String>::new(), "{caller}: check found differences");
-            self.database.drop().await;
             report
         }
+    }
+
+    /// Ends the world without checks, for a test that goes on with the database alone, or whose data is inconsistent on
+    /// purpose.
+    pub async fn stop(self) -> (Database, Config, Clock) {
+        let Self { server, database, config, clock, mut unfinished, .. } = self;
+        unfinished.ended = true;
+        server.stop().await;
+        (database, config, clock)
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::folder;
+
 /// A folder of pack files.
 pub struct Packs {
     folder: PathBuf,
@@ -20,7 +22,7 @@ impl Packs {
 
     /// An empty folder.
     pub fn none() -> Self {
-        let folder = std::env::temp_dir().join(format!("plaudit_packs_{}", Uuid::new_v4().simple()));
+        let folder = folder::of_this_run().join(Uuid::new_v4().simple().to_string());
         std::fs::create_dir_all(&folder).expect("a folder for the packs");
         Self { folder }
     }

@@ -5,7 +5,6 @@
 mod rows;
 mod sql;
 
-use plaudit::clock::Clock;
 use uuid::Uuid;
 
 use crate::database::{Backend, Database};
@@ -157,9 +156,8 @@ impl School {
     /// Starts a server process with these additional settings, on its own database with this school; `None` without
     /// PostgreSQL.
     pub async fn serve(&self, backend: Backend, settings: &[(&str, &str)]) -> Option<(Database, Process)> {
-        let database = Database::create(backend).await?;
+        let database = Database::migrated(backend).await?;
         let config = crate::settings(&database);
-        plaudit::start::migrate(&config, &Clock::System).await.expect("the tables are made");
         self.fill(&database).await;
         let server = Process::serve_with(&config, settings).await;
         Some((database, server))

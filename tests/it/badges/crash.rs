@@ -3,7 +3,6 @@
 use std::fs;
 
 use plaudit::auth::Role;
-use plaudit::clock::Clock;
 use plaudit::config::Config;
 use serde_json::{Value, json};
 use tests::{Backend, Client, Database, Gate, Process, Stop};
@@ -46,7 +45,6 @@ async fn a_kill_between_any_two_statements_leaves_all_or_nothing_on_postgres() {
     let award = text(&school.grant_badge(&school.serve().await.1).await["id"]);
     kill_everywhere(&school, AWARDED, REVOKED, async |client| school.revoke_award(&client, &award).await)
         .await;
-    school.database.drop().await;
 }
 
 /// Kills the server before each statement of the transaction in turn, and finally before it receives the commit's result.
@@ -93,7 +91,6 @@ async fn a_kill_between_any_two_writes_leaves_all_or_nothing_on_sqlite() {
 
     expect_one_change(&kept, &given, started.len(), NOTHING, AWARDED).await;
     expect_one_change(&kept, &taken, given.len(), AWARDED, REVOKED).await;
-    school.database.drop().await;
 }
 
 /// Checks every prefix of the log from `from` on, with whole frames and torn ones: the action is stored or not, and once
@@ -113,16 +110,14 @@ async fn expect_one_change(file: &[u8], log: &[u8], from: usize, before: [i64; 8
         changed |= found == after;
         assert_eq!(found, if changed { after } else { before }, "{half} halves of {whole} frames");
         expect_no_difference(&tests::settings(&database)).await;
-        database.drop().await;
     }
     assert!(changed, "all of the log is there, and the act is not");
 }
 
 impl School {
     async fn found(backend: Backend) -> Option<Self> {
-        let database = Database::create(backend).await?;
+        let database = Database::migrated(backend).await?;
         let config = tests::settings(&database);
-        plaudit::start::migrate(&config, &Clock::System).await.expect("the tables are made");
         let (teacher, student) = (Uuid::new_v4(), Uuid::new_v4());
         let server = Process::serve(&config).await;
         let as_teacher = server.client(&teacher.to_string(), Role::Teacher);

@@ -65,7 +65,7 @@ fn resident(server: &Process) -> u64 {
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn three_hundred_parked_bodies_hold_only_arrived_bytes_and_do_not_block_others() {
-    let database = tests::Database::create(Backend::Sqlite).await.unwrap();
+    let database = tests::Database::migrated(Backend::Sqlite).await.unwrap();
     let server = Process::serve(&settings(&database)).await;
     let ada = server.client(&Uuid::new_v4().to_string(), Role::Student);
     ada.ask("{ me { xp } }", json!({})).await.data();
@@ -94,7 +94,6 @@ async fn three_hundred_parked_bodies_hold_only_arrived_bytes_and_do_not_block_ot
     assert!(refused.contains("(limits.anonymous_body_bytes)"), "{refused}");
     drop(parked);
     server.kill().await;
-    database.drop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

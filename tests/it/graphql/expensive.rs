@@ -28,7 +28,6 @@ on_both! {
         }
         assert_eq!(wrong, Vec::<String>::new());
         // The school has no metrics, so the comparison at the end of other tests would fail.
-        w.server.stop().await;
-        w.database.drop().await;
+        w.stop().await;
     }
 }

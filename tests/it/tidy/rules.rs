@@ -105,14 +105,14 @@ fn faults_of_code(path: &str, text: &str) -> Vec<String> {
             "the engine is pure: no runtime, no database, no clock, no files",
         );
     } else if !within("api/engine/") {
-        let near = ["api/src/store/", "api/benches/", "entity/", "migration/", "tests/"];
+        let near = ["api/src/store/", "entity/", "migration/", "tests/"];
         let database = near.iter().any(|folder| within(folder));
         fault(is("sea_orm") && !database, "only the store names sea_orm, and entity and migration below it");
         let web = ["axum", "tower_http", "hyper", "hyper_util"].iter().any(|name| is(name));
         fault(web && !within("api/src/http/"), "only http names axum, tower_http and hyper");
         // The search for expensive documents reads the schema's text.
         let transport =
-            within("api/src/graphql/") || within("api/src/http/") || within("api/benches/search/");
+            within("api/src/graphql/") || within("api/src/http/") || within("tests/benches/search/");
         fault(is("async_graphql") && !transport, "only the transport names async_graphql: graphql and http");
         fault(
             is("SystemTime::now") || is("Utc::now") && path != "api/src/clock.rs",
