@@ -23,6 +23,7 @@ pub(crate) mod lessons;
 pub(crate) mod loaders;
 pub(crate) mod mutation;
 pub(crate) mod node;
+pub(crate) mod nullable;
 pub(crate) mod page;
 pub(crate) mod people;
 mod price;
