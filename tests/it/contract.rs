@@ -113,7 +113,54 @@ async fn every_type_with_an_id_is_a_node() {
     let types = types().await;
     let node = types.iter().find(|one| name(one) == "Node").unwrap();
     let are: BTreeSet<&str> = list(&node["possibleTypes"]).iter().map(name).collect();
-    assert_eq!(are, BTreeSet::from(["Achievement", "Award", "Certificate", "Course", "Lesson", "User"]));
+    assert_eq!(
+        are,
+        BTreeSet::from([
+            "Achievement",
+            "Award",
+            "AuditEntry",
+            "Certificate",
+            "Comment",
+            "Course",
+            "Lesson",
+            "User",
+        ])
+    );
+}
+
+#[test]
+fn no_root_is_non_null() {
+    let sdl = plaudit::schema_sdl();
+    let mut roots = 0;
+    for kind in ["Query", "Mutation"] {
+        let start = format!("\ntype {kind} {{\n");
+        let body = sdl.split_once(&start).unwrap().1.split_once("\n}\n").unwrap().0;
+        // The type of a field is at the end of a line with one tab; its arguments have two.
+        let fields =
+            body.lines().filter_map(|line| line.strip_prefix('\t')).filter(|line| !line.starts_with('\t'));
+        let types = fields.filter_map(|line| line.rsplit_once("): ").or_else(|| line.split_once(": ")));
+        for (field, kind_of_field) in types.filter(|(field, _)| !field.contains('"')) {
+            assert!(
+                !kind_of_field.ends_with('!'),
+                "{kind}.{field}: {kind_of_field} would null the other roots if it fails"
+            );
+            roots += 1;
+        }
+    }
+    assert_eq!(roots, 36, "all roots are read");
+}
+
+#[test]
+fn every_scalar_of_ours_names_its_specification() {
+    let sdl = plaudit::schema_sdl();
+    let scalars: BTreeSet<&str> = sdl.lines().filter_map(|line| line.strip_prefix("scalar ")).collect();
+    let expected = BTreeSet::from([
+        "Date @specifiedBy(url: \"https://scalars.graphql.org/andimarek/local-date\")",
+        "DateTime @specifiedBy(url: \"https://scalars.graphql.org/andimarek/date-time\")",
+        "JSON @specifiedBy(url: \"https://www.rfc-editor.org/rfc/rfc8259\")",
+        "URL @specifiedBy(url: \"https://url.spec.whatwg.org/\")",
+    ]);
+    assert_eq!(scalars, expected);
 }
 
 /// An argument or input field: `name: Type = default`.
