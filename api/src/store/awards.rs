@@ -217,6 +217,12 @@ pub(crate) async fn pages_of(db: &impl Reads, people: &[Seen], slice: &Slice) ->
         let there = Expr::tuple([Expr::value(earned_at), Expr::value(id)]);
         of = of.filter(if slice.oldest_first { here.gt(there) } else { here.lt(there) });
     }
+    if people.len() == 1 {
+        // Reads the index of the person's awards in its order, and stops after the page. A window would read all.
+        let page =
+            of.order_by(Column::EarnedAt, order.clone()).order_by(Column::Id, order).limit(slice.limit);
+        return Ok(page.all(db.connection()).await?);
+    }
     let nearest = [(Column::EarnedAt, order.clone()), (Column::Id, order)];
     super::first_of_each(db, of, Column::PersonId, &nearest, slice.limit).await
 }

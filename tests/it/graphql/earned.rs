@@ -46,7 +46,8 @@ async fn school(backend: Backend) -> Option<(World, Uuid)> {
     achievements[1]["rarity"] = json!("epic");
     let packs = pack(&achievements);
     let w =
-        World::with(backend, |config| config.catalogs = vec![packs.setting(), "aurora".to_owned()]).await?;
+        World::with(backend, |config| config.catalogs = vec![packs.setting(), "course-portal".to_owned()])
+            .await?;
     let ada = w.student("UTC").await;
     for day in 1..=3 {
         let event =
@@ -75,7 +76,7 @@ async fn awards_are_filtered_by_pack_rarity_category_and_time() {
                 (json!({"order": "EARNED_AT_ASC"}), &["one", "two", "three", "four"]),
                 (json!({"pack": "deeds"}), &["three", "two", "one"]),
                 (json!({"pack": "school"}), &["four"]),
-                (json!({"pack": "aurora"}), &[]),
+                (json!({"pack": "course-portal"}), &[]),
                 (json!({"rarity": "EPIC"}), &["two"]),
                 (json!({"rarity": "COMMON"}), &["four", "three", "one"]),
                 (json!({"rarity": "LEGENDARY"}), &[]),
@@ -95,7 +96,7 @@ async fn awards_are_filtered_by_pack_rarity_category_and_time() {
             }
         }
         for (arguments, field, remedy) in [
-            (json!({"pack": "music"}), "pack", "send one of deeds, aurora"),
+            (json!({"pack": "music"}), "pack", "send one of deeds, course-portal"),
             (json!({"since": "9999-12-31T23:59:59-01:00"}), "since", "before the year 10000"),
         ] {
             let mut variables = arguments;

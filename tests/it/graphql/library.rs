@@ -42,7 +42,8 @@ on_both! {
         let expected = format!(
             "{{\"data\":{{\"z\":\"Query\",\"me\":{{\"xp\":0,\"role\":\"STUDENT\",\
              \"streak\":{{\"longest\":0,\"current\":0}},\"displayName\":\"Ada\",\"id\":\"{ada}\",\
-             \"level\":{{\"xpForNext\":100,\"number\":1}}}},\"a\":\"Query\"}}}}"
+             \"level\":{{\"xpForNext\":100,\"number\":1}}}},\"a\":\"Query\"}},\
+             \"extensions\":{{\"cost\":{{\"requested\":16,\"limit\":10000}}}}}}"
         );
         assert_eq!(answer, expected);
         w.finish().await;

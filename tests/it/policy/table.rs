@@ -49,6 +49,10 @@ pub(super) enum Target {
     Course,
     /// A lesson of that course.
     Lesson,
+    /// A comment on that lesson.
+    Comment,
+    /// An entry of the audit log.
+    Entry,
     /// The super admin, who has awarded badges.
     Giver,
     /// A badge that people award.
@@ -106,8 +110,8 @@ pub(super) struct Row {
 use Fit::{Anybody, Guardians, Staff, Students};
 use Read::{Errors, List, Null, Record};
 use Target::{
-    Badge, Certificate, Course, Deleted, Earned, Given, Giver, Lesson, Nothing, Old, Person, Secret,
-    SecretKey, Spare,
+    Badge, Certificate, Comment, Course, Deleted, Earned, Entry, Given, Giver, Lesson, Nothing, Old, Person,
+    Secret, SecretKey, Spare,
 };
 use Tie::{Above, Child, Own, Student, Taken};
 use Who::{All, No, Only};
@@ -195,6 +199,8 @@ pub(super) const TABLE: &[Row] = &[
     row("Query.node(id) a deleted certificate", "Find a deleted certificate by any id", "node(id: $id) { ... on Certificate { id } }", Deleted, Null, ADMINS_SEE),
     row("Query.node(id) a course", "Find a course", "node(id: $id) { ... on Course { id } }", Course, Null, OPEN),
     row("Query.node(id) a lesson", "Find a lesson", "node(id: $id) { ... on Lesson { id } }", Lesson, Null, OPEN),
+    row("Query.node(id) a comment", "Find a comment", "node(id: $id) { ... on Comment { id body } }", Comment, Null, [All, All, Only(&[Own, Child]), Only(&[Taken]), Only(&[Child]), Only(&[])]),
+    row("Query.node(id) an audit entry", "Find an entry of the audit log", "node(id: $id) { ... on AuditEntry { id act } }", Entry, Null, ADMINS_SEE),
     row("Query.people", "List people", "people(first: 100) { nodes { id } }", Person, List, SIGHT),
     row("Query.people by name", "Search people", "people(first: 100, search: \"of the matrix\") { nodes { id } }", Person, List, SIGHT),
     fit(Students("absent"), row("Query.people(courseId)", "List who takes a course", "people(first: 100, courseId: \"@HALL\") { nodes { id } }", Person, List, SIGHT)),
