@@ -71,6 +71,33 @@ impl Code {
     }
 }
 
+/// Reasons that are more specific than a code; `ErrorReason` in the schema, which describes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the schema describes them")]
+pub enum Reason {
+    TokenMissing,
+    TokenExpired,
+    TokenInvalid,
+    RoleChanged,
+    AboveYou,
+    OwnRole,
+    RoleNotYoursToGive,
+    SelfAward,
+    OwnChild,
+    OwnErasure,
+    PersonNotFound,
+    PersonErased,
+    StudentNotFound,
+    UnknownActivity,
+    IdReused,
+    TooEarly,
+    NotABadge,
+    Retired,
+    CertificateNotFound,
+    CertificateDeleted,
+    ExportRunning,
+}
+
 /// An error of the domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -80,8 +107,8 @@ pub struct Refusal {
     pub message: String,
     /// The path into the arguments, such as `["input", "events", "3", "userId"]`; empty if none applies.
     pub field: Vec<String>,
-    /// A reason that is more specific than the code, where useful: `ID_REUSED`, `SELF_AWARD`.
-    pub reason: Option<&'static str>,
+    /// A reason that is more specific than the code, where useful.
+    pub reason: Option<Reason>,
     /// How long to wait before the same request can succeed.
     pub retry_after: Option<Duration>,
 }
@@ -101,6 +128,13 @@ impl Refusal {
     pub(crate) fn retry_after_seconds(&self) -> Option<u64> {
         let wait = self.retry_after?;
         Some(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1))
+    }
+
+    /// The request has no token.
+    pub(crate) fn token_missing() -> Self {
+        let message = "Sign in first: send the header `Authorization: Bearer <token>`, or on a socket the payload \
+                       {\"authorization\": \"Bearer <token>\"} of connection_init.";
+        Self::new(Code::Unauthenticated, message).because(Reason::TokenMissing)
     }
 
     /// An internal error. The client gets no details.
@@ -136,7 +170,7 @@ impl Refusal {
 
     /// Sets a more specific reason.
     #[must_use]
-    pub fn because(mut self, reason: &'static str) -> Self {
+    pub fn because(mut self, reason: Reason) -> Self {
         self.reason = Some(reason);
         self
     }

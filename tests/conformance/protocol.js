@@ -113,7 +113,7 @@ export function protocolChecks({ socket: address, token, subscription }) {
     'a query is answered with next and complete': async () => {
       const conversation = await introduced();
       conversation.say(ask('1', '{ __typename }'));
-      const payload = { data: { __typename: 'Query' } };
+      const payload = { data: { __typename: 'Query' }, extensions: { cost: { requested: 1, limit: 10_000 } } };
       assert.deepEqual(await conversation.hear(), { id: '1', type: 'next', payload });
       assert.deepEqual(await conversation.hear(), { id: '1', type: 'complete' });
     },
@@ -121,7 +121,7 @@ export function protocolChecks({ socket: address, token, subscription }) {
       const conversation = await introduced();
       const query = 'query A { a: __typename } query B { b: __typename }';
       conversation.say(ask('1', query, { operationName: 'B', variables: null, extensions: null }));
-      const payload = { data: { b: 'Query' } };
+      const payload = { data: { b: 'Query' }, extensions: { cost: { requested: 1, limit: 10_000 } } };
       assert.deepEqual(await conversation.hear(), { id: '1', type: 'next', payload });
     },
     'an id is free again once its operation is complete': async () => {

@@ -113,7 +113,45 @@ async fn every_type_with_an_id_is_a_node() {
     let types = types().await;
     let node = types.iter().find(|one| name(one) == "Node").unwrap();
     let are: BTreeSet<&str> = list(&node["possibleTypes"]).iter().map(name).collect();
-    assert_eq!(are, BTreeSet::from(["Achievement", "Award", "Certificate", "Course", "Lesson", "User"]));
+    assert_eq!(
+        are,
+        BTreeSet::from([
+            "Achievement",
+            "Award",
+            "AuditEntry",
+            "Certificate",
+            "Comment",
+            "Course",
+            "Lesson",
+            "User",
+        ])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_root_is_non_null() {
+    let types = types().await;
+    for kind in ["Query", "Mutation"] {
+        let root = types.iter().find(|one| name(one) == kind).unwrap();
+        let fields = list(&root["fields"]);
+        let strict: Vec<&str> =
+            fields.iter().filter(|field| field["type"]["kind"] == "NON_NULL").map(name).collect();
+        assert!(fields.len() > 10, "{kind} has fields");
+        assert_eq!(strict, Vec::<&str>::new(), "if one of these fails, the results of all others are lost");
+    }
+}
+
+#[test]
+fn every_scalar_of_ours_names_its_specification() {
+    let sdl = plaudit::schema_sdl();
+    let scalars: BTreeSet<&str> = sdl.lines().filter_map(|line| line.strip_prefix("scalar ")).collect();
+    let expected = BTreeSet::from([
+        "Date @specifiedBy(url: \"https://scalars.graphql.org/andimarek/local-date\")",
+        "DateTime @specifiedBy(url: \"https://scalars.graphql.org/andimarek/date-time\")",
+        "JSON @specifiedBy(url: \"https://www.rfc-editor.org/rfc/rfc8259\")",
+        "URL @specifiedBy(url: \"https://url.spec.whatwg.org/\")",
+    ]);
+    assert_eq!(scalars, expected);
 }
 
 /// An argument or input field: `name: Type = default`.

@@ -6,6 +6,8 @@ use tests::{Backend, Client, Closed, Database, Frame, Process};
 use uuid::Uuid;
 
 const MALFORMED: &str = "The token is not a JWT; send its three base64url parts, separated by dots.";
+const MISSING: &str = "Sign in first: send the header `Authorization: Bearer <token>`, or on a socket the payload \
+    {\"authorization\": \"Bearer <token>\"} of connection_init.";
 const OTHER_ROLE: &str = "The token's role differs from this person's role. Get a new token.";
 const NAME: &str = "Xiomara Quist";
 const NOTES: &str = "Secretly unwell";
@@ -79,17 +81,21 @@ impl School {
 
         let nobody = Client::new(self.server.url.clone(), None);
         let told = self.ask(&nobody, "{ me { id } }", json!({})).await;
-        let denied =
-            json!({"code": "UNAUTHENTICATED", "times": 1, "operation": "query me", "request_id": "mine"});
+        let denied = json!({"code": "UNAUTHENTICATED", "reason": "TOKEN_MISSING", "times": 1, "why": MISSING, "request_id": "mine"});
         assert_eq!(told, json!([denied]));
         assert_eq!(self.ask(&nobody, "{ __typename }", json!({})).await, json!([]));
 
-        let unbelieved =
-            |why: &str| json!([{"code": "UNAUTHENTICATED", "times": 1, "why": why, "request_id": "mine"}]);
+        let unbelieved = |why: &str, reason: &str| json!([{"code": "UNAUTHENTICATED", "reason": reason, "times": 1, "why": why, "request_id": "mine"}]);
         let stranger = Client::new(self.server.url.clone(), Some("not.a.token".to_owned()));
-        assert_eq!(self.ask(&stranger, "{ me { id } }", json!({})).await, unbelieved(MALFORMED));
+        assert_eq!(
+            self.ask(&stranger, "{ me { id } }", json!({})).await,
+            unbelieved(MALFORMED, "TOKEN_INVALID")
+        );
         let promoted = self.client(student, Role::SuperAdmin);
-        assert_eq!(self.ask(&promoted, "{ me { id } }", json!({})).await, unbelieved(OTHER_ROLE));
+        assert_eq!(
+            self.ask(&promoted, "{ me { id } }", json!({})).await,
+            unbelieved(OTHER_ROLE, "ROLE_CHANGED")
+        );
 
         for query in ["{ me { displayName xp } }", "{ leaderboard { totalCount } }", "{ wrong }"] {
             assert_eq!(self.ask(&as_student, query, json!({})).await, json!([]), "{query}");
@@ -125,7 +131,7 @@ impl School {
             "role": "student", "operation": operation, "request_id": told["requestId"]})
         };
         // A request with an outdated role is not processed, and no id in it is logged.
-        let gone = json!({"code": "UNAUTHENTICATED", "times": 1, "actor": student, "role": "student",
+        let gone = json!({"code": "UNAUTHENTICATED", "reason": "ROLE_CHANGED", "times": 1, "actor": student, "role": "student",
             "why": OTHER_ROLE, "request_id": told[2]["request_id"]});
         let expected = [
             denied(&missing, "subscription achievementEarned"),
@@ -141,7 +147,8 @@ impl School {
         socket.send(json!({"type": "connection_init", "payload": payload})).await;
         assert!(matches!(socket.frame().await, Frame::Closed(Closed { code: 4401, .. })));
         socket.cut();
-        let unbelieved = json!([{"code": "UNAUTHENTICATED", "times": 1, "why": MALFORMED, "request_id": id}]);
+        let unbelieved = json!([{"code": "UNAUTHENTICATED", "reason": "TOKEN_INVALID", "times": 1, "why": MALFORMED,
+            "request_id": id}]);
         assert_eq!(denied_in(&self.wait_for_log("a socket closed").await), unbelieved);
     }
 

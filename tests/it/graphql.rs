@@ -1,10 +1,12 @@
 //! The behaviour that front ends rely on: the library, our scalars, pages, leaderboards, progress.
 
 mod boards;
+mod earned;
 mod expensive;
 mod library;
 mod pages;
 mod progress;
+mod roots;
 mod secrets;
 
 use plaudit::config::Profile;

@@ -51,10 +51,9 @@ pub(crate) fn brought(payload: &Value) -> Vec<&str> {
 
 /// Key, current and target of everything in progress.
 async fn in_progress(w: &World, person: Uuid) -> Vec<(String, i64, i64)> {
-    let query =
-        "query($id: ID!) { inProgress(userId: $id, first: 100) { achievement { key } current target } }";
+    let query = "query($id: ID!) { inProgress(userId: $id, first: 100) { nodes { achievement { key } current target } } }";
     let answer = w.service().ask(query, json!({"id": person})).await;
-    let rows = answer.data()["inProgress"].as_array().unwrap().iter();
+    let rows = answer.data()["inProgress"]["nodes"].as_array().unwrap().iter();
     let row = |row: &Value| {
         let key = row["achievement"]["key"].as_str().unwrap().to_owned();
         (key, row["current"].as_i64().unwrap(), row["target"].as_i64().unwrap())

@@ -15,10 +15,10 @@ const BOARD: &str = "query($first: Int!) { leaderboard { totalCount standings(fi
         earned(first: 2) { totalCount nodes { achievement { key } } } } } } } }";
 
 const PROGRESS: &str = "query($id: ID, $first: Int!) { inProgress(userId: $id, first: $first) {
-    current target percent achievement { key earnedCount } } }";
+    totalCount nodes { current target percent achievement { key earnedCount } } } }";
 
 const PROGRESS_OF_MANY: &str = "query($first: Int!) { leaderboard { standings(first: $first) {
-    nodes { user { inProgress(first: 3) { current achievement { key } } } } } } }";
+    nodes { user { inProgress(first: 3) { nodes { current achievement { key } } } } } } } }";
 
 const CATALOG: &str = "query($category: String) { catalog(pack: \"code-lab\", category: $category) {
     totalCount categories { key achievements { key earnedCount } } } }";
@@ -68,8 +68,8 @@ async fn school(w: &World) -> Vec<Uuid> {
 
 /// How many rows the list of an answer has.
 fn rows(answer: &Value) -> usize {
-    let lists =
-        ["/earned/nodes", "/leaderboard/standings/nodes", "/inProgress"].map(|path| answer.pointer(path));
+    let lists = ["/earned/nodes", "/leaderboard/standings/nodes", "/inProgress/nodes"]
+        .map(|path| answer.pointer(path));
     lists.into_iter().flatten().map(|list| list.as_array().unwrap().len()).sum()
 }
 

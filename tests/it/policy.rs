@@ -23,7 +23,7 @@ use school::{Caller, School};
 use table::{ERASED, Fit, Read, Row, TABLE, Who};
 
 /// All fields of a person that are not public.
-const RECORD: &str = "email timezone locale referredBy { id } xp level { number } streak { longest } earned { totalCount } inProgress { percent } summary { totalEarned } children { id }";
+const RECORD: &str = "email timezone locale referredBy { id } xp level { number } streak { longest } earned { totalCount } inProgress { totalCount } summary { totalEarned } children { id }";
 
 /// The observed result: allowed, or the answer's error.
 type Outcome = String;

@@ -214,7 +214,7 @@ on_both! {
         assert_eq!(answer.data()["upsertUser"], json!({"user": {"role": "TEACHER"}, "userErrors": []}));
         w.service().record(answered("q1", ada)).await;
         let reason =
-            "Your role has changed since you subscribed: ask for a new token and subscribe again.".to_owned();
+            "Your role has changed since you subscribed: get a new token and subscribe again.".to_owned();
         assert_eq!(socket.frame().await, Frame::Closed(Closed { code: 4403, reason }));
         w.finish().await;
     }

@@ -296,7 +296,7 @@ on_both! {
         }
         earn(&w, ada, SESSION).await;
         for socket in &mut sockets {
-            let reason = "The person of this token has been erased: nobody signs in as them.".to_owned();
+            let reason = "The person of this token has been erased and cannot sign in. Use another account.".to_owned();
             assert_eq!(socket.frame().await, Frame::Closed(Closed { code: 4403, reason }));
         }
         w.finish().await;

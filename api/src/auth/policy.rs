@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 pub use super::reach::{Extent, Reach, Seen};
 use super::{Actor, Role, Source};
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, Reason, Refusal};
 
 /// An action on a person's record, or in the school.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -234,7 +234,7 @@ fn keep(actor: &Actor, now: Option<Role>) -> Result<(), Refusal> {
         return Ok(());
     }
     let message = "You cannot modify a user with a higher role. Ask a super admin.";
-    Err(Refusal::new(Code::Forbidden, message).at(["id"]).because("ABOVE_YOU"))
+    Err(Refusal::new(Code::Forbidden, message).at(["id"]).because(Reason::AboveYou))
 }
 
 /// Checks whether the actor may set `person`'s role to `wanted`; `now` is the current role, `None` for a new person.
@@ -251,7 +251,7 @@ pub fn give_role(actor: &Actor, person: Uuid, now: Option<Role>, wanted: Role) -
             Role::SuperAdmin => "You cannot change your own role. Ask another super admin.",
             _ => "You cannot change your own role. Ask another admin.",
         };
-        return Err(Refusal::new(Code::Forbidden, message).at(["role"]).because("OWN_ROLE"));
+        return Err(Refusal::new(Code::Forbidden, message).at(["role"]).because(Reason::OwnRole));
     }
     let may = match actor.role() {
         Role::SuperAdmin => wanted != Role::Service,
@@ -268,5 +268,5 @@ pub fn give_role(actor: &Actor, person: Uuid, now: Option<Role>, wanted: Role) -
         _ => "a service can create STUDENT, PARENT and TEACHER, and cannot change a role",
     };
     let message = format!("You cannot assign this role: {gives}.");
-    Err(Refusal::new(Code::Forbidden, message).at(["role"]).because("ROLE_NOT_YOURS_TO_GIVE"))
+    Err(Refusal::new(Code::Forbidden, message).at(["role"]).because(Reason::RoleNotYoursToGive))
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{Claims, Role, reads_as_uuid};
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, Reason, Refusal};
 use crate::text::hidden;
 
 pub use keys::Keys;
@@ -132,7 +132,7 @@ impl Keys {
         }
         let issued_at = moment(claims, "iat")?;
         if now >= expires_at + LEEWAY {
-            return Err(refuse("The token has expired; get a new one."));
+            return Err(refuse("The token has expired; get a new one.").because(Reason::TokenExpired));
         }
         if begins_at.is_some_and(|begins_at| begins_at > now + LEEWAY) {
             return Err(refuse(
@@ -264,7 +264,7 @@ fn object(part: &str) -> Option<Map<String, Value>> {
 }
 
 fn refuse(message: impl Into<String>) -> Refusal {
-    Refusal::new(Code::Unauthenticated, message)
+    Refusal::new(Code::Unauthenticated, message).because(Reason::TokenInvalid)
 }
 
 #[cfg(test)]

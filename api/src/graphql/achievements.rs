@@ -1,13 +1,14 @@
 //! Achievements, the catalogue grouped by category, progress and summaries.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Json, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
 use super::context::{app, loaders};
 use super::fault::{Answer, Fault};
 use super::loaders::HoldersOf;
-use super::scalars::{DateTime, Url};
+use super::scalars::{DateTime, Json, Url};
 use crate::catalogue::Known;
 use crate::store::awards;
 
@@ -138,8 +139,8 @@ impl Achievement {
     }
 
     /// The rule as JSON, in the format of the pack.
-    async fn rule(&self) -> Json<&serde_json::Value> {
-        Json(&self.0.definition.rule)
+    async fn rule(&self) -> Json<'_> {
+        Json(Cow::Borrowed(&self.0.definition.rule))
     }
 
     /// RULE if events unlock the achievement, PERSON if people award it.
@@ -186,20 +187,6 @@ pub(crate) struct Category {
     pub(crate) name: String,
     /// The achievements on this page, in the order of the packs.
     pub(crate) achievements: Vec<Achievement>,
-}
-
-/// A person's progress towards an achievement.
-#[derive(SimpleObject)]
-pub(crate) struct Progress {
-    /// The achievement.
-    pub(crate) achievement: Achievement,
-    /// The current value, in the unit of `target`. For a run or a streak it is the current length, although the
-    /// longest length earns the achievement.
-    pub(crate) current: i64,
-    /// The value that earns the achievement.
-    pub(crate) target: i64,
-    /// The progress in percent, 0 to 100, with at most two decimals.
-    pub(crate) percent: f64,
 }
 
 /// Totals of a person's awards. Revoked awards do not count.

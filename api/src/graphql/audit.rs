@@ -34,14 +34,14 @@ impl From<audit_log::ActorKind> for ActorKind {
 }
 
 /// An entry of the audit log.
-pub(crate) struct AuditEntry(Row);
+pub(crate) struct AuditEntry(pub(crate) Row);
 
 /// An entry of the audit log: an action on another person's record or on shared school data, or a person's report of
 /// their own events.
 #[Object]
 impl AuditEntry {
     /// The entry's id.
-    async fn id(&self) -> ID {
+    pub(crate) async fn id(&self) -> ID {
         self.0.id.into()
     }
 

@@ -1,18 +1,22 @@
 //! Awards and their pages.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_graphql::connection::{Connection, Edge};
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, Enum, ID, Object};
+use chrono::Datelike;
+use uuid::Uuid;
 
-use super::achievements::{Achievement, AwardCause};
+use super::achievements::{Achievement, AwardCause, Rarity};
 use super::context::{app, loaders};
-use super::fault::Answer;
+use super::fault::{Answer, Fault};
 use super::loaders::{CountOf, SliceOf};
 use super::page::{Cut, Moment, list};
-use super::people::User;
+use super::people::{User, check_pack, published};
 use super::scalars::DateTime;
 use crate::auth::policy::Seen;
+use crate::catalogue::SCHOOL;
 use crate::store::awards::{Row, Slice};
 
 /// An achievement that a person earned, or a badge that a person was awarded.
@@ -113,21 +117,75 @@ impl AwardCount {
     }
 }
 
-/// A page of awards, newest first.
+/// A page of awards.
 pub(crate) type AwardPage = Connection<Moment<{ list::AWARDS }>, Award, AwardCount>;
 
-/// A page of a person's awards, newest first, of all categories or of `category`.
+/// The order of a page of awards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Enum)]
+pub(crate) enum AwardOrder {
+    /// Newest first.
+    #[default]
+    EarnedAtDesc,
+    /// Oldest first.
+    EarnedAtAsc,
+}
+
+/// The awards that a page shows; all of the person if every field is `None`.
+pub(crate) struct Filter {
+    /// Only achievements of the category with this key.
+    pub(crate) category: Option<String>,
+    /// Only achievements of the pack with this key.
+    pub(crate) pack: Option<String>,
+    /// Only achievements of this rarity.
+    pub(crate) rarity: Option<Rarity>,
+    /// Only awards earned at this time or later.
+    pub(crate) since: Option<DateTime>,
+}
+
+impl Filter {
+    /// The ids of the achievements that match, sorted, so that equal slices of a request have equal keys in the
+    /// loader. `None` if all match.
+    fn achievements(&self, ctx: &Context<'_>) -> Answer<Option<Vec<Uuid>>> {
+        let Self { category, pack, rarity, .. } = self;
+        if category.is_none() && pack.is_none() && rarity.is_none() {
+            return Ok(None);
+        }
+        let published = published(ctx)?;
+        // People keep awards of packs that are no longer loaded.
+        let packs: BTreeSet<&str> =
+            published.achievements.values().map(|known| known.pack.as_str()).collect();
+        let more: Vec<&str> = packs.into_iter().chain([SCHOOL]).collect();
+        check_pack(&published, pack.as_deref(), &more)?;
+        let matching = published.achievements.values().filter(|known| {
+            category.as_ref().is_none_or(|category| known.definition.category == *category)
+                && pack.as_ref().is_none_or(|pack| known.pack == *pack)
+                && rarity.is_none_or(|rarity| known.definition.rarity == rarity.into())
+        });
+        let mut ids: Vec<_> = matching.map(|known| known.id).collect();
+        ids.sort_unstable();
+        Ok(Some(ids))
+    }
+}
+
+/// A page of a person's awards that match the filter.
 pub(crate) async fn page(
     ctx: &Context<'_>,
     seen: Seen,
-    category: Option<&str>,
+    filter: Filter,
+    order: Option<AwardOrder>,
     cut: Cut<Moment<{ list::AWARDS }>>,
 ) -> Answer<AwardPage> {
-    let achievements = category.map(|category| of_category(ctx, category)).transpose()?;
-    let whole = Slice { achievements, from: None, backwards: false, limit: u64::MAX };
+    let since = filter.since.map(|DateTime(at)| at);
+    // SQLite compares times as text, and years after 9999 have more digits.
+    if since.is_some_and(|since| since.year() > 9999) {
+        return Err(Fault::argument("since", "`since` must be before the year 10000."));
+    }
+    let achievements = filter.achievements(ctx)?;
+    let whole = Slice { achievements, since, from: None, oldest_first: false, limit: u64::MAX };
+    let is_ascending = order.unwrap_or_default() == AwardOrder::EarnedAtAsc;
     let slice = Slice {
         from: cut.from.map(|Moment(at, id)| (at, id)),
-        backwards: cut.backwards,
+        oldest_first: is_ascending != cut.backwards,
         limit: cut.rows + 1,
         ..whole.clone()
     };
@@ -145,13 +203,4 @@ pub(crate) async fn page(
         page.edges.reverse();
     }
     Ok(page)
-}
-
-fn of_category(ctx: &Context<'_>, category: &str) -> Answer<Vec<uuid::Uuid>> {
-    let published = app(ctx)?.catalogue.current();
-    let of = published.achievements.values().filter(|known| known.definition.category == category);
-    let mut ids: Vec<_> = of.map(|known| known.id).collect();
-    // Sorted, so that equal slices of a request have equal keys in the loader.
-    ids.sort_unstable();
-    Ok(ids)
 }

@@ -1,7 +1,9 @@
 //! Certificates: their type, their page and their three mutations. Also a student's certificates and badges.
 
+use std::borrow::Cow;
+
 use async_graphql::connection::{Connection, Edge};
-use async_graphql::{Context, ID, InputObject, Json, MaybeUndefined, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use uuid::Uuid;
 
 use super::awards::Award;
@@ -10,7 +12,7 @@ use super::fault::{Answer, UserError, user_error};
 use super::loaders::{BadgesOf, CertificatesOf};
 use super::page::{self, Moment, list};
 use super::people::User;
-use super::scalars::{Date, DateTime, GivenDate, GivenUrl, parse_uuid, uuid};
+use super::scalars::{Date, DateTime, GivenDate, GivenUrl, Json, parse_uuid, uuid};
 use crate::auth::policy::{self, Action, Seen};
 use crate::refusal::{Failure, Refusal};
 use crate::registry::certificates::{Change, Wording, create, delete, shows_deleted, update};
@@ -66,8 +68,8 @@ impl Certificate {
     }
 
     /// Further data that the issuer stored, as a JSON object. Null if there is none.
-    async fn additional_metadata(&self) -> Option<Json<&serde_json::Value>> {
-        self.0.metadata.as_ref().map(Json)
+    async fn additional_metadata(&self) -> Option<Json<'_>> {
+        self.0.metadata.as_ref().map(|metadata| Json(Cow::Borrowed(metadata)))
     }
 
     /// When the certificate was created.
@@ -195,7 +197,7 @@ pub(crate) struct CreateCertificateInput {
     /// The URL of the document: at most 2,048 bytes, without credentials.
     document_url: Option<GivenUrl>,
     /// Further data to store: a JSON object of at most 16 KiB.
-    additional_metadata: Option<Json<serde_json::Value>>,
+    additional_metadata: Option<Json<'static>>,
 }
 
 /// The result of `createCertificate`.
@@ -224,7 +226,7 @@ pub(crate) struct UpdateCertificateInput {
     /// The URL of the document: at most 2,048 bytes, without credentials.
     document_url: MaybeUndefined<GivenUrl>,
     /// Further data to store: a JSON object of at most 16 KiB. It replaces the stored object.
-    additional_metadata: MaybeUndefined<Json<serde_json::Value>>,
+    additional_metadata: MaybeUndefined<Json<'static>>,
 }
 
 /// The result of `updateCertificate`.
@@ -312,7 +314,7 @@ fn read_new(input: CreateCertificateInput) -> Result<(Uuid, Wording), Refusal> {
         issued_date: input.issued_date.read("issuedDate")?,
         description: input.description,
         document_url: input.document_url.map(|url| url.read("documentUrl")).transpose()?,
-        metadata: input.additional_metadata.map(|Json(metadata)| metadata),
+        metadata: input.additional_metadata.map(|Json(metadata)| metadata.into_owned()),
     };
     Ok((student, wording))
 }
@@ -327,7 +329,8 @@ fn read_change(input: UpdateCertificateInput) -> Result<(Uuid, Change), Refusal>
         issued_date: day.map(|day| day.read("issuedDate")).transpose()?,
         description: given(input.description),
         document_url: given(input.document_url).map(url).transpose()?,
-        metadata: given(input.additional_metadata).map(|given| given.map(|Json(metadata)| metadata)),
+        metadata: given(input.additional_metadata)
+            .map(|given| given.map(|Json(metadata)| metadata.into_owned())),
     };
     Ok((id, change))
 }

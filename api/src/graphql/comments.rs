@@ -14,13 +14,13 @@ use crate::auth::policy::{self, Action, Reach};
 use crate::store::enrollments::{self, Comment as Row};
 
 /// A comment on a lesson.
-pub(crate) struct Comment(Row);
+pub(crate) struct Comment(pub(crate) Row);
 
 /// A comment on a lesson.
 #[Object]
 impl Comment {
     /// The comment's id.
-    async fn id(&self) -> ID {
+    pub(crate) async fn id(&self) -> ID {
         self.0.id.into()
     }
 

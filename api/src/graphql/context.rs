@@ -35,7 +35,7 @@ pub(crate) fn pacer<'a>(context: &Context<'a>) -> Answer<&'a Pacer> {
 /// The authenticated actor; UNAUTHENTICATED if the request has none.
 pub(crate) fn actor<'a>(context: &Context<'a>) -> Answer<&'a Actor> {
     let caller: &Caller = context.data_opt().ok_or_else(unprepared)?;
-    caller.actor.as_ref().ok_or_else(Fault::unauthenticated)
+    caller.actor.as_ref().ok_or_else(|| Refusal::token_missing().into())
 }
 
 /// The actor and the request id, as the audit log records them.

@@ -7,8 +7,9 @@ use std::mem::take;
 use futures_util::stream::{self, Stream};
 
 use super::context::Caller;
+use super::reason::ErrorReason;
 use crate::auth::Actor;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, Reason, Refusal};
 
 tokio::task_local! {
     /// The refusals in the current response so far.
@@ -16,7 +17,7 @@ tokio::task_local! {
 }
 
 /// The kinds of refusals with their number, so that a call with 500 refused rows logs one line.
-type Refused = Vec<(Code, Option<&'static str>, u64)>;
+type Refused = Vec<(Code, Option<Reason>, u64)>;
 
 /// Counts a refusal that becomes part of the current response.
 pub(super) fn note(refusal: &Refusal) {
@@ -47,13 +48,13 @@ fn log(
     caller: &Caller,
     operation: Option<&str>,
     why: Option<&str>,
-    (code, reason, times): (Code, Option<&str>, u64),
+    (code, reason, times): (Code, Option<Reason>, u64),
 ) {
     let actor = caller.actor.as_ref().map(Actor::name);
     let role = caller.actor.as_ref().map(|actor| actor.role().as_str());
     tracing::warn!(
         code = code.as_str(),
-        reason,
+        reason = reason.map(|reason| ErrorReason::from(reason).name()),
         why,
         times,
         actor = actor.as_deref(),

@@ -1,12 +1,14 @@
 //! Data protection: exports the data of a person, and erases a person.
 
-use async_graphql::{Context, ID, InputObject, Json, SimpleObject};
+use std::borrow::Cow;
+
+use async_graphql::{Context, ID, InputObject, SimpleObject};
 use uuid::Uuid;
 
 use super::context::{app, request_context};
 use super::fault::{Answer, UserError, user_error};
 use super::people::User;
-use super::scalars::parse_uuid;
+use super::scalars::{Json, parse_uuid};
 use crate::auth::policy::{self, Action};
 use crate::refusal::Refusal;
 use crate::registry;
@@ -22,7 +24,7 @@ pub(crate) struct ExportPersonInput {
 #[derive(SimpleObject)]
 pub(crate) struct ExportPersonPayload {
     /// All stored data of the person, as a JSON object with one list for each kind of data. Null on error.
-    export: Option<Json<serde_json::Value>>,
+    export: Option<Json<'static>>,
     /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
@@ -52,7 +54,9 @@ pub(crate) async fn export(ctx: &Context<'_>, input: ExportPersonInput) -> Answe
         Err(refusal) => Err(refusal.into()),
     };
     match exported {
-        Ok(export) => Ok(ExportPersonPayload { export: Some(Json(export)), user_errors: Vec::new() }),
+        Ok(export) => {
+            Ok(ExportPersonPayload { export: Some(Json(Cow::Owned(export))), user_errors: Vec::new() })
+        }
         Err(failure) => {
             Ok(ExportPersonPayload { export: None, user_errors: vec![user_error(failure, &["input"])?] })
         }

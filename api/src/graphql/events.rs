@@ -1,13 +1,13 @@
 //! The mutations `recordEvent` and `recordEvents`.
 
-use async_graphql::{Context, ID, InputObject, Json, SimpleObject};
+use async_graphql::{Context, ID, InputObject, SimpleObject};
 use uuid::Uuid;
 
 use super::awards::Award;
 use super::context::{actor, app, pacer, request_context};
 use super::fault::{Answer, Fault, UserError};
 use super::people::User;
-use super::scalars::{GivenDateTime, parse_uuid};
+use super::scalars::{GivenDateTime, Json, parse_uuid};
 use crate::auth::policy;
 use crate::pipeline::{self, Incoming, Recorded, Submission};
 use crate::refusal::Refusal;
@@ -29,7 +29,7 @@ pub(crate) struct RecordEventInput {
     /// happened, and only if it happened after their account was created.
     occurred_at: Option<GivenDateTime>,
     /// The attributes that the pack declares for the activity: a JSON object of at most 4 KiB.
-    attributes: Option<Json<serde_json::Value>>,
+    attributes: Option<Json<'static>>,
 }
 
 /// The events to record. The events of one person are applied in the order of the list.
@@ -186,7 +186,7 @@ fn incoming(input: RecordEventInput) -> Result<Incoming, Refusal> {
         person,
         activity: input.activity,
         occurred_at: input.occurred_at.map(|at| at.read("occurredAt")).transpose()?,
-        attributes: input.attributes.map(|attributes| attributes.0),
+        attributes: input.attributes.map(|Json(attributes)| attributes.into_owned()),
     })
 }
 

@@ -4,6 +4,7 @@
 use async_graphql::{Enum, Error, ErrorExtensions, SimpleObject};
 
 use super::denials;
+use super::reason::ErrorReason;
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store;
 
@@ -17,13 +18,6 @@ pub(crate) struct Fault {
 pub(crate) type Answer<T> = Result<T, Fault>;
 
 impl Fault {
-    /// The request has no valid token.
-    pub(crate) fn unauthenticated() -> Self {
-        let message = "Sign in first: send the header `Authorization: Bearer <token>`, or on a socket the payload \
-                       {\"authorization\": \"Bearer <token>\"} of connection_init.";
-        Refusal::new(Code::Unauthenticated, message).into()
-    }
-
     /// An argument is invalid. The message says what is wrong and what to send.
     pub(crate) fn argument(name: &str, message: impl Into<String>) -> Self {
         Refusal::invalid([name], message).into()
@@ -76,7 +70,7 @@ impl From<Fault> for Error {
                 extensions.set("field", field);
             }
             if let Some(reason) = reason {
-                extensions.set("reason", reason);
+                extensions.set("reason", ErrorReason::from(reason).name());
             }
             if let Some(seconds) = retry_after {
                 extensions.set("retryAfter", seconds);
@@ -136,8 +130,8 @@ pub(crate) struct UserError {
     message: String,
     /// The error code.
     code: ErrorCode,
-    /// A more specific code, such as ID_REUSED or UNKNOWN_ACTIVITY. Null if `code` is specific enough.
-    reason: Option<String>,
+    /// A more specific code. Null if `code` is specific enough.
+    reason: Option<ErrorReason>,
 }
 
 impl From<Refusal> for UserError {
@@ -147,7 +141,7 @@ impl From<Refusal> for UserError {
             field: (!refusal.field.is_empty()).then_some(refusal.field),
             message: refusal.message,
             code: refusal.code.into(),
-            reason: refusal.reason.map(str::to_owned),
+            reason: refusal.reason.map(Into::into),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::auth::policy::{self, Extent, Relation, Seen};
 use crate::auth::{Actor, Role};
 use crate::budget::turns::Pacer;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, Reason, Refusal};
 use crate::store::feed::Item;
 use crate::store::{self, awards, enrollments, feed, people};
 
@@ -253,13 +253,17 @@ impl Follower {
     /// Fails with UNAUTHENTICATED if the caller was erased or has another role than when they subscribed.
     async fn check_caller(&self) -> Answer<()> {
         let Some(id) = self.actor.person() else { return Ok(()) };
-        let message = match people::by_id(&self.app.db, id).await? {
-            Some(row) if row.erased_at.is_some() => {
-                "The person of this token has been erased: nobody signs in as them."
-            }
+        let (message, reason) = match people::by_id(&self.app.db, id).await? {
+            Some(row) if row.erased_at.is_some() => (
+                "The person of this token has been erased and cannot sign in. Use another account.",
+                Reason::PersonErased,
+            ),
             Some(row) if Role::from(row.role) == self.actor.role() => return Ok(()),
-            _ => "Your role has changed since you subscribed: ask for a new token and subscribe again.",
+            _ => (
+                "Your role has changed since you subscribed: get a new token and subscribe again.",
+                Reason::RoleChanged,
+            ),
         };
-        Err(Refusal::new(Code::Unauthenticated, message).into())
+        Err(Refusal::new(Code::Unauthenticated, message).because(reason).into())
     }
 }

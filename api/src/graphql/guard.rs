@@ -24,6 +24,8 @@ pub(crate) struct Admitted {
     pub(crate) kind: OperationType,
     /// The operation's type and its root fields, such as `mutation awardBadge`.
     pub(crate) name: String,
+    /// Whether it selects more than `__typename` and the schema, so that it needs a token.
+    pub(crate) needs_token: bool,
     /// Whether it queries the schema.
     pub(crate) introspects: bool,
     /// The variables that the operation declares.
@@ -87,8 +89,9 @@ pub(crate) fn admit(
     let records = |field: &&str| matches!(*field, "recordEvent" | "recordEvents");
     let only_records = kind == OperationType::Mutation && fields.iter().all(records);
     let introspects = fields.contains("__schema") || fields.contains("__type");
+    let needs_token = fields.iter().any(|field| !field.starts_with("__"));
     let name = fields.into_iter().fold(kind.to_string(), |name, field| name + " " + field);
-    Ok(Admitted { document, kind, name, introspects, only_records, declared, cost })
+    Ok(Admitted { document, kind, name, needs_token, introspects, only_records, declared, cost })
 }
 
 /// Refuses a document that exceeds a limit. The time is linear in the length of the document.

@@ -12,15 +12,19 @@ use super::batching::{AtOnce, Batching};
 use super::fault::Fault;
 use crate::app::App;
 use crate::auth::Actor;
-use crate::auth::policy::{self, Reach, Seen};
+use crate::auth::policy::{self, Action, Reach, Seen};
 use crate::registry::certificates::shows_deleted;
-use crate::store::{awards, certificates, courses, enrollments, guardians, metrics, people, scope, totals};
+use crate::store::{
+    audit_log, awards, certificates, courses, enrollments, guardians, metrics, people, scope, totals,
+};
 
 /// The state that the loaders of a request share.
 pub(crate) struct Loaders {
     app: App,
     /// The people whose record the caller may see; `None` without a caller.
     sight: Option<Reach>,
+    /// The people through whom the caller may read comments; `None` if the caller may read none.
+    comments: Option<Reach>,
     /// Whether the caller may see deleted certificates.
     deleted: bool,
 }
@@ -86,10 +90,18 @@ pub(crate) struct StudentsOf {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct StudentCountOf(pub(crate) Uuid);
 
+/// A comment that the caller may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct CommentOf(pub(crate) Uuid);
+/// An entry of the audit log, for callers who may read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct EntryOf(pub(crate) Uuid);
+
 /// Adds loaders to a request. They run their loads through `batching`, and read what `actor` may see.
 pub(crate) fn attach(app: &App, actor: Option<&Actor>, batching: Batching, request: Request) -> Request {
     let deleted = actor.is_some_and(shows_deleted);
-    let loaders = Loaders { app: app.clone(), sight: actor.map(policy::sight), deleted };
+    let comments = actor.and_then(|actor| policy::reach(actor, Action::ReadComments).ok());
+    let loaders = Loaders { app: app.clone(), sight: actor.map(policy::sight), comments, deleted };
     request.data(DataLoader::new(loaders, batching, AtOnce))
 }
 
@@ -299,6 +311,27 @@ impl Loader<StudentCountOf> for Loaders {
         let courses: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let counts = enrollments::count_students(&self.app.db, sight, &courses).await?;
         Ok(counts.into_iter().map(|(course, students)| (StudentCountOf(course), students)).collect())
+    }
+}
+
+impl Loader<CommentOf> for Loaders {
+    type Value = enrollments::Comment;
+    type Error = Fault;
+
+    async fn load(&self, keys: &[CommentOf]) -> Result<HashMap<CommentOf, Self::Value>, Fault> {
+        let Some(reach) = &self.comments else { return Ok(HashMap::new()) };
+        let rows = enrollments::comments_by_ids(&self.app.db, reach, keys.iter().map(|key| key.0)).await?;
+        Ok(rows.into_iter().map(|row| (CommentOf(row.id), row)).collect())
+    }
+}
+
+impl Loader<EntryOf> for Loaders {
+    type Value = audit_log::Row;
+    type Error = Fault;
+
+    async fn load(&self, keys: &[EntryOf]) -> Result<HashMap<EntryOf, Self::Value>, Fault> {
+        let rows = audit_log::by_ids(&self.app.db, keys.iter().map(|key| key.0)).await?;
+        Ok(rows.into_iter().map(|row| (EntryOf(row.id), row)).collect())
     }
 }
 

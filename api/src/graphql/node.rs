@@ -3,15 +3,18 @@
 use async_graphql::{Context, ID, Interface};
 
 use super::achievements::Achievement;
+use super::audit::AuditEntry;
 use super::awards::Award;
 use super::certificates::{self, Certificate};
-use super::context::{actor, app};
+use super::comments::Comment;
+use super::context::{actor, app, loaders};
 use super::courses::{Course, Lesson};
 use super::fault::Answer;
+use super::loaders::{CommentOf, EntryOf};
 use super::people::User;
 use super::query::visible_one;
 use super::scalars::uuid;
-use crate::auth::policy;
+use crate::auth::policy::{self, Action};
 use crate::store::{awards, courses};
 
 /// An object with a globally unique id.
@@ -30,6 +33,10 @@ pub(crate) enum Node {
     Course(Course),
     /// A lesson of a course.
     Lesson(Lesson),
+    /// A comment on a lesson.
+    Comment(Comment),
+    /// An entry of the audit log.
+    AuditEntry(AuditEntry),
 }
 
 /// Finds the object with this id; `None` if it does not exist or the caller may not see it.
@@ -52,6 +59,15 @@ pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
     if let Some(course) = courses::by_id(db, id).await? {
         return Ok(Some(Node::Course(Course(course))));
     }
-    let lesson = courses::lesson(db, id).await?;
-    Ok(lesson.map(|lesson| Node::Lesson(Lesson(lesson))))
+    if let Some(lesson) = courses::lesson(db, id).await? {
+        return Ok(Some(Node::Lesson(Lesson(lesson))));
+    }
+    if let Some(comment) = loaders(ctx)?.load_one(CommentOf(id)).await? {
+        return Ok(Some(Node::Comment(Comment(comment))));
+    }
+    if policy::reach(actor, Action::ReadAudit).is_err() {
+        return Ok(None);
+    }
+    let entry = loaders(ctx)?.load_one(EntryOf(id)).await?;
+    Ok(entry.map(|entry| Node::AuditEntry(AuditEntry(entry))))
 }

@@ -149,6 +149,24 @@ impl CursorType for StandingCursor {
     }
 }
 
+/// A percentage and an achievement: a position in a list of progress.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct ProgressCursor(pub(crate) f64, pub(crate) Uuid);
+
+impl CursorType for ProgressCursor {
+    type Error = &'static str;
+
+    fn decode_cursor(text: &str) -> Result<Self, Self::Error> {
+        let [percent, id] = parts("progress", text)?;
+        let percent = percent.parse().ok().filter(|percent| (0.0..=100.0).contains(percent));
+        percent.zip(id.parse().ok()).map(|(percent, id)| Self(percent, id)).ok_or("malformed")
+    }
+
+    fn encode_cursor(&self) -> String {
+        sealed("progress", &[&self.0, &self.1])
+    }
+}
+
 /// A position in the feed, at which a subscription resumes. It contains a part of the id of the award or group at this position.
 /// The server thus detects a cursor of another database, for example after a restore from a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,6 +241,8 @@ mod tests {
             StandingCursor::decode_cursor(&StandingCursor(5, at, id).encode_cursor()),
             Ok(StandingCursor(5, at, id))
         );
+        let progress = ProgressCursor(66.67, id);
+        assert_eq!(ProgressCursor::decode_cursor(&progress.encode_cursor()), Ok(progress));
         let name = Name("zoë o'neil".to_owned(), id);
         assert_eq!(Name::decode_cursor(&name.encode_cursor()), Ok(name));
         let item = Item {
@@ -253,6 +273,10 @@ mod tests {
             Name::decode_cursor(&Name("a\0".to_owned(), Uuid::nil()).encode_cursor()),
             Err("malformed")
         );
+        for percent in [-0.01, 100.01, f64::INFINITY, f64::NAN] {
+            let forged = ProgressCursor(percent, Uuid::nil()).encode_cursor();
+            assert_eq!(ProgressCursor::decode_cursor(&forged), Err("malformed"), "{percent}");
+        }
         assert_eq!(Position::decode_cursor("!"), Err("not base64"));
         assert_eq!(Position::decode_cursor(&sealed("feed", &[&-1, &0])), Err("malformed"));
         assert_eq!(Position::decode_cursor(&sealed("feed", &[&1, &2, &3])), Err("malformed"));

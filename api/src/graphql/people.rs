@@ -6,12 +6,13 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use engine::LocalDay;
 use uuid::Uuid;
 
-use super::achievements::{Achievement, Progress, Summary};
-use super::awards::{AwardPage, page as award_page};
+use super::achievements::{Achievement, Rarity, Summary};
+use super::awards::{AwardOrder, AwardPage, Filter, page as award_page};
 use super::context::{actor, app, loaders};
 use super::fault::{Answer, Fault};
 use super::loaders::{HeldBy, MetricsOf, PersonOf, SightOf, TotalsOf};
-use super::scalars::Date;
+use super::progress::{self, Progress, ProgressPage};
+use super::scalars::{Date, DateTime};
 use super::{page, roster};
 use crate::auth;
 use crate::auth::policy::Seen;
@@ -254,18 +255,27 @@ impl User {
         streak.await.transpose()
     }
 
-    /// The person's awards, newest first, without revoked awards.
+    /// The person's awards without revoked ones, newest first unless `order` is sent.
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the schema")]
     async fn earned(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Return only achievements of the category with this key.")] category: Option<String>,
+        #[graphql(desc = "Only achievements of the category with this key.")] category: Option<String>,
+        #[graphql(desc = "Only achievements of the pack with this key; `school` for badges.")] pack: Option<
+            String,
+        >,
+        #[graphql(desc = "Only achievements of this rarity.")] rarity: Option<Rarity>,
+        #[graphql(desc = "Only awards earned at this time or later.")] since: Option<DateTime>,
+        #[graphql(desc = "The order of the awards.", default_with = "Some(AwardOrder::EarnedAtDesc)")]
+        order: Option<AwardOrder>,
         #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Option<Answer<AwardPage>> {
         let page = async {
             let Some(seen) = self.seen(ctx).await? else { return Ok(None) };
             let cut = page::cut(first, after.as_deref(), None, None)?;
-            award_page(ctx, seen, category.as_deref(), cut).await.map(Some)
+            let filter = Filter { category, pack, rarity, since };
+            award_page(ctx, seen, filter, order, cut).await.map(Some)
         };
         page.await.transpose()
     }
@@ -274,10 +284,11 @@ impl User {
     async fn in_progress(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Return only achievements of the category with this key.")] category: Option<String>,
+        #[graphql(desc = "Only achievements of the category with this key.")] category: Option<String>,
         #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
-    ) -> Option<Answer<Vec<Progress>>> {
-        in_progress(ctx, self, category.as_deref(), first).await.transpose()
+        #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
+    ) -> Option<Answer<ProgressPage>> {
+        progress::page(ctx, self, category.as_deref(), first, after.as_deref()).await.transpose()
     }
 
     /// Totals of the person's awards in all packs.
@@ -294,24 +305,6 @@ impl User {
     ) -> Option<Answer<Vec<Self>>> {
         roster::children(ctx, self, first, after.as_deref()).await.transpose()
     }
-}
-
-/// A person's progress in the achievements that they can still earn, highest percentage first.
-pub(crate) async fn in_progress(
-    ctx: &Context<'_>,
-    user: &User,
-    category: Option<&str>,
-    first: Option<i32>,
-) -> Answer<Option<Vec<Progress>>> {
-    let rows = usize::try_from(page::first(first)?).unwrap_or(usize::MAX);
-    let of_category = |achievement: &engine::catalog::Achievement| {
-        category.is_none_or(|category| achievement.category == category)
-    };
-    let Some(mut progress) = user.progress(ctx, of_category).await? else { return Ok(None) };
-    // The sort is stable: equal percentages keep the order of the catalogue.
-    progress.sort_by(|a, b| b.percent.total_cmp(&a.percent));
-    progress.truncate(rows);
-    Ok(Some(progress))
 }
 
 /// A person's level. The catalogue defines at which XP each level begins.

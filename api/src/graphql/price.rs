@@ -177,7 +177,7 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
         }
         ("Query", "certificates") => Price::rows(STATEMENT, PAGE).for_teacher(CERTIFICATES, PEOPLE_COUNT),
         ("Query", "courses" | "comments" | "earned" | "auditLog") => Price::rows(STATEMENT, PAGE),
-        ("Query", "inProgress") => Price::rows(PROGRESS, LIST),
+        ("Query" | "User", "inProgress") => Price::rows(PROGRESS, PAGE),
         ("Query", "nextAchievements") => Price::rows(PROGRESS, Rows::AtMost(MOST_TRACKS)),
         ("Query", "catalog") => {
             Price::rows(STATEMENT, Rows::Page { usual: USUAL_CATALOG, most: MOST_CATALOG })
@@ -188,7 +188,6 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
         ("User", "earned") => Price::rows(SHARE, PAGE),
         ("Course", "students") => Price::rows(STUDENTS, PAGE).for_teacher(0, STUDENTS_COUNT),
         ("User" | "Query", "summary") => Price::base(SUMMARY),
-        ("User", "inProgress") => Price::rows(PROGRESS, LIST),
         ("User", "children") => Price::rows(SHARE, LIST),
         ("Course", "lessons") => Price::rows(SHARE, WHOLE_LIST),
         ("StudentAchievements", "certificates" | "badges") => Price::rows(STATEMENT, WHOLE_LIST),
@@ -202,6 +201,8 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
         ("AwardConnection" | "CommentConnection" | "UserConnection", "totalCount") => {
             Price::base(SMALL_COUNT)
         }
+        // The page has computed the whole list.
+        ("ProgressConnection", "totalCount") => Price::base(0),
         (connection, field) if connection.ends_with("Connection") => match field {
             "edges" | "nodes" => Price::rows(0, Rows::OfPage),
             "totalCount" => Price::base(FULL_COUNT),

@@ -7,9 +7,9 @@ use async_graphql::{Context, ID, Object};
 use engine::catalog::achievement_id;
 use uuid::Uuid;
 
-use super::achievements::{Achievement, AwardCause, Catalog, Category, Progress, Summary};
+use super::achievements::{Achievement, AwardCause, Catalog, Category, Rarity, Summary};
 use super::audit::{self, AuditPage};
-use super::awards::{AwardPage, page as award_page};
+use super::awards::{AwardOrder, AwardPage, Filter, page as award_page};
 use super::certificates::{self, Certificate, CertificatePage, StudentAchievements};
 use super::comments::{self, CommentPage};
 use super::context::{actor, app};
@@ -19,10 +19,11 @@ use super::feed;
 use super::leaderboard::{self, Leaderboard};
 use super::node::{self, Node};
 use super::page;
-use super::people::{Role, User, check_pack, in_progress, published};
+use super::people::{Role, User, check_pack, published};
 use super::price;
+use super::progress::{self, Progress, ProgressPage};
 use super::roster::{self, UserPage};
-use super::scalars::uuid;
+use super::scalars::{DateTime, uuid};
 use crate::auth::policy;
 use crate::catalogue::{Known, SCHOOL};
 use crate::progress::Offer;
@@ -48,8 +49,8 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "An id that this API returned.")] id: ID,
-    ) -> Option<Answer<Node>> {
-        node::find(ctx, &id).await.transpose()
+    ) -> Answer<Option<Node>> {
+        node::find(ctx, &id).await
     }
 
     /// The person with this id. Null if their record is not visible to the caller.
@@ -57,8 +58,8 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The person's id.")] id: ID,
-    ) -> Option<Answer<User>> {
-        named(ctx, "id", Some(&id)).await.transpose()
+    ) -> Answer<Option<User>> {
+        named(ctx, "id", Some(&id)).await
     }
 
     /// The people whose record the caller may see, ordered by name. Admins and services see everyone, a teacher their
@@ -95,8 +96,8 @@ impl Query {
         #[graphql(desc = "The lesson's id.")] lesson_id: ID,
         #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
-    ) -> Option<Answer<CommentPage>> {
-        comments::page(ctx, &lesson_id, first, after.as_deref()).await.transpose()
+    ) -> Answer<Option<CommentPage>> {
+        comments::page(ctx, &lesson_id, first, after.as_deref()).await
     }
 
     /// The achievements that people can earn, grouped by category: active achievements of the loaded packs, and the
@@ -138,31 +139,35 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The achievement's key, such as aurora/first-steps.")] key: String,
-    ) -> Option<Answer<Achievement>> {
-        let found = visible_one(ctx, achievement_id(&key)).await;
-        found.map(|found| found.map(Achievement)).transpose()
+    ) -> Answer<Option<Achievement>> {
+        Ok(visible_one(ctx, achievement_id(&key)).await?.map(Achievement))
     }
 
-    /// A person's awards, newest first, without revoked awards. Null if their record is not visible to the caller.
+    /// A person's awards without revoked ones, newest first unless `order` is sent. Null if their record is not visible
+    /// to the caller. A cursor is a position in time, so it stays valid with other filters and in the other order.
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the schema")]
     async fn earned(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The person's id. Default: the caller.")] user_id: Option<ID>,
         #[graphql(desc = "Only achievements of the category with this key.")] category: Option<String>,
+        #[graphql(desc = "Only achievements of the pack with this key; `school` for badges.")] pack: Option<
+            String,
+        >,
+        #[graphql(desc = "Only achievements of this rarity.")] rarity: Option<Rarity>,
+        #[graphql(desc = "Only awards earned at this time or later.")] since: Option<DateTime>,
+        #[graphql(desc = "The order of the awards.", default_with = "Some(AwardOrder::EarnedAtDesc)")]
+        order: Option<AwardOrder>,
         #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
         #[graphql(desc = "The maximum number of items from the end, 0 to 100.")] last: Option<i32>,
         #[graphql(desc = "Return items before this cursor. Use it with `last`.")] before: Option<String>,
-    ) -> Option<Answer<AwardPage>> {
-        let page = async {
-            let cut = page::cut(first, after.as_deref(), last, before.as_deref())?;
-            let user = named(ctx, "userId", user_id.as_ref()).await?;
-            let Some(user) = user else { return Ok(None) };
-            let Some(seen) = user.seen(ctx).await? else { return Ok(None) };
-            award_page(ctx, seen, category.as_deref(), cut).await.map(Some)
-        };
-        page.await.transpose()
+    ) -> Answer<Option<AwardPage>> {
+        let cut = page::cut(first, after.as_deref(), last, before.as_deref())?;
+        let filter = Filter { category, pack, rarity, since };
+        let Some(user) = named(ctx, "userId", user_id.as_ref()).await? else { return Ok(None) };
+        let Some(seen) = user.seen(ctx).await? else { return Ok(None) };
+        award_page(ctx, seen, filter, order, cut).await.map(Some)
     }
 
     /// A person's progress in every achievement that they can still earn, started or not, highest `percent` first.
@@ -173,12 +178,10 @@ impl Query {
         #[graphql(desc = "The person's id. Default: the caller.")] user_id: Option<ID>,
         #[graphql(desc = "Only achievements of the category with this key.")] category: Option<String>,
         #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
-    ) -> Option<Answer<Vec<Progress>>> {
-        let rows = async {
-            let Some(user) = named(ctx, "userId", user_id.as_ref()).await? else { return Ok(None) };
-            in_progress(ctx, &user, category.as_deref(), first).await
-        };
-        rows.await.transpose()
+        #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
+    ) -> Answer<Option<ProgressPage>> {
+        let Some(user) = named(ctx, "userId", user_id.as_ref()).await? else { return Ok(None) };
+        progress::page(ctx, &user, category.as_deref(), first, after.as_deref()).await
     }
 
     /// A person's progress in the next achievement of each track, in the order of the packs, for at most 100 tracks.
@@ -188,15 +191,12 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "The person's id. Default: the caller.")] user_id: Option<ID>,
         #[graphql(desc = "Only tracks of the pack with this key.")] pack: Option<String>,
-    ) -> Option<Answer<Vec<Progress>>> {
-        let rows = async {
-            let Some(user) = named(ctx, "userId", user_id.as_ref()).await? else { return Ok(None) };
-            let next = next_of_tracks(ctx, &user, pack.as_deref()).await?;
-            let progress = user.progress(ctx, |achievement| next.contains(&achievement.id)).await?;
-            let most = usize::try_from(price::MOST_TRACKS).unwrap_or(usize::MAX);
-            Ok(progress.map(|progress| progress.into_iter().take(most).collect()))
-        };
-        rows.await.transpose()
+    ) -> Answer<Option<Vec<Progress>>> {
+        let Some(user) = named(ctx, "userId", user_id.as_ref()).await? else { return Ok(None) };
+        let next = next_of_tracks(ctx, &user, pack.as_deref()).await?;
+        let progress = user.progress(ctx, |achievement| next.contains(&achievement.id)).await?;
+        let most = usize::try_from(price::MOST_TRACKS).unwrap_or(usize::MAX);
+        Ok(progress.map(|progress| progress.into_iter().take(most).collect()))
     }
 
     /// Totals of a person's awards. The ranks are those of `pack`, or of the first loaded pack that has ranks. Null if
@@ -206,12 +206,9 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "The person's id. Default: the caller.")] user_id: Option<ID>,
         #[graphql(desc = "Count only achievements of the pack with this key.")] pack: Option<String>,
-    ) -> Option<Answer<Summary>> {
-        let summary = async {
-            let Some(user) = named(ctx, "userId", user_id.as_ref()).await? else { return Ok(None) };
-            user.summarize(ctx, pack.as_deref()).await
-        };
-        summary.await.transpose()
+    ) -> Answer<Option<Summary>> {
+        let Some(user) = named(ctx, "userId", user_id.as_ref()).await? else { return Ok(None) };
+        user.summarize(ctx, pack.as_deref()).await
     }
 
     /// A ranking of all people who have XP or the achievement. Null if the achievement is not visible to the caller.
@@ -223,9 +220,9 @@ impl Query {
         >,
         #[graphql(desc = "Rank the people who earned the achievement with this key, earliest first.")]
         achievement: Option<String>,
-    ) -> Option<Answer<Leaderboard>> {
+    ) -> Answer<Option<Leaderboard>> {
         let metric = metric.unwrap_or_else(|| "xp".to_owned());
-        leaderboard::open(ctx, &metric, achievement.as_deref()).await.transpose()
+        leaderboard::open(ctx, &metric, achievement.as_deref()).await
     }
 
     /// The certificates visible to the caller, newest first. Null if the student's record is not visible to the caller.
@@ -235,8 +232,8 @@ impl Query {
         #[graphql(desc = "Only certificates of this student.")] student_id: Option<ID>,
         #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
-    ) -> Option<Answer<CertificatePage>> {
-        certificates::page(ctx, student_id.as_ref(), first, after.as_deref()).await.transpose()
+    ) -> Answer<Option<CertificatePage>> {
+        certificates::page(ctx, student_id.as_ref(), first, after.as_deref()).await
     }
 
     /// The certificate with this id. Null if it is not visible to the caller.
@@ -244,12 +241,9 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The certificate's id.")] id: ID,
-    ) -> Option<Answer<Certificate>> {
-        let certificate = async {
-            actor(ctx)?;
-            certificates::by_id(ctx, uuid("id", &id)?).await
-        };
-        certificate.await.transpose()
+    ) -> Answer<Option<Certificate>> {
+        actor(ctx)?;
+        certificates::by_id(ctx, uuid("id", &id)?).await
     }
 
     /// A student's certificates and awarded badges. Null if the student's record is not visible to the caller.
@@ -257,8 +251,8 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The student's id.")] student_id: ID,
-    ) -> Option<Answer<StudentAchievements>> {
-        StudentAchievements::of(ctx, &student_id).await.transpose()
+    ) -> Answer<Option<StudentAchievements>> {
+        StudentAchievements::of(ctx, &student_id).await
     }
 
     /// The audit log, newest first. Allowed for ADMIN and SUPER_ADMIN. Null if the person does not exist.
@@ -268,8 +262,8 @@ impl Query {
         #[graphql(desc = "Only actions on this person's record.")] user_id: Option<ID>,
         #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
-    ) -> Option<Answer<AuditPage>> {
-        audit::page(ctx, user_id.as_ref(), first, after.as_deref()).await.transpose()
+    ) -> Answer<Option<AuditPage>> {
+        audit::page(ctx, user_id.as_ref(), first, after.as_deref()).await
     }
 
     /// The cursor of the latest award. Query it before the data of a page, and pass it as `after` of `achievementEarned`:

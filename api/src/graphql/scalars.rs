@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use async_graphql::registry::Registry;
-use async_graphql::{ID, InputType, InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use async_graphql::{
+    ID, InputType, InputValueError, InputValueResult, Scalar, ScalarType, Value, from_value, to_value,
+};
 use chrono::{Datelike, NaiveDate, SecondsFormat, Utc};
 use uuid::Uuid;
 
@@ -115,7 +117,7 @@ impl<S: ScalarType + InputType + Send + Sync> InputType for Given<S> {
 pub(crate) struct Date(pub(crate) NaiveDate);
 
 /// A calendar date without a time zone, in the form YYYY-MM-DD, years 0001 to 9999.
-#[Scalar(name = "Date")]
+#[Scalar(name = "Date", specified_by_url = "https://scalars.graphql.org/andimarek/local-date")]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
@@ -135,7 +137,7 @@ impl ScalarType for Date {
 pub(crate) struct Url(pub(crate) url::Url);
 
 /// An absolute http or https URL.
-#[Scalar(name = "URL")]
+#[Scalar(name = "URL", specified_by_url = "https://url.spec.whatwg.org/")]
 impl ScalarType for Url {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
@@ -145,6 +147,23 @@ impl ScalarType for Url {
 
     fn to_value(&self) -> Value {
         Value::String(self.0.to_string())
+    }
+}
+
+/// Any JSON value.
+#[derive(Debug, Clone)]
+pub(crate) struct Json<'a>(pub(crate) Cow<'a, serde_json::Value>);
+
+/// Any JSON value.
+#[Scalar(name = "JSON", specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259")]
+impl ScalarType for Json<'_> {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        Ok(Self(Cow::Owned(from_value(value)?)))
+    }
+
+    fn to_value(&self) -> Value {
+        // Every JSON value is a value of GraphQL.
+        to_value(&self.0).unwrap_or_default()
     }
 }
 

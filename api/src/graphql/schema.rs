@@ -10,12 +10,14 @@ use super::courses::CoursePage;
 use super::feed::Subscriptions;
 use super::leaderboard::StandingPage;
 use super::mutation::Mutation;
+use super::nullable::Nullable;
+use super::progress::ProgressPage;
 use super::query::Query;
 use super::roster::UserPage;
 use crate::app::App;
 
 /// The schema type of this API.
-pub(crate) type Schema = async_graphql::Schema<Query, Mutation, Subscriptions>;
+pub(crate) type Schema = async_graphql::Schema<Nullable<Query>, Nullable<Mutation>, Subscriptions>;
 
 /// Builds the schema that this server executes.
 pub(crate) fn build(app: &App) -> Schema {
@@ -31,14 +33,16 @@ pub(crate) fn build(app: &App) -> Schema {
 
 /// The schema in SDL, sorted.
 pub(crate) fn sdl() -> String {
-    let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
+    let options =
+        SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items().include_specified_by();
     described().finish().sdl_with_options(options)
 }
 
 /// The three root types, with descriptions for the types that the library generates.
-fn described() -> SchemaBuilder<Query, Mutation, Subscriptions> {
-    Schema::build(Query, Mutation, Subscriptions)
-        .override_output_type_description::<AwardPage>("A page of awards, newest first.")
+fn described() -> SchemaBuilder<Nullable<Query>, Nullable<Mutation>, Subscriptions> {
+    Schema::build(Nullable(Query), Nullable(Mutation), Subscriptions)
+        .override_output_type_description::<AwardPage>("A page of awards.")
+        .override_output_type_description::<ProgressPage>("A page of progress, highest `percent` first.")
         .override_output_type_description::<CertificatePage>("A page of certificates, newest first.")
         .override_output_type_description::<AuditPage>("A page of the audit log, newest first.")
         .override_output_type_description::<CommentPage>("A page of comments, newest first.")

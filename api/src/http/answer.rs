@@ -18,6 +18,7 @@ use crate::budget::turns::Pacer;
 use crate::config::Limits;
 use crate::graphql::context::Caller;
 use crate::graphql::denials::turned_away;
+use crate::graphql::reason::ErrorReason;
 use crate::refusal::{Code, Failure, Refusal};
 use crate::store;
 use crate::telemetry::Telemetry;
@@ -63,7 +64,10 @@ impl ResponseContext {
         dress(&mut response.errors, &self.request_id, &self.limits, &self.telemetry);
         let refused = is_request_error(&response);
         let wait = response.errors.iter().filter_map(retry_after).max().filter(|_| refused);
+        let unauthenticated = refused && response.errors.iter().any(|e| has_code(e, Code::Unauthenticated));
         let status = match (wait, self.media) {
+            // As for an invalid token: the status does not depend on the media type.
+            _ if unauthenticated => StatusCode::UNAUTHORIZED,
             // Clients and proxies decide by the status when to retry, whatever media type they accept.
             (Some(_), _) => StatusCode::TOO_MANY_REQUESTS,
             (None, Media::GraphqlResponse) if refused => StatusCode::BAD_REQUEST,
@@ -81,7 +85,8 @@ impl ResponseContext {
         let body = bounded::to_json(outcome, self.limits.answer_bytes).unwrap_or_else(|| {
             let mut errors = vec![too_long(&self.limits)];
             dress(&mut errors, &self.request_id, &self.limits, &self.telemetry);
-            let outcome = Outcome { data: Some(&Value::Null), errors: &errors, extensions: &BTreeMap::new() };
+            let outcome =
+                Outcome { data: Some(&Value::Null), errors: &errors, extensions: outcome.extensions };
             serde_json::to_vec(&outcome).unwrap_or_else(|_| b"{}".to_vec())
         });
         let body = match pacer {
@@ -173,7 +178,7 @@ pub(super) fn server_error(refusal: &Refusal) -> ServerError {
         extensions.set("field", refusal.field.iter().map(String::as_str).collect::<Vec<_>>());
     }
     if let Some(reason) = refusal.reason {
-        extensions.set("reason", reason);
+        extensions.set("reason", ErrorReason::from(reason).name());
     }
     if let Some(seconds) = refusal.retry_after_seconds() {
         extensions.set("retryAfter", seconds);

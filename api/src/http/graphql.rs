@@ -45,16 +45,14 @@ pub(super) async fn respond<E: Executor>(State(site): State<Site<E>>, request: R
     let mut response = answer.unwrap_or_else(|no| {
         let (status, refusal) = charged(&site, &payer, no);
         let mut response = response_context.refused(status, &refusal);
-        let header = match status {
-            StatusCode::METHOD_NOT_ALLOWED => Some((ALLOW, "GET, POST")),
-            StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, "Bearer")),
-            _ => None,
-        };
-        if let Some((name, value)) = header {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
         }
         response
     });
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     response.extensions_mut().insert(logged);
     response
 }

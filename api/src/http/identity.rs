@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::app::App;
 use crate::auth::{Actor, Claims};
 use crate::budget::Subject;
-use crate::refusal::{Code, Failure, Refusal};
+use crate::refusal::{Code, Failure, Reason, Refusal};
 
 /// The caller, and when its token expires.
 #[derive(Debug, Clone, Default)]
@@ -102,7 +102,7 @@ fn bearer(authorization: &str) -> Option<&str> {
 }
 
 fn refuse(message: &str) -> Refusal {
-    Refusal::new(Code::Unauthenticated, message)
+    Refusal::new(Code::Unauthenticated, message).because(Reason::TokenInvalid)
 }
 
 #[cfg(test)]

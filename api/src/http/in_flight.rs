@@ -88,15 +88,18 @@ mod tests {
     #[tokio::test]
     async fn a_caller_that_does_not_take_its_answers_gets_no_more_of_them() {
         let mut config = Config::demo();
-        // Forty bytes for one caller: one response of 26 bytes fits, and after the second there is no room.
-        config.limits.answer_bytes_in_flight = 640;
+        // A hundred bytes for one caller: one response of 78 bytes fits, and after the second there is no room.
+        config.limits.answer_bytes_in_flight = 1_600;
         let server = server(config);
         let unread = (ask(&server, "{ hello }").await, ask(&server, "{ hello }").await);
-        let message = "Your unread answers exceed 40 bytes (a sixteenth of limits.answer_bytes_in_flight). Read them, \
+        let message = "Your unread answers exceed 100 bytes (a sixteenth of limits.answer_bytes_in_flight). Read them, \
                        then retry.";
         check_refused(ask(&server, "{ hello }").await, message).await;
         let bytes = to_bytes(unread.0.into_body(), 4_096).await.unwrap();
-        assert_eq!(bytes, r#"{"data":{"hello":"world"}}"#);
+        assert_eq!(
+            bytes,
+            r#"{"data":{"hello":"world"},"extensions":{"cost":{"requested":1,"limit":10000}}}"#
+        );
         // The test still holds the bytes that it has read; they count until it drops them.
         check_refused(ask(&server, "{ hello }").await, message).await;
         drop(bytes);

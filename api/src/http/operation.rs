@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Executor, Request, Response, ServerError};
+use async_graphql::{Executor, Request, Response, ServerError, Value, value};
 use futures_util::{Stream, StreamExt};
 use tracing::Instrument;
 
@@ -42,6 +42,8 @@ pub(super) struct Operation {
     batching: Batching,
     asked: Asked,
     charge: Charge,
+    /// The value of `extensions.cost`.
+    cost: Value,
     /// The lane for long computation; `None` if the operation is short.
     lane: Option<SlowLane>,
 }
@@ -49,8 +51,8 @@ pub(super) struct Operation {
 impl Operation {
     /// Executes a query or a mutation.
     pub(super) async fn run<E: Executor>(self, schema: &E) -> Response {
-        let Self { request, batching, asked, charge, lane, .. } = self;
-        let answer = match lane {
+        let Self { request, batching, asked, charge, cost, lane, .. } = self;
+        let mut answer = match lane {
             Some(lane) => {
                 let schema = schema.clone();
                 let run = async move { asked.run(batching.run(schema.execute(request))).await };
@@ -59,6 +61,7 @@ impl Operation {
             None => asked.run(batching.run(schema.execute(request))).await,
         };
         charge.settle(&answer);
+        answer.extensions.insert("cost".to_owned(), cost);
         answer
     }
 
@@ -111,6 +114,13 @@ pub(super) fn prepare(
             (Ok(()), Rejection::Unparsed(error)) => error,
         },
     )?;
+    if admitted.needs_token && caller.actor.is_none() {
+        // Charged like an invalid token, and like it never answered with another code.
+        let _ = charge_bad_request(app, &subject);
+        let refusal = Refusal::token_missing();
+        turned_away(&caller, &refusal);
+        return Err(server_error(&refusal));
+    }
     if admitted.introspects && !app.config.is_demo() {
         // The library would return null without an error.
         let message = "Introspection is disabled on this server. Use the file schema.graphql of its release.";
@@ -137,6 +147,7 @@ pub(super) fn prepare(
     let pacer = app.turns.pacer(subject, access);
     let batching = Batching::default();
     let asked = Asked { caller: caller.clone(), operation: admitted.name };
+    let cost = value!({ "requested": admitted.cost.units, "limit": app.config.limits.complexity });
     let is_long = admitted.cost.units > LONG;
     // Statements of other callers wait behind only a few statements of one operation.
     let statements = if is_long { LONG_STATEMENTS } else { STATEMENTS };
@@ -145,7 +156,7 @@ pub(super) fn prepare(
     let request = request.data(pacer.clone());
     let lane = is_long.then(|| app.slow_lane.clone());
     let request = request.data(app);
-    Ok(Operation { kind: admitted.kind, pacer, request, batching, asked, charge, lane })
+    Ok(Operation { kind: admitted.kind, pacer, request, batching, asked, charge, cost, lane })
 }
 
 /// Charges an invalid request.

@@ -106,6 +106,11 @@ pub(super) fn token(app: &App, service: &str) -> String {
     app.keys.mint(service, Role::Service, None, TimeDelta::minutes(1), app.clock.now()).unwrap()
 }
 
+/// The authorization of the service `crm`, which every site with the demo's secret accepts.
+pub(super) fn bearer() -> String {
+    format!("Bearer {}", token(&site(Config::demo()).0.app, "crm"))
+}
+
 async fn small_router() -> (Router, App) {
     let mut config = Config::demo();
     config.limits.body_bytes = 1_000;
@@ -166,8 +171,13 @@ fn request(method: &str, uri: &str, headers: &[(&str, &str)], body: &str) -> Req
 const JSON: (&str, &str) = ("content-type", "application/json");
 const NEW: (&str, &str) = ("accept", "application/graphql-response+json");
 
+/// Posts a query as the service `crm`, or with the authorization among the headers.
 async fn ask(query: &str, headers: &[(&str, &str)]) -> Answer {
-    let headers: Vec<_> = [JSON].into_iter().chain(headers.iter().copied()).collect();
+    let bearer = bearer();
+    let mut headers: Vec<_> = [JSON].into_iter().chain(headers.iter().copied()).collect();
+    if headers.iter().all(|(name, _)| *name != "authorization") {
+        headers.push(("authorization", &bearer));
+    }
     send(request("POST", "/graphql", &headers, &json!({ "query": query }).to_string())).await
 }
 
@@ -176,7 +186,10 @@ async fn an_answer_keeps_the_order_of_the_question() {
     let answer = ask("{ b: hello a: hello __typename hello }", &[]).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.header("content-type"), "application/json; charset=utf-8");
-    assert_eq!(answer.body, r#"{"data":{"b":"world","a":"world","__typename":"Query","hello":"world"}}"#);
+    assert_eq!(
+        answer.body,
+        r#"{"data":{"b":"world","a":"world","__typename":"Query","hello":"world"},"extensions":{"cost":{"requested":4,"limit":600}}}"#
+    );
 }
 
 #[tokio::test]
@@ -248,7 +261,9 @@ async fn a_request_that_is_not_a_json_post_is_refused_with_the_reason() {
         ("GET", "/graphql?query=mutation%7Bset(number:1)%7D", vec![], "", 405),
         ("GET", "/graphql?query=subscription%7Bsilence%7D", vec![], "", 400),
     ];
-    for (method, uri, headers, body, status) in cases {
+    let bearer = bearer();
+    for (method, uri, mut headers, body, status) in cases {
+        headers.push(("authorization", &bearer));
         let answer = send(request(method, uri, &headers, body)).await;
         assert_eq!(answer.status.as_u16(), status, "{method} {uri} {headers:?} {body}");
         if method != "HEAD" {
@@ -270,31 +285,66 @@ async fn a_query_can_be_sent_by_get() {
     let answer = send(request(
         "GET",
         "/graphql?query=query($n:Int!)%7Becho(number:$n)%7D&variables=%7B%22n%22:7%7D",
-        &[],
+        &[("authorization", &bearer())],
         "",
     ))
     .await;
-    assert_eq!(answer.body, r#"{"data":{"echo":7}}"#);
+    assert_eq!(answer.json()["data"], json!({ "echo": 7 }));
 }
 
 #[tokio::test]
-async fn an_invalid_token_is_401_and_no_token_is_anonymous() {
-    for authorization in ["Bearer nonsense", "Basic abc", "Bearer ", ""] {
-        let answer = ask("{ __typename }", &[("authorization", authorization)]).await;
-        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{authorization:?}");
-        assert_eq!(answer.header("www-authenticate"), "Bearer");
-        assert_eq!(
-            answer.error()["extensions"],
-            json!({ "code": "UNAUTHENTICATED", "requestId": answer.header("x-request-id") })
-        );
+async fn a_missing_token_an_expired_and_an_invalid_one_get_the_same_answer_with_another_reason() {
+    let expired = {
+        let (site, _) = site(Config::demo());
+        let issued = site.app.clock.now() - TimeDelta::hours(1);
+        let token = site.app.keys.mint("crm", Role::Service, None, TimeDelta::minutes(1), issued).unwrap();
+        format!("Bearer {token}")
+    };
+    let cases = [
+        (None, "TOKEN_MISSING"),
+        (Some(expired.as_str()), "TOKEN_EXPIRED"),
+        (Some("Bearer nonsense"), "TOKEN_INVALID"),
+        (Some("Basic abc"), "TOKEN_INVALID"),
+        (Some("Bearer "), "TOKEN_INVALID"),
+        (Some(""), "TOKEN_INVALID"),
+    ];
+    for (authorization, reason) in cases {
+        for query in [
+            "{ who }",
+            "{ __typename who }",
+            "mutation { set(number: 1) }",
+            "{ ...f } fragment f on Query { who }",
+        ] {
+            for media in [("accept", "application/json"), NEW] {
+                let mut headers = vec![JSON, media];
+                headers.extend(authorization.map(|text| ("authorization", text)));
+                let body = json!({ "query": query }).to_string();
+                let answer = send(request("POST", "/graphql", &headers, &body)).await;
+                let status = (answer.status, answer.header("www-authenticate"));
+                assert_eq!(status, (StatusCode::UNAUTHORIZED, "Bearer"), "{authorization:?} {query}");
+                let id = answer.header("x-request-id");
+                let extensions = json!({ "code": "UNAUTHENTICATED", "reason": reason, "requestId": id });
+                let error = answer.error();
+                assert_eq!(error["extensions"], extensions, "{authorization:?} {query}");
+                assert_eq!(
+                    answer.json(),
+                    json!({ "errors": [{ "message": error["message"], "extensions": extensions }] })
+                );
+            }
+        }
     }
-    assert_eq!(ask("{ who }", &[]).await.body, r#"{"data":{"who":null}}"#);
+    let body = json!({ "query": "{ __typename }" }).to_string();
+    let open = send(request("POST", "/graphql", &[JSON], &body)).await;
+    assert_eq!((open.status, &open.json()["data"]), (StatusCode::OK, &json!({ "__typename": "Query" })));
+}
 
+#[tokio::test]
+async fn one_authorization_is_accepted_and_two_are_not() {
     let (router, app) = small_router().await;
     let authorization = format!("Bearer {}", token(&app, "crm"));
     let body = json!({ "query": "{ who }" }).to_string();
     let once = request("POST", "/graphql", &[JSON, ("authorization", &authorization)], &body);
-    assert_eq!(pass(router.clone(), once).await.body, r#"{"data":{"who":"crm"}}"#);
+    assert_eq!(pass(router.clone(), once).await.json()["data"], json!({ "who": "crm" }));
     let headers = [JSON, ("authorization", authorization.as_str()), ("authorization", &authorization)];
     let twice = request("POST", "/graphql", &headers, &body);
     assert_eq!(pass(router, twice).await.status, StatusCode::UNAUTHORIZED);

@@ -11,7 +11,7 @@ use super::load::{zone, zone_named};
 use super::validate::{Accepted, Parsed, Refused, Sent};
 use super::{Outcomes, Recorded};
 use crate::catalogue::Published;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, Reason, Refusal};
 use crate::store::{self, Txn, events, people};
 
 /// An event's identity: its source, and the sender's id.
@@ -204,7 +204,7 @@ pub(super) fn unknown_person() -> Refusal {
 fn reused() -> Refusal {
     let message = "This id belongs to another event you sent: send the same userId, activity, attributes and \
                    occurredAt again, or give the new event an id of its own.";
-    Refusal::new(Code::Conflict, message).at(["id"]).because("ID_REUSED")
+    Refusal::new(Code::Conflict, message).at(["id"]).because(Reason::IdReused)
 }
 
 /// The first results of known events.

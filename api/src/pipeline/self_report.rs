@@ -9,7 +9,7 @@ use super::Batch;
 use super::ingest::Fresh;
 use super::validate::Parsed;
 use crate::audit::{Report, RequestContext};
-use crate::refusal::Refusal;
+use crate::refusal::{Reason, Refusal};
 use crate::store::people;
 
 /// The permitted period of self-reported events. Its end is the same as for all other events.
@@ -42,7 +42,7 @@ impl Period {
         } else {
             return None;
         };
-        Some(Refusal::invalid(["occurredAt"], message).because("TOO_EARLY"))
+        Some(Refusal::invalid(["occurredAt"], message).because(Reason::TooEarly))
     }
 }
 

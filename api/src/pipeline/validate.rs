@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::catalogue::Published;
 use crate::clock;
 use crate::id;
-use crate::refusal::Refusal;
+use crate::refusal::{Reason, Refusal};
 
 /// A row's content as sent. It identifies repeats independently of the current catalogue.
 pub(super) struct Sent {
@@ -154,7 +154,7 @@ fn unknown_activity(catalog: &engine::Catalog, key: &str) -> Refusal {
     };
     let shown: String = key.chars().filter(|letter| !letter.is_control()).take(64).collect();
     Refusal::invalid(["activity"], format!("No activity is called `{shown}`: {remedy}"))
-        .because("UNKNOWN_ACTIVITY")
+        .because(Reason::UnknownActivity)
 }
 
 fn check_id(id: &str) -> Result<&str, Refusal> {

@@ -14,7 +14,7 @@ use crate::auth::policy::{self, Action, Reach, Seen};
 use crate::catalogue::{Definition, Published};
 use crate::clock;
 use crate::pipeline::grant::{self, BadgeGrant, Outcome};
-use crate::refusal::{Code, Failure, Refusal};
+use crate::refusal::{Code, Failure, Reason, Refusal};
 use crate::store::{Txn, awards, catalogue, courses, guardians, people, scope};
 use crate::text;
 
@@ -103,13 +103,12 @@ fn judge(
 ) -> Result<Seen, Refusal> {
     let forbidden = |message: &str| Refusal::new(Code::Forbidden, message).at(["studentId"]);
     if by == Some(student) {
-        return Err(
-            forbidden("You cannot award yourself: ask another teacher or an admin.").because("SELF_AWARD")
-        );
+        return Err(forbidden("You cannot award yourself: ask another teacher or an admin.")
+            .because(Reason::SelfAward));
     }
     if children.contains(&student) {
         let message = "You cannot award a child you are linked to: ask another teacher or an admin.";
-        return Err(forbidden(message).because("OWN_CHILD"));
+        return Err(forbidden(message).because(Reason::OwnChild));
     }
     seen.get(&student).copied().ok_or_else(no_student)
 }
@@ -123,11 +122,11 @@ async fn find_badge(txn: &Txn, id: Uuid) -> Result<Definition, Interrupted> {
     }
     if !definition.by_people {
         let message = "Events earn this achievement: send the id of a badge that people award.";
-        return Err(Refusal::invalid(["badgeId"], message).because("NOT_A_BADGE").into());
+        return Err(Refusal::invalid(["badgeId"], message).because(Reason::NotABadge).into());
     }
     if !definition.active {
         let message = "This badge is retired. Choose another badge.";
-        return Err(Refusal::new(Code::Conflict, message).at(["badgeId"]).because("RETIRED").into());
+        return Err(Refusal::new(Code::Conflict, message).at(["badgeId"]).because(Reason::Retired).into());
     }
     Ok(definition)
 }

@@ -15,7 +15,7 @@ use crate::auth::{Actor, Role};
 use crate::catalogue::Published;
 use crate::id;
 use crate::pipeline::persist::{self, Writing};
-use crate::refusal::{Code, Failure, Refusal};
+use crate::refusal::{Code, Failure, Reason, Refusal};
 use crate::store::{self, Txn, certificates, courses, people, scope};
 use crate::text;
 
@@ -184,7 +184,7 @@ async fn update_within(
     let before = certificates::lock(txn, &reach, id).await?.ok_or_else(no_certificate)?;
     if before.deleted_at.is_some() {
         let message = "This certificate is deleted and cannot be changed. Issue a new one.";
-        let refusal = Refusal::new(Code::Conflict, message).at(["id"]).because("CERTIFICATE_DELETED");
+        let refusal = Refusal::new(Code::Conflict, message).at(["id"]).because(Reason::CertificateDeleted);
         return Err(refusal.into());
     }
     let change = change.clone();
@@ -340,12 +340,12 @@ fn holds_nul(value: &Value) -> bool {
 
 fn no_student() -> Refusal {
     let message = "Student not found.";
-    Refusal::new(Code::NotFound, message).at(["studentId"]).because("STUDENT_NOT_FOUND")
+    Refusal::new(Code::NotFound, message).at(["studentId"]).because(Reason::StudentNotFound)
 }
 
 fn no_certificate() -> Refusal {
     let message = "Certificate not found.";
-    Refusal::new(Code::NotFound, message).at(["id"]).because("CERTIFICATE_NOT_FOUND")
+    Refusal::new(Code::NotFound, message).at(["id"]).because(Reason::CertificateNotFound)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::auth::policy::{self, Action};
 use crate::id;
 use crate::pipeline::OWN_SOURCE;
-use crate::refusal::{Code, Failure, Refusal};
+use crate::refusal::{Code, Failure, Reason, Refusal};
 use crate::store::{Txn, people, personal_data, scope};
 use crate::text;
 
@@ -27,7 +27,7 @@ pub(crate) async fn erase(app: &App, request: &RequestContext, person: Uuid) -> 
     policy::reach(&request.actor, Action::ErasePerson)?;
     if request.actor.person() == Some(person) {
         let message = "You cannot erase yourself. Ask another super admin.";
-        return Err(Refusal::new(Code::Forbidden, message).at(["userId"]).because("OWN_ERASURE").into());
+        return Err(Refusal::new(Code::Forbidden, message).at(["userId"]).because(Reason::OwnErasure).into());
     }
     attempt_alone(app, |txn, _| {
         async move { Ok((erase_within(app, txn, request, person).await?, None)) }.scope_boxed()
@@ -75,5 +75,5 @@ async fn erase_within(
 
 fn no_person() -> Refusal {
     let message = "User not found.";
-    Refusal::new(Code::NotFound, message).at(["userId"]).because("PERSON_NOT_FOUND")
+    Refusal::new(Code::NotFound, message).at(["userId"]).because(Reason::PersonNotFound)
 }

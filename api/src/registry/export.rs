@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::auth::policy::{self, Action, Seen};
 use crate::budget::Subject;
 use crate::pipeline::OWN_SOURCE;
-use crate::refusal::{Code, Failure, Refusal};
+use crate::refusal::{Code, Failure, Reason, Refusal};
 use crate::store::personal_data::{self, PersonRecords};
 use crate::store::{Txn, audit_log, awards, certificates, events, ledger, metrics, people, scope, totals};
 use room::Room;
@@ -53,7 +53,10 @@ pub(crate) async fn export(app: &App, request: &RequestContext, person: Uuid) ->
     policy::reach(&request.actor, Action::ExportPerson)?;
     let Some(_export) = app.exports.begin(Subject::of(Some(&request.actor), None)).await else {
         let message = "Another export of yours is running. Wait until it has ended.";
-        return Err(Refusal::new(Code::Conflict, message).at(["userId"]).because("EXPORT_RUNNING").into());
+        return Err(Refusal::new(Code::Conflict, message)
+            .at(["userId"])
+            .because(Reason::ExportRunning)
+            .into());
     };
     let snapshot = app.db.snapshot().await?;
     let read = read(app, &snapshot, request, person).await;
@@ -330,5 +333,5 @@ fn merged(parts: [Value; 3]) -> Value {
 
 fn no_person() -> Refusal {
     let message = "User not found.";
-    Refusal::new(Code::NotFound, message).at(["userId"]).because("PERSON_NOT_FOUND")
+    Refusal::new(Code::NotFound, message).at(["userId"]).because(Reason::PersonNotFound)
 }

@@ -11,7 +11,7 @@ use crate::auth::policy::{self, Action};
 use crate::auth::{Actor, Claims, Role};
 use crate::catalogue::Published;
 use crate::pipeline::{self, DomainEvent};
-use crate::refusal::{Code, Failure, Refusal};
+use crate::refusal::{Code, Failure, Reason, Refusal};
 use crate::store::{Txn, courses, people, scope};
 use crate::text;
 
@@ -44,23 +44,21 @@ pub(crate) async fn sign_in(app: &App, claims: Claims) -> Result<Actor, Failure>
     if claims.role == Role::Service {
         return Ok(Actor::Service { source: claims.subject.into() });
     }
-    let id = claims
-        .subject
-        .parse()
-        .map_err(|_| unauthenticated("The token's sub is not a UUID. Get a token for a person."))?;
+    let id = claims.subject.parse().map_err(|_| {
+        unauthenticated("The token's sub is not a UUID. Get a token for a person.", Reason::TokenInvalid)
+    })?;
     let row = match people::by_id(&app.db.reserved(), id).await? {
         Some(row) => row,
         None => welcome(app, id, &claims).await?,
     };
     if row.erased_at.is_some() {
-        return Err(
-            unauthenticated("The person of this token has been erased: nobody signs in as them.").into()
-        );
+        let message = "The person of this token has been erased and cannot sign in. Use another account.";
+        return Err(unauthenticated(message, Reason::PersonErased).into());
     }
     let role = Role::from(row.role);
     if role != claims.role {
         let message = "The token's role differs from this person's role. Get a new token.";
-        return Err(unauthenticated(message).into());
+        return Err(unauthenticated(message, Reason::RoleChanged).into());
     }
     Ok(Actor::Person { id, role })
 }
@@ -105,7 +103,7 @@ async fn upsert_within(
     let before = locked.iter().find(|row| row.id == id);
     if before.is_some_and(|row| row.erased_at.is_some()) {
         let message = "This user has been erased. Use a new id for a new user.";
-        return Err(Refusal::new(Code::Conflict, message).at(["id"]).because("PERSON_ERASED").into());
+        return Err(Refusal::new(Code::Conflict, message).at(["id"]).because(Reason::PersonErased).into());
     }
     let now_role = before.map(|row| Role::from(row.role));
     let role = change.role.or(now_role).unwrap_or(Role::Student);
@@ -295,8 +293,8 @@ pub(super) async fn lock(txn: &Txn, id: Uuid) -> Result<Option<people::Row>, Int
     }
 }
 
-fn unauthenticated(message: &str) -> Refusal {
-    Refusal::new(Code::Unauthenticated, message)
+fn unauthenticated(message: &str, reason: Reason) -> Refusal {
+    Refusal::new(Code::Unauthenticated, message).because(reason)
 }
 
 fn check(mut change: Change) -> Result<Change, Refusal> {

@@ -9,6 +9,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::connect::Reads;
+use super::dialect::among;
 use super::error::Error;
 use super::txn::Txn;
 use crate::auth;
@@ -53,6 +54,14 @@ pub(crate) async fn page_of(
     }
     let query = query.order_by(Column::At, Order::Desc).order_by(Column::Id, Order::Desc).limit(limit);
     Ok(query.all(db.connection()).await?)
+}
+
+/// The entries with these ids.
+pub(crate) async fn by_ids(
+    db: &impl Reads,
+    ids: impl IntoIterator<Item = Uuid> + Send,
+) -> Result<Vec<Row>, Error> {
+    Ok(Entity::find().filter(among(db.connection(), Column::Id, ids)).all(db.connection()).await?)
 }
 
 /// The number of entries, of one person's record or of all.

@@ -27,10 +27,12 @@ pub(crate) use entity::awards::Cause;
 pub(crate) struct Slice {
     /// Only awards of these achievements; all if `None`.
     pub(crate) achievements: Option<Vec<Uuid>>,
-    /// Begin after this award, in the direction of `backwards`.
+    /// Only awards earned at this time or later.
+    pub(crate) since: Option<DateTime<Utc>>,
+    /// Begin after this award, in the direction of `oldest_first`.
     pub(crate) from: Option<(DateTime<Utc>, Uuid)>,
-    /// Newest first, or oldest first.
-    pub(crate) backwards: bool,
+    /// Oldest first, or newest first.
+    pub(crate) oldest_first: bool,
     /// The maximum number of awards per person.
     pub(crate) limit: u64,
 }
@@ -208,12 +210,18 @@ pub(super) const FIRST_STANDING: &str = "(awards.occurrence = 1 OR NOT EXISTS (S
 
 /// This slice of each person's unrevoked awards, in one statement.
 pub(crate) async fn pages_of(db: &impl Reads, people: &[Seen], slice: &Slice) -> Result<Vec<Row>, Error> {
-    let order = if slice.backwards { Order::Asc } else { Order::Desc };
-    let mut of = Entity::find().filter(within(people, slice));
+    let order = if slice.oldest_first { Order::Asc } else { Order::Desc };
+    let mut of = Entity::find().filter(within(db, people, slice));
     if let Some((earned_at, id)) = slice.from {
         let here = Expr::tuple([Expr::col(Column::EarnedAt), Expr::col(Column::Id)]);
         let there = Expr::tuple([Expr::value(earned_at), Expr::value(id)]);
-        of = of.filter(if slice.backwards { here.gt(there) } else { here.lt(there) });
+        of = of.filter(if slice.oldest_first { here.gt(there) } else { here.lt(there) });
+    }
+    if people.len() == 1 {
+        // Reads the index of the person's awards in its order, and stops after the page. A window would read all.
+        let page =
+            of.order_by(Column::EarnedAt, order.clone()).order_by(Column::Id, order).limit(slice.limit);
+        return Ok(page.all(db.connection()).await?);
     }
     let nearest = [(Column::EarnedAt, order.clone()), (Column::Id, order)];
     super::first_of_each(db, of, Column::PersonId, &nearest, slice.limit).await
@@ -229,7 +237,7 @@ pub(crate) async fn counts_of(
         .select_only()
         .column(Column::PersonId)
         .column_as(Column::Id.count(), "awards")
-        .filter(within(people, slice))
+        .filter(within(db, people, slice))
         .group_by(Column::PersonId);
     let rows: Vec<(Uuid, i64)> = query.into_tuple().all(db.connection()).await?;
     Ok(rows.into_iter().collect())
@@ -272,12 +280,13 @@ pub(crate) async fn held_by(db: &impl Reads, people: &[Seen]) -> Result<Vec<Brie
     Ok(query.into_model().all(db.connection()).await?)
 }
 
-fn within(people: &[Seen], slice: &Slice) -> Condition {
-    let condition = Condition::all()
+fn within(db: &impl Reads, people: &[Seen], slice: &Slice) -> Condition {
+    let achievements = slice.achievements.as_ref();
+    Condition::all()
         .add(Column::PersonId.is_in(super::scope::readable(people)))
-        .add(Column::RevokedAt.is_null());
-    match &slice.achievements {
-        Some(achievements) => condition.add(Column::AchievementId.is_in(achievements.iter().copied())),
-        None => condition,
-    }
+        .add(Column::RevokedAt.is_null())
+        .add_option(slice.since.map(|since| Column::EarnedAt.gte(since)))
+        .add_option(
+            achievements.map(|ids| among(db.connection(), Column::AchievementId, ids.iter().copied())),
+        )
 }

@@ -14,6 +14,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::connect::Reads;
+use super::dialect::among;
 use super::error::Error;
 use super::scope::{Lookup, MANY, proven, teaches};
 use super::txn::Txn;
@@ -124,6 +125,25 @@ pub(crate) async fn comments_of(
     }
     let query = query.order_by(Column::WrittenAt, Order::Desc).order_by(Column::Id, Order::Desc).limit(limit);
     Ok(query.all(db.connection()).await?)
+}
+
+/// The comments with these ids, as far as their lessons are within the reach.
+pub(crate) async fn comments_by_ids(
+    db: &impl Reads,
+    reach: &Reach,
+    ids: impl IntoIterator<Item = Uuid> + Send,
+) -> Result<Vec<Comment>, Error> {
+    use comments::Column;
+    let theirs =
+        Expr::col(lessons::Column::Id.as_column_ref()).eq(Expr::col(Column::LessonId.as_column_ref()));
+    let lesson = Query::select()
+        .expr(Expr::val(1))
+        .from(lessons::Entity)
+        .and_where(theirs)
+        .cond_where(shared(reach))
+        .to_owned();
+    let query = comments::Entity::find().filter(among(db.connection(), Column::Id, ids));
+    Ok(query.filter(Expr::exists(lesson)).all(db.connection()).await?)
 }
 
 /// The number of comments on a lesson within the reach.

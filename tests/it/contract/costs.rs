@@ -13,7 +13,7 @@ const LIMIT: usize = 2_000;
 const DOCUMENTS: [(usize, &str); 15] = [
     (3 + 1 + 1 + 200 * 2, "{ catalog { totalCount categories { achievements { key } } } ... }"),
     (20 + 100, "{ nextAchievements { current } ... }"),
-    (20 + 7, "{ inProgress(first: 7) { current } ... }"),
+    (20 + 1 + 7, "{ inProgress(first: 7) { nodes { current } } ... }"),
     (3 + 1 + 1 + 1 + 100, "{ me { earned(first: 100) { edges { cursor } } } ... }"),
     (1 + 100 + 1 + 7 * 2, "{ leaderboard { standings(first: 7) { nodes { rank score } } } ... }"),
     (3 + 1 + 7, "{ certificates(first: 7) { nodes { id } } ... }"),
@@ -67,6 +67,8 @@ async fn admitted(limit: usize) -> Vec<(&'static str, bool)> {
             assert!(told.starts_with(&message), "{document}: {told}");
         } else {
             answer.data();
+            let cost = json!({"requested": LIMIT, "limit": limit});
+            assert_eq!(answer.body["extensions"], json!({"cost": cost}), "{document}");
         }
         answers.push((document, !refused));
     }
@@ -80,4 +82,33 @@ async fn every_list_costs_its_maximum_number_of_rows() {
         |admitted: bool| DOCUMENTS.iter().map(|(_, document)| (*document, admitted)).collect::<Vec<_>>();
     assert_eq!(admitted(LIMIT).await, all(true), "these cost more than they say");
     assert_eq!(admitted(LIMIT - 1).await, all(false), "these cost less than they say");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_has_its_cost_over_http_and_on_a_socket() {
+    let w = World::on(Backend::Sqlite).await.expect("SQLite is always there");
+    let service = w.service();
+    let limit = w.server.app.config.limits.complexity;
+    let extensions = |requested: usize| json!({"cost": {"requested": requested, "limit": limit}});
+    let feed = service.ask("{ feedCursor }", json!({})).await;
+    assert_eq!(feed.body["extensions"], extensions(4));
+    // The cost is known before the field fails, and before validation refuses the document.
+    assert_eq!(service.ask("{ me { id } }", json!({})).await.body["extensions"], extensions(5));
+    assert_eq!(service.ask("{ nothing }", json!({})).await.body["extensions"], extensions(1));
+    for document in ["{", "{ feedCursor } { feedCursor }"] {
+        assert_eq!(service.ask(document, json!({})).await.body.get("extensions"), None, "{document}");
+    }
+    let mut socket = service.socket().await;
+    socket.subscribe("1", "{ feedCursor }", json!({})).await;
+    assert_eq!(socket.next("1").await["extensions"], extensions(4));
+    socket.subscribe("2", "subscription { achievementEarned { cursor } }", json!({})).await;
+    w.followed_by(1).await;
+    let ada = w.student("UTC").await;
+    service
+        .record(json!({"userId": ada, "activity": "question_answered", "attributes": {"correct": true}}))
+        .await;
+    let tests::Frame::Message(complete) = socket.frame().await else { panic!("the socket goes on") };
+    assert_eq!(complete, json!({"type": "complete", "id": "1"}));
+    assert_eq!(socket.next("2").await.get("extensions"), None, "a subscription's messages have no cost");
+    w.finish().await;
 }

@@ -135,9 +135,9 @@ on_both! {
         for (query, argument) in [
             ("query($id: ID!, $n: Int) { earned(userId: $id, first: $n) { totalCount } }", "first"),
             ("query($id: ID!, $n: Int) { earned(userId: $id, last: $n) { totalCount } }", "last"),
-            ("query($id: ID!, $n: Int) { inProgress(userId: $id, first: $n) { current } }", "first"),
+            ("query($id: ID!, $n: Int) { inProgress(userId: $id, first: $n) { totalCount } }", "first"),
             ("query($id: ID!, $n: Int) { user(id: $id) { earned(first: $n) { totalCount } } }", "first"),
-            ("query($id: ID!, $n: Int) { user(id: $id) { inProgress(first: $n) { current } } }", "first"),
+            ("query($id: ID!, $n: Int) { user(id: $id) { inProgress(first: $n) { totalCount } } }", "first"),
             (
                 "query($id: ID!, $n: Int) { user(id: $id) { id } leaderboard { standings(first: $n) { totalCount } } }",
                 "first",

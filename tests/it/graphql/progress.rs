@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{assert_argument_refused, deed, pack};
 
 const ON_THE_WAY: &str = "query($id: ID, $pack: String, $category: String, $first: Int) {
-    inProgress(userId: $id, category: $category, first: $first) { achievement { name } current target percent }
+    inProgress(userId: $id, category: $category, first: $first) { nodes { achievement { name } current target percent } }
     nextAchievements(userId: $id, pack: $pack) { achievement { name } current target percent }
     summary(userId: $id, pack: $pack) {
         totalEarned totalBonusXp favoriteCategory currentRank nextRank remainingToNextRank } }";
@@ -56,7 +56,11 @@ async fn the_course_portals_sample_has_the_expected_progress() {
                 line("10 Comments Written", 1, 10, 10.0),
                 line("20 Comments Written", 1, 20, 5.0),
             ];
-            assert_eq!(lines(&answer.data()["inProgress"]), nearest_first, "equals as in the catalogue");
+            assert_eq!(
+                lines(&answer.data()["inProgress"]["nodes"]),
+                nearest_first,
+                "equals as in the catalogue"
+            );
             let next = [line("10 Lessons Watched", 5, 10, 50.0), line("3 Comments Written", 1, 3, third)];
             assert_eq!(lines(&answer.data()["nextAchievements"]), next, "one of each track");
             assert_eq!(
@@ -69,7 +73,8 @@ async fn the_course_portals_sample_has_the_expected_progress() {
         }
         let narrow =
             w.service().ask(ON_THE_WAY, json!({"id": ada, "category": "comments", "first": 2})).await;
-        let names: Vec<_> = lines(&narrow.data()["inProgress"]).into_iter().map(|line| line.0).collect();
+        let names: Vec<_> =
+            lines(&narrow.data()["inProgress"]["nodes"]).into_iter().map(|line| line.0).collect();
         assert_eq!(names, ["3 Comments Written", "5 Comments Written"]);
         w.finish().await;
     }
@@ -98,7 +103,7 @@ async fn a_revoked_award_is_not_in_progress_and_does_not_block_its_track() {
         let answer = w.service().ask(ON_THE_WAY, json!({"id": ada, "first": 2})).await;
         let third = 33.33;
         let next = [line("10 Lessons Watched", 5, 10, 50.0), line("3 Comments Written", 1, 3, third)];
-        assert_eq!(lines(&answer.data()["inProgress"]), next);
+        assert_eq!(lines(&answer.data()["inProgress"]["nodes"]), next);
         assert_eq!(lines(&answer.data()["nextAchievements"]), next);
         let summary = &answer.data()["summary"];
         assert_eq!((&summary["totalEarned"], &summary["remainingToNextRank"]), (&json!(1), &json!(3)));
@@ -124,18 +129,112 @@ async fn a_revoked_occurrence_of_a_repeatable_achievement_is_not_earned_again_bu
         revoke_award(&w, ada, "Again").await;
         let third = [line("Again", 3, 4, 75.0)];
         let answer = w.service().ask(ON_THE_WAY, json!({"id": ada})).await;
-        assert_eq!(lines(&answer.data()["inProgress"]), third);
+        assert_eq!(lines(&answer.data()["inProgress"]["nodes"]), third);
         assert_eq!(lines(&answer.data()["nextAchievements"]), third);
         let recorded = w.service().record(done).await;
         assert_eq!(recorded["awards"][0]["achievement"]["key"], "deeds/again");
         let answer = w.service().ask(ON_THE_WAY, json!({"id": ada})).await;
-        assert_eq!(lines(&answer.data()["inProgress"]), [line("Again", 4, 6, 66.67)]);
+        assert_eq!(lines(&answer.data()["inProgress"]["nodes"]), [line("Again", 4, 6, 66.67)]);
         assert_eq!(lines(&answer.data()["nextAchievements"]), []);
         w.finish().await;
     }
 }
 
+const PAGE: &str = "query($id: ID!, $first: Int, $after: String, $category: String) {
+    inProgress(userId: $id, first: $first, after: $after, category: $category) {
+        totalCount edges { cursor node { achievement { key } } } nodes { achievement { key } percent }
+        pageInfo { hasNextPage hasPreviousPage startCursor endCursor } }
+    user(id: $id) { inProgress(first: $first, after: $after, category: $category) { nodes { achievement { key } percent } } } }";
+
+/// A page of everything in progress; both fields must return the same.
+async fn page(w: &World, variables: Value) -> Value {
+    let answer = w.service().ask(PAGE, variables).await;
+    let page = answer.data()["inProgress"].clone();
+    assert_eq!(page["nodes"], answer.data()["user"]["inProgress"]["nodes"]);
+    let of_edges: Vec<&Value> =
+        page["edges"].as_array().unwrap().iter().map(|edge| &edge["node"]["achievement"]).collect();
+    let of_nodes: Vec<&Value> =
+        page["nodes"].as_array().unwrap().iter().map(|node| &node["achievement"]).collect();
+    assert_eq!(of_edges, of_nodes, "edges and nodes say the same");
+    page
+}
+
+/// The keys on a page.
+fn keys(page: &Value) -> Vec<String> {
+    let nodes = page["nodes"].as_array().unwrap();
+    nodes.iter().map(|node| node["achievement"]["key"].as_str().unwrap().to_owned()).collect()
+}
+
 on_both! {
+    async fn pages_of_progress_contain_each_achievement_once_in_one_order(w: World) {
+        let ada = sample(&w).await;
+        let all = page(&w, json!({"id": ada, "first": 100})).await;
+        let whole = keys(&all);
+        assert_eq!((whole.len(), &all["totalCount"]), (95, &json!(95)));
+        let none = json!({"hasNextPage": false, "hasPreviousPage": false,
+            "startCursor": all["edges"][0]["cursor"], "endCursor": all["edges"][94]["cursor"]});
+        assert_eq!(all["pageInfo"], none);
+        for step in [1, 7, 94, 95, 96] {
+            let (mut found, mut after) = (Vec::new(), Value::Null);
+            loop {
+                let one = page(&w, json!({"id": ada, "first": step, "after": after})).await;
+                assert_eq!(one["pageInfo"]["hasPreviousPage"], !found.is_empty());
+                found.extend(keys(&one));
+                after = one["pageInfo"]["endCursor"].clone();
+                if one["pageInfo"]["hasNextPage"] == false {
+                    break;
+                }
+                assert_eq!(found.len() % step, 0, "a page before the last is full");
+            }
+            assert_eq!(found, whole, "by {step}");
+        }
+        let empty = page(&w, json!({"id": ada, "first": 5, "after": all["edges"][94]["cursor"]})).await;
+        let info = json!({"hasNextPage": false, "hasPreviousPage": true, "startCursor": null, "endCursor": null});
+        assert_eq!((&empty["nodes"], &empty["pageInfo"]), (&json!([]), &info));
+        // A cursor of the whole list continues a list of one category.
+        let ten = whole.iter().position(|key| key == "course-portal/10-lessons-watched").unwrap();
+        let after = &all["edges"][ten]["cursor"];
+        let lessons = page(&w, json!({"id": ada, "after": after, "category": "lessons"})).await;
+        assert_eq!(keys(&lessons), ["course-portal/25-lessons-watched", "course-portal/50-lessons-watched"]);
+        w.finish().await;
+    }
+
+    async fn a_cursor_of_progress_stays_valid_when_its_achievement_is_earned(w: World) {
+        let ada = sample(&w).await;
+        let lessons = json!({"id": ada, "first": 1, "category": "lessons"});
+        let first = page(&w, lessons.clone()).await;
+        assert_eq!(keys(&first), ["course-portal/10-lessons-watched"]);
+        let watched = |number: i64| {
+            json!({"userId": ada, "activity": "lesson_watched", "attributes": {"lesson": format!("m{number}")}})
+        };
+        let events: Vec<Value> = (1..=5).map(watched).collect();
+        assert_eq!(w.service().record_all(&events).await["userErrors"], json!([]));
+        // "10 Lessons Watched" is earned, and "25 Lessons Watched" has risen to 40 %, below the cursor's 50 %.
+        let mut rest = lessons;
+        rest["after"] = first["pageInfo"]["endCursor"].clone();
+        assert_eq!(keys(&page(&w, rest.clone()).await), ["course-portal/25-lessons-watched"]);
+        rest["first"] = json!(5);
+        let both = ["course-portal/25-lessons-watched", "course-portal/50-lessons-watched"];
+        assert_eq!(keys(&page(&w, rest).await), both);
+        w.finish().await;
+    }
+
+    async fn only_cursors_of_progress_continue_a_list_of_progress(w: World) {
+        let ada = sample(&w).await;
+        let query = "query($id: ID!) { earned(userId: $id) { edges { cursor } } inProgress(userId: $id) { edges { cursor } } feedCursor }";
+        let answer = w.service().ask(query, json!({"id": ada})).await;
+        let award = &answer.data()["earned"]["edges"][0]["cursor"];
+        for bad in [&json!(""), &json!("x"), &json!("cHJvZ3Jlc3MgMTAxIDEy"), award, &answer.data()["feedCursor"]] {
+            let query = "query($id: ID!, $after: String) { inProgress(userId: $id, after: $after) { totalCount } }";
+            let answer = w.service().ask(query, json!({"id": ada, "after": bad})).await;
+            assert_argument_refused(&answer, "after", "send one that this list returned");
+        }
+        let own = &answer.data()["inProgress"]["edges"][0]["cursor"];
+        let query = "query($id: ID!, $after: String) { earned(userId: $id, after: $after) { totalCount } }";
+        assert_argument_refused(&w.service().ask(query, json!({"id": ada, "after": own})).await, "after", "send one that this list returned");
+        w.finish().await;
+    }
+
     async fn progress_of_a_pack_covers_only_that_pack(w: World) {
         let ada = sample(&w).await;
         let whole = w.service().ask(ON_THE_WAY, json!({"id": ada})).await;
@@ -174,7 +273,7 @@ on_both! {
     async fn an_achievement_not_started_is_in_progress_at_zero(w: World) {
         let ada = w.student("UTC").await;
         let answer = w.person(ada, Role::Student).ask(ON_THE_WAY, json!({"first": 100})).await;
-        let lines = lines(&answer.data()["inProgress"]);
+        let lines = lines(&answer.data()["inProgress"]["nodes"]);
         assert_eq!(lines.len(), 98, "all there is but Early Adopter, whose window is not set");
         assert!(lines.iter().filter(|line| line.1 == 0).all(|line| line.3 == 0.0), "{lines:?}");
         w.finish().await;
@@ -189,7 +288,7 @@ on_both! {
                 .await;
         }
         let query = "query($id: ID!) { user(id: $id) { streak { current longest lastActiveOn activeToday } }
-            inProgress(userId: $id, category: \"streak\", first: 1) { achievement { name } current target } }";
+            inProgress(userId: $id, category: \"streak\", first: 1) { nodes { achievement { name } current target } } }";
         // Noon in London is 21:00 in Tokyo; the day there ends three hours later.
         for (hours, current, today) in [(0, 4, true), (3, 4, false), (23, 4, false), (1, 0, false)] {
             w.tick(chrono::TimeDelta::hours(hours));
@@ -197,7 +296,7 @@ on_both! {
             let streak =
                 json!({"current": current, "longest": 4, "lastActiveOn": "2026-01-15", "activeToday": today});
             assert_eq!(answer.data()["user"]["streak"], streak, "{}", w.clock.now());
-            assert_eq!(answer.data()["inProgress"][0]["current"], if current == 0 { 0 } else { 4 });
+            assert_eq!(answer.data()["inProgress"]["nodes"][0]["current"], if current == 0 { 0 } else { 4 });
         }
         w.finish().await;
     }

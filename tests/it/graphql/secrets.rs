@@ -13,7 +13,8 @@ const ROADS: &str = "query($id: ID!) {
     node(id: $id) { __typename }
     leaderboard(achievement: \"deeds/hidden-treasure\") { totalCount } }";
 
-const OWN: &str = "{ inProgress { achievement { name } } nextAchievements { achievement { name } } }";
+const OWN: &str =
+    "{ inProgress { nodes { achievement { name } } } nextAchievements { achievement { name } } }";
 
 /// Whether the client finds the secret achievement. Every field must give the same result.
 async fn finds(w: &World, client: &Client) -> bool {

@@ -111,6 +111,8 @@ on_both! {
                 let answer = client.ask(document, variables).await;
                 assert_eq!((answer.status.as_u16(), answer.code()), (401, "UNAUTHENTICATED"), "{words}");
                 assert_eq!(answer.headers["www-authenticate"], "Bearer", "{words}");
+                let reason = if words.contains("expired") { "TOKEN_EXPIRED" } else { "TOKEN_INVALID" };
+                assert_eq!(answer.body["errors"][0]["extensions"]["reason"], reason, "{words}");
                 assert_eq!(answer.body.get("data"), None, "{words}");
                 let message = answer.body["errors"][0]["message"].as_str().unwrap();
                 assert!(message.contains(words), "{message:?} does not say {words:?}");
@@ -173,6 +175,7 @@ on_both! {
             let client = w.person(ada, role);
             let answer = client.ask("{ me { id } }", json!({})).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (401, "UNAUTHENTICATED"), "{role:?}");
+            assert_eq!(answer.body["errors"][0]["extensions"]["reason"], "ROLE_CHANGED", "{role:?}");
             assert!(answer.body.to_string().contains("Get a new token"), "{}", answer.body);
             let payload = json!({"authorization": format!("Bearer {}", client.token().unwrap())});
             assert_eq!(turned_away(&w, payload).await.code, 4401, "{role:?}");

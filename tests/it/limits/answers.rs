@@ -27,7 +27,7 @@ async fn an_answer_that_is_too_long_is_refused_with_the_settings_name() {
     assert_eq!(told["payload"][0]["extensions"]["code"], "TOO_COMPLEX");
     // The refused operation has ended, and its id is free.
     socket.subscribe("1", "{ __typename }", json!({})).await;
-    assert_eq!(socket.next("1").await, json!({"data": {"__typename": "Query"}}));
+    assert_eq!(socket.next("1").await["data"], json!({"__typename": "Query"}));
     assert_eq!(socket.frame().await, Frame::Message(json!({"type": "complete", "id": "1"})));
     w.finish().await;
 }

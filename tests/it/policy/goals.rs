@@ -63,12 +63,14 @@ impl School {
             Target::Deleted => students(2),
             Target::Course => courses(&|course| course.0.clone()),
             Target::Lesson => courses(&|course| course.1.clone()),
+            Target::Comment => courses(&|course| self.comments[&course.1].clone()),
             Target::Secret => secrets(&|secret| secret.0.clone()),
             Target::SecretKey => secrets(&|secret| secret.1.clone()),
-            Target::Nothing | Target::Giver | Target::Badge | Target::Old => {
+            Target::Nothing | Target::Giver | Target::Badge | Target::Old | Target::Entry => {
                 let mut goals: Vec<Goal> = each(&|who| match of {
                     Target::Badge => self.badges["Kind"].clone(),
                     Target::Old => self.badges["Old"].clone(),
+                    Target::Entry => self.entry.clone(),
                     _ => self.people[who].clone(),
                 });
                 goals.retain(|goal| goal.who == "super admin");
@@ -81,7 +83,7 @@ impl School {
     pub(super) fn ties(&self, role: Role, of: Target, goal: &Goal) -> Vec<Tie> {
         let mut ties = Vec::new();
         let own = PEOPLE.iter().zip(ROLES).take(5).find(|(_, asks)| *asks == role).map(|((who, _), _)| *who);
-        if matches!(of, Target::Course | Target::Lesson) {
+        if matches!(of, Target::Course | Target::Lesson | Target::Comment) {
             // By default the student is a pupil or the caller; both are enrolled in the same course.
             if ["teacher's", "another's"].contains(&goal.who) {
                 ties.push(Tie::Taken);

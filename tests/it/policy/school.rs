@@ -61,6 +61,10 @@ pub(super) struct School {
     /// Three each: one to keep, one to delete, one deleted.
     pub(super) certificates: BTreeMap<&'static str, [String; 3]>,
     pub(super) courses: BTreeMap<&'static str, (String, String)>,
+    /// A comment on each of the three lessons that requests are about, by the lesson's id.
+    pub(super) comments: BTreeMap<String, String>,
+    /// An entry of the audit log.
+    pub(super) entry: String,
     pub(super) badges: BTreeMap<&'static str, String>,
     /// The id and the key of each.
     pub(super) secrets: BTreeMap<&'static str, (String, String)>,
@@ -95,6 +99,8 @@ impl School {
             given: BTreeMap::new(),
             certificates: BTreeMap::new(),
             courses: BTreeMap::new(),
+            comments: BTreeMap::new(),
+            entry: String::new(),
             badges: BTreeMap::new(),
             secrets: BTreeMap::new(),
         };
@@ -111,6 +117,7 @@ impl School {
             done(client, &ask).await;
         }
         school.set_courses(&clients).await;
+        school.comment(&clients).await;
         school.link(admin).await;
         school.grant_badges(&clients).await;
         school.hide(&service).await;
@@ -144,6 +151,27 @@ impl School {
         for who in ["student", "pupil", "another's pupil"] {
             self.enroll(admin, "another's", who, true).await;
         }
+    }
+
+    /// Writes the comments, and finds an entry of the audit log.
+    async fn comment(&mut self, clients: &BTreeMap<&'static str, Client>) {
+        let admin = &clients["super admin"];
+        // Nobody is enrolled in the empty course now, so its comment is by a former student.
+        self.enroll(admin, "empty", "nobody's pupil", true).await;
+        for (course, author) in
+            [("teacher's", "student"), ("another's", "student"), ("empty", "nobody's pupil")]
+        {
+            let lesson = self.courses[course].1.clone();
+            let write = format!(
+                "writeComment(input: {{lessonId: \"{lesson}\", body: \"Here\"}}) {{ userErrors {{ message }} }}"
+            );
+            done(&clients[author], &write).await;
+            let read = format!("comments(lessonId: \"{lesson}\") {{ nodes {{ id }} }}");
+            let comment = text(&payload(admin, &read).await["nodes"][0]["id"]);
+            self.comments.insert(lesson, comment);
+        }
+        self.enroll(admin, "empty", "nobody's pupil", false).await;
+        self.entry = text(&payload(admin, "auditLog(first: 1) { nodes { id } }").await["nodes"][0]["id"]);
     }
 
     async fn link(&self, admin: &Client) {

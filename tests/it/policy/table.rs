@@ -49,6 +49,10 @@ pub(super) enum Target {
     Course,
     /// A lesson of that course.
     Lesson,
+    /// A comment on that lesson.
+    Comment,
+    /// An entry of the audit log.
+    Entry,
     /// The super admin, who has awarded badges.
     Giver,
     /// A badge that people award.
@@ -106,8 +110,8 @@ pub(super) struct Row {
 use Fit::{Anybody, Guardians, Staff, Students};
 use Read::{Errors, List, Null, Record};
 use Target::{
-    Badge, Certificate, Course, Deleted, Earned, Given, Giver, Lesson, Nothing, Old, Person, Secret,
-    SecretKey, Spare,
+    Badge, Certificate, Comment, Course, Deleted, Earned, Entry, Given, Giver, Lesson, Nothing, Old, Person,
+    Secret, SecretKey, Spare,
 };
 use Tie::{Above, Child, Own, Student, Taken};
 use Who::{All, No, Only};
@@ -195,6 +199,8 @@ pub(super) const TABLE: &[Row] = &[
     row("Query.node(id) a deleted certificate", "Find a deleted certificate by any id", "node(id: $id) { ... on Certificate { id } }", Deleted, Null, ADMINS_SEE),
     row("Query.node(id) a course", "Find a course", "node(id: $id) { ... on Course { id } }", Course, Null, OPEN),
     row("Query.node(id) a lesson", "Find a lesson", "node(id: $id) { ... on Lesson { id } }", Lesson, Null, OPEN),
+    row("Query.node(id) a comment", "Find a comment", "node(id: $id) { ... on Comment { id body } }", Comment, Null, [All, All, Only(&[Own, Child]), Only(&[Taken]), Only(&[Child]), Only(&[])]),
+    row("Query.node(id) an audit entry", "Find an entry of the audit log", "node(id: $id) { ... on AuditEntry { id act } }", Entry, Null, ADMINS_SEE),
     row("Query.people", "List people", "people(first: 100) { nodes { id } }", Person, List, SIGHT),
     row("Query.people by name", "Search people", "people(first: 100, search: \"of the matrix\") { nodes { id } }", Person, List, SIGHT),
     fit(Students("absent"), row("Query.people(courseId)", "List who takes a course", "people(first: 100, courseId: \"@HALL\") { nodes { id } }", Person, List, SIGHT)),
@@ -208,7 +214,7 @@ pub(super) const TABLE: &[Row] = &[
     row("Query.achievement(key) of a secret", "Read about a secret that can be earned", "achievement(key: $key) { id }", SecretKey, Null, SECRET),
     row("Query.node(id) a secret", "Find a secret by any id", "node(id: $id) { ... on Achievement { id name } }", Secret, Null, SECRET),
     row("Query.earned(userId)", "Read what somebody has earned", "earned(userId: $id) { nodes { id } }", Person, Null, SIGHT),
-    row("Query.inProgress(userId)", "Read what somebody is on the way to", "inProgress(userId: $id) { percent }", Person, Null, SIGHT),
+    row("Query.inProgress(userId)", "Read what somebody is on the way to", "inProgress(userId: $id) { totalCount }", Person, Null, SIGHT),
     row("Query.nextAchievements(userId)", "Read what comes next for somebody", "nextAchievements(userId: $id) { percent }", Person, Null, SIGHT),
     row("Query.summary(userId)", "Read somebody's summary", "summary(userId: $id) { totalEarned }", Person, Null, SIGHT),
     row("Query.leaderboard", "Read who stands where", "leaderboard { totalCount }", Nothing, Null, OPEN),
@@ -232,7 +238,7 @@ pub(super) const TABLE: &[Row] = &[
     row("User.level", "See their level", "leaderboard { standing(userId: $id) { user { id level { number } } } }", Person, Record, SIGHT),
     row("User.streak", "See their streak", "leaderboard { standing(userId: $id) { user { id streak { longest } } } }", Person, Record, SIGHT),
     row("User.earned", "See what they have earned", "leaderboard { standing(userId: $id) { user { id earned { totalCount } } } }", Person, Record, SIGHT),
-    row("User.inProgress", "See what they are on the way to", "leaderboard { standing(userId: $id) { user { id inProgress { percent } } } }", Person, Record, SIGHT),
+    row("User.inProgress", "See what they are on the way to", "leaderboard { standing(userId: $id) { user { id inProgress { totalCount } } } }", Person, Record, SIGHT),
     row("User.summary", "See their summary", "leaderboard { standing(userId: $id) { user { id summary { totalEarned } } } }", Person, Record, SIGHT),
     row("User.children a guardian's", "See that they have children", "leaderboard { standing(userId: $id) { user { id children { id } } } }", Person, Record, SIGHT),
     row("User.children", "List one's own children", "me { children { id } }", Person, List, LINKED),

@@ -103,15 +103,17 @@ fn cell(row: &Row, who: Who) -> String {
 }
 
 fn is_impersonal(row: &Row) -> bool {
-    use Target::{Badge, Course, Lesson, Nothing, Old, Secret, SecretKey};
-    matches!(row.of, Nothing | Course | Lesson | Badge | Old | Secret | SecretKey)
+    use Target::{Badge, Comment, Course, Entry, Lesson, Nothing, Old, Secret, SecretKey};
+    matches!(row.of, Nothing | Course | Lesson | Comment | Entry | Badge | Old | Secret | SecretKey)
 }
 
 fn word(row: &Row, tie: Tie) -> &'static str {
     match tie {
-        Tie::Own if matches!(row.of, Target::Course | Target::Lesson) => "own course",
+        Tie::Own if matches!(row.of, Target::Course | Target::Lesson | Target::Comment) => "own course",
         Tie::Own if matches!(row.of, Target::Secret | Target::SecretKey) => "once earned",
-        Tie::Child if matches!(row.of, Target::Course | Target::Lesson) => "a child's course",
+        Tie::Child if matches!(row.of, Target::Course | Target::Lesson | Target::Comment) => {
+            "a child's course"
+        }
         Tie::Own => "self",
         Tie::Student => "students",
         Tie::Child => "children",

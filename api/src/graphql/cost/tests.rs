@@ -225,7 +225,7 @@ fn a_front_ends_pages_stay_within_the_limit() {
     let dashboard = "{ me { id displayName role xp level { number xpIntoLevel xpForNext } streak { current longest activeToday }
             summary { totalEarned currentRank nextRank } }
         earned(first: 50) { nodes { id earnedAt xpBonus achievement { id key name rarity badgeUrl } } pageInfo { endCursor hasNextPage } }
-        inProgress(first: 20) { achievement { id key name badgeUrl } current target percent }
+        inProgress(first: 20) { nodes { achievement { id key name badgeUrl } current target percent } }
         leaderboard { totalCount standings(first: 20) { nodes { rank score user { id displayName } } } standing { rank score } }
         courses(first: 20) { nodes { id title lessons { id title position } } } feedCursor }";
     let units = cost(dashboard, json!({})).units;

@@ -12,7 +12,7 @@ use crate::budget::Subject;
 use crate::http::answer::explain;
 use crate::http::identity::{self, Identity};
 use crate::http::operation::charge_bad_request;
-use crate::refusal::{Code, Failure, Refusal};
+use crate::refusal::{Code, Failure, Reason, Refusal};
 use crate::store;
 
 /// The client of a socket.
@@ -71,7 +71,7 @@ impl Introduction {
         last.1.clone()?;
         if self.identity.expires_at().is_some_and(|ends| app.clock.now() >= ends) {
             let message = "The token has expired: connect again with a new one.";
-            return Err(Refusal::new(Code::Unauthenticated, message));
+            return Err(Refusal::new(Code::Unauthenticated, message).because(Reason::TokenExpired));
         }
         Ok(())
     }

@@ -134,7 +134,8 @@ async fn an_operation_answers_under_its_id_until_it_is_complete() {
         assert_eq!(client.receive().await, expected);
     }
     client.ask("a", "mutation { set(number: 7) }").await;
-    let next = json!({ "type": "next", "id": "a", "payload": { "data": { "set": 7 } } });
+    let next = json!({ "type": "next", "id": "a", "payload":
+        { "data": { "set": 7 }, "extensions": { "cost": { "requested": 21, "limit": 10_000 } } } });
     assert_eq!(client.receive().await, next);
     assert_eq!(client.receive().await, json!({ "type": "complete", "id": "a" }));
     client.ask("a", "{ who }").await;
@@ -217,8 +218,17 @@ async fn a_socket_without_a_token_has_no_caller() {
     let mut client = server.open().await;
     client.send(json!({ "type": "connection_init" })).await;
     assert_eq!(client.receive().await, json!({ "type": "connection_ack" }));
-    client.ask("a", "{ __typename who }").await;
-    assert_eq!(client.receive().await["payload"]["data"], json!({ "__typename": "Query", "who": null }));
+    client.ask("a", "{ __typename }").await;
+    assert_eq!(client.receive().await["payload"]["data"], json!({ "__typename": "Query" }));
+    assert_eq!(client.receive().await, json!({ "type": "complete", "id": "a" }));
+    for query in ["{ __typename who }", "mutation { set(number: 1) }", "subscription { silence }"] {
+        client.ask("b", query).await;
+        let refused = client.receive().await;
+        assert_eq!((&refused["type"], &refused["id"]), (&json!("error"), &json!("b")), "{query}");
+        let extensions = &refused["payload"][0]["extensions"];
+        let is = (&extensions["code"], &extensions["reason"]);
+        assert_eq!(is, (&json!("UNAUTHENTICATED"), &json!("TOKEN_MISSING")), "{query}");
+    }
 }
 
 #[tokio::test]

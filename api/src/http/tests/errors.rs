@@ -8,7 +8,7 @@ use super::{StatusCode, ask, request, send};
 use crate::config::Limits;
 use crate::http::answer::{ResponseContext, server_error};
 use crate::http::media::Media;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, Reason, Refusal};
 use crate::telemetry::Telemetry;
 
 #[tokio::test]
@@ -93,7 +93,8 @@ async fn an_unknown_address_is_a_json_404() {
 
 #[test]
 fn an_error_that_has_a_code_keeps_it() {
-    let mut errors = vec![server_error(&Refusal::invalid(["input", "id"], "wrong").because("ID_REUSED"))];
+    let mut errors =
+        vec![server_error(&Refusal::invalid(["input", "id"], "wrong").because(Reason::IdReused))];
     crate::http::answer::dress(&mut errors, "r-1", &Limits::default(), &Telemetry::new());
     assert_eq!(
         serde_json::to_value(&errors).unwrap(),

@@ -10,7 +10,7 @@ use crate::http::router;
 async fn post(bytes: usize, signed_in: bool) -> Answer {
     let (site, _stop) = site(Config::demo());
     let authorization = format!("Bearer {}", token(&site.app, "crm"));
-    let start = json!({ "query": "{hello}", "variables": { "x": "" } }).to_string();
+    let start = json!({ "query": "{__typename}", "variables": { "x": "" } }).to_string();
     let body = start.replace("\"\"", &format!("\"{}\"", "y".repeat(bytes - start.len())));
     assert_eq!(body.len(), bytes);
     let authorization = ("authorization", authorization.as_str());

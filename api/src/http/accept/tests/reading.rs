@@ -12,10 +12,13 @@ use super::super::{Connection, SendDeadline, serve_connection};
 use super::{GENEROUS, server};
 use crate::config::{Config, Limits};
 use crate::http::router;
-use crate::http::tests::site;
+use crate::http::tests::{bearer, site};
 
-/// An answer of a million bytes.
-const LONG: &[u8] = b"GET /graphql?query=%7Btext(bytes:1000000)%7D HTTP/1.1\r\nhost: server\r\n\r\n";
+/// A request for an answer of a million bytes.
+fn long() -> Vec<u8> {
+    let head = "GET /graphql?query=%7Btext(bytes:1000000)%7D HTTP/1.1\r\nhost: server";
+    format!("{head}\r\nauthorization: {}\r\n\r\n", bearer()).into_bytes()
+}
 
 /// Connections whose clients have requested the long answer over a pipe of 1,000 bytes, and the tasks that
 /// serve them.
@@ -32,7 +35,7 @@ async fn ask(clients: usize) -> (Vec<(DuplexStream, JoinHandle<()>)>, watch::Sen
         let header = Duration::from_secs(10);
         let serving = serve_connection(theirs, Connection::alone(), router.clone(), header, stopping.clone());
         let serving = tokio::spawn(serving);
-        ours.write_all(LONG).await.unwrap();
+        ours.write_all(&long()).await.unwrap();
         asked.push((ours, serving));
     }
     (asked, stop)

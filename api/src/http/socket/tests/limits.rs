@@ -10,7 +10,7 @@ use super::Server;
 use crate::config::Config;
 use crate::http::params::Params;
 use crate::http::socket::SUBPROTOCOL;
-use crate::http::tests::token;
+use crate::http::tests::{bearer, token};
 
 #[tokio::test]
 async fn a_client_that_floods_the_socket_with_pings_is_closed() {
@@ -29,7 +29,7 @@ async fn a_client_that_floods_the_socket_with_pings_is_closed() {
 async fn a_client_that_does_not_read_is_1013_after_three_seconds() {
     let server = Server::new(Config::demo());
     let mut client = server.open_with(1_024, SUBPROTOCOL).await;
-    client.send(json!({ "type": "connection_init" })).await;
+    client.send(json!({ "type": "connection_init", "payload": { "authorization": bearer() } })).await;
     client.receive().await;
     client.ask("a", "subscription { count(to: 1000000) }").await;
     tokio::time::sleep(Duration::from_secs(4)).await;
