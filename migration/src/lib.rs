@@ -10,6 +10,7 @@ mod m0006_outbox;
 mod m0007_history;
 mod m0008_consequences;
 mod m0009_late_events;
+mod m0011_search_and_certificates;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_history::Migration),
             Box::new(m0008_consequences::Migration),
             Box::new(m0009_late_events::Migration),
+            Box::new(m0011_search_and_certificates::Migration),
         ]
     }
 }
