@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::store::{self, Database, Reads, Txn, catalogue};
+use crate::text;
 
 /// The pack of the badges that the school creates.
 pub(crate) const SCHOOL: &str = "school";
@@ -105,6 +106,8 @@ pub(crate) struct Known {
     pub(crate) pack: String,
     /// Its definition.
     pub(crate) definition: Definition,
+    /// Its name and its description, each in the form of [`text::search_key`].
+    search_keys: [String; 2],
     /// The time of its first publication.
     pub(crate) created_at: DateTime<Utc>,
     /// The time of the last publication that changed it.
@@ -119,7 +122,13 @@ impl Known {
     pub(crate) fn read(row: catalogue::Achievement) -> Result<Self, store::Error> {
         let definition = Definition::read(&row)?;
         let catalogue::Achievement { id, key, pack, created_at, updated_at, .. } = row;
-        Ok(Self { id, key, pack, definition, created_at, updated_at })
+        let search_keys = [&definition.name, &definition.description].map(|text| text::search_key(text));
+        Ok(Self { id, key, pack, definition, search_keys, created_at, updated_at })
+    }
+
+    /// Whether its name or its description contains this text, in the form of [`text::search_key`].
+    pub(crate) fn has_text(&self, search: &str) -> bool {
+        self.search_keys.iter().any(|key| key.contains(search))
     }
 
     /// The file name of its picture. For a secret achievement it contains only the rarity. With the key in it, a client
@@ -340,6 +349,7 @@ mod tests {
                 key: key.into(),
                 pack: String::new(),
                 definition,
+                search_keys: Default::default(),
                 created_at: at,
                 updated_at: at,
             };

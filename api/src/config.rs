@@ -70,6 +70,8 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Whether the demo may listen on addresses that other machines can reach.
     pub demo_in_public: bool,
+    /// The folder from which the demo serves GraphiQL's files; `None`: browsers load them from a CDN.
+    pub graphiql_files: Option<PathBuf>,
     /// The school's time zone, for people without a zone of their own.
     pub timezone: Tz,
     /// The pack names and paths to load, in order.
@@ -107,6 +109,7 @@ impl Config {
             origins: vec!["http://localhost:*".to_owned(), "http://127.0.0.1:*".to_owned()],
             allowed_hosts: Vec::new(),
             demo_in_public: false,
+            graphiql_files: None,
             timezone: Tz::UTC,
             catalogs: ["aurora", "tests", "code-lab", "course-portal"].map(str::to_owned).to_vec(),
             pack_settings: BTreeMap::new(),
@@ -156,6 +159,7 @@ impl fmt::Debug for Config {
             .field("origins", &self.origins)
             .field("allowed_hosts", &self.allowed_hosts)
             .field("demo_in_public", &self.demo_in_public)
+            .field("graphiql_files", &self.graphiql_files)
             .field("timezone", &self.timezone)
             .field("catalogs", &self.catalogs)
             .field("pack_settings", &self.pack_settings)

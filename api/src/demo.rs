@@ -20,7 +20,7 @@ use crate::pipeline::{self, Incoming, Submission};
 use crate::refusal::{Failure, Refusal};
 use crate::registry::people::{self, Change};
 use crate::store;
-use school::{School, broken, school};
+use school::{Member, School, broken, school};
 
 /// The lifetime of the printed tokens, unless the settings allow less.
 const TOKEN_LIFE: TimeDelta = TimeDelta::hours(12);
@@ -95,6 +95,16 @@ pub fn admin_token(keys: &Keys, now: DateTime<Utc>) -> Result<String, Refusal> {
     token(keys, &school()?, Role::Admin, now)
 }
 
+/// One person of each role that uses a front end: the role, the name, and a token.
+///
+/// # Errors
+/// `INVALID_INPUT` if the settings have no secret to sign with.
+pub(crate) fn bearers(keys: &Keys, now: DateTime<Utc>) -> Result<Vec<(Role, String, String)>, Refusal> {
+    let school = school()?;
+    let of = |role| Ok((role, bearer(&school, role)?.name.clone(), token(keys, &school, role, now)?));
+    [Role::Student, Role::Teacher, Role::Parent, Role::Admin].into_iter().map(of).collect()
+}
+
 /// The welcome text: the address of GraphiQL, a token for each role, and three commands to paste.
 pub fn welcome(app: &App, address: SocketAddr) -> String {
     let (now, address) = (app.clock.now(), address_of(address));
@@ -164,9 +174,14 @@ fn token(keys: &Keys, school: &School, role: Role, now: DateTime<Utc>) -> Result
     if role == Role::Service {
         return keys.mint(&school.service, role, None, life, now);
     }
-    let bearer = school.people.iter().find(|member| member.role == role.as_str());
-    let bearer = bearer.ok_or_else(|| broken(format!("no member has the role {}", role.as_str())))?;
+    let bearer = bearer(school, role)?;
     keys.mint(&bearer.id.to_string(), role, Some(&bearer.name), life, now)
+}
+
+/// The first member with this role, who has its token.
+fn bearer(school: &School, role: Role) -> Result<&Member, Refusal> {
+    let found = school.people.iter().find(|member| member.role == role.as_str());
+    found.ok_or_else(|| broken(format!("no member has the role {}", role.as_str())))
 }
 
 /// The school's past events, oldest first. Their ids are derived from the day, so that an interrupted start sends the

@@ -50,6 +50,8 @@ pub enum Refused {
     Database(store::Error),
     /// The database file does not exist.
     Missing,
+    /// The folder of GraphiQL's files cannot be used.
+    Graphiql(String),
     /// The folder of the database file cannot be created.
     Folder(std::io::Error),
 }
@@ -101,6 +103,10 @@ impl fmt::Display for Refused {
                     "there is no database file at PLAUDIT_DATABASE_URL yet: run `plaudit migrate` first"
                 )
             }
+            Self::Graphiql(problem) => write!(
+                f,
+                "{problem}: PLAUDIT_GRAPHIQL_FILES needs a folder with the four files that config.default.toml names"
+            ),
             Self::Folder(error) => write!(
                 f,
                 "the folder of the database file cannot be created ({error}): see PLAUDIT_DATABASE_URL"
@@ -114,9 +120,12 @@ impl std::error::Error for Refused {
         match self {
             Self::Database(error) => Some(error),
             Self::Listen(_, error) | Self::ListenOperations(_, error) | Self::Folder(error) => Some(error),
-            Self::Catalogue(_) | Self::Keys(_) | Self::Outdated(_) | Self::Unpublished | Self::Missing => {
-                None
-            }
+            Self::Catalogue(_)
+            | Self::Keys(_)
+            | Self::Outdated(_)
+            | Self::Unpublished
+            | Self::Missing
+            | Self::Graphiql(_) => None,
         }
     }
 }
@@ -207,6 +216,8 @@ pub async fn migrate(config: &Config, clock: &Clock) -> Result<Migrated, Refused
 /// # Errors
 /// Why it does not start, and what to do.
 pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
+    let files = config.graphiql_files.as_deref().filter(|_| config.is_demo());
+    let graphiql = files.map(http::GraphiqlFiles::read).transpose().map_err(Refused::Graphiql)?;
     let db = open(&config).await?;
     let keys = Keys::load(&config.auth).map_err(|problem| Refused::Keys(problem.to_string()))?;
     match db.dialect() {
@@ -281,7 +292,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
     let until = async move {
         let _ = told.wait_for(|shut| *shut).await;
     };
-    let door = tokio::spawn(http::serve(app.clone(), graphql::schema::build(&app), listener, until));
+    let door =
+        tokio::spawn(http::serve(app.clone(), graphql::schema::build(&app), graphiql, listener, until));
     Ok(Running { app, address, operations, door, shut, tasks, stop })
 }
 

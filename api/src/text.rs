@@ -4,6 +4,7 @@
 pub(crate) mod hidden;
 
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::canonical_combining_class;
 use unicode_segmentation::UnicodeSegmentation;
 use url::Url;
 
@@ -108,9 +109,45 @@ pub(crate) fn web_url(field: &str, text: &str) -> Result<String, Refusal> {
     })
 }
 
-/// The text in the form used for searches: independent of case, and equal on every database.
+/// A client's own id, by which the server recognises a repeat: 1 to 128 characters, unchanged.
+///
+/// # Errors
+/// `INVALID_INPUT` at `field` for an empty or longer id, or a control character.
+pub(crate) fn client_id(field: &str, id: String) -> Result<String, Refusal> {
+    let letters = id.chars().count();
+    if letters == 0 || letters > 128 || id.chars().any(char::is_control) {
+        let message = "An id has 1 to 128 characters and no control characters: choose another one.";
+        return Err(Refusal::invalid([field], message));
+    }
+    Ok(id)
+}
+
+/// The text in the form by which lists are sorted: independent of case, and equal on every database.
 pub(crate) fn folded(text: &str) -> String {
     text.nfc().collect::<String>().to_lowercase()
+}
+
+/// The text in the form that searches compare: without letter case, accents and compatibility forms. An accent is a
+/// combining mark with a class; vowel signs, for example of Devanagari, have none and stay. A change needs a migration
+/// that fills the stored keys again.
+pub(crate) fn search_key(text: &str) -> String {
+    let letters = text.nfkd().filter(|letter| canonical_combining_class(*letter) == 0);
+    // Upper case between, because it has the full mappings, such as SS for ß.
+    let lower = letters.flat_map(char::to_lowercase);
+    let folded = lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    let mut key = String::with_capacity(text.len());
+    for letter in folded {
+        match letter {
+            // Letters that Unicode does not decompose.
+            'æ' => key.push_str("ae"),
+            'œ' => key.push_str("oe"),
+            'ø' => key.push('o'),
+            'ł' => key.push('l'),
+            'đ' => key.push('d'),
+            letter => key.push(letter),
+        }
+    }
+    key
 }
 
 fn kept(text: &str, most: usize, refused: impl Fn(char) -> bool) -> Option<String> {
@@ -168,6 +205,49 @@ mod tests {
         assert_eq!(optional_prose("notes", Some(" \n"), 10), Ok(None));
         assert_eq!(optional_prose("notes", None, 10), Ok(None));
         assert_eq!(optional_prose("notes", Some(" a "), 10), Ok(Some("a".to_owned())));
+    }
+
+    #[test]
+    fn a_search_ignores_case_accents_and_compatibility_forms() {
+        for (search, name) in [
+            ("lucia", "Lucía"),
+            ("LUCÍA", "lucia"),
+            ("zoe", "Zoë"),
+            ("zoe", "Zoe\u{308}"),
+            ("strasse", "Straße"),
+            ("STRASSE", "straße"),
+            ("strasse", "STRAẞE"),
+            ("ωμεγα", "Ωμέγα"),
+            ("οδυσσευσ", "Οδυσσεύς"),
+            ("soren", "Søren"),
+            ("lukasz", "Łukasz"),
+            ("dorde", "Đorđe"),
+            ("aelfric", "Ælfric"),
+            ("isik", "IŞIK"),
+            ("isik", "ışık"),
+            ("istanbul", "İstanbul"),
+            ("fi", "\u{fb01}"),
+            ("abc", "ＡＢＣ"),
+            ("еж", "ЁЖ"),
+            ("nguyen", "Nguyễn"),
+            ("שלום", "שָׁלוֹם"),
+            ("احمد", "أَحْمَد"),
+        ] {
+            assert_eq!(search_key(search), search_key(name), "{search} {name}");
+        }
+        for (one, other) in [("राम", "रमा"), ("a", "b"), ("ا", "ب"), ("%", "_"), ("김", "이")]
+        {
+            assert_ne!(search_key(one), search_key(other), "{one} {other}");
+        }
+        assert_eq!(search_key("100 % | C_"), "100 % | c_");
+    }
+
+    #[test]
+    fn the_search_key_of_a_key_is_the_key() {
+        for letter in '\0'..=char::MAX {
+            let key = search_key(&letter.to_string());
+            assert_eq!(search_key(&key), key, "U+{:04X}", u32::from(letter));
+        }
     }
 
     #[test]

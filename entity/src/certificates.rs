@@ -28,6 +28,12 @@ pub struct Model {
     pub metadata: Option<Json>,
     /// The course whose completion issued it.
     pub course_id: Option<Uuid>,
+    /// The person who issued it; none for the certificate of a course.
+    pub created_by: Option<Uuid>,
+    /// That person's own id for it, by which a repeated call is recognised; unique with `created_by`.
+    pub client_mutation_id: Option<String>,
+    /// A hash of the input of that call; none without `client_mutation_id`.
+    pub sent_hash: Option<Uuid>,
     /// When it was created.
     pub created_at: DateTimeUtc,
     /// When it was last changed.
@@ -53,6 +59,13 @@ pub enum Relation {
         to = "super::courses::Column::Id"
     )]
     Course,
+    /// The person who issued it.
+    #[sea_orm(
+        belongs_to = "super::people::Entity",
+        from = "Column::CreatedBy",
+        to = "super::people::Column::Id"
+    )]
+    Creator,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

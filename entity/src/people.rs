@@ -11,8 +11,10 @@ pub struct Model {
     pub id: Uuid,
     /// The name others see, NFC, no control characters.
     pub display_name: String,
-    /// The name in lower case, for searching and sorting.
+    /// The name in lower case, by which lists are sorted.
     pub search_name: String,
+    /// The name without letter case and accents, in which a search looks.
+    pub search_key: String,
     /// The role that decides the person's rights.
     pub role: super::role::Role,
     /// The e-mail address, if known.

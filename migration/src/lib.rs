@@ -11,6 +11,7 @@ mod m0007_history;
 mod m0008_consequences;
 mod m0009_late_events;
 mod m0010_zones;
+mod m0011_search_and_certificates;
 mod m0012_entries_by_time;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_consequences::Migration),
             Box::new(m0009_late_events::Migration),
             Box::new(m0010_zones::Migration),
+            Box::new(m0011_search_and_certificates::Migration),
             Box::new(m0012_entries_by_time::Migration),
         ]
     }

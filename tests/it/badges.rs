@@ -1,5 +1,6 @@
 //! Badges: how they are created, awarded and revoked, who may do it, and the consequences.
 
+mod cascade;
 mod crash;
 mod given;
 mod input;

@@ -154,9 +154,9 @@ on_both! {
         assert_eq!(after, before, "ranks, scores and times stand as they did");
 
         for (table, words) in [
-            ("people", "display_name || coalesce(email, '') || search_name || coalesce(locale, '')"),
+            ("people", "display_name || coalesce(email, '') || search_name || search_key || coalesce(locale, '')"),
             ("events", "external_id"), ("comments", "body"), ("awards", "coalesce(notes, '')"), ("metrics", "coalesce(run_external_id, '')"),
-            ("certificates", "title || issued_by || coalesce(description, '') || coalesce(document_url, '') || coalesce(cast(metadata AS text), '')"),
+            ("certificates", "title || issued_by || coalesce(description, '') || coalesce(document_url, '') || coalesce(cast(metadata AS text), '') || coalesce(client_mutation_id, '')"),
         ] {
             // Not "ada" alone, because an id can contain it as a hexadecimal number.
             for word in ["lovelace", "ada@", "ada.", "ada''s", "en-gb"] {

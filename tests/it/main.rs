@@ -44,6 +44,7 @@ mod readme;
 mod repair;
 mod resume;
 mod rights;
+mod search;
 mod self_reports;
 mod tables;
 mod tidy;

@@ -1,6 +1,6 @@
 //! Decides people's grants and revocations.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     catalog::Catalog,
     decide::{Decision, Origin},
-    entitlement::settle_whole,
+    entitlement::{misjudged_awards, settle_whole},
     event::local,
     person::TooMuch,
     state::{Cause, State},
@@ -35,10 +35,10 @@ pub struct Grant {
 }
 
 /// The outcome of a grant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Granted {
-    /// A new award: the index into the step's awards.
-    New(usize),
+    /// A new award, followed by the awards that its XP led to: the indexes into the step's awards.
+    New(Range<usize>),
     /// The person already holds the achievement, at this occurrence.
     Existing(i64),
     /// The award would raise the person's XP above the maximum. The grant changes nothing.
@@ -88,7 +88,7 @@ fn grant_one(decision: &mut Decision<'_>, grant: &Grant) -> Granted {
     match decided {
         Ok(()) => {
             decision.compare(grant.person, before, grant.id);
-            Granted::New(index)
+            Granted::New(index..decision.step.awards.len())
         }
         Err(TooMuch) => {
             decision.roll_back(mark, unchanged);
@@ -104,38 +104,64 @@ pub struct Revocation {
     pub id: Uuid,
     /// The award, the time, the revoking person and the reason.
     pub revoked: Revoked,
-    /// The time of the person's latest XP entry that still counts without the award.
-    pub xp_reached_at: DateTime<Utc>,
+    /// Whether RULE awards that no longer hold without the award are revoked too. Otherwise they are flagged.
+    pub cascade: bool,
+    /// The time of the person's latest XP entry of an event; none without such an entry.
+    pub base_reached_at: Option<DateTime<Utc>>,
+    /// The time that counts if no XP entry is left.
+    pub joined_at: DateTime<Utc>,
 }
 
-/// Decides a revocation, including the flags of awards that depended on the award's XP. `state` must be whole. The step
-/// is empty if the award does not exist or is already revoked.
+/// Decides a revocation, including the RULE awards that no longer hold without the award. `state` must be whole. The
+/// step is empty if the award does not exist or is already revoked.
 pub fn revoke(catalog: &Catalog, state: State, revocation: &Revocation) -> Step {
     let mut decision = Decision::new(catalog, state);
-    let Revocation { id: group, revoked, xp_reached_at } = revocation;
-    let AwardKey { person: id, achievement, occurrence } = revoked.key;
-    let person = decision.person(id);
-    let Some(bonus) = person.revoke(catalog, (achievement, occurrence), *xp_reached_at) else {
+    let Revocation { id: group, revoked, cascade, .. } = revocation;
+    let id = revoked.key.person;
+    if !revoke_one(&mut decision, *group, revoked.clone()) {
         return Step::default();
-    };
-    let day = local(revoked.at, person.zone).date;
-    let kind = ConsequenceKind::AwardRevoked { revoked: 0 };
-    let is_last = decision.person(id).standing(catalog, achievement).is_none();
-    decision.step.revoked.push(Revoked { is_last, ..revoked.clone() });
-    decision.step.consequences.push(Consequence { person: id, group: *group, kind });
-    if bonus != 0 {
-        decision.step.entries.push(Entry {
-            person: id,
-            amount: bonus.saturating_neg(),
-            cause: EntryCause::Reversal { revoked: 0 },
-            at: revoked.at,
-            day,
-        });
+    }
+    if *cascade {
+        // One pass is enough: the entitlement does not count the awards outside it.
+        let misjudged = misjudged_awards(catalog, decision.person(id));
+        for (index, occurrence) in misjudged.into_iter().filter_map(|(key, flagged)| flagged.then_some(key)) {
+            let Some(achievement) = catalog.achievements.get(index) else { continue };
+            let key = AwardKey { person: id, achievement: achievement.id, occurrence };
+            revoke_one(&mut decision, *group, Revoked { key, ..revoked.clone() });
+        }
+    }
+    if !decision.step.entries.is_empty() {
+        decision.person(id).date_xp(revocation.base_reached_at, revocation.joined_at);
     }
     // With less XP, an award that exceeded the maximum before can fit.
+    let day = local(revoked.at, decision.person(id).zone).date;
     let origin = Origin { group: *group, at: revoked.at, day, event: None };
     for due in settle_whole(catalog, decision.person(id)).due {
         decision.award_if_fits(id, due, origin);
     }
     decision.finish()
+}
+
+/// Revokes an award and reverses its XP; returns whether it existed and was not revoked yet.
+fn revoke_one(decision: &mut Decision<'_>, group: Uuid, revoked: Revoked) -> bool {
+    let catalog = decision.catalog;
+    let AwardKey { person: id, achievement, occurrence } = revoked.key;
+    let person = decision.person(id);
+    let Some(bonus) = person.revoke(catalog, (achievement, occurrence)) else { return false };
+    let day = local(revoked.at, person.zone).date;
+    let is_last = person.standing(catalog, achievement).is_none();
+    let (at, index) = (revoked.at, decision.step.revoked.len());
+    decision.step.revoked.push(Revoked { is_last, ..revoked });
+    let kind = ConsequenceKind::AwardRevoked { revoked: index };
+    decision.step.consequences.push(Consequence { person: id, group, kind });
+    if bonus != 0 {
+        decision.step.entries.push(Entry {
+            person: id,
+            amount: bonus.saturating_neg(),
+            cause: EntryCause::Reversal { revoked: index },
+            at,
+            day,
+        });
+    }
+    true
 }

@@ -261,14 +261,8 @@ impl Person {
         self.of_achievement(catalog, achievement).find(|(_, held)| !held.revoked).map(|(first, _)| first)
     }
 
-    /// Revokes an award that is not revoked yet; returns its XP. `reached_at` is the time of the latest XP entry that
-    /// still counts.
-    pub(crate) fn revoke(
-        &mut self,
-        catalog: &Catalog,
-        key: (Uuid, i64),
-        reached_at: DateTime<Utc>,
-    ) -> Option<i64> {
+    /// Revokes an award that is not revoked yet; returns its XP. [`Person::date_xp`] must follow if it has XP.
+    pub(crate) fn revoke(&mut self, catalog: &Catalog, key: (Uuid, i64)) -> Option<i64> {
         let index = catalog.achievement_index(key.0);
         let award = match index {
             Some(index) => self.awards.get_mut(&(index, key.1)),
@@ -277,15 +271,21 @@ impl Person {
         let award = award.filter(|award| !award.revoked)?;
         (award.revoked, award.flagged) = (true, false);
         let bonus = award.xp_bonus;
-        if bonus != 0 {
-            self.xp = self.xp.saturating_sub(bonus);
-            self.xp_reached_at = Some(reached_at);
-        }
+        self.xp = self.xp.saturating_sub(bonus);
         self.award_count = self.award_count.saturating_sub(1);
         let stands = self.standing(catalog, key.0).is_some();
         index.and_then(|index| self.held.get_mut(index)).into_iter().for_each(|held| *held = stands);
         self.changes.any = true;
         Some(bonus)
+    }
+
+    /// Sets the time at which the XP was reached: that of the latest entry that counts, of an event (`base`) or of an
+    /// award; `joined_at` if there is none. All awards must be loaded.
+    pub(crate) fn date_xp(&mut self, base: Option<DateTime<Utc>>, joined_at: DateTime<Utc>) {
+        let awards = self.awards.values().chain(self.others.values());
+        let counting = awards.filter(|award| !award.revoked && award.xp_bonus != 0);
+        let latest = counting.map(|award| award.earned_at).max().max(base);
+        self.xp_reached_at = Some(latest.unwrap_or(joined_at));
     }
 
     /// Replaces a metric's state and members, which were folded again from all events.

@@ -36,8 +36,10 @@ pub enum Action {
     RevokeAward,
     /// Issue a certificate to a person.
     CreateCertificate,
-    /// Change or delete a person's certificate.
+    /// Change a person's certificate, and read deleted ones.
     ChangeCertificate,
+    /// Delete a person's certificate.
+    DeleteCertificate,
     /// Read the audit log.
     ReadAudit,
     /// Export all stored data of a person.
@@ -70,7 +72,7 @@ pub enum Whom {
 
 impl Action {
     /// All actions, in the order of the printed table.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::SeeRecord,
         Self::RecordEvents,
         Self::KeepPeople,
@@ -85,6 +87,7 @@ impl Action {
         Self::RevokeAward,
         Self::CreateCertificate,
         Self::ChangeCertificate,
+        Self::DeleteCertificate,
         Self::ReadAudit,
         Self::ExportPerson,
         Self::ErasePerson,
@@ -106,7 +109,8 @@ impl Action {
             Self::AwardBadge => "award badges",
             Self::RevokeAward => "revoke awards",
             Self::CreateCertificate => "issue certificates",
-            Self::ChangeCertificate => "change or delete certificates",
+            Self::ChangeCertificate => "change certificates",
+            Self::DeleteCertificate => "delete certificates",
             Self::ReadAudit => "read the audit log",
             Self::ExportPerson => "export personal data",
             Self::ErasePerson => "erase people",
@@ -141,7 +145,9 @@ pub fn whom(action: Action, role: Role) -> Whom {
         (A::KeepCourse, R::Teacher) => Only(&[Themselves]),
         (A::Enroll | A::CompleteLesson, R::Teacher) => Only(&[Student]),
         (A::Enroll | A::CompleteLesson, R::Student) => Only(&[Themselves]),
-        (A::AwardBadge | A::RevokeAward | A::CreateCertificate, R::Teacher) => Only(&[Student]),
+        (A::AwardBadge | A::RevokeAward | A::CreateCertificate | A::DeleteCertificate, R::Teacher) => {
+            Only(&[Student])
+        }
 
         (
             A::SeeRecord | A::RecordEvents | A::KeepPeople | A::LinkGuardian | A::Enroll | A::CompleteLesson,

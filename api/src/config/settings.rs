@@ -179,6 +179,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         get: |config| text(config.demo_in_public),
     },
     Setting {
+        key: "graphiql_files",
+        set: |config, raw| {
+            config.graphiql_files = Some(PathBuf::from(raw.text()?));
+            Ok(())
+        },
+        get: |config| path(config.graphiql_files.as_ref()),
+    },
+    Setting {
         key: "timezone",
         set: |config, raw| {
             config.timezone = read_timezone(raw.text()?)?;
@@ -219,9 +227,7 @@ pub(super) const SETTINGS: &[Setting] = &[
             config.auth.jwks = Some(PathBuf::from(raw.text()?));
             Ok(())
         },
-        get: |config| {
-            text(config.auth.jwks.as_ref().map(|path| path.display().to_string()).unwrap_or_default())
-        },
+        get: |config| path(config.auth.jwks.as_ref()),
     },
     Setting {
         key: "auth.secret",
@@ -330,6 +336,10 @@ pub(super) const SETTINGS: &[Setting] = &[
 fn put(field: &mut String, raw: &Raw) -> Result<(), String> {
     raw.text()?.clone_into(field);
     Ok(())
+}
+
+fn path(value: Option<&PathBuf>) -> Raw {
+    text(value.map(|path| path.display().to_string()).unwrap_or_default())
 }
 
 fn text(value: impl ToString) -> Raw {

@@ -12,9 +12,9 @@ use super::fault::{Answer, UserError, user_error};
 use super::scalars::{GivenDateTime, GivenUrl, parse_uuid};
 use crate::auth::policy::{self, Action};
 use crate::catalogue::Known;
-use crate::pipeline::grant::Outcome;
+use crate::pipeline::grant::{Outcome, Unawarded};
 use crate::refusal::{Failure, Refusal};
-use crate::registry::awards::Row;
+use crate::registry::awards::{Revoke, Row};
 use crate::registry::badges::Wording;
 use crate::registry::{awards, badges};
 
@@ -136,6 +136,9 @@ pub(crate) struct AwardRow {
 pub(crate) struct AwardBadgePayload {
     /// The new award, or the existing one if the student already had the badge. Null on error.
     award: Option<Award>,
+    /// All awards that the badge brought: `award` first, then the achievements that its XP led to. If the student already
+    /// had the badge, those that it brought the first time. Null on error.
+    awards: Option<Vec<Award>>,
     /// True if the student already had the badge. Null on error.
     duplicate: Option<bool>,
     /// Errors in the input. Empty on success.
@@ -158,6 +161,9 @@ pub(crate) struct AwardResult {
     index: i64,
     /// The new award, or the existing one if the student already had the badge. Null on error.
     award: Option<Award>,
+    /// All awards that the badge brought: `award` first, then the achievements that its XP led to. If the student already
+    /// had the badge, those that it brought the first time. Empty on error.
+    awards: Vec<Award>,
     /// True if the student already had the badge. False on error.
     duplicate: bool,
     /// Errors in the input. Empty on success.
@@ -171,6 +177,12 @@ pub(crate) struct RevokeAwardInput {
     award_id: ID,
     /// The reason: 1 to 500 characters, stored in Unicode NFC. `Award.revocationReason` returns it.
     reason: String,
+    /// True: also revokes the student's RULE awards that no longer hold without the award, with the same reason, for
+    /// example achievements that its XP led to. The caller needs no further right for them: a teacher who may revoke a
+    /// badge may also take what it led to. False: these awards stay and are flagged. If the award was already revoked,
+    /// nothing changes.
+    #[graphql(default)]
+    cascade: bool,
 }
 
 /// The result of `revokeAward`.
@@ -178,6 +190,12 @@ pub(crate) struct RevokeAwardInput {
 pub(crate) struct RevokeAwardPayload {
     /// The revoked award. Null on error.
     award: Option<Award>,
+    /// All awards that the call revoked: `award` first, then those of `cascade`. If the award was already revoked, those
+    /// that the first call revoked. Null on error.
+    revoked: Option<Vec<Award>>,
+    /// The student's awards that are flagged now, because the rules would not award them. They keep their XP until a
+    /// person revokes them. Null on error.
+    flagged: Option<Vec<Award>>,
     /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
@@ -259,14 +277,15 @@ pub(crate) async fn award(ctx: &Context<'_>, input: AwardBadgeInput) -> Answer<A
     };
     let given: Result<Outcome, Failure> = given.await;
     Ok(match given {
-        Ok(Outcome { award, duplicate }) => AwardBadgePayload {
+        Ok(Outcome { award, awards, duplicate }) => AwardBadgePayload {
             award: Some(Award(award)),
+            awards: Some(all(awards)),
             duplicate: Some(duplicate),
             user_errors: Vec::new(),
         },
         Err(failure) => {
             let user_errors = vec![user_error(failure, &["input"])?];
-            AwardBadgePayload { award: None, duplicate: None, user_errors }
+            AwardBadgePayload { award: None, awards: None, duplicate: None, user_errors }
         }
     })
 }
@@ -304,12 +323,14 @@ pub(crate) async fn award_many(ctx: &Context<'_>, input: AwardBadgesInput) -> An
 fn result(place: usize, row: Result<Outcome, Refusal>) -> AwardResult {
     let index = i64::try_from(place).unwrap_or(i64::MAX);
     match row {
-        Ok(Outcome { award, duplicate }) => {
-            AwardResult { index, award: Some(Award(award)), duplicate, user_errors: Vec::new() }
+        Ok(Outcome { award, awards, duplicate }) => {
+            let (award, awards) = (Some(Award(award)), all(awards));
+            AwardResult { index, award, awards, duplicate, user_errors: Vec::new() }
         }
         Err(refusal) => {
             let refusal = refusal.below(["input".to_owned(), "rows".to_owned(), place.to_string()]);
-            AwardResult { index, award: None, duplicate: false, user_errors: vec![refusal.into()] }
+            let user_errors = vec![refusal.into()];
+            AwardResult { index, award: None, awards: Vec::new(), duplicate: false, user_errors }
         }
     }
 }
@@ -320,14 +341,25 @@ pub(crate) async fn revoke(ctx: &Context<'_>, input: RevokeAwardInput) -> Answer
     let revoked = async {
         policy::reach(&request.actor, Action::RevokeAward)?;
         let id = given("awardId", &input.award_id)?;
-        awards::revoke(app, &request, id, &input.reason).await
+        awards::revoke(app, &request, Revoke { award: id, reason: input.reason, cascade: input.cascade })
+            .await
     };
-    match revoked.await {
-        Ok(row) => Ok(RevokeAwardPayload { award: Some(Award(row)), user_errors: Vec::new() }),
+    Ok(match revoked.await {
+        Ok(Unawarded { revoked, flagged, .. }) => RevokeAwardPayload {
+            award: revoked.first().cloned().map(Award),
+            revoked: Some(all(revoked)),
+            flagged: Some(all(flagged)),
+            user_errors: Vec::new(),
+        },
         Err(failure) => {
-            Ok(RevokeAwardPayload { award: None, user_errors: vec![user_error(failure, &["input"])?] })
+            let user_errors = vec![user_error(failure, &["input"])?];
+            RevokeAwardPayload { award: None, revoked: None, flagged: None, user_errors }
         }
-    }
+    })
+}
+
+fn all(awards: Vec<crate::store::awards::Row>) -> Vec<Award> {
+    awards.into_iter().map(Award).collect()
 }
 
 /// Reads a field that can change but cannot be cleared.

@@ -15,7 +15,7 @@ use super::people::User;
 use super::scalars::{Date, DateTime, GivenDate, GivenUrl, Json, parse_uuid, uuid};
 use crate::auth::policy::{self, Action, Seen};
 use crate::refusal::{Failure, Refusal};
-use crate::registry::certificates::{Change, Wording, create, delete, shows_deleted, update};
+use crate::registry::certificates::{Change, Issue, Wording, create, delete, shows_deleted, update};
 use crate::store::certificates::{self, Row, Wanted};
 
 /// A certificate that was issued to a student.
@@ -184,6 +184,10 @@ impl StudentAchievements {
 /// The certificate to issue.
 #[derive(InputObject)]
 pub(crate) struct CreateCertificateInput {
+    /// The caller's own id for this certificate: 1 to 128 characters, unique per caller. A call that is sent again with the
+    /// same id and the same input returns the first certificate. With another input, or if that certificate is deleted,
+    /// the result is a CONFLICT. Without an id, every call issues a certificate.
+    client_mutation_id: Option<String>,
     /// The student's id. A teacher can only send one of their own students.
     student_id: ID,
     /// The title: one line of 1 to 200 characters.
@@ -203,8 +207,10 @@ pub(crate) struct CreateCertificateInput {
 /// The result of `createCertificate`.
 #[derive(SimpleObject)]
 pub(crate) struct CreateCertificatePayload {
-    /// The new certificate. Null on error.
+    /// The new certificate, or that of the first call with the same `clientMutationId`, as it is now. Null on error.
     certificate: Option<Certificate>,
+    /// True if an earlier call with the same `clientMutationId` issued it. Null on error.
+    duplicate: Option<bool>,
     /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
 }
@@ -261,12 +267,13 @@ pub(crate) async fn issue(
 ) -> Answer<CreateCertificatePayload> {
     let request = request_context(ctx)?;
     policy::reach(&request.actor, Action::CreateCertificate)?;
-    let written = match read_new(input) {
-        Ok((student, wording)) => create(app(ctx)?, &request, student, wording).await,
+    let issued = match read_new(input) {
+        Ok(issue) => create(app(ctx)?, &request, issue).await,
         Err(refusal) => Err(refusal.into()),
     };
-    let (certificate, user_errors) = answer(written)?;
-    Ok(CreateCertificatePayload { certificate, user_errors })
+    let duplicate = issued.as_ref().ok().map(|issued| issued.duplicate);
+    let (certificate, user_errors) = answer(issued.map(|issued| issued.row))?;
+    Ok(CreateCertificatePayload { certificate, duplicate, user_errors })
 }
 
 /// Changes a certificate, if the caller is allowed to.
@@ -290,7 +297,7 @@ pub(crate) async fn remove(
     input: DeleteCertificateInput,
 ) -> Answer<DeleteCertificatePayload> {
     let request = request_context(ctx)?;
-    policy::reach(&request.actor, Action::ChangeCertificate)?;
+    policy::reach(&request.actor, Action::DeleteCertificate)?;
     let written = match read_id("id", &input.id) {
         Ok(id) => delete(app(ctx)?, &request, id).await,
         Err(refusal) => Err(refusal.into()),
@@ -306,7 +313,7 @@ fn answer(written: Result<Row, Failure>) -> Answer<(Option<Certificate>, Vec<Use
     }
 }
 
-fn read_new(input: CreateCertificateInput) -> Result<(Uuid, Wording), Refusal> {
+fn read_new(input: CreateCertificateInput) -> Result<Issue, Refusal> {
     let student = read_id("studentId", &input.student_id)?;
     let wording = Wording {
         title: input.title,
@@ -316,7 +323,7 @@ fn read_new(input: CreateCertificateInput) -> Result<(Uuid, Wording), Refusal> {
         document_url: input.document_url.map(|url| url.read("documentUrl")).transpose()?,
         metadata: input.additional_metadata.map(|Json(metadata)| metadata.into_owned()),
     };
-    Ok((student, wording))
+    Ok(Issue { student, client_mutation_id: input.client_mutation_id, wording })
 }
 
 fn read_change(input: UpdateCertificateInput) -> Result<(Uuid, Change), Refusal> {

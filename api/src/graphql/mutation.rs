@@ -79,8 +79,9 @@ impl Mutation {
         certificates::change(ctx, input).await
     }
 
-    /// Deletes a certificate. Allowed for ADMIN and SUPER_ADMIN. Afterwards only these roles can read it. A deleted
-    /// certificate cannot change.
+    /// Deletes a certificate. ADMIN and SUPER_ADMIN can delete every certificate. A TEACHER can delete a certificate that
+    /// they issued to one of their own students, within 24 hours. Afterwards only ADMIN and SUPER_ADMIN can read it. A
+    /// deleted certificate cannot change.
     async fn delete_certificate(
         &self,
         ctx: &Context<'_>,

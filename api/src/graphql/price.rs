@@ -60,9 +60,9 @@ const INTROSPECTION: u64 = 500;
 
 /// The maximum number of errors of a payload.
 const ERRORS: u64 = 5;
-/// The maximum number of awards of one event, lesson or comment.
+/// The usual maximum number of awards of one event, lesson, comment or badge, and of a revocation.
 const AWARDS: u64 = 20;
-/// Awards of one of many events. Each award belongs to one event only, so many rows have none.
+/// Awards of one of many events or badges. Each award belongs to one event only, so many rows have none.
 const AWARDS_OF_ROW: u64 = 3;
 /// The errors of one row of many events or awards. A row is refused for one reason.
 const ERRORS_OF_ROW: u64 = 2;
@@ -215,8 +215,9 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
 
         ("Mutation", field) => of_mutation(field),
         ("RecordEventsPayload" | "AwardBadgesPayload", "results") => Price::base(0),
-        ("RecordEventResult", "awards") => Price::rows(0, Rows::AtMost(AWARDS_OF_ROW)),
+        ("RecordEventResult" | "AwardResult", "awards") => Price::rows(0, Rows::AtMost(AWARDS_OF_ROW)),
         (payload, "awards") if payload.ends_with("Payload") => Price::rows(0, Rows::AtMost(AWARDS)),
+        ("RevokeAwardPayload", "revoked" | "flagged") => Price::rows(0, Rows::AtMost(AWARDS)),
         ("RecordEventResult" | "AwardResult", "userErrors") => Price::rows(0, Rows::AtMost(ERRORS_OF_ROW)),
         (_, "userErrors") => Price::rows(0, Rows::AtMost(ERRORS)),
 

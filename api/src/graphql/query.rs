@@ -69,7 +69,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "Only people with this role.")] role: Option<Role>,
         #[graphql(desc = "Only people who are enrolled in this course.")] course_id: Option<ID>,
-        #[graphql(desc = "Only names with this text, in any letter case.")] search: Option<String>,
+        #[graphql(desc = "Only names with this text, ignoring case and accents.")] search: Option<String>,
         #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Answer<UserPage> {
@@ -111,25 +111,22 @@ impl Query {
         #[graphql(desc = "Only achievements of the category with this key.")] category: Option<String>,
         #[graphql(desc = "RULE: only achievements that events unlock. PERSON: only badges.")]
         awarded_by: Option<AwardCause>,
-        #[graphql(desc = "Only names or descriptions with this text, in any case.")] search: Option<String>,
+        #[graphql(desc = "Text in names or descriptions, ignoring case and accents.")] search: Option<String>,
         #[graphql(desc = "The maximum number of achievements, 0 to 500.", default = 200)] first: Option<i32>,
         #[graphql(desc = "Return achievements after the achievement with this key.")] after: Option<String>,
     ) -> Answer<Catalog> {
         let (rows, published) = (first.unwrap_or(price::USUAL_CATALOG), published(ctx)?);
         let rows = page::at_most("first", rows, price::MOST_CATALOG)?;
         check_pack(&published, pack.as_deref(), &[SCHOOL])?;
-        let search = search.map(|search| search.to_lowercase());
+        let search = search.map(|search| crate::text::search_key(&search));
         let wanted = visible(ctx, |known| {
             let definition = &known.definition;
             let cause = if definition.by_people { AwardCause::Person } else { AwardCause::Rule };
-            let has = |text: &str, word: &String| text.to_lowercase().contains(word.as_str());
             published.offers(known)
                 && pack.as_ref().is_none_or(|pack| known.pack == *pack)
                 && category.as_ref().is_none_or(|category| definition.category == *category)
                 && awarded_by.is_none_or(|wanted| wanted == cause)
-                && search
-                    .as_ref()
-                    .is_none_or(|word| has(&definition.name, word) || has(&definition.description, word))
+                && search.as_ref().is_none_or(|search| known.has_text(search))
         });
         catalog(ctx, wanted.await?, rows, after.as_deref())
     }

@@ -66,7 +66,7 @@ pub(crate) async fn in_sight(
     let wanted = Wanted {
         role: role.map(|role| auth::Role::from(role).into()),
         course: course.map(|course| uuid("courseId", course)).transpose()?,
-        search: search.map(|search| text::folded(&search)),
+        search: search.map(|search| text::search_key(&search)),
     };
     let found = people::page_of(&app(ctx)?.db, &sight, &wanted, from.as_ref(), rows + 1).await?;
     Ok(cut(found, rows, from.is_some(), UserCount::InSight(wanted, OnceCell::new())))

@@ -26,7 +26,7 @@ use super::admission::Admission;
 pub(super) use super::admission::Connection;
 use super::linger::{Linger, Unread};
 use super::send_deadline::SendDeadline;
-use super::{Site, router};
+use super::{GraphiqlFiles, Site, router};
 use crate::app::App;
 use crate::config::Limits;
 
@@ -52,12 +52,13 @@ const REFUSED: Duration = Duration::from_secs(4);
 pub(crate) async fn serve<E: Executor>(
     app: App,
     schema: E,
+    graphiql: Option<GraphiqlFiles>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let telemetry = app.telemetry.clone();
     let (stop, stopping) = watch::channel(false);
-    let site = Site::new(app, schema, stopping.clone());
+    let site = Site { graphiql: graphiql.map(Arc::new), ..Site::new(app, schema, stopping.clone()) };
     let limits = Arc::clone(&site.limits);
     let router = router(site);
     let admission = Admission::new(Arc::clone(&limits), telemetry);

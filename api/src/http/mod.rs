@@ -7,6 +7,7 @@ mod admission;
 mod answer;
 mod body;
 mod bounded;
+mod graphiql;
 mod graphql;
 mod hosts;
 mod identity;
@@ -26,6 +27,7 @@ mod socket;
 mod tests;
 
 pub(crate) use accept::serve;
+pub(crate) use graphiql::GraphiqlFiles;
 pub(crate) use operations::serve_operations;
 
 use std::sync::Arc;
@@ -64,6 +66,8 @@ struct Site<E> {
     memory: Arc<Memory>,
     /// The memory held by request bodies.
     bodies: Arc<Bodies>,
+    /// The files of GraphiQL, if the settings name a folder. Otherwise browsers load them from a CDN.
+    graphiql: Option<Arc<GraphiqlFiles>>,
 }
 
 impl<E: Executor> Site<E> {
@@ -78,6 +82,7 @@ impl<E: Executor> Site<E> {
             connection_limit: Arc::default(),
             memory: Arc::default(),
             bodies,
+            graphiql: None,
         }
     }
 }
@@ -91,7 +96,8 @@ fn router<E: Executor>(site: Site<E>) -> Router {
     if site.app.config.is_demo() {
         router = router
             .route("/", get(async || Redirect::temporary("/graphiql")))
-            .route("/graphiql", get(pages::graphiql::<E>));
+            .route("/graphiql", get(graphiql::page::<E>))
+            .route("/graphiql/{file}", get(graphiql::file::<E>));
     }
     router
         .fallback(pages::no_such_address)

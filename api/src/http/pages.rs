@@ -1,4 +1,4 @@
-//! Everything except GraphQL: health, badge pictures, GraphiQL for the demo, and 404.
+//! Everything except GraphQL and GraphiQL: health, badge pictures, and 404.
 
 use async_graphql::Executor;
 use axum::Json;
@@ -16,7 +16,7 @@ use super::request_id::RequestId;
 use crate::app::App;
 use crate::catalogue::rarity_word;
 use crate::refusal::Code;
-use crate::{demo, render};
+use crate::render;
 
 /// Liveness: the process runs.
 pub(super) async fn live() -> Response {
@@ -54,16 +54,6 @@ pub(super) async fn badge<E: Executor>(
         Some(picture) => picture_response(picture),
         None => not_found(&request_id, "This badge does not exist. Pictures are at /badges/<key>.svg."),
     }
-}
-
-/// GraphiQL, with a token filled in.
-pub(super) async fn graphiql<E: Executor>(State(site): State<Site<E>>) -> Response {
-    // Without a secret the server cannot create a token; users then paste one.
-    let token = demo::admin_token(&site.app.keys, site.app.clock.now()).unwrap_or_default();
-    let page = include_str!("graphiql.html").replace("__TOKEN__", &token).replace("__PATH__", "/graphql");
-    let mut response = Response::new(Body::from(page));
-    set(&mut response, CONTENT_TYPE, "text/html; charset=utf-8");
-    response
 }
 
 /// The response at every other address.
@@ -107,11 +97,11 @@ fn picture_response(picture: String) -> Response {
     response
 }
 
-fn set(response: &mut Response, name: HeaderName, value: &'static str) {
+pub(super) fn set(response: &mut Response, name: HeaderName, value: &'static str) {
     response.headers_mut().insert(name, HeaderValue::from_static(value));
 }
 
-fn not_found(request_id: &RequestId, message: &str) -> Response {
+pub(super) fn not_found(request_id: &RequestId, message: &str) -> Response {
     error_response(StatusCode::NOT_FOUND, Code::NotFound, request_id, message)
 }
 

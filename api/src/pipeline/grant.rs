@@ -1,6 +1,6 @@
 //! Applies people's grants and revocations.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use engine::{Catalog, Dates, Grant, Granted, Revocation, Revoked};
@@ -11,7 +11,7 @@ use super::persist::{self, Writing};
 use crate::auth::policy::{Action, Seen};
 use crate::id;
 use crate::refusal::Refusal;
-use crate::store::{self, Txn, awards, ledger, people};
+use crate::store::{self, Txn, awards, feed, ledger, people};
 
 /// A badge that a person grants to another.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub(crate) struct BadgeGrant {
 pub(crate) struct Outcome {
     /// The new award, or the one that the person already held.
     pub(crate) award: awards::Row,
+    /// All awards that the grant brought: `award`, and those that its XP led to.
+    pub(crate) awards: Vec<awards::Row>,
     /// Whether the person already held it.
     pub(crate) duplicate: bool,
 }
@@ -76,24 +78,45 @@ pub(crate) async fn grant(
         Granted::Existing(occurrence) => Some((grant.person, grant.achievement, *occurrence)),
         _ => None,
     });
-    let existing = existing.collect::<Vec<_>>();
-    let pairs = existing.iter().map(|(person, achievement, _)| (*person, *achievement)).collect();
-    let existing = awards::of_pairs(txn, &pairs).await?;
+    let existing = existing_awards(txn, existing.collect()).await?;
     let answer = |(grant, outcome): (&Grant, &Granted)| match outcome {
-        Granted::New(index) => {
-            let award = written.awards.get(*index).cloned().ok_or_else(missing)?;
-            Ok(Ok(Outcome { award, duplicate: false }))
+        Granted::New(indexes) => {
+            let awards = written.awards.get(indexes.clone()).ok_or_else(missing)?.to_vec();
+            let award = awards.first().cloned().ok_or_else(missing)?;
+            Ok(Ok(Outcome { award, awards, duplicate: false }))
         }
         Granted::Existing(occurrence) => {
             let key = (grant.person, grant.achievement, *occurrence);
-            let same = |row: &&awards::Row| (row.person_id, row.achievement_id, row.occurrence) == key;
-            let award = existing.iter().find(same).cloned().ok_or_else(missing)?;
-            Ok(Ok(Outcome { award, duplicate: true }))
+            let (award, awards) = existing.get(&key).cloned().ok_or_else(missing)?;
+            Ok(Ok(Outcome { award, awards, duplicate: true }))
         }
         Granted::TooMuch => Ok(Err(too_much())),
     };
     let outcomes = grants.iter().zip(&outcomes).map(answer).collect::<Result<_, store::Error>>()?;
     Ok((outcomes, written.head))
+}
+
+/// A person, an achievement and an occurrence.
+type Key = (Uuid, Uuid, i64);
+
+/// These awards, each with all awards that its grant brought. An award has only itself if it was not granted.
+async fn existing_awards(
+    txn: &Txn,
+    keys: BTreeSet<Key>,
+) -> Result<BTreeMap<Key, (awards::Row, Vec<awards::Row>)>, store::Error> {
+    let pairs = keys.iter().map(|(person, achievement, _)| (*person, *achievement)).collect();
+    let mut rows = awards::of_pairs(txn, &pairs).await?;
+    rows.retain(|row| keys.contains(&(row.person_id, row.achievement_id, row.occurrence)));
+    let granted = rows.iter().filter(|row| row.cause == awards::Cause::Person).map(|row| row.id).collect();
+    let mut brought: BTreeMap<Uuid, Vec<awards::Row>> = BTreeMap::new();
+    for (of, award) in feed::of_same_cause(txn, feed::Kind::AwardEarned, &granted).await? {
+        brought.entry(of).or_default().push(award);
+    }
+    let with_brought = rows.into_iter().map(|row| {
+        let awards = brought.remove(&row.id).unwrap_or_else(|| vec![row.clone()]);
+        ((row.person_id, row.achievement_id, row.occurrence), (row, awards))
+    });
+    Ok(with_brought.collect())
 }
 
 fn too_much() -> Refusal {
@@ -108,34 +131,62 @@ fn missing() -> store::Error {
     store::Error::Impossible("an award or a person disappeared within a transaction".into())
 }
 
-/// Revokes an award: the row stays, with the reason, and a ledger entry reverses its XP. Returns the updated award,
-/// whether this call revoked it, and the feed's head if it moved.
+/// The revocation of an award.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Revoking<'a> {
+    /// The award.
+    pub(crate) award: &'a awards::Row,
+    /// The revoking person.
+    pub(crate) by: Option<Uuid>,
+    /// The reason.
+    pub(crate) reason: &'a str,
+    /// Whether RULE awards that no longer hold without the award are revoked too.
+    pub(crate) cascade: bool,
+}
+
+/// The outcome of a revocation.
+#[derive(Debug)]
+pub(crate) struct Unawarded {
+    /// The revoked awards, the given one first; those of the first call if the award was already revoked.
+    pub(crate) revoked: Vec<awards::Row>,
+    /// The person's awards that are flagged now.
+    pub(crate) flagged: Vec<awards::Row>,
+    /// Whether this call revoked the award.
+    pub(crate) is_new: bool,
+}
+
+/// Revokes an award: the row stays, with the reason, and a ledger entry reverses its XP. Returns the outcome, and the
+/// feed's head if it moved.
 ///
 /// # Errors
 /// When the database fails. The caller must hold the catalogue's lock, and rolls back.
 pub(crate) async fn revoke(
     txn: &Txn,
     (version, catalog): (i64, &Catalog),
-    award: &awards::Row,
-    (by, reason): (Option<Uuid>, &str),
+    Revoking { award, by, reason, cascade }: Revoking<'_>,
     now: DateTime<Utc>,
-) -> Result<(awards::Row, bool, Option<i64>), store::Error> {
+) -> Result<(Unawarded, Option<i64>), store::Error> {
     let locked = people::lock(txn, &[award.person_id].into()).await?;
     let person = locked.first().ok_or_else(missing)?;
-    let reached_at = ledger::reached_at_without(txn, award.person_id, award.id).await?;
-    let xp_reached_at = reached_at.unwrap_or(person.created_at);
+    let base_reached_at = ledger::base_reached_at(txn, award.person_id).await?;
     let loaded = load::whole(txn, &locked).await?;
     let revoked =
         Revoked { key: load::award_key(award), at: now, by, reason: reason.to_owned(), is_last: true };
-    let revocation = Revocation { id: id::new(now), revoked, xp_reached_at };
+    let joined_at = person.created_at;
+    let revocation = Revocation { id: id::new(now), revoked, cascade, base_reached_at, joined_at };
     let mut step = engine::revoke(catalog, loaded.state, &revocation);
     let is_new = !step.revoked.is_empty();
     load::add_ranks(txn, catalog, &mut step).await?;
     let writing = Writing { version, silent: None, now };
     let written = persist::write(txn, &step, &loaded.awards, writing).await?;
-    let pair = [(award.person_id, award.achievement_id)].into();
-    let row = awards::of_pairs(txn, &pair).await?.into_iter().find(|row| row.id == award.id);
-    Ok((row.ok_or_else(missing)?, is_new, written.head))
+    let revoked = feed::of_same_cause(txn, feed::Kind::AwardRevoked, &[award.id].into()).await?;
+    let mut revoked: Vec<awards::Row> = revoked.into_iter().map(|(_, row)| row).collect();
+    if revoked.is_empty() {
+        // It was revoked before the feed recorded revocations.
+        revoked.push(award.clone());
+    }
+    let flagged = awards::flagged_of(txn, award.person_id).await?;
+    Ok((Unawarded { revoked, flagged, is_new }, written.head))
 }
 
 /// Locks these people in the order of their ids and loads their whole state.

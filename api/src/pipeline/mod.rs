@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 pub(crate) use batcher::Batcher;
 pub(crate) use domain_event::{DomainEvent, first_awards, record_domain_event};
+pub(crate) use validate::hash_of;
 
 use self::advance::Decision;
 use self::persist::Writing;

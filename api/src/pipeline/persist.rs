@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::store::feed::Kind;
 use crate::store::ledger::Kind as EntryKind;
 use chrono::{DateTime, Utc};
-use engine::{AwardKey, Consequence, ConsequenceKind, Entry, EntryCause, Event, MetricState, Step};
+use engine::{AwardKey, Consequence, ConsequenceKind, Entry, EntryCause, Event, MetricState, Revoked, Step};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -66,12 +66,9 @@ pub(crate) async fn write(
     if awards::insert(txn, new.clone()).await?.len() != new.len() {
         return Err(store::Error::Impossible("an award was decided that already exists".into()));
     }
-    let mut revoked = Vec::with_capacity(step.revoked.len());
-    for one in &step.revoked {
-        let id = *held.get(&one.key).ok_or_else(unknown_award)?;
-        awards::revoke(txn, id, one).await?;
-        revoked.push(id);
-    }
+    let revoked = step.revoked.iter().map(|one| Ok((*held.get(&one.key).ok_or_else(unknown_award)?, one)));
+    let revoked: Vec<(Uuid, &Revoked)> = revoked.collect::<Result<_, store::Error>>()?;
+    awards::revoke(txn, &revoked).await?;
     for flagged in [true, false] {
         let changed = step.flags.iter().filter(|flag| flag.flagged == flagged);
         let ids = changed.map(|flag| held.get(&flag.key).copied().ok_or_else(unknown_award));
@@ -83,7 +80,7 @@ pub(crate) async fn write(
     }
     awards::redate(txn, &redated).await?;
     ledger::redate(txn, &redated).await?;
-    let ids = Ids { new: &new, revoked: &revoked };
+    let ids = Ids { new: &new, revoked: &revoked.iter().map(|(id, _)| *id).collect::<Vec<_>>() };
     let entries = step.entries.iter().map(|entry| entry_row(entry, ids, writing.now));
     ledger::insert(txn, entries.collect::<Result<_, _>>()?).await?;
     let items: Vec<feed::Item> =

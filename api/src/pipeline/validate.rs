@@ -15,6 +15,7 @@ use crate::catalogue::Published;
 use crate::clock;
 use crate::id;
 use crate::refusal::{Reason, Refusal};
+use crate::text;
 
 /// A row's content as sent. It identifies repeats independently of the current catalogue.
 pub(super) struct Sent {
@@ -51,7 +52,7 @@ impl From<Refusal> for Refused {
     }
 }
 
-/// The namespace of the hashes of sent attributes.
+/// The namespace of the hashes of sent values.
 const SENT: Uuid = Uuid::from_u128(0x2d0c_9d50_93b7_4f0f_8a55_6d0c_5a3e_91c4);
 
 impl Sent {
@@ -102,7 +103,7 @@ fn parse(
     }
     let id = id::new(now);
     let external_id = match &event.id {
-        Some(given) => check_id(given)?.into(),
+        Some(given) => text::client_id("id", given.clone())?.into(),
         None => id.to_string().into(),
     };
     let occurred_at = event.occurred_at.map(|at| clock::past("occurredAt", at, now)).transpose()?;
@@ -112,7 +113,7 @@ fn parse(
         person: event.person,
         activity: Arc::from(event.activity.as_str()),
         occurred_at,
-        hash: hash(event.attributes.as_ref()),
+        hash: hash_of(event.attributes.as_ref().unwrap_or(&serde_json::Value::Null)),
     };
     match by_catalogue(app, catalog, submission, event) {
         Ok((activity, attributes)) => Ok(Parsed {
@@ -140,10 +141,10 @@ fn by_catalogue<'a>(
     Ok((activity, check_attributes(app, catalog, activity, event.attributes.as_ref())?))
 }
 
-/// A hash of the attributes that does not depend on their order.
-fn hash(attributes: Option<&serde_json::Value>) -> Uuid {
-    let sorted: BTreeMap<&String, &serde_json::Value> =
-        attributes.and_then(|attributes| attributes.as_object()).into_iter().flatten().collect();
+/// A hash of the fields of a sent object that does not depend on their order. Other values have the hash of an empty
+/// object.
+pub(crate) fn hash_of(sent: &serde_json::Value) -> Uuid {
+    let sorted: BTreeMap<&String, &serde_json::Value> = sent.as_object().into_iter().flatten().collect();
     Uuid::new_v5(&SENT, &serde_json::to_vec(&sorted).unwrap_or_default())
 }
 
@@ -155,15 +156,6 @@ fn unknown_activity(catalog: &engine::Catalog, key: &str) -> Refusal {
     let shown: String = key.chars().filter(|letter| !letter.is_control()).take(64).collect();
     Refusal::invalid(["activity"], format!("No activity is called `{shown}`: {remedy}"))
         .because(Reason::UnknownActivity)
-}
-
-fn check_id(id: &str) -> Result<&str, Refusal> {
-    let letters = id.chars().count();
-    if letters == 0 || letters > 128 || id.chars().any(char::is_control) {
-        let message = "An event's id has 1 to 128 characters and no control characters.";
-        return Err(Refusal::invalid(["id"], message));
-    }
-    Ok(id)
 }
 
 fn check_attributes(

@@ -13,7 +13,7 @@ use crate::auth::Role;
 use crate::auth::policy::{self, Action, Reach, Seen};
 use crate::catalogue::{Definition, Published};
 use crate::clock;
-use crate::pipeline::grant::{self, BadgeGrant, Outcome};
+use crate::pipeline::grant::{self, BadgeGrant, Outcome, Revoking, Unawarded};
 use crate::refusal::{Code, Failure, Reason, Refusal};
 use crate::store::{Txn, awards, catalogue, courses, guardians, people, scope};
 use crate::text;
@@ -141,6 +141,18 @@ fn no_student() -> Refusal {
     Refusal::new(Code::NotFound, "Student not found.").at(["studentId"])
 }
 
+/// An award to revoke.
+#[derive(Debug, Clone)]
+pub(crate) struct Revoke {
+    /// The award's id.
+    pub(crate) award: Uuid,
+    /// The reason.
+    pub(crate) reason: String,
+    /// Whether RULE awards that no longer hold without it are revoked too, also by a person who could not revoke them
+    /// alone.
+    pub(crate) cascade: bool,
+}
+
 /// Revokes an award, with a reason.
 ///
 /// # Errors
@@ -148,13 +160,12 @@ fn no_student() -> Refusal {
 pub(crate) async fn revoke(
     app: &App,
     request: &RequestContext,
-    id: Uuid,
-    reason: &str,
-) -> Result<awards::Row, Failure> {
+    revoke: Revoke,
+) -> Result<Unawarded, Failure> {
     let reach = policy::reach(&request.actor, Action::RevokeAward)?;
-    let reason = &text::prose("reason", reason, text::REASON)?;
+    let revoke = &Revoke { reason: text::prose("reason", &revoke.reason, text::REASON)?, ..revoke };
     attempt(app, |txn, published| {
-        async move { revoke_within(app, txn, published, request, &reach, id, reason).await }.scope_boxed()
+        async move { revoke_within(app, txn, published, request, &reach, revoke).await }.scope_boxed()
     })
     .await
 }
@@ -165,11 +176,10 @@ async fn revoke_within(
     published: &Published,
     request: &RequestContext,
     reach: &Reach,
-    id: Uuid,
-    reason: &str,
-) -> Result<(awards::Row, Option<i64>), Interrupted> {
+    Revoke { award, reason, cascade }: &Revoke,
+) -> Result<(Unawarded, Option<i64>), Interrupted> {
     let missing = || Refusal::new(Code::NotFound, "Award not found.").at(["awardId"]);
-    let award = awards::by_id(txn, reach, id).await?.ok_or_else(missing)?;
+    let award = awards::by_id(txn, reach, *award).await?.ok_or_else(missing)?;
     // The holder may have left the reach meanwhile. The locks keep them in it.
     courses::hold_taught(txn, reach).await?;
     people::lock(txn, &[award.person_id].into()).await?;
@@ -180,10 +190,11 @@ async fn revoke_within(
         return Err(missing().into());
     }
     let catalogue = (published.version, &published.catalog);
-    let (row, is_new, head) = grant::revoke(txn, catalogue, &award, (by, reason), app.clock.now()).await?;
-    if is_new {
-        let on = [(Some(row.person_id), Some(row.id))];
+    let revoking = Revoking { award: &award, by, reason, cascade: *cascade };
+    let (outcome, head) = grant::revoke(txn, catalogue, revoking, app.clock.now()).await?;
+    if outcome.is_new {
+        let on: Vec<_> = outcome.revoked.iter().map(|row| (Some(row.person_id), Some(row.id))).collect();
         audit::note(txn, request, AuditAction::RevokeAward, on, app.clock.now()).await?;
     }
-    Ok((row, head))
+    Ok((outcome, head))
 }

@@ -1,10 +1,12 @@
-//! Certificates: issued to a student, and changed and deleted by admins. Admins still see deleted ones.
+//! Certificates: issued to a student, and changed and deleted by admins. A teacher can delete their own ones for a day.
+//! Admins still see deleted ones.
+
+mod wording;
 
 use std::collections::HashMap;
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{Datelike, NaiveDate, TimeDelta};
 use scoped_futures::ScopedFutureExt;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::audit::{self, AuditAction, RequestContext};
@@ -14,46 +16,35 @@ use crate::auth::policy::{self, Action, Seen};
 use crate::auth::{Actor, Role};
 use crate::catalogue::Published;
 use crate::id;
+use crate::pipeline::hash_of;
 use crate::pipeline::persist::{self, Writing};
 use crate::refusal::{Code, Failure, Reason, Refusal};
 use crate::store::{self, Txn, certificates, courses, people, scope};
 use crate::text;
+pub(crate) use wording::{Change, Wording};
+use wording::{check, check_change};
 
-/// Maximum bytes of a certificate's metadata, as JSON.
-const METADATA: usize = 16 * 1_024;
+/// How long a teacher can delete a certificate that they issued.
+const WITHDRAWAL: TimeDelta = TimeDelta::hours(24);
 
-/// The values of a new certificate, not validated yet.
+/// A certificate to issue.
 #[derive(Debug, Clone)]
-pub(crate) struct Wording {
-    /// What it is for.
-    pub(crate) title: String,
-    /// The issuer.
-    pub(crate) issued_by: String,
-    /// The date of issue.
-    pub(crate) issued_date: NaiveDate,
-    /// A description.
-    pub(crate) description: Option<String>,
-    /// The URL of the document.
-    pub(crate) document_url: Option<String>,
-    /// Further data from the issuer.
-    pub(crate) metadata: Option<Value>,
+pub(crate) struct Issue {
+    /// The student.
+    pub(crate) student: Uuid,
+    /// The caller's own id for it, by which a repeat is recognised.
+    pub(crate) client_mutation_id: Option<String>,
+    /// The values, not validated yet.
+    pub(crate) wording: Wording,
 }
 
-/// A change of a certificate; `None` keeps the current value, `Some(None)` clears it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Change {
-    /// What it is for.
-    pub(crate) title: Option<String>,
-    /// The issuer.
-    pub(crate) issued_by: Option<String>,
-    /// The date of issue.
-    pub(crate) issued_date: Option<NaiveDate>,
-    /// A description.
-    pub(crate) description: Option<Option<String>>,
-    /// The URL of the document.
-    pub(crate) document_url: Option<Option<String>>,
-    /// Further data from the issuer.
-    pub(crate) metadata: Option<Option<Value>>,
+/// An issued certificate.
+#[derive(Debug)]
+pub(crate) struct Issued {
+    /// The certificate.
+    pub(crate) row: certificates::Row,
+    /// Whether an earlier call with the same id issued it.
+    pub(crate) duplicate: bool,
 }
 
 /// Whether this actor sees deleted certificates: only if the actor may delete them.
@@ -61,24 +52,25 @@ pub(crate) fn shows_deleted(actor: &Actor) -> bool {
     policy::reach(actor, Action::ChangeCertificate).is_ok()
 }
 
-/// Issues a certificate to a student.
+/// Issues a certificate to a student. A call with the same `client_mutation_id` and the same input repeats the first
+/// result.
 ///
 /// # Errors
-/// FORBIDDEN by role, `INVALID_INPUT` at the field, `NOT_FOUND` for a student out of reach. An error if the database
-/// fails.
-pub(crate) async fn create(
-    app: &App,
-    request: &RequestContext,
-    student: Uuid,
-    wording: Wording,
-) -> Result<certificates::Row, Failure> {
+/// FORBIDDEN by role, `INVALID_INPUT` at the field, `NOT_FOUND` for a student out of reach, CONFLICT if the id belongs to
+/// another input. An error if the database fails.
+pub(crate) async fn create(app: &App, request: &RequestContext, issue: Issue) -> Result<Issued, Failure> {
     policy::reach(&request.actor, Action::CreateCertificate)?;
-    let wording = &check(wording)?;
+    let id = issue.client_mutation_id;
+    let client_mutation_id = id.map(|id| text::client_id("clientMutationId", id)).transpose()?;
+    let issue = &Issue { wording: check(issue.wording)?, client_mutation_id, ..issue };
     attempt(app, |txn, published| {
         async move {
-            let row = create_within(app, txn, request, student, wording).await?;
-            let head = tell(app, txn, published, &row).await?;
-            Ok((row, head))
+            let issued = create_within(app, txn, request, issue).await?;
+            let head = match issued.duplicate {
+                true => None,
+                false => tell(app, txn, published, &issued.row).await?,
+            };
+            Ok((issued, head))
         }
         .scope_boxed()
     })
@@ -89,9 +81,9 @@ async fn create_within(
     app: &App,
     txn: &Txn,
     request: &RequestContext,
-    student: Uuid,
-    wording: &Wording,
-) -> Result<certificates::Row, Interrupted> {
+    Issue { student, client_mutation_id, wording }: &Issue,
+) -> Result<Issued, Interrupted> {
+    let student = *student;
     let reach = policy::reach(&request.actor, Action::CreateCertificate)?;
     courses::hold_taught(txn, &reach).await?;
     let person = people::lock(txn, &[student].into()).await?.pop().ok_or_else(no_student)?;
@@ -99,19 +91,41 @@ async fn create_within(
     if Role::from(person.role) != Role::Student {
         return Err(no_student().into());
     }
-    let row = new(app, seen, wording.clone(), None);
+    let sent_hash = client_mutation_id.as_ref().map(|_| hash_of(&wording.with_student(student)));
+    let created_by = request.actor.person();
+    if let (Some(creator), Some(id)) = (created_by, client_mutation_id)
+        && let Some(row) = certificates::by_client_mutation(txn, creator, id).await?
+    {
+        return Ok(Issued { row: repeated(row, sent_hash)?, duplicate: true });
+    }
+    let row = certificates::Row {
+        created_by,
+        client_mutation_id: client_mutation_id.clone(),
+        sent_hash,
+        ..new(app, seen, wording.clone(), None)
+    };
     if !certificates::insert(txn, seen, row.clone()).await? {
-        // Another certificate has the same random number: generate a new one.
+        // Another certificate has the same random number, or a concurrent call has used the same `clientMutationId`.
         return Err(Interrupted::Again);
     }
-    audit::note(
-        txn,
-        request,
-        AuditAction::CreateCertificate,
-        [(Some(student), Some(row.id))],
-        app.clock.now(),
-    )
-    .await?;
+    let on = [(Some(student), Some(row.id))];
+    audit::note(txn, request, AuditAction::CreateCertificate, on, app.clock.now()).await?;
+    Ok(Issued { row, duplicate: false })
+}
+
+/// The certificate of a repeated call, if the input is the same and the certificate is not deleted.
+fn repeated(row: certificates::Row, sent_hash: Option<Uuid>) -> Result<certificates::Row, Refusal> {
+    let conflict = |message: &str| Refusal::new(Code::Conflict, message).at(["clientMutationId"]);
+    if row.sent_hash != sent_hash {
+        let message = "This clientMutationId belongs to another certificate that you issued: send the same input again, or \
+                       choose a new id.";
+        return Err(conflict(message).because(Reason::IdReused));
+    }
+    if row.deleted_at.is_some() {
+        let message =
+            "The certificate of this clientMutationId is deleted. To issue a new one, choose a new id.";
+        return Err(conflict(message).because(Reason::CertificateDeleted));
+    }
     Ok(row)
 }
 
@@ -204,13 +218,13 @@ async fn update_within(
 /// Deletes a certificate: only admins still see it. A second deletion changes nothing.
 ///
 /// # Errors
-/// FORBIDDEN by role, `NOT_FOUND`. An error if the database fails.
+/// FORBIDDEN by role, or for a teacher a day after they issued it; `NOT_FOUND`. An error if the database fails.
 pub(crate) async fn delete(
     app: &App,
     request: &RequestContext,
     id: Uuid,
 ) -> Result<certificates::Row, Failure> {
-    policy::reach(&request.actor, Action::ChangeCertificate)?;
+    policy::reach(&request.actor, Action::DeleteCertificate)?;
     attempt(app, |txn, _| {
         async move { Ok((delete_within(app, txn, request, id).await?, None)) }.scope_boxed()
     })
@@ -223,12 +237,28 @@ async fn delete_within(
     request: &RequestContext,
     id: Uuid,
 ) -> Result<certificates::Row, Interrupted> {
-    let reach = policy::reach(&request.actor, Action::ChangeCertificate)?;
+    let reach = policy::reach(&request.actor, Action::DeleteCertificate)?;
+    if !reach.is_everybody() {
+        // The student may have left the reach meanwhile. The locks keep them in it.
+        let student = certificates::student_of(txn, &reach, id).await?.ok_or_else(no_certificate)?;
+        courses::hold_taught(txn, &reach).await?;
+        people::lock(txn, &[student].into()).await?;
+        scope::see(txn, &reach, student).await?.ok_or_else(no_certificate)?;
+    }
     let before = certificates::lock(txn, &reach, id).await?.ok_or_else(no_certificate)?;
+    let now = app.clock.now();
+    if request.actor.role() == Role::Teacher {
+        if before.created_by != request.actor.person() {
+            return Err(no_certificate().into());
+        }
+        if now - before.created_at > WITHDRAWAL {
+            let message = "You can delete a certificate only within 24 hours after you issued it. Ask an admin to delete this one.";
+            return Err(Refusal::new(Code::Forbidden, message).at(["id"]).into());
+        }
+    }
     if before.deleted_at.is_some() {
         return Ok(before);
     }
-    let now = app.clock.now();
     let row = certificates::Row { updated_at: now, deleted_at: Some(now), ..before };
     write(app, txn, request, AuditAction::DeleteCertificate, row).await
 }
@@ -258,6 +288,9 @@ fn new(app: &App, student: Seen, wording: Wording, course_id: Option<Uuid>) -> c
         document_url: wording.document_url,
         metadata: wording.metadata,
         course_id,
+        created_by: None,
+        client_mutation_id: None,
+        sent_hash: None,
         created_at: now,
         updated_at: now,
         deleted_at: None,
@@ -284,58 +317,6 @@ fn letter(bits: u128) -> char {
     const LETTERS: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let place = usize::try_from(bits & 31).unwrap_or_default();
     LETTERS.chars().nth(place).unwrap_or('0')
-}
-
-fn check(wording: Wording) -> Result<Wording, Refusal> {
-    Ok(Wording {
-        title: text::line("title", &wording.title, text::TITLE)?,
-        issued_by: text::line("issuedBy", &wording.issued_by, text::TITLE)?,
-        issued_date: wording.issued_date,
-        description: text::optional_prose("description", wording.description.as_deref(), text::BODY)?,
-        document_url: wording.document_url.map(|url| text::web_url("documentUrl", &url)).transpose()?,
-        metadata: wording.metadata.map(check_metadata).transpose()?,
-    })
-}
-
-fn check_change(change: Change) -> Result<Change, Refusal> {
-    let description =
-        |given: Option<String>| text::optional_prose("description", given.as_deref(), text::BODY);
-    let url = |given: Option<String>| given.map(|url| text::web_url("documentUrl", &url)).transpose();
-    Ok(Change {
-        title: change.title.map(|title| text::line("title", &title, text::TITLE)).transpose()?,
-        issued_by: change.issued_by.map(|by| text::line("issuedBy", &by, text::TITLE)).transpose()?,
-        issued_date: change.issued_date,
-        description: change.description.map(description).transpose()?,
-        document_url: change.document_url.map(url).transpose()?,
-        metadata: change.metadata.map(|given| given.map(check_metadata).transpose()).transpose()?,
-    })
-}
-
-fn check_metadata(metadata: Value) -> Result<Value, Refusal> {
-    let wrong = |message: &str| Refusal::invalid(["additionalMetadata"], message);
-    if !metadata.is_object() {
-        return Err(wrong("Metadata must be a JSON object, such as {\"grade\": \"A\"}."));
-    }
-    let json = metadata.to_string();
-    if json.len() > METADATA {
-        return Err(wrong(
-            "Metadata must be at most 16 KiB as JSON. Send less, or link to a document by documentUrl.",
-        ));
-    }
-    // PostgreSQL cannot store NUL, so neither database accepts it.
-    if holds_nul(&metadata) {
-        return Err(wrong("Metadata must not contain the character U+0000. Remove it."));
-    }
-    Ok(metadata)
-}
-
-fn holds_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(values) => values.iter().any(holds_nul),
-        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 fn no_student() -> Refusal {
@@ -370,25 +351,6 @@ mod tests {
             let seen =
                 numbers.iter().map(|it| it.as_bytes()[10 + place]).collect::<std::collections::BTreeSet<_>>();
             assert!(seen.len() > 16 || seen == [b'-'].into(), "{place}: {seen:?}");
-        }
-    }
-
-    #[test]
-    fn metadata_is_an_object_of_at_most_16_kib_without_nul() {
-        use serde_json::json;
-        let full = json!({"a": "x".repeat(METADATA - 8)});
-        assert_eq!(full.to_string().len(), METADATA);
-        assert_eq!(check_metadata(full.clone()), Ok(full));
-        assert_eq!(check_metadata(json!({})), Ok(json!({})));
-        for bad in [
-            json!([]),
-            json!("a"),
-            json!(null),
-            json!({"a": "x".repeat(METADATA - 7)}),
-            json!({"a": [{"b": "\0"}]}),
-            json!({"a\0": 1}),
-        ] {
-            assert_eq!(check_metadata(bad.clone()).unwrap_err().field, ["additionalMetadata"], "{bad}");
         }
     }
 }

@@ -49,6 +49,7 @@ async fn erase_within(
     let row = people::Row {
         display_name: NAME.to_owned(),
         search_name: text::folded(NAME),
+        search_key: text::search_key(NAME),
         email: None,
         timezone: app.config.timezone.name().to_owned(),
         locale: None,

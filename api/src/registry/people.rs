@@ -183,6 +183,7 @@ fn merge(
         id,
         display_name: change.display_name.clone(),
         search_name: text::folded(&change.display_name),
+        search_key: text::search_key(&change.display_name),
         role: role.or(before.map(|row| row.role)).unwrap_or(people::Role::Student),
         email: kept(&change.email, |row| row.email.clone()),
         timezone: kept(&change.timezone, |row| Some(row.timezone.clone())).unwrap_or_else(school),

@@ -54,16 +54,15 @@ pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<BTreeSet<Uuid>, 
     Ok(fresh)
 }
 
-/// Marks an award as revoked, with the time, the revoking person and the reason.
-pub(crate) async fn revoke(txn: &Txn, id: Uuid, revoked: &engine::Revoked) -> Result<(), Error> {
-    let update = Entity::update_many()
-        .col_expr(Column::RevokedAt, Expr::value(revoked.at))
-        .col_expr(Column::RevokedBy, Expr::value(revoked.by))
-        .col_expr(Column::RevocationReason, Expr::value(revoked.reason.as_str()))
-        .col_expr(Column::Flagged, Expr::value(false))
-        .filter(Column::Id.eq(id));
-    update.exec(txn.connection()).await?;
-    Ok(())
+/// Marks these awards as revoked, with the time, the revoking person and the reason.
+pub(crate) async fn revoke(txn: &Txn, revoked: &[(Uuid, &engine::Revoked)]) -> Result<(), Error> {
+    let sql = "UPDATE awards SET revoked_at = taken.column2, revoked_by = taken.column3, \
+               revocation_reason = taken.column4, flagged = FALSE FROM (VALUES {rows}) AS taken \
+               WHERE awards.id = taken.column1";
+    super::update_from(txn, sql, ["uuid", "timestamptz", "uuid", "text"], revoked, |(award, revoked)| {
+        vec![(*award).into(), revoked.at.into(), revoked.by.into(), revoked.reason.as_str().into()]
+    })
+    .await
 }
 
 /// Sets the times at which these awards were earned: (award, time, local date).
@@ -161,6 +160,15 @@ pub(crate) async fn flagged_among(db: &Txn, people: &BTreeSet<Uuid>) -> Result<B
         .filter(among(db.connection(), Column::PersonId, people.iter().copied()));
     let ids: Vec<Uuid> = query.into_tuple().all(db.connection()).await?;
     Ok(ids.into_iter().collect())
+}
+
+/// The flagged awards of a person, oldest first.
+pub(crate) async fn flagged_of(db: &Txn, person: Uuid) -> Result<Vec<Row>, Error> {
+    let query = Entity::find()
+        .filter(Column::PersonId.eq(person))
+        .filter(Column::Flagged.eq(true))
+        .order_by(Column::Id, Order::Asc);
+    Ok(query.all(db.connection()).await?)
 }
 
 /// The awards earned with these events, oldest first.

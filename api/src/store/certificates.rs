@@ -27,8 +27,8 @@ pub(crate) struct Wanted {
     pub(crate) deleted: bool,
 }
 
-/// Adds a certificate of a student; returns whether it was new. Numbers are unique, and a course issues one certificate
-/// per student.
+/// Adds a certificate of a student; returns whether it was new. Numbers are unique, a
+/// person's own ids are, and a course issues one certificate per student.
 pub(crate) async fn insert(txn: &Txn, student: Seen, row: Row) -> Result<bool, Error> {
     let student_id = proven(student, &[Action::CreateCertificate, Action::CompleteLesson])?;
     let row = Row { student_id, ..row };
@@ -48,11 +48,29 @@ pub(crate) async fn update(txn: &Txn, row: Row) -> Result<(), Error> {
 pub(crate) async fn lock(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
     let mut query = Entity::find_by_id(id).filter(super::scope::within(
         reach,
-        &[Action::ChangeCertificate],
+        &[Action::ChangeCertificate, Action::DeleteCertificate],
         Column::StudentId,
         Lookup::EachRow,
     ));
     txn.dialect.lock_rows(QueryTrait::query(&mut query));
+    Ok(query.one(txn.connection()).await?)
+}
+
+/// The student of a certificate, deleted or not, if they are within the reach.
+pub(crate) async fn student_of(txn: &Txn, reach: &Reach, id: Uuid) -> Result<Option<Uuid>, Error> {
+    let actions = [Action::DeleteCertificate];
+    let query = Entity::find_by_id(id).select_only().column(Column::StudentId).filter(super::scope::within(
+        reach,
+        &actions,
+        Column::StudentId,
+        Lookup::EachRow,
+    ));
+    Ok(query.into_tuple().one(txn.connection()).await?)
+}
+
+/// The certificate that this person issued with this id of their own, deleted or not.
+pub(crate) async fn by_client_mutation(txn: &Txn, creator: Uuid, id: &str) -> Result<Option<Row>, Error> {
+    let query = Entity::find().filter(Column::CreatedBy.eq(creator)).filter(Column::ClientMutationId.eq(id));
     Ok(query.one(txn.connection()).await?)
 }
 

@@ -1,12 +1,13 @@
 //! The feed: published consequences, in the order of the commits, without gaps.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 pub(crate) use entity::consequence::Kind;
 use entity::{awards, feed};
-use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveEnum, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Iterable, JoinType,
+    Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -95,6 +96,41 @@ pub(crate) async fn award(
         .filter(scope::within(reach, &[Action::SeeRecord], awards::Column::PersonId, Lookup::EachRow))
         .filter(scope::remains(awards::Column::PersonId));
     Ok(query.one(db.connection()).await?)
+}
+
+/// For each of these awards, the awards that its cause earned (or revoked, by `kind`) for the same person, itself
+/// first: (one of `awards`, an award of its cause), in the order of the feed. None for an award without an item.
+pub(crate) async fn of_same_cause(
+    db: &Txn,
+    kind: Kind,
+    awards: &BTreeSet<Uuid>,
+) -> Result<Vec<(Uuid, awards::Model)>, Error> {
+    use feed::Column::{AwardId, GroupId, Kind, PersonId, Position};
+    if awards.is_empty() {
+        return Ok(Vec::new());
+    }
+    let [own, item] = ["own", "item"].map(Alias::new);
+    let same = |column: feed::Column| Expr::col((item.clone(), column)).eq(Expr::col((own.clone(), column)));
+    // An item has a position after those of earlier items, so the index of the person's items serves.
+    let later = Expr::col((item.clone(), Position)).gte(Expr::col((own.clone(), Position)));
+    let award = Expr::col((awards::Entity, awards::Column::Id)).eq(Expr::col((item.clone(), AwardId)));
+    let mut query = Query::select();
+    query
+        .columns(awards::Column::iter().map(|column| (awards::Entity, column)))
+        .expr_as(Expr::col((own.clone(), AwardId)), Alias::new("of"))
+        .from_as(feed::Entity, own.clone())
+        .join_as(
+            JoinType::InnerJoin,
+            feed::Entity,
+            item.clone(),
+            Condition::all().add(same(PersonId)).add(same(GroupId)).add(same(Kind)).add(later),
+        )
+        .join(JoinType::InnerJoin, awards::Entity, award)
+        .and_where(Expr::col((own.clone(), Kind)).eq(kind.to_value()))
+        .and_where(Expr::col((own, AwardId)).is_in(awards.iter().copied()))
+        .order_by((item, Position), Order::Asc);
+    let rows = db.connection().query_all(&query).await?;
+    rows.iter().map(|row| Ok((row.try_get("", "of")?, awards::Model::from_query_result(row, "")?))).collect()
 }
 
 /// The positions of the items of these earned awards.

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::xp_entries::{Column, Entity};
-use sea_orm::sea_query::Query;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
@@ -31,27 +30,13 @@ pub(crate) fn reached_at<'a>(
     entries.into_iter().filter(counts).map(|entry| entry.occurred_at).max()
 }
 
-/// As [`reached_at`], for all entries of a person, as if this award were revoked.
-pub(crate) async fn reached_at_without(
-    db: &Txn,
-    person: Uuid,
-    award: Uuid,
-) -> Result<Option<DateTime<Utc>>, Error> {
-    use entity::awards;
-    let revoked = Query::select()
-        .column(awards::Column::Id)
-        .from(awards::Entity)
-        .and_where(awards::Column::PersonId.eq(person))
-        .and_where(awards::Column::RevokedAt.is_not_null())
-        .to_owned();
-    let counts =
-        Condition::all().add(Column::AwardId.ne(award)).add(Column::AwardId.not_in_subquery(revoked));
+/// The time of the latest entry of a person's events.
+pub(crate) async fn base_reached_at(db: &Txn, person: Uuid) -> Result<Option<DateTime<Utc>>, Error> {
     let query = Entity::find()
         .select_only()
         .column_as(Column::OccurredAt.max(), "reached_at")
         .filter(Column::PersonId.eq(person))
-        .filter(Column::Kind.ne(Kind::Reversal))
-        .filter(Condition::any().add(Column::AwardId.is_null()).add(counts));
+        .filter(Column::Kind.eq(Kind::Base));
     let reached: Option<Option<DateTime<Utc>>> = query.into_tuple().one(db.connection()).await?;
     Ok(reached.flatten())
 }

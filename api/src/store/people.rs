@@ -56,7 +56,7 @@ pub(crate) struct Wanted {
     pub(crate) role: Option<Role>,
     /// Only people enrolled in this course now.
     pub(crate) course: Option<Uuid>,
-    /// Only people whose name contains this text, in the form of [`crate::text::folded`].
+    /// Only people whose name contains this text, in the form of [`crate::text::search_key`].
     pub(crate) search: Option<String>,
 }
 
@@ -144,7 +144,7 @@ fn are(reach: &Reach, wanted: &Wanted, of_reach: Lookup, of_course: Lookup) -> C
     }
     if let Some(search) = &wanted.search {
         let literal = search.replace('|', "||").replace('%', "|%").replace('_', "|_");
-        are = are.add(Column::SearchName.like(LikeExpr::new(format!("%{literal}%")).escape('|')));
+        are = are.add(Column::SearchKey.like(LikeExpr::new(format!("%{literal}%")).escape('|')));
     }
     are
 }

@@ -210,7 +210,8 @@ pub(crate) async fn blank_words(txn: &Txn, person: Seen) -> Result<(), Error> {
 }
 
 /// Clears and deletes every certificate of this person. `word` replaces the required texts. The new numbers are
-/// `number` with a counter.
+/// `number` with a counter. Also clears the ids that callers chose for these certificates and for those that the person
+/// issued, because such an id can contain a name.
 pub(crate) async fn blank_certificates(
     txn: &Txn,
     student: Seen,
@@ -220,6 +221,12 @@ pub(crate) async fn blank_certificates(
 ) -> Result<(), Error> {
     use certificates::Column;
     let (db, student) = (txn.connection(), proven(student, &[Action::ErasePerson])?);
+    let ids = certificates::Entity::update_many()
+        .col_expr(Column::ClientMutationId, Expr::value(None::<String>))
+        .col_expr(Column::SentHash, Expr::value(None::<Uuid>))
+        .filter(Condition::any().add(Column::StudentId.eq(student)).add(Column::CreatedBy.eq(student)))
+        .filter(Column::ClientMutationId.is_not_null());
+    ids.exec(db).await?;
     let update = certificates::Entity::update_many()
         .col_expr(Column::Title, Expr::value(word))
         .col_expr(Column::IssuedBy, Expr::value(word))

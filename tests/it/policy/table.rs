@@ -41,7 +41,7 @@ pub(super) enum Target {
     Given,
     /// A certificate of the person.
     Certificate,
-    /// Another certificate of the person, to be deleted.
+    /// Another certificate of the person, to be deleted. A teacher has issued it, or the super admin if no teacher could.
     Spare,
     /// A deleted certificate of the person.
     Deleted,
@@ -288,7 +288,7 @@ pub(super) const TABLE: &[Row] = &[
     row("Mutation.retireBadge(id) a secret", "Retire a secret that events earn", "retireBadge(input: {id: $id}) { userErrors { field code message reason } }", Secret, Errors, NOT_ADMINS),
     fit(Students("NOT_FOUND"), row("Mutation.createCertificate(studentId)", "Issue somebody a certificate", "createCertificate(input: {studentId: $id, title: \"Well done\", issuedBy: \"The school\", issuedDate: \"2026-01-15\"}) { userErrors { field code message reason } }", Person, Errors, GIVE)),
     row("Mutation.updateCertificate(id)", "Change a certificate", "updateCertificate(input: {id: $id, title: \"Very well done\"}) { userErrors { field code message reason } }", Certificate, Errors, ADMINS),
-    row("Mutation.deleteCertificate(id)", "Delete a certificate", "deleteCertificate(input: {id: $id}) { userErrors { field code message reason } }", Spare, Errors, ADMINS),
+    row("Mutation.deleteCertificate(id)", "Delete a certificate", "deleteCertificate(input: {id: $id}) { userErrors { field code message reason } }", Spare, Errors, GIVE),
     row("Mutation.revokeAward(awardId) given", "Take back a badge that a teacher gave", "revokeAward(input: {awardId: $id, reason: \"A mistake\"}) { userErrors { field code message reason } }", Given, Errors, GIVE),
     row("Mutation.revokeAward(awardId) earned", "Take back what events earned", "revokeAward(input: {awardId: $id, reason: \"A mistake\"}) { userErrors { field code message reason } }", Earned, Errors, [All, All, Only(&[]), No, No, No]),
     but(&[Own], row("Mutation.erasePerson(userId)", "Erase somebody", "erasePerson(input: {userId: $id}) { userErrors { field code message reason } }", Person, Errors, [All, No, No, No, No, No])),

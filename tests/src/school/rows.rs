@@ -26,8 +26,8 @@ impl School {
                        count(*) OVER () AS most FROM achievements)";
         vec![
             format!(
-                "INSERT INTO people (id, display_name, search_name, role, timezone, referred_by, created_at, updated_at)
-                 SELECT {}, 'Student ' || n, 'student ' || n,
+                "INSERT INTO people (id, display_name, search_name, search_key, role, timezone, referred_by, created_at, updated_at)
+                 SELECT {}, 'Student ' || n, 'student ' || n, 'student ' || n,
                    CASE WHEN n = 1 THEN 'super_admin' WHEN n < {TEACHER} THEN 'admin' WHEN n < {PARENT} THEN 'teacher'
                         WHEN n < {STUDENT} THEN 'parent' ELSE 'student' END, 'UTC',
                    CASE WHEN n > {STUDENT} AND n % 50 = 0 THEN {referred} END, {}, {} FROM {}",

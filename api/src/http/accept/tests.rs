@@ -87,7 +87,7 @@ async fn a_stopping_server_completes_running_requests_and_accepts_no_more() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (shut, told) = oneshot::channel::<()>();
-    let serving = tokio::spawn(serve(site.app, site.schema, listener, async {
+    let serving = tokio::spawn(serve(site.app, site.schema, None, listener, async {
         let _ = told.await;
     }));
 
@@ -121,7 +121,7 @@ async fn server(change: impl FnOnce(&mut Config)) -> SocketAddr {
     let (site, _stop) = site(config);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(serve(site.app, site.schema, listener, std::future::pending()));
+    tokio::spawn(serve(site.app, site.schema, None, listener, std::future::pending()));
     address
 }
 

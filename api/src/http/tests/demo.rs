@@ -1,15 +1,20 @@
 //! The demo and pages of other sites: requests with a foreign host name are refused.
 
+use axum::Router;
+
 use super::{JSON, StatusCode, pass, request, site, small_router};
+use crate::auth::Role;
 use crate::config::{Config, Profile};
-use crate::http::router;
+use crate::http::{GraphiqlFiles, Site, router};
 
 /// Every route, and an upgrade.
-const ROUTES: [(&str, &str); 8] = [
+const ROUTES: [(&str, &str); 10] = [
     ("GET", "/graphql?query=%7Bhello%7D"),
     ("POST", "/graphql"),
     ("OPTIONS", "/graphql"),
+    ("GET", "/"),
     ("GET", "/graphiql"),
+    ("GET", "/graphiql/graphiql.min.js"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
     ("GET", "/badges/secret-epic.svg"),
@@ -60,13 +65,112 @@ async fn production_checks_the_host_where_names_are_listed() {
     assert_eq!(status("/health/live", &["plaudit.example"]).await, StatusCode::OK);
 }
 
+/// A site with the files of GraphiQL, in this profile.
+fn site_with_files(profile: Profile) -> Router {
+    let folder = std::env::temp_dir().join(format!("plaudit_page_{}", uuid::Uuid::new_v4().simple()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for name in
+        ["graphiql.min.css", "graphiql.min.js", "react.production.min.js", "react-dom.production.min.js"]
+    {
+        std::fs::write(folder.join(name), format!("/* {name} */")).unwrap();
+    }
+    std::fs::write(folder.join("secret.js"), "secret").unwrap();
+    let files = GraphiqlFiles::read(&folder).unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+    let site = site(Config { profile, ..Config::demo() }).0;
+    router(Site { graphiql: Some(files.into()), ..site })
+}
+
 #[tokio::test]
 async fn graphiql_is_served_only_by_the_demo() {
-    let status = async |config: Config| {
-        let router = router(site(config).0);
-        pass(router, request("GET", "/graphiql", &[], "")).await.status
+    for (path, of_demo) in [
+        ("/", StatusCode::TEMPORARY_REDIRECT),
+        ("/graphiql", StatusCode::OK),
+        ("/graphiql/graphiql.min.css", StatusCode::OK),
+    ] {
+        let answer = pass(site_with_files(Profile::Demo), request("GET", path, &[], "")).await;
+        assert_eq!(answer.status, of_demo, "{path}");
+        if path == "/" {
+            assert_eq!(answer.header("location"), "/graphiql");
+        }
+        let answer = pass(site_with_files(Profile::Production), request("GET", path, &[], "")).await;
+        let refused = (answer.status, answer.code());
+        assert_eq!(refused, (StatusCode::NOT_FOUND, "NOT_FOUND".to_owned()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_loads_its_files_from_the_folder_or_from_the_cdn() {
+    let addresses = async |router: Router| {
+        let page = pass(router, request("GET", "/graphiql", &[], "")).await.body;
+        let of = |attribute: &str| {
+            let parts = page.split(attribute).skip(1);
+            parts.map(|part| part.split('"').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let mut addresses = of(" src=\"");
+        addresses.extend(of(" href=\"").into_iter().filter(|address| address != "data:,"));
+        assert!(!page.contains("__"), "a placeholder is left");
+        addresses
     };
-    assert_eq!(status(Config::demo()).await, StatusCode::OK);
-    let production = Config { profile: Profile::Production, ..Config::demo() };
-    assert_eq!(status(production).await, StatusCode::NOT_FOUND);
+    let of_cdn = [
+        "https://cdn.jsdelivr.net/npm/react@18.3.1/umd/react.production.min.js",
+        "https://cdn.jsdelivr.net/npm/react-dom@18.3.1/umd/react-dom.production.min.js",
+        "https://cdn.jsdelivr.net/npm/graphiql@3.9.0/graphiql.min.js",
+        "https://cdn.jsdelivr.net/npm/graphiql@3.9.0/graphiql.min.css",
+    ];
+    assert_eq!(addresses(router(site(Config::demo()).0)).await, of_cdn);
+    let served = addresses(site_with_files(Profile::Demo)).await;
+    assert_eq!(
+        served,
+        [
+            "/graphiql/react.production.min.js",
+            "/graphiql/react-dom.production.min.js",
+            "/graphiql/graphiql.min.js",
+            "/graphiql/graphiql.min.css",
+        ]
+    );
+    for (path, kind) in served.iter().zip(["javascript", "javascript", "javascript", "css"]) {
+        let answer = pass(site_with_files(Profile::Demo), request("GET", path, &[], "")).await;
+        assert_eq!(answer.header("content-type"), format!("text/{kind}; charset=utf-8"));
+        assert_eq!(answer.body, format!("/* {} */", path.rsplit('/').next().unwrap()));
+        let without = pass(router(site(Config::demo()).0), request("GET", path, &[], "")).await;
+        assert_eq!(without.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn no_other_file_is_served() {
+    for path in [
+        "/graphiql/secret.js",
+        "/graphiql/..%2fCargo.toml",
+        "/graphiql/%2e%2e/Cargo.toml",
+        "/graphiql/../Cargo.toml",
+        "/graphiql/%2fetc%2fpasswd",
+        "/graphiql/graphiql.min.js%00",
+        "/graphiql/GRAPHIQL.MIN.JS",
+        "/graphiql/graphiql.min.js/",
+        "/graphiql/%ff",
+        "/graphiql/",
+    ] {
+        let answer = pass(site_with_files(Profile::Demo), request("GET", path, &[], "")).await;
+        let refused = (answer.status, answer.code());
+        assert_eq!(refused, (StatusCode::NOT_FOUND, "NOT_FOUND".to_owned()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_has_a_token_of_one_person_of_each_role() {
+    let (site, _stop) = site(Config::demo());
+    let (keys, now) = (site.app.keys.clone(), site.app.clock.now());
+    let page = pass(router(site), request("GET", "/graphiql", &[], "")).await.body;
+    let people = page.split("id=\"people\">").nth(1).unwrap().split("</script>").next().unwrap();
+    let people: Vec<serde_json::Value> = serde_json::from_str(people).unwrap();
+    let mut roles = Vec::new();
+    for person in &people {
+        let claims = keys.verify(person["token"].as_str().unwrap(), now).unwrap();
+        assert_eq!(person["role"], claims.role.as_str());
+        assert_eq!(person["name"].as_str(), claims.name.as_deref());
+        roles.push(claims.role);
+    }
+    assert_eq!(roles, [Role::Student, Role::Teacher, Role::Parent, Role::Admin]);
 }
