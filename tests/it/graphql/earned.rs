@@ -70,7 +70,7 @@ async fn awards_are_filtered_by_pack_rarity_category_and_time() {
         let Some((w, ada)) = school(backend).await else { continue };
         for client in [w.service(), w.person(ada, Role::Student)] {
             for (arguments, expected) in [
-                (json!({}), &["four", "three", "two", "one"] as &[&str]),
+                (json!({}), &["four", "three", "two", "one"][..]),
                 (json!({"order": null}), &["four", "three", "two", "one"]),
                 (json!({"order": "EARNED_AT_DESC"}), &["four", "three", "two", "one"]),
                 (json!({"order": "EARNED_AT_ASC"}), &["one", "two", "three", "four"]),
@@ -115,7 +115,7 @@ async fn a_cursor_is_a_position_for_both_orders_and_every_filter() {
         let client = w.service();
         let all = cursors(&client, ada).await;
         for (arguments, expected) in [
-            (json!({"after": all[1]}), &["two", "one"] as &[&str]),
+            (json!({"after": all[1]}), &["two", "one"][..]),
             (json!({"after": all[1], "order": "EARNED_AT_ASC"}), &["four"]),
             (json!({"after": all[2], "order": "EARNED_AT_ASC"}), &["three", "four"]),
             (json!({"after": all[2], "order": "EARNED_AT_ASC", "first": 1}), &["three"]),
