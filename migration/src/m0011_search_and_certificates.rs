@@ -84,8 +84,8 @@ async fn fill_search_keys(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     }
 }
 
-/// A copy of `text::search_key` of the server as of this step. A migration must not change when the server does: a later
-/// change of the key needs a step of its own.
+/// A copy of `text::search_key` of the server as of this step. A released migration never changes, so a later change
+/// of the key needs another migration.
 fn search_key(text: &str) -> String {
     let letters = text.nfkd().filter(|letter| canonical_combining_class(*letter) == 0);
     let lower = letters.flat_map(char::to_lowercase);

@@ -118,6 +118,11 @@ pub(crate) fn is_judged(catalog: &Catalog, index: usize, award: &Held) -> bool {
     award.cause == Cause::Rule && catalog.achievements.get(index).is_some_and(Achievement::is_active)
 }
 
+/// Whether rules decide about an award. They do not decide about grants or achievements that can no longer be earned.
+pub(crate) fn rules_decide(catalog: &Catalog, achievement: Uuid, held: &Held) -> bool {
+    catalog.achievement_index(achievement).is_some_and(|index| is_judged(catalog, index, held))
+}
+
 struct Fixpoint<'a> {
     catalog: &'a Catalog,
     person: &'a Person,

@@ -41,7 +41,8 @@ pub use progress::{Progress, Summary, progress, summary};
 pub use publish::{CatchUp, Changes, catch_up};
 pub use ranks::{add_ranks, ranks_need};
 pub use rebuild::{Rebuilt, rebuild};
-pub use redate::{Dates, History, redate};
+pub use redate::{Dates, redate};
+pub use rewind::History;
 pub use state::{Cause, Held, MetricState, PersonState, RunCursor, RunEvents, State};
 pub use step::{
     AwardKey, Consequence, ConsequenceKind, Entry, EntryCause, Flag, Gain, NewAward, PersonTotals, Revoked,

@@ -1,7 +1,7 @@
 //! The times at which awards were earned. They follow the order in which events happened, not the order of arrival.
 //! A late event can change the time of awards that were earned after it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -11,10 +11,10 @@ use crate::{
     advance::{fold, fold_recorded},
     catalog::Catalog,
     decide::{Decision, Origin},
-    entitlement::is_judged,
+    entitlement::rules_decide,
     event::{Event, local},
     person::TooMuch,
-    rewind::rewind,
+    rewind::{History, rewind},
     state::{Cause, Held, PersonState, State},
     step::{AwardKey, EntryCause, NewAward, PersonTotals, Redated, Step},
 };
@@ -71,21 +71,6 @@ fn earliest(times: impl Iterator<Item = (Uuid, DateTime<Utc>)>) -> BTreeMap<Uuid
         earliest.entry(person).and_modify(|first: &mut DateTime<Utc>| *first = at.min(*first)).or_insert(at);
     }
     earliest
-}
-
-/// A person's past, from which the times of their awards follow.
-#[derive(Debug, Clone, Copy)]
-pub struct History<'a> {
-    /// The first moment of `events`, before which no award moves. None for the whole past.
-    pub since: Option<DateTime<Utc>>,
-    /// The person's state before the step, with all awards, metrics, and the day totals of capped activities.
-    pub state: &'a PersonState,
-    /// All events of the person since then, including derived events and events of the batch, in any order.
-    pub events: &'a [Event],
-    /// The ids of the events of the batch.
-    pub new: &'a HashSet<Uuid>,
-    /// The XP entries of these events before the step: amount and time, by the event's id.
-    pub base: &'a HashMap<Uuid, (i64, DateTime<Utc>)>,
 }
 
 /// Sets the time of each award of the person to the time of the event that crosses its threshold when all events are
@@ -272,11 +257,6 @@ fn replay(
     };
     fold_all().ok()?;
     Some(decision.step)
-}
-
-/// Whether rules decide about an award. They do not decide about grants or achievements that can no longer be earned.
-pub(crate) fn rules_decide(catalog: &Catalog, achievement: Uuid, held: &Held) -> bool {
-    catalog.achievement_index(achievement).is_some_and(|index| is_judged(catalog, index, held))
 }
 
 fn grant(

@@ -1,18 +1,34 @@
 //! A person's state at an earlier time: the current state without the events since then.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{
     catalog::{Catalog, Thresholds},
-    redate::{History, rules_decide},
+    entitlement::rules_decide,
+    event::Event,
     rule::Rule,
     state::{Held, MetricState, PersonState},
     step::Step,
     streak::Streak,
 };
+
+/// A person's past, from which the times of their awards follow.
+#[derive(Debug, Clone, Copy)]
+pub struct History<'a> {
+    /// The first moment of `events`, before which no award moves. None for the whole past.
+    pub since: Option<DateTime<Utc>>,
+    /// The person's state before the step, with all awards, metrics, and the day totals of capped activities.
+    pub state: &'a PersonState,
+    /// All events of the person since then, including derived events and events of the batch, in any order.
+    pub events: &'a [Event],
+    /// The ids of the events of the batch.
+    pub new: &'a HashSet<Uuid>,
+    /// The XP entries of these events before the step: amount and time, by the event's id.
+    pub base: &'a HashMap<Uuid, (i64, DateTime<Utc>)>,
+}
 
 /// The state of the person before the first event of `history`, as far as later awards depend on it.
 ///

@@ -156,7 +156,7 @@ impl School {
     /// Writes the comments, and finds an entry of the audit log.
     async fn comment(&mut self, clients: &BTreeMap<&'static str, Client>) {
         let admin = &clients["super admin"];
-        // Nobody is enrolled in the empty course now, so its comment is by a former student.
+        // The empty course has no students now. A former student wrote its comment.
         self.enroll(admin, "empty", "nobody's pupil", true).await;
         for (course, author) in
             [("teacher's", "student"), ("another's", "student"), ("empty", "nobody's pupil")]

@@ -73,7 +73,7 @@ pub(super) fn remove(name: &str) {
     }
 }
 
-/// Runs this on the connection of the process, in a thread of its own, because callers may be inside another runtime.
+/// Runs `act` on the process's connection, in a separate thread, because callers may be inside another runtime.
 fn on_server<T: Send>(
     act: impl AsyncFnOnce(&mut Server) -> Result<T, sqlx::Error> + Send,
 ) -> Result<T, sqlx::Error> {

@@ -1,4 +1,4 @@
-//! Loads the data that late events require: the events around them, and for the times of awards a person's whole past.
+//! Loads the data that late events require: the events around them, and for the times of awards the events since then.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
