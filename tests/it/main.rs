@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod actions;
 mod audit;
 mod backup;
 mod badges;
@@ -45,5 +46,6 @@ mod repair;
 mod resume;
 mod rights;
 mod self_reports;
+mod streaks;
 mod tables;
 mod tidy;
