@@ -27,6 +27,7 @@ mod erasure;
 mod faults;
 mod flow;
 mod graphql;
+mod harness;
 mod history;
 mod input;
 mod late_events;
