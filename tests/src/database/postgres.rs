@@ -175,11 +175,19 @@ impl Server {
     }
 }
 
-/// A number for this content as this build of the tests makes it: migrations, packs and code are part of the executable.
-fn number_of_template(content: Content) -> i32 {
+/// Names this build of the tests: migrations, packs and code are part of the executable. Read once, because a later build
+/// replaces the file while the tests run.
+static BUILD: LazyLock<u64> = LazyLock::new(|| {
     let executable = std::env::current_exe().expect("a test knows its own file");
     let built = std::fs::metadata(&executable).expect("the file of a test exists");
     let mut hasher = DefaultHasher::new();
-    (content, executable, built.len(), built.modified().ok()).hash(&mut hasher);
+    (executable, built.len(), built.modified().ok()).hash(&mut hasher);
+    hasher.finish()
+});
+
+/// A number for this content as this build of the tests makes it.
+fn number_of_template(content: Content) -> i32 {
+    let mut hasher = DefaultHasher::new();
+    (content, *BUILD).hash(&mut hasher);
     i32::try_from(hasher.finish() >> 33).expect("31 bits")
 }
