@@ -188,6 +188,8 @@ pub(crate) fn crossings(
             .filter(|(_, held)| held.revoked)
             .map(|(key, held)| (*key, held.clone()))
             .collect(),
+        // In the order of time, a date can be earlier than the one before: the person has changed zones.
+        active_days: Some(BTreeSet::new()),
         ..PersonState::default()
     };
     let by_today = replay(catalog, person, then.clone(), held, &ordered, None);

@@ -104,7 +104,8 @@ pub(crate) struct Digest {
     pub(crate) streak: Streak,
     pub(crate) day_totals: BTreeMap<(String, NaiveDate), i64>,
     /// By achievement and occurrence: when it was earned. The moment of a derived event is that of the event that caused
-    /// it when it arrived, so a person with derived events has no moments here.
+    /// it when it arrived, so a person with derived events has no moments here. Neither has a person whose local dates
+    /// run backwards in time: another active day between two others can break such a streak.
     pub(crate) entitled: BTreeMap<(String, i64), Option<DateTime<Utc>>>,
     pub(crate) entitled_xp: i64,
 }
@@ -116,7 +117,10 @@ pub(crate) fn digest(catalog: &Catalog, school: &School) -> BTreeMap<Uuid, Diges
         .iter()
         .map(|(id, kept)| {
             let entitlement = entitlement(catalog, &school.whole(*id));
-            let has_moments = school.events_of(*id).iter().all(|event| &*event.source != "plaudit");
+            let mut events = school.events_of(*id);
+            events.sort_by_key(Event::key);
+            let has_moments = events.iter().all(|event| &*event.source != "plaudit")
+                && events.is_sorted_by_key(|event| event.local_date);
             let named = entitlement.awards.iter().map(|key| {
                 ((key_of(catalog, key.0), key.1), Some(kept.awards[key].earned_at).filter(|_| has_moments))
             });
