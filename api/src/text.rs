@@ -7,6 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::canonical_combining_class;
 use unicode_segmentation::UnicodeSegmentation;
 use url::Url;
+use uuid::Uuid;
 
 use crate::refusal::Refusal;
 
@@ -150,6 +151,14 @@ pub(crate) fn search_key(text: &str) -> String {
     key
 }
 
+/// A hash of a person's text that does not depend on case, white space and the spelling of equal characters. The person
+/// is part of it, so that equal texts of two people have different hashes.
+pub(crate) fn fingerprint(person: Uuid, text: &str) -> Uuid {
+    let plain = text.nfkc().collect::<String>().to_lowercase();
+    let words: Vec<&str> = plain.split_whitespace().collect();
+    Uuid::new_v5(&person, words.join(" ").as_bytes())
+}
+
 fn kept(text: &str, most: usize, refused: impl Fn(char) -> bool) -> Option<String> {
     let bytes = most * BYTES_A_LETTER;
     // Checked before the normalisation, so that a text of megabytes costs nothing.
@@ -171,6 +180,15 @@ mod tests {
     fn text_is_kept_in_nfc_and_without_white_space_around_it() {
         assert_eq!(line("name", " \u{a0}Zoe\u{308} \n", 10), Ok("Zoë".to_owned()));
         assert_eq!(prose("notes", "\r\nשלום\r\nعليكم ", 20), Ok("שלום\r\nعليكم".to_owned()));
+    }
+
+    #[test]
+    fn a_fingerprint_depends_on_the_words_and_the_person_alone() {
+        let ada = Uuid::from_u128(1);
+        let same = ["Well said, Zoë!", " well  said,\n ZOE\u{308}! ", "Ｗell said,\u{a0}Zoë!"];
+        assert!(same.iter().all(|text| fingerprint(ada, text) == fingerprint(ada, same[0])));
+        assert_ne!(fingerprint(ada, "Well said, Zoe!"), fingerprint(ada, same[0]));
+        assert_ne!(fingerprint(Uuid::from_u128(2), same[0]), fingerprint(ada, same[0]));
     }
 
     #[test]

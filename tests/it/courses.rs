@@ -83,7 +83,7 @@ pub(crate) async fn leave(client: &Client, course: &Course, student: Option<Uuid
 }
 
 /// Completes a lesson; returns the keys of the resulting awards of the course pack.
-async fn complete(client: &Client, lesson: &str, student: Option<Uuid>) -> Vec<String> {
+pub(crate) async fn complete(client: &Client, lesson: &str, student: Option<Uuid>) -> Vec<String> {
     let input = json!({"lessonId": lesson, "studentId": student});
     let payload =
         mutate(client, "completeLesson", "lesson { id } awards { achievement { key } }", input).await;
@@ -92,7 +92,7 @@ async fn complete(client: &Client, lesson: &str, student: Option<Uuid>) -> Vec<S
 }
 
 /// Writes a comment; returns the keys of the resulting awards of the course pack.
-async fn comment(client: &Client, lesson: &str, body: &str) -> Vec<String> {
+pub(crate) async fn comment(client: &Client, lesson: &str, body: &str) -> Vec<String> {
     let input = json!({"lessonId": lesson, "body": body});
     let payload = mutate(client, "writeComment", "awards { achievement { key } }", input).await;
     assert_eq!(payload["userErrors"], json!([]));

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod actions;
 mod audit;
 mod backup;
 mod badges;
@@ -27,6 +28,7 @@ mod erasure;
 mod faults;
 mod flow;
 mod graphql;
+mod harness;
 mod history;
 mod input;
 mod late_events;
@@ -46,5 +48,6 @@ mod resume;
 mod rights;
 mod search;
 mod self_reports;
+mod streaks;
 mod tables;
 mod tidy;

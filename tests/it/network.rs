@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use plaudit::auth::Role;
 use plaudit::config::Config;
 use serde_json::{Value, json};
@@ -11,9 +12,18 @@ use uuid::Uuid;
 
 use crate::faults::{AWARD, ERASE, RECORD, REVOKE, SOON, acknowledged, badge, person, ready};
 
-const FAULTS: [Fault; 4] =
-    [Fault::Cut, Fault::CutAnswer, Fault::Silence, Fault::Delay(Duration::from_millis(50))];
+/// The faults of one school, and the statements that fail: the first one, and the step to the next.
+type Plan = (&'static [Fault], usize, usize);
+/// All faults at each statement. A silent connection is noticed after seconds, so four schools share the statements.
+const PLANS: [Plan; 5] = [
+    (&[Fault::Cut, Fault::CutAnswer, Fault::Delay(Duration::from_millis(50))], 1, 1),
+    (&[Fault::Silence], 1, 4),
+    (&[Fault::Silence], 2, 4),
+    (&[Fault::Silence], 3, 4),
+    (&[Fault::Silence], 4, 4),
+];
 const VERSION: &str = "SELECT max(version) FROM publications";
+
 /// A server whose database connections go through a gate.
 struct School {
     database: Database,
@@ -23,6 +33,8 @@ struct School {
     server: Process,
     service: Client,
     admin: Client,
+    ada: Uuid,
+    badge: Value,
 }
 
 impl School {
@@ -37,36 +49,37 @@ impl School {
         let service = server.client("school", Role::Service);
         let admin = server.client(&Uuid::new_v4().to_string(), Role::SuperAdmin);
         acknowledged(&admin, "{ me { id } }", Value::Null).await;
-        Some(Self { database, config, gate, server, service, admin })
+        let (ada, badge) = (person(&service).await, badge(&admin).await);
+        Some(Self { database, config, gate, server, service, admin, ada, badge })
     }
 
     async fn person(&self) -> Uuid {
         person(&self.service).await
     }
 
-    /// Applies each fault to each statement of this action in turn; returns how often the action ran, and how many
-    /// statements it has. `prepare` creates the object of the action, without faults.
+    /// Applies the faults of a plan to the statements of this action in turn; returns how often the action ran. `prepare`
+    /// creates the object of the action, without faults.
     async fn strike_each(
         &self,
-        client: &Client,
-        document: &str,
-        prepare: impl AsyncFn() -> Value,
-    ) -> (i64, usize) {
-        let (mut done, mut statements) = (0, 0);
-        for fault in FAULTS {
-            for nth in 1.. {
-                let input = prepare().await;
-                self.gate.strike(nth, fault);
+        (faults, first, step): Plan,
+        (client, document): (&Client, &str),
+        prepare: impl AsyncFn(&Self) -> Value,
+    ) -> i64 {
+        let mut done = 0;
+        for fault in faults {
+            for nth in (first..).step_by(step) {
+                let input = prepare(self).await;
+                self.gate.strike(nth, *fault);
                 acknowledged(client, document, input).await;
                 done += 1;
                 if !self.gate.struck() {
                     assert!(nth > 10, "{nth} statements are too few for what is written");
-                    statements = nth - 1;
+                    eprintln!("{fault:?} at every {step}. statement from {first} to {}", nth - 1);
                     break;
                 }
             }
         }
-        (done, statements)
+        done
     }
 
     /// Kills the server; then this query, on a separate connection, returns `expected`, and all data is consistent.
@@ -79,57 +92,53 @@ impl School {
     }
 }
 
+/// Applies each fault to each statement of this action, in one school per plan, all at the same time. In the end this query
+/// returns how often the action ran.
+async fn strike_everywhere(
+    whose: impl Fn(&School) -> &Client,
+    document: &str,
+    prepare: impl AsyncFn(&School) -> Value,
+    found: &str,
+) {
+    let schools = PLANS.map(async |plan| {
+        let Some(school) = School::open().await else { return };
+        let done = school.strike_each(plan, (whose(&school), document), &prepare).await;
+        school.expect_whole(found, done).await;
+    });
+    join_all(schools).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_at_any_statement_of_recording_loses_and_doubles_nothing() {
-    let Some(school) = School::open().await else { return };
-    let ada = school.person().await;
-    let (done, statements) = school
-        .strike_each(
-            &school.service,
-            RECORD,
-            async || json!({"id": Uuid::new_v4().to_string(), "userId": ada, "activity": "comment_written"}),
-        )
-        .await;
-    eprintln!("{done} events; each of {statements} statements was cut, silenced and delayed");
+    let comment = async |school: &School| json!({"id": Uuid::new_v4().to_string(), "userId": school.ada, "activity": "comment_written"});
     let events = "SELECT CASE WHEN count(*) = count(DISTINCT external_id) THEN count(*) ELSE -1 END
         FROM events WHERE source = 'school'";
-    school.expect_whole(events, done).await;
+    strike_everywhere(|school| &school.service, RECORD, comment, events).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_at_any_statement_of_an_award_loses_and_doubles_nothing() {
-    let Some(school) = School::open().await else { return };
-    let badge = badge(&school.admin).await;
-    let (done, _) = school
-        .strike_each(
-            &school.admin,
-            AWARD,
-            async || json!({"badgeId": badge, "studentId": school.person().await}),
-        )
-        .await;
-    school.expect_whole("SELECT count(*) FROM awards WHERE cause = 'PERSON'", done).await;
+    let gift = async |school: &School| json!({"badgeId": school.badge, "studentId": school.person().await});
+    let awards = "SELECT count(*) FROM awards WHERE cause = 'PERSON'";
+    strike_everywhere(|school| &school.admin, AWARD, gift, awards).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_at_any_statement_of_a_revocation_loses_and_doubles_nothing() {
-    let Some(school) = School::open().await else { return };
-    let badge = badge(&school.admin).await;
-    let (done, _) = school
-        .strike_each(&school.admin, REVOKE, async || {
-            let input = json!({"badgeId": badge, "studentId": school.person().await});
-            let given = acknowledged(&school.admin, AWARD, input).await;
-            json!({"awardId": given["awardBadge"]["award"]["id"], "reason": "A mistake"})
-        })
-        .await;
-    school.expect_whole("SELECT count(*) FROM awards WHERE revoked_at IS NOT NULL", done).await;
+    let mistake = async |school: &School| {
+        let input = json!({"badgeId": school.badge, "studentId": school.person().await});
+        let given = acknowledged(&school.admin, AWARD, input).await;
+        json!({"awardId": given["awardBadge"]["award"]["id"], "reason": "A mistake"})
+    };
+    let revoked = "SELECT count(*) FROM awards WHERE revoked_at IS NOT NULL";
+    strike_everywhere(|school| &school.admin, REVOKE, mistake, revoked).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_at_any_statement_of_an_erasure_loses_and_doubles_nothing() {
-    let Some(school) = School::open().await else { return };
-    let (done, _) =
-        school.strike_each(&school.admin, ERASE, async || json!({"userId": school.person().await})).await;
-    school.expect_whole("SELECT count(*) FROM people WHERE erased_at IS NOT NULL", done).await;
+    let leaver = async |school: &School| json!({"userId": school.person().await});
+    let erased = "SELECT count(*) FROM people WHERE erased_at IS NOT NULL";
+    strike_everywhere(|school| &school.admin, ERASE, leaver, erased).await;
 }
 
 /// A school whose catalogue is published through the gate, which the server also uses.
@@ -138,7 +147,6 @@ struct Publisher {
     /// With all packs, and without one: each publication switches between them.
     settings: [Config; 2],
     version: i64,
-    person: Uuid,
     events: i64,
 }
 
@@ -148,8 +156,8 @@ impl Publisher {
         let all = Config { database_url: school.gate.url(&school.database), ..school.config.clone() };
         let mut fewer = all.clone();
         fewer.catalogs.retain(|pack| pack != "tests");
-        let (version, person) = (school.database.number(VERSION).await, school.person().await);
-        let mut publisher = Self { school, settings: [all, fewer], version, person, events: 0 };
+        let version = school.database.number(VERSION).await;
+        let mut publisher = Self { school, settings: [all, fewer], version, events: 0 };
         publisher.record().await;
         Some(publisher)
     }
@@ -157,7 +165,7 @@ impl Publisher {
     async fn record(&mut self) {
         self.events += 1;
         let event =
-            json!({"id": self.events.to_string(), "userId": self.person, "activity": "comment_written"});
+            json!({"id": self.events.to_string(), "userId": self.school.ada, "activity": "comment_written"});
         acknowledged(&self.school.service, RECORD, event).await;
     }
 
@@ -191,70 +199,75 @@ impl Publisher {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_at_any_statement_of_a_publication_publishes_all_of_it_or_nothing() {
+    let faults = [Fault::Cut, Fault::CutAnswer, Fault::Delay(Duration::from_millis(50))];
+    join_all(faults.map(fail_to_publish)).await;
+}
+
+async fn fail_to_publish(fault: Fault) {
     let Some(mut publisher) = Publisher::open().await else { return };
     assert_eq!(publisher.version, 1);
-    for fault in [Fault::Cut, Fault::CutAnswer, Fault::Delay(Duration::from_millis(50))] {
-        let mut unheard = 0;
-        // The third statement takes the lock.
-        for nth in 3.. {
-            let (struck, succeeded, added) = publisher.publish(nth, fault).await;
-            if !struck {
-                assert!(nth > 5, "{nth} statements are too few for what is written");
-                assert_eq!((succeeded, added), (true, 1));
-                break;
+    let mut unheard = 0;
+    // The third statement takes the lock.
+    for nth in 3.. {
+        let (struck, succeeded, added) = publisher.publish(nth, fault).await;
+        if !struck {
+            assert!(nth > 5, "{nth} statements are too few for what is written");
+            assert_eq!((succeeded, added), (true, 1));
+            break;
+        }
+        match fault {
+            Fault::Cut => assert_eq!((succeeded, added), (false, 0), "statement {nth}"),
+            Fault::CutAnswer => {
+                assert!(!succeeded, "statement {nth}");
+                unheard += added;
             }
-            match fault {
-                Fault::Cut => assert_eq!((succeeded, added), (false, 0), "statement {nth}"),
-                Fault::CutAnswer => {
-                    assert!(!succeeded, "statement {nth}");
-                    unheard += added;
-                }
-                Fault::Delay(_) | Fault::Silence => {
-                    assert_eq!((succeeded, added), (true, 1), "statement {nth}");
-                }
+            Fault::Delay(_) | Fault::Silence => {
+                assert_eq!((succeeded, added), (true, 1), "statement {nth}");
             }
         }
-        // Only a commit takes effect although its response is lost.
-        assert_eq!(unheard, i64::from(fault == Fault::CutAnswer));
     }
+    // Only a commit takes effect although its response is lost.
+    assert_eq!(unheard, i64::from(fault == Fault::CutAnswer));
     publisher.expect_whole().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_publication_whose_connection_falls_silent_holds_up_recording_only_for_a_moment() {
-    let Some(mut publisher) = Publisher::open().await else { return };
     // The first statement under the lock, and two later ones.
-    for nth in [4, 6, 8] {
-        publisher.school.gate.strike(nth, Fault::Silence);
-        let silent = command(publisher.next(), &["migrate"]);
-        tokio::select! {
-            migrated = silent => panic!("the connection was not silenced: {migrated:?}"),
-            () = async {
-                publisher.school.gate.strikes().await;
-                // PostgreSQL ends the session of the publication and releases its lock.
-                let event = json!({"id": format!("{nth} silent"), "userId": publisher.person,
-                    "activity": "comment_written"});
-                acknowledged(&publisher.school.service, RECORD, event).await;
-            } => {}
-        }
-        publisher.events += 1;
-        assert_eq!(publisher.added().await, 0, "statement {nth}");
+    join_all([4, 6, 8].map(fall_silent_at)).await;
+}
+
+async fn fall_silent_at(nth: usize) {
+    let Some(mut publisher) = Publisher::open().await else { return };
+    publisher.school.gate.strike(nth, Fault::Silence);
+    let silent = command(publisher.next(), &["migrate"]);
+    tokio::select! {
+        migrated = silent => panic!("the connection was not silenced: {migrated:?}"),
+        () = async {
+            publisher.school.gate.strikes().await;
+            // PostgreSQL ends the session of the publication and releases its lock.
+            let event = json!({"id": format!("{nth} silent"), "userId": publisher.school.ada,
+                "activity": "comment_written"});
+            acknowledged(&publisher.school.service, RECORD, event).await;
+        } => {}
     }
+    publisher.events += 1;
+    assert_eq!(publisher.added().await, 0, "statement {nth}");
     publisher.expect_whole().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn recording_and_reading_go_on_soon_after_every_open_connection_fell_silent() {
     let Some(school) = School::open().await else { return };
-    let ada = school.person().await;
-    let event = |nth: usize| json!({"id": nth.to_string(), "userId": ada, "activity": "comment_written"});
+    let event =
+        |nth: usize| json!({"id": nth.to_string(), "userId": school.ada, "activity": "comment_written"});
     // Opens several connections in every pool.
     let many = (0..30).map(async |nth| {
         acknowledged(&school.service, RECORD, event(nth)).await;
         acknowledged(&school.admin, "{ me { id xp } }", Value::Null).await;
         school.person().await;
     });
-    futures_util::future::join_all(many).await;
+    join_all(many).await;
     let ready = async || ready(&school.server).await;
     assert_eq!(ready().await, 200);
 
@@ -266,7 +279,7 @@ async fn recording_and_reading_go_on_soon_after_every_open_connection_fell_silen
         acknowledged(&school.service, RECORD, event(nth)).await;
         acknowledged(&school.admin, "{ me { id xp } }", Value::Null).await;
     });
-    futures_util::future::join_all(more).await;
+    join_all(more).await;
     let told = tokio::time::timeout(SOON, async { while ready().await != 200 {} }).await;
     told.expect("readiness tells soon that the database answers again");
     school.expect_whole("SELECT count(*) FROM events WHERE source = 'school'", 60).await;

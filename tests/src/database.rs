@@ -10,7 +10,8 @@ use std::time::Duration;
 use plaudit::clock::Clock;
 use plaudit::config::Config;
 use plaudit::store::{self, PoolLimits};
-use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, Statement};
+use tokio::sync::OnceCell;
 
 /// The database of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,7 @@ pub struct Database {
     pub backend: Backend,
     name: String,
     exists: bool,
+    kept: OnceCell<DatabaseConnection>,
 }
 
 impl Database {
@@ -66,7 +68,7 @@ impl Database {
             Backend::Sqlite => sqlite::new_name(),
             Backend::Postgres => postgres::new_name(),
         };
-        Self { backend, name, exists: false }
+        Self { backend, name, exists: false, kept: OnceCell::new() }
     }
 
     /// Creates it; false if PostgreSQL is not available.
@@ -101,19 +103,14 @@ impl Database {
 
     /// The single number that this query returns.
     pub async fn number(&self, sql: &str) -> i64 {
-        let connection = self.connect().await;
-        let row = connection.query_one_raw(Statement::from_string(self.dialect(), sql)).await;
-        let row = row.expect("the query runs").expect("the query answers a row");
-        connection.close().await.expect("the connection closes");
+        let rows = self.ask(sql).await;
+        let row = rows.first().expect("the query answers a row");
         row.try_get_by_index::<i64>(0).expect("the row begins with a number")
     }
 
     /// The numbers in the first column of this query's result.
     pub async fn numbers(&self, sql: &str) -> Vec<i64> {
-        let connection = self.connect().await;
-        let rows = connection.query_all_raw(Statement::from_string(self.dialect(), sql)).await;
-        connection.close().await.expect("the connection closes");
-        let rows = rows.expect("the query runs");
+        let rows = self.ask(sql).await;
         rows.iter().map(|row| row.try_get_by_index(0).expect("the row begins with a number")).collect()
     }
 
@@ -125,30 +122,18 @@ impl Database {
                 "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
             }
         };
-        let connection = self.connect().await;
-        let ask = async |sql: String| {
-            let rows = connection.query_all_raw(Statement::from_string(self.dialect(), sql)).await;
-            rows.expect("the query runs")
-        };
         let names: Vec<String> =
-            ask(tables.to_owned()).await.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+            self.ask(tables).await.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
         let each = names.iter().map(|name| format!("SELECT '{name}', count(*) FROM {name}"));
-        let counts = ask(each.collect::<Vec<_>>().join(" UNION ALL ")).await;
+        let counts = self.ask(&each.collect::<Vec<_>>().join(" UNION ALL ")).await;
         let counts = counts
             .iter()
             .map(|row| (row.try_get_by_index::<String>(0).unwrap(), row.try_get_by_index::<i64>(1).unwrap()));
-        let counts = counts.collect();
-        connection.close().await.expect("the connection closes");
-        counts
+        counts.collect()
     }
 
     /// The number of rows and the whole content of every table, as text.
     pub async fn contents(&self) -> BTreeMap<String, (i64, String)> {
-        let connection = self.connect().await;
-        let ask = async |sql: String| {
-            let rows = connection.query_all_raw(Statement::from_string(self.dialect(), sql)).await;
-            rows.expect("the query runs")
-        };
         let tables = match self.backend {
             Backend::Sqlite => {
                 "SELECT t.name, group_concat('quote(\"' || c.name || '\")', ' || '','' || ') FROM sqlite_master t, \
@@ -160,7 +145,7 @@ impl Database {
         };
         let mut contents = BTreeMap::new();
         let mut each = Vec::new();
-        for row in ask(tables.to_owned()).await {
+        for row in self.ask(tables).await {
             let (name, line): (String, String) =
                 (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap());
             let join = match self.backend {
@@ -171,19 +156,37 @@ impl Database {
                 "SELECT '{name}', count(*), coalesce({join}, '') FROM (SELECT {line} AS line FROM {name} r ORDER BY 1) AS rows_of_{name}"
             ));
         }
-        for row in ask(each.join(" UNION ALL ")).await {
+        for row in self.ask(&each.join(" UNION ALL ")).await {
             let number = row.try_get_by_index(1).unwrap();
             contents.insert(row.try_get_by_index(0).unwrap(), (number, row.try_get_by_index(2).unwrap()));
         }
-        connection.close().await.expect("the connection closes");
         contents
     }
 
     /// Runs a statement.
     pub async fn execute(&self, sql: &str) {
-        let connection = self.connect().await;
-        connection.execute_unprepared(sql).await.expect("the statement runs");
-        connection.close().await.expect("the connection closes");
+        let execute = async |connection: &DatabaseConnection| connection.execute_unprepared(sql).await;
+        self.over_connection(execute).await.expect("the statement runs");
+    }
+
+    async fn ask(&self, sql: &str) -> Vec<QueryResult> {
+        let statement = Statement::from_string(self.dialect(), sql);
+        let ask = async |connection: &DatabaseConnection| connection.query_all_raw(statement).await;
+        self.over_connection(ask).await.expect("the query runs")
+    }
+
+    /// Runs this on a connection: on PostgreSQL a kept one, because to open one takes longer than most queries. An open
+    /// SQLite connection would keep the log beside the file.
+    async fn over_connection<T>(&self, act: impl AsyncFnOnce(&DatabaseConnection) -> T) -> T {
+        match self.backend {
+            Backend::Postgres => act(self.kept.get_or_init(async || self.connect().await).await).await,
+            Backend::Sqlite => {
+                let connection = self.connect().await;
+                let result = act(&connection).await;
+                connection.close().await.expect("the connection closes");
+                result
+            }
+        }
     }
 
     /// Removes the database now.

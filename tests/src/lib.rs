@@ -225,6 +225,7 @@ pub fn settings(database: &Database) -> Config {
     // Tests of races need many concurrent requests of one person at the database.
     config.limits.operations_at_once = 64;
     config.limits.operations_at_once_admin = 64;
+    config.limits.mutations_at_once = 64;
     config
 }
 

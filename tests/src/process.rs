@@ -139,9 +139,13 @@ pub fn client_of(url: &str, subject: &str, role: Role) -> Client {
 /// Whether the file of defaults has a setting with this key.
 fn exists(key: &str) -> bool {
     let defaults = include_str!("../../api/config.default.toml");
-    let (table, name) = key.split_once('.').unwrap_or(("", key));
-    let start = format!("\n[{table}]\n");
-    let section = defaults.split_once(start.as_str()).map_or("", |(_, section)| section);
+    let (section, name) = match key.split_once('.') {
+        Some((table, name)) => {
+            let start = format!("\n[{table}]\n");
+            (defaults.split_once(start.as_str()).map_or("", |(_, section)| section), name)
+        }
+        None => (defaults, key),
+    };
     let section = section.split("\n[").next().unwrap_or_default();
     section.lines().any(|line| line.starts_with(&format!("{name} = ")))
 }

@@ -154,12 +154,12 @@ fn fold_one(
     let catalog = decision.catalog;
     let index = catalog.activity_index(&event.activity);
     let activity = index.and_then(|index| catalog.activities.get(index));
+    decision.person(event.person).note_event(event.occurred_at);
     if activity.is_none() && recorded.is_none_or(|base| base == 0) {
         return Ok(Folded::default());
     }
     let before = decision.before(event.person);
     let person = decision.person(event.person);
-    person.note_event(event.occurred_at);
     let mut derived = Vec::new();
     let mut candidates = BTreeSet::new();
     let mut reached = |achievement| {

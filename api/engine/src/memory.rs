@@ -8,10 +8,11 @@ use chrono_tz::Tz;
 use uuid::Uuid;
 
 use crate::{
-    advance::{Overflow, advance},
+    advance::{Overflow, advance, owed},
     catalog::Catalog,
     event::Event,
     needs::{Late, PersonNeeds, Span, further, late, needs},
+    publish::{Changes, catch_up},
     redate::{Dates, redate},
     rewind::History,
     state::{Held, MetricState, PersonState, RunEvents, State},
@@ -139,6 +140,33 @@ impl School {
             person,
             &History { since, state: &state, events: &events, new: &new, base: &base },
         )
+    }
+
+    /// Publishes a catalogue, as the server does: brings everyone up to date, and records the missing derived events.
+    ///
+    /// # Errors
+    /// The first derived event that would raise a total above the maximum.
+    pub fn publish(&mut self, before: &Catalog, after: &Catalog, now: DateTime<Utc>) -> Result<(), Overflow> {
+        let changes = Changes::between(Some(before), after);
+        for person in self.people.keys().copied().collect::<Vec<_>>() {
+            let kept = self.kept(person);
+            kept.metrics.retain(|metric, _| !changes.metrics.contains(metric));
+            kept.members.retain(|(metric, _)| !changes.metrics.contains(metric));
+            let mut past = self.events_of(person);
+            past.sort_by_cached_key(Event::key);
+            let changed = past.iter().filter(|event| changes.activities.contains(&*event.activity));
+            let recounted: Vec<Event> = changed.cloned().collect();
+            let behind = catch_up(after, &changes, person, self.whole(person), &recounted, &BTreeSet::new());
+            let step = behind.settle(&past, Uuid::nil(), now);
+            self.save(&[], &step);
+        }
+        let owed_by = |person: &Uuid| {
+            let referrer = self.people.get(person)?.referrer?;
+            let zone = self.people.get(&referrer)?.zone;
+            Some(owed(after, *person, &self.whole(*person), (referrer, zone), now))
+        };
+        let owed: Vec<Event> = self.people.keys().filter_map(owed_by).flatten().collect();
+        self.record(after, &owed).map(drop)
     }
 
     /// A person's whole state, as the engine reads it.

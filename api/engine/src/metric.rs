@@ -34,9 +34,9 @@ impl Metric {
         matches!(self.kind, Kind::Run { .. })
     }
 
-    /// Whether it counts distinct members.
-    pub fn is_distinct(&self) -> bool {
-        matches!(self.kind, Kind::Distinct { .. })
+    /// Whether it is the size of a set of members, so that an event may add nothing to it.
+    pub(crate) fn is_set(&self) -> bool {
+        matches!(self.kind, Kind::Distinct { .. } | Kind::Daily { .. })
     }
 
     /// The member that an event adds to a `distinct` metric, if any.
@@ -48,12 +48,31 @@ impl Metric {
         }
     }
 
+    /// The members that an event may add: its member of a `distinct` metric, or the members of its day of a daily count.
+    pub(crate) fn members(&self, event: &Event) -> Vec<String> {
+        match self.day(event) {
+            Some(day) => day.repeated.into_iter().chain(day.places).collect(),
+            None => self.member(event).into_iter().collect(),
+        }
+    }
+
+    /// What a daily count keeps about an event's day.
+    pub(crate) fn day(&self, event: &Event) -> Option<DayOfCount> {
+        let Kind::Daily { most, once } = &self.kind else { return None };
+        let date = event.capped_on();
+        let value = once.as_ref().and_then(|attribute| event.attributes.get(attribute));
+        Some(DayOfCount {
+            repeated: value.map(|value| format!("{date} = {value}")),
+            places: (1..=*most).map(|place| format!("{date} # {place}")).collect(),
+        })
+    }
+
     /// What an event adds to a `count` or `sum` metric.
     pub(crate) fn amount(&self, event: &Event) -> i64 {
         match &self.kind {
             Kind::Count => 1,
             Kind::Sum { attribute } => int(&event.attributes, attribute),
-            Kind::Run { .. } | Kind::Distinct { .. } => 0,
+            Kind::Run { .. } | Kind::Distinct { .. } | Kind::Daily { .. } => 0,
         }
     }
 
@@ -76,9 +95,28 @@ impl Metric {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Kind {
     Count,
-    Sum { attribute: String },
-    Run { holds: Vec<Condition> },
-    Distinct { by: Distinguish },
+    Sum {
+        attribute: String,
+    },
+    Run {
+        holds: Vec<Condition>,
+    },
+    Distinct {
+        by: Distinguish,
+    },
+    /// A count of which each day adds at most `most`. Events of one day with the same value of `once` count once.
+    Daily {
+        most: i64,
+        once: Option<String>,
+    },
+}
+
+/// The members that a daily count keeps about a day. Both sets follow from the events of the day in any order.
+pub(crate) struct DayOfCount {
+    /// The value that counts once; none if the event does not have it.
+    pub(crate) repeated: Option<String>,
+    /// One for each event that counts.
+    pub(crate) places: Vec<String>,
 }
 
 /// The value by which a `distinct` metric distinguishes its members.

@@ -207,7 +207,7 @@ impl Moved {
                 continue;
             };
             self.metrics.insert(*index);
-            self.members.extend(metric.member(event).map(|member| (metric.id, member)));
+            self.members.extend(metric.members(event).into_iter().map(|member| (metric.id, member)));
             let moves = catalog.moves.get(*index);
             let derivations = moves.into_iter().flat_map(|moves| &moves.derivations);
             derived.extend(

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     catalog::{Activity, Catalog},
     event::Event,
-    metric::{Kind, Metric},
+    metric::{DayOfCount, Kind, Metric},
     run::{Run, Sequence},
     state::{Held, MetricState, PersonState},
     step::{PersonTotals, Step},
@@ -209,6 +209,11 @@ impl Person {
                 }
                 _ => old,
             },
+            Kind::Daily { .. } => {
+                let day = metric.day(event);
+                let is_counted = day.is_some_and(|day| self.count_on(index, day));
+                old.checked_add(i64::from(is_counted)).ok_or(TooMuch)?
+            }
         };
         if new > MAX_XP {
             return Err(TooMuch);
@@ -219,6 +224,18 @@ impl Person {
             self.changes.metrics.insert(index);
         }
         Ok(Some(Rise { old, new }))
+    }
+
+    /// Adds an event to its day of a daily count; returns whether it counts.
+    fn count_on(&mut self, index: usize, day: DayOfCount) -> bool {
+        let mut add = |member: String| {
+            let is_new = self.members.insert((index, member.clone()));
+            if is_new {
+                self.changes.members.push((index, member));
+            }
+            is_new
+        };
+        day.repeated.is_none_or(&mut add) && day.places.into_iter().any(add)
     }
 
     /// Adds an award; returns whether it is the person's only unrevoked award of its achievement.

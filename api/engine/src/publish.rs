@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use uuid::Uuid;
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Activity, Catalog},
     decide::{Before, Decision, Origin},
     entitlement::{Due, settle_whole},
     event::{Event, local},
@@ -15,12 +15,13 @@ use crate::{
     redate::crossings,
     state::{Held, PersonState, State},
     step::Step,
+    streak::LocalDay,
 };
 
 /// The metrics and daily totals that must be folded again from stored events when one catalogue replaces another.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
-    /// The ids of the new metrics.
+    /// The ids of the metrics that are new or count further events.
     pub metrics: BTreeSet<Uuid>,
     /// The keys of the capped activities whose daily totals are new.
     pub capped: BTreeSet<String>,
@@ -31,8 +32,19 @@ pub struct Changes {
 impl Changes {
     /// The changes from `before` to `after`.
     pub fn between(before: Option<&Catalog>, after: &Catalog) -> Self {
-        let metrics = after.new_metrics(before);
-        let capped: BTreeSet<String> = after.newly_capped(before).into_iter().map(str::to_owned).collect();
+        // An activity that now hears an action also gets the actions that no activity has heard.
+        let hears = |activity: &&Activity| {
+            let heard = before.and_then(|before| before.activity(&activity.key)?.on);
+            activity.on.is_some() && activity.on != heard
+        };
+        let hearing: Vec<&Activity> = after.activities().iter().filter(hears).collect();
+        let metrics = hearing.iter().flat_map(|activity| &activity.metrics);
+        let mut metrics: BTreeSet<Uuid> =
+            metrics.filter_map(|index| after.metrics.get(*index)).map(|metric| metric.id).collect();
+        metrics.extend(after.new_metrics(before));
+        let mut capped: BTreeSet<String> =
+            hearing.iter().filter(|one| one.daily_cap.is_some()).map(|one| one.key.clone()).collect();
+        capped.extend(after.newly_capped(before).into_iter().map(str::to_owned));
         let counted = metrics.iter().filter_map(|id| after.metric(*id));
         let counted = counted.flat_map(|metric| after.activities_of(metric)).map(str::to_owned);
         let activities = counted.chain(capped.iter().cloned()).collect();
@@ -50,20 +62,24 @@ pub struct CatchUp<'a> {
     due: Vec<Due>,
 }
 
-/// Folds the changes from `recounted`, the person's events of the changed activities, and finds the due awards.
-/// `state` must be whole.
+/// Folds the changes from `recounted`, the person's events of the changed activities, adds `days` as active days, and
+/// finds the due awards. `state` must be whole; if there are `days`, it must have all active days.
 pub fn catch_up<'a>(
     catalog: &'a Catalog,
     changes: &Changes,
     person: Uuid,
     state: PersonState,
     recounted: &[Event],
+    days: &BTreeSet<LocalDay>,
 ) -> CatchUp<'a> {
     let (zone, held) = (state.zone, state.awards.clone());
     let state = State { people: BTreeMap::from([(person, state)]) };
     let mut decision = Decision::new(catalog, state);
     let before = decision.before(person);
     recount(&mut decision, changes, person, recounted);
+    for day in days {
+        decision.person(person).add_day(*day);
+    }
     let due = settle_whole(catalog, decision.person(person)).due;
     CatchUp { decision, person, before, zone, held, due }
 }

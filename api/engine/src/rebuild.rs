@@ -91,6 +91,16 @@ fn measure(metric: &Metric, taken: &[&Event]) -> (MetricState, BTreeSet<String>)
             members = taken.iter().filter_map(|event| metric.member(event)).collect();
             i64::try_from(members.len()).unwrap_or(i64::MAX)
         }
+        Kind::Daily { .. } => {
+            let mut counted = 0_i64;
+            for day in taken.iter().filter_map(|event| metric.day(event)) {
+                let is_new = day.repeated.is_none_or(|value| members.insert(value));
+                if is_new && day.places.into_iter().any(|place| members.insert(place)) {
+                    counted = counted.saturating_add(1);
+                }
+            }
+            counted
+        }
     };
     (MetricState { value, run }, members)
 }

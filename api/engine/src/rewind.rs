@@ -32,8 +32,8 @@ pub struct History<'a> {
 
 /// The state of the person before the first event of `history`, as far as later awards depend on it.
 ///
-/// Counts, sums, XP and capped days follow by subtraction. The number of distinct values, the longest run and the longest
-/// streak do not. They keep their value after `step` if no award can be earned between the least value that the awards of
+/// Counts, sums, XP and capped days follow by subtraction. Counts of distinct values, counts with a daily limit, the longest
+/// run and the longest streak do not. They keep their value after `step` if no award can be earned between the least value that the awards of
 /// that time prove and this one. None if one can, or if an award is flagged.
 pub(crate) fn rewind(
     catalog: &Catalog,
@@ -67,9 +67,7 @@ pub(crate) fn rewind(
     then.streak = Streak { longest, ..Streak::default() };
     then.metrics = now.metrics.clone();
     for index in history.events.iter().flat_map(|event| catalog.moved_by(event)).collect::<BTreeSet<_>>() {
-        let Some(metric) =
-            catalog.metrics.get(index).filter(|metric| metric.is_run() || metric.is_distinct())
-        else {
+        let Some(metric) = catalog.metrics.get(index).filter(|metric| metric.is_run() || metric.is_set()) else {
             continue;
         };
         let stepped = step.metrics.iter().find(|(of, id, _)| (*of, *id) == (person, metric.id));
@@ -85,7 +83,7 @@ pub(crate) fn rewind(
             return None;
         }
         then.metrics.insert(metric.id, MetricState { value, run: None });
-        let members = history.events.iter().filter_map(|event| metric.member(event));
+        let members = history.events.iter().flat_map(|event| metric.members(event));
         then.members.extend(members.map(|member| (metric.id, member)));
     }
     then.day_totals = now.day_totals.clone();

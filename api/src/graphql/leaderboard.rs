@@ -19,7 +19,7 @@ pub(crate) enum LeaderboardPeriod {
     AllTime,
 }
 
-/// A ranking of people by XP, or by who earned an achievement first.
+/// A ranking of learners by XP, or by who earned an achievement first.
 pub(crate) struct Leaderboard {
     board: Board,
 }
@@ -68,7 +68,7 @@ pub(crate) async fn open(
     Ok(known.map(|known| Leaderboard { board: Board::Achievement(known.id) }))
 }
 
-/// A ranking of people by XP, or by who earned an achievement first.
+/// A ranking of learners by XP, or by who earned an achievement first.
 #[Object]
 impl Leaderboard {
     /// The metric: xp, or the key of the achievement.

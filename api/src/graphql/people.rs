@@ -318,10 +318,10 @@ pub(crate) struct Level {
     xp_for_next: Option<i64>,
 }
 
-/// Active days in a row. Days begin at midnight in the person's time zone.
+/// Active days in a row. A streak breaks only when a whole local day passes without activity.
 #[derive(SimpleObject)]
 pub(crate) struct Streak {
-    /// The length of the current streak in days. 0 if the last active day was before yesterday.
+    /// The length of the current streak in days. 0 if an activity now would begin a new one.
     current: i64,
     /// The length of the longest streak in days.
     longest: i64,

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use engine::{Catalog, Changes, Event, PersonState, Step};
+use engine::{Catalog, Changes, Event, LocalDay, PersonState, Step};
 use uuid::Uuid;
 
 use super::advance::{self, Decision};
+use super::domain_event::hear;
 use super::ingest::{Fresh, to_event};
 use super::load;
 use super::persist::{self, Writing, derived_row};
@@ -35,10 +36,11 @@ pub(crate) async fn backfill(
         // Changed texts change no award.
         return Ok(0);
     }
+    let heard = hear(txn, after).await?;
     let changes = Changes::between(before, after);
     // A metric that is restored after its removal has rows that were not updated in between.
     metrics::forget(txn, &changes.metrics).await?;
-    let publication = Publication { catalog: after, changes, id: id::new(now) };
+    let publication = Publication { catalog: after, changes, heard, id: id::new(now) };
     let writing = Writing { version, silent: Some(SILENT), now };
     let mut last = None;
     let (mut done, mut awarded) = (0, 0);
@@ -57,6 +59,8 @@ pub(crate) async fn backfill(
 struct Publication<'a> {
     catalog: &'a Catalog,
     changes: Changes,
+    /// The active days of events that no activity had heard before.
+    heard: BTreeMap<Uuid, BTreeSet<LocalDay>>,
     id: Uuid,
 }
 
@@ -67,8 +71,10 @@ async fn bring_up(
     page: &[people::Row],
     writing: Writing<'_>,
 ) -> Result<usize, store::Error> {
-    let Publication { catalog, changes, id } = publication;
-    let loaded = load::whole(txn, page).await?;
+    let Publication { catalog, changes, heard, id } = publication;
+    let mut loaded = load::whole(txn, page).await?;
+    let people = page.iter().map(|person| person.id).filter(|person| heard.contains_key(person));
+    load::active_days(txn, &mut loaded, &people.collect()).await?;
     let recounted =
         events::people_with(txn, page.iter().map(|person| person.id), &changes.activities).await?;
     let mut step = Step::default();
@@ -79,7 +85,9 @@ async fn bring_up(
         } else {
             Vec::new()
         };
-        let behind = engine::catch_up(catalog, changes, person, state, &recounted);
+        let none = BTreeSet::new();
+        let days = heard.get(&person).unwrap_or(&none);
+        let behind = engine::catch_up(catalog, changes, person, state, &recounted, days);
         let past = if behind.has_due() { past(txn, person).await? } else { Vec::new() };
         step.append(behind.settle(&past, *id, writing.now));
     }

@@ -12,7 +12,7 @@ use engine::{
 };
 use uuid::Uuid;
 
-pub(super) use late::redate;
+pub(super) use late::{active_days, redate};
 
 use crate::store::{self, Txn, awards, events, metrics, people, totals};
 
@@ -110,7 +110,7 @@ pub(crate) fn streak(totals: &totals::Row) -> Streak {
 }
 
 /// The names of the zones of a streak's last day, as they are stored.
-pub(crate) fn zone_names(streak: &Streak) -> Option<String> {
+pub(super) fn zone_names(streak: &Streak) -> Option<String> {
     let names: Vec<&str> = streak.last.iter().map(|day| day.zone.name()).collect();
     (!names.is_empty()).then(|| names.join(","))
 }
@@ -121,17 +121,22 @@ pub(crate) fn zone(person: &people::Row) -> Tz {
 }
 
 /// The zone of a stored name. UTC if this build does not know the zone.
-pub(crate) fn zone_named(name: &str) -> Tz {
+pub(super) fn zone_named(name: &str) -> Tz {
     name.parse().unwrap_or(Tz::UTC)
 }
 
+/// The local day of an event.
+pub(super) fn day_of(row: &events::Row) -> LocalDay {
+    LocalDay { date: row.local_date, zone: zone_named(&row.timezone) }
+}
+
 /// The local day of a row of `active_days`.
-pub(crate) fn active_day(row: &metrics::ActiveDay) -> LocalDay {
+pub(super) fn active_day(row: &metrics::ActiveDay) -> LocalDay {
     LocalDay { date: row.day, zone: zone_named(&row.timezone) }
 }
 
 /// The row of an active day.
-pub(crate) fn active_day_row(person: Uuid, day: LocalDay) -> metrics::ActiveDay {
+pub(super) fn active_day_row(person: Uuid, day: LocalDay) -> metrics::ActiveDay {
     metrics::ActiveDay { person_id: person, day: day.date, timezone: day.zone.name().to_owned() }
 }
 

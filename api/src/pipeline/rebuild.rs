@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::ingest::to_event;
 use super::load::{
-    active_day, active_day_row, award_key, streak, to_metric, whole_state, zone_named, zone_names,
+    active_day, active_day_row, award_key, day_of, streak, to_metric, whole_state, zone_names,
 };
 use super::persist::{self, Writing};
 use crate::store::dialect::{AdvisoryLock, shared, take_time};
@@ -145,11 +145,6 @@ impl Stored {
         let capped = self.capped.iter().filter(|row| is_capped(&row.activity) && row.amount != 0);
         capped.map(|row| ((row.activity.clone(), row.day), row.amount)).collect()
     }
-}
-
-/// The local day of an event.
-fn day_of(row: &events::Row) -> LocalDay {
-    LocalDay { date: row.local_date, zone: zone_named(&row.timezone) }
 }
 
 fn known(catalog: &Catalog) -> BTreeSet<Uuid> {

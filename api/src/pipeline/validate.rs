@@ -7,10 +7,12 @@ use chrono::{DateTime, Utc};
 use engine::Attributes;
 use uuid::Uuid;
 
+use super::domain_event::is_unheard;
 use super::ingest::unknown_person;
 use super::self_report::Period;
 use super::{Batch, BatchRow, Incoming, Rejected, Submission};
 use crate::app::App;
+use crate::auth::Source;
 use crate::catalogue::Published;
 use crate::clock;
 use crate::id;
@@ -116,11 +118,11 @@ fn parse(
         hash: hash_of(event.attributes.as_ref().unwrap_or(&serde_json::Value::Null)),
     };
     match by_catalogue(app, catalog, submission, event) {
-        Ok((activity, attributes)) => Ok(Parsed {
+        Ok((makes_active, attributes)) => Ok(Parsed {
             sent,
             id,
             place: *place,
-            makes_active: activity.counts_for_streak,
+            makes_active,
             is_own_report: submission.recorder.reporter().is_some(),
             attributes,
         }),
@@ -128,17 +130,22 @@ fn parse(
     }
 }
 
-/// The event's activity and attributes, by the catalogue.
-fn by_catalogue<'a>(
+/// Whether the event makes its day an active one, and its attributes, by the catalogue.
+fn by_catalogue(
     app: &App,
-    catalog: &'a engine::Catalog,
+    catalog: &engine::Catalog,
     submission: &Submission,
     event: &Incoming,
-) -> Result<(&'a engine::Activity, Attributes), Refusal> {
+) -> Result<(bool, Attributes), Refusal> {
+    if *submission.recorder.source() == Source::Ourselves && is_unheard(&event.activity) {
+        let facts = event.attributes.clone().map(serde_json::from_value);
+        return Ok((false, facts.and_then(Result::ok).unwrap_or_default()));
+    }
     let activity =
         catalog.activity(&event.activity).ok_or_else(|| unknown_activity(catalog, &event.activity))?;
     submission.recorder.may_record(activity.self_reportable).map_err(|refusal| refusal.at(["activity"]))?;
-    Ok((activity, check_attributes(app, catalog, activity, event.attributes.as_ref())?))
+    let attributes = check_attributes(app, catalog, activity, event.attributes.as_ref())?;
+    Ok((activity.counts_for_streak, attributes))
 }
 
 /// A hash of the fields of a sent object that does not depend on their order. Other values have the hash of an empty

@@ -240,7 +240,7 @@ async fn comment_within(
         written_at: now,
     };
     enrollments::add_comment(txn, row).await?;
-    let facts = [("lesson", lesson.id), ("course", course.id)];
+    let facts = [("lesson", lesson.id), ("course", course.id), ("text", text::fingerprint(me.id, body))];
     let event = DomainEvent {
         kind: engine::DomainEventKind::Comment,
         id: format!("comment:{id}"),

@@ -92,6 +92,31 @@ pub(crate) async fn walk(db: &Txn, person: Uuid, after: Option<Uuid>) -> Result<
     page_of(db, person, after, PAGE).await
 }
 
+/// One page of all events of an activity, after `after` by id.
+pub(crate) async fn of_activity(db: &Txn, activity: &str, after: Option<Uuid>) -> Result<Vec<Row>, Error> {
+    let mut of = Condition::all().add(Column::Activity.eq(activity));
+    if let Some(after) = after {
+        of = of.add(Column::Id.gt(after));
+    }
+    let query = Entity::find().filter(of).order_by(Column::Id, Order::Asc).limit(PAGE);
+    Ok(query.all(db.connection()).await?)
+}
+
+/// Replaces the activity of these events, with their attributes and whether they make their days active.
+pub(crate) async fn assign(txn: &Txn, rows: &[Row]) -> Result<(), Error> {
+    let sql = "UPDATE events SET activity = heard.column2, attributes = heard.column3, makes_active = heard.column4 \
+               FROM (VALUES {rows}) AS heard WHERE events.id = heard.column1";
+    super::update_from(txn, sql, ["uuid", "text", "jsonb", "boolean"], rows, |row| {
+        vec![
+            row.id.into(),
+            row.activity.clone().into(),
+            row.attributes.clone().into(),
+            row.makes_active.into(),
+        ]
+    })
+    .await
+}
+
 /// At most `limit` events of a person, after `after` by id.
 pub(crate) async fn page_of(
     db: &Txn,

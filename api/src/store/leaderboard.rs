@@ -1,4 +1,4 @@
-//! Leaderboards. Everyone who is signed in may read them, so they require no proof.
+//! Leaderboards rank learners. Everyone who is signed in may read them, so they require no proof.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
@@ -42,15 +42,20 @@ impl Board {
     fn rows(self) -> (String, Vec<Value>) {
         match self {
             Self::Xp => (
-                "SELECT person_id AS person, xp AS score, xp_reached_at AS reached_at FROM totals WHERE xp > 0"
-                    .to_owned(),
+                format!(
+                    "SELECT person_id AS person, xp AS score, xp_reached_at AS reached_at FROM totals \
+                     WHERE xp > 0 AND {}",
+                    is_learner("totals")
+                ),
                 Vec::new(),
             ),
             // In the order of an index, so that a page reads only its own rows.
             Self::Achievement(id) => (
                 format!(
                     "SELECT awards.person_id AS person, CAST(1 AS bigint) AS score, awards.earned_at AS reached_at \
-                     FROM awards WHERE awards.achievement_id = $1 AND awards.revoked_at IS NULL AND {FIRST_STANDING}"
+                     FROM awards WHERE awards.achievement_id = $1 AND awards.revoked_at IS NULL AND {FIRST_STANDING} \
+                     AND {}",
+                    is_learner("awards")
                 ),
                 vec![id.into()],
             ),
@@ -66,6 +71,11 @@ impl Board {
             (Self::Achievement(_), Side::Above) => "reached_at DESC, person DESC",
         }
     }
+}
+
+/// The condition that the row's person is a learner now. Others keep what they earned in an earlier role, without a rank.
+fn is_learner(table: &str) -> String {
+    format!("EXISTS (SELECT 1 FROM people WHERE people.id = {table}.person_id AND people.role = 'student')")
 }
 
 /// The number of people on the board.

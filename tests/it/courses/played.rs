@@ -53,7 +53,11 @@ on_both! {
             }
         }
         for nth in 1..=20 {
-            let awards = comment(&ada, &rust.lessons[nth], "Well said.").await;
+            // Of one day, five different comments count.
+            if nth % 5 == 1 {
+                w.tick(chrono::TimeDelta::days(1));
+            }
+            let awards = comment(&ada, &rust.lessons[nth], &format!("Well said, {nth}.")).await;
             assert_eq!(awards, due(&BY_COMMENTS, nth), "comment {nth}");
             if !awards.is_empty() {
                 earned += 1;
@@ -70,6 +74,35 @@ on_both! {
         let base = "SELECT CAST(sum(amount) AS bigint) FROM xp_entries WHERE kind = 'BASE'";
         assert_eq!(w.database.number(base).await, 50 * 10 + 20 * 5);
         assert_eq!(w.database.number("SELECT count(*) FROM audit_log WHERE act <> 'create_course'").await, 0);
+        w.finish().await;
+    }
+
+    async fn twenty_equal_comments_in_a_minute_earn_one_achievement(w: World) {
+        let (_, teacher) = join(&w, Role::Teacher).await;
+        let (_, ada) = join(&w, Role::Student).await;
+        let rust = course(&teacher, 2).await;
+        enroll(&ada, &rust, None).await;
+        let mut earned = Vec::new();
+        for nth in 0..20 {
+            let text = if nth % 2 == 0 { "Well said." } else { "  WELL  said. " };
+            earned.extend(comment(&ada, &rust.lessons[nth % 2], text).await);
+        }
+        assert_eq!(earned, ["first-comment-written"]);
+        for nth in 0..20 {
+            earned.extend(comment(&ada, &rust.lessons[0], &format!("Really, {nth}!")).await);
+        }
+        assert_eq!(earned, ["first-comment-written", "3-comments-written", "5-comments-written"]);
+        w.tick(chrono::TimeDelta::days(1));
+        for nth in 0..5 {
+            earned.extend(comment(&ada, &rust.lessons[0], &format!("Really, {nth}!")).await);
+        }
+        assert_eq!(earned.last().map(String::as_str), Some("10-comments-written"));
+        let said = "SELECT count(*) FROM events WHERE activity = 'comment_written'";
+        assert_eq!(w.database.number(said).await, 45);
+        for text in ["Well", "well", "Really", "really"] {
+            let told = format!("SELECT count(*) FROM events WHERE CAST(attributes AS text) LIKE '%{text}%'");
+            assert_eq!(w.database.number(&told).await, 0, "the text is not in the event");
+        }
         w.finish().await;
     }
 

@@ -1,11 +1,16 @@
 //! Clients that use more than their share of the server: connections, bodies, host names and request ids.
 
+use std::time::Duration;
+
 use plaudit::auth::Role;
 use serde_json::{Value, json};
 use tests::{Backend, Process, World, settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use uuid::Uuid;
+
+/// The time within which the server must have read what was sent.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Opens a connection and sends these bytes.
 async fn open(url: &str, bytes: &str) -> TcpStream {
@@ -62,28 +67,42 @@ fn resident(server: &Process) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
+/// The bytes of bodies that the server holds.
+async fn arrived(metrics: &str) -> u64 {
+    let text = reqwest::get(metrics).await.unwrap().text().await.unwrap();
+    let held = text.lines().find_map(|line| line.strip_prefix("plaudit_bytes_in_flight{of=\"requests\"} "));
+    held.unwrap().parse().unwrap()
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn three_hundred_parked_bodies_hold_only_arrived_bytes_and_do_not_block_others() {
     let database = tests::Database::migrated(Backend::Sqlite).await.unwrap();
-    let server = Process::serve(&settings(&database)).await;
+    // On a busy machine it takes long to open the connections; no body may time out meanwhile.
+    let patient = [("operations_listen", "127.0.0.1:0"), ("limits.body_seconds", "300")];
+    let mut server = Process::serve_with(&settings(&database), &patient).await;
+    let told = server.log_until("the operations listener serves metrics and health").await;
+    let metrics =
+        format!("http://{}/metrics", told.last().unwrap()["fields"]["operations"].as_str().unwrap());
     let ada = server.client(&Uuid::new_v4().to_string(), Role::Student);
     ada.ask("{ me { xp } }", json!({})).await.data();
     let head = "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 65536\r\n\r\n";
     // The same bytes arrive for a body with a small declared length and for one with a large one. The difference is the
     // memory that the declaration takes.
-    let park = async |announced: &str| {
+    let park = async |announced: &str, all: u64| {
         let before = resident(&server);
         let mut parked = Vec::new();
         for _ in 0..300 {
             let head = head.replace("65536", announced);
             parked.push(open(&server.url, &format!("{head}{}", " ".repeat(1_000))).await);
         }
+        let arriving = async { while arrived(&metrics).await < all * 1_000 {} };
+        tokio::time::timeout(PATIENCE, arriving).await.expect("the bytes arrive");
         assert_eq!(ada.ask("{ me { xp } }", json!({})).await.data()["me"]["xp"], 0);
         (resident(&server).saturating_sub(before), parked)
     };
-    let (little, announced_little) = park("1001").await;
-    let (much, parked) = park("65536").await;
+    let (little, announced_little) = park("1001", 300).await;
+    let (much, parked) = park("65536", 600).await;
     let grown = much.saturating_sub(little);
     assert!(grown < 300 * 32, "{grown} kB more where 19,200 kB are announced than where 300 kB are");
     drop(announced_little);

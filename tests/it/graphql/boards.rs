@@ -6,6 +6,7 @@ use tests::{World, on_both};
 use uuid::Uuid;
 
 use super::assert_argument_refused;
+use crate::courses::{join, mutate};
 
 const STANDINGS: &str = "query($first: Int, $after: String, $around: ID, $of: ID, $achievement: String) {
     leaderboard(achievement: $achievement) {
@@ -170,6 +171,31 @@ on_both! {
         assert_eq!(missing.data()["leaderboard"], Value::Null);
         let unknown = w.service().ask("{ leaderboard(metric: \"height\") { totalCount } }", json!({})).await;
         assert_argument_refused(&unknown, "metric", "send xp");
+        w.finish().await;
+    }
+
+    async fn only_learners_are_ranked(w: World) {
+        let ranked = ranked(&w).await;
+        let (best, points) = ranked[0];
+        let right = json!({"userId": best, "activity": "question_answered", "attributes": {"correct": true}});
+        w.service().record(right).await;
+        let (_, head) = join(&w, Role::SuperAdmin).await;
+        for (role, people) in [("TEACHER", 8), ("PARENT", 8), ("STUDENT", 9)] {
+            let input = json!({"id": best, "displayName": "Ada", "role": role});
+            assert_eq!(mutate(&head, "upsertUser", "", input).await, json!({"userErrors": []}));
+            for (achievement, total) in [(Value::Null, people), (json!("aurora/first-steps"), people - 8)] {
+                let about = json!({"of": best, "around": best, "achievement": achievement});
+                let answer = w.service().ask(STANDINGS, about).await;
+                let board = &answer.data()["leaderboard"];
+                assert_eq!(board["totalCount"], total, "{role}");
+                assert_eq!(board["standing"].is_null(), role != "STUDENT", "{role}");
+                assert_eq!(rows(answer.data()).is_empty(), role != "STUDENT", "{role}");
+            }
+            let next = w.service().ask(STANDINGS, json!({"of": ranked[1].0})).await;
+            assert_eq!(next.data()["leaderboard"]["standing"]["rank"], people - 7, "{role}");
+        }
+        // XP and awards stay with the person.
+        assert!(w.database.number("SELECT max(xp) FROM totals").await > points);
         w.finish().await;
     }
 }

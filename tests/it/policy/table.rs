@@ -69,6 +69,8 @@ pub(super) enum Target {
 pub(super) enum Fit {
     /// All people.
     Anybody,
+    /// Students, because only learners are ranked; others are not there, whoever asks.
+    Learners,
     /// Students; others get this code.
     Students(&'static str),
     /// People who may teach; others get this code.
@@ -107,7 +109,7 @@ pub(super) struct Row {
     pub(super) fit: Fit,
 }
 
-use Fit::{Anybody, Guardians, Staff, Students};
+use Fit::{Anybody, Guardians, Learners, Staff, Students};
 use Read::{Errors, List, Null, Record};
 use Target::{
     Badge, Certificate, Comment, Course, Deleted, Earned, Entry, Given, Giver, Lesson, Nothing, Old, Person,
@@ -227,24 +229,24 @@ pub(super) const TABLE: &[Row] = &[
     row("Query.auditLog", "Read who did what", "auditLog { totalCount }", Nothing, Null, ADMINS),
     row("Query.auditLog(userId)", "Read who did what on somebody's record", "auditLog(userId: $id) { totalCount }", Person, Null, ADMINS),
     row("Query.feedCursor", "Read how far the feed is", "feedCursor", Nothing, Null, OPEN),
-    row("User.id", "See somebody on a board", "leaderboard { standing(userId: $id) { user { id } } }", Person, List, OPEN),
-    row("User.displayName", "See their name there", "leaderboard { standing(userId: $id) { user { id displayName } } }", Person, List, OPEN),
-    row("User.role", "See their role there", "leaderboard { standing(userId: $id) { user { id role } } }", Person, List, OPEN),
-    row("User.email", "See their address there", "leaderboard { standing(userId: $id) { user { id email } } }", Person, Record, SIGHT),
-    row("User.timezone", "See their time zone", "leaderboard { standing(userId: $id) { user { id timezone } } }", Person, Record, SIGHT),
-    row("User.locale", "See their language", "leaderboard { standing(userId: $id) { user { id locale } } }", Person, Record, SIGHT),
-    row("User.referredBy", "See who brought them", "leaderboard { standing(userId: $id) { user { id referredBy { id } } } }", Person, Record, SIGHT),
-    row("User.xp", "See their XP beside the name", "leaderboard { standing(userId: $id) { user { id xp } } }", Person, Record, SIGHT),
-    row("User.level", "See their level", "leaderboard { standing(userId: $id) { user { id level { number } } } }", Person, Record, SIGHT),
-    row("User.streak", "See their streak", "leaderboard { standing(userId: $id) { user { id streak { longest } } } }", Person, Record, SIGHT),
-    row("User.earned", "See what they have earned", "leaderboard { standing(userId: $id) { user { id earned { totalCount } } } }", Person, Record, SIGHT),
-    row("User.inProgress", "See what they are on the way to", "leaderboard { standing(userId: $id) { user { id inProgress { totalCount } } } }", Person, Record, SIGHT),
-    row("User.summary", "See their summary", "leaderboard { standing(userId: $id) { user { id summary { totalEarned } } } }", Person, Record, SIGHT),
-    row("User.children a guardian's", "See that they have children", "leaderboard { standing(userId: $id) { user { id children { id } } } }", Person, Record, SIGHT),
+    fit(Learners, row("User.id", "See somebody on a board", "leaderboard { standing(userId: $id) { user { id } } }", Person, List, OPEN)),
+    fit(Learners, row("User.displayName", "See their name there", "leaderboard { standing(userId: $id) { user { id displayName } } }", Person, List, OPEN)),
+    fit(Learners, row("User.role", "See their role there", "leaderboard { standing(userId: $id) { user { id role } } }", Person, List, OPEN)),
+    fit(Learners, row("User.email", "See their address there", "leaderboard { standing(userId: $id) { user { id email } } }", Person, Record, SIGHT)),
+    fit(Learners, row("User.timezone", "See their time zone", "leaderboard { standing(userId: $id) { user { id timezone } } }", Person, Record, SIGHT)),
+    fit(Learners, row("User.locale", "See their language", "leaderboard { standing(userId: $id) { user { id locale } } }", Person, Record, SIGHT)),
+    fit(Learners, row("User.referredBy", "See who brought them", "leaderboard { standing(userId: $id) { user { id referredBy { id } } } }", Person, Record, SIGHT)),
+    fit(Learners, row("User.xp", "See their XP beside the name", "leaderboard { standing(userId: $id) { user { id xp } } }", Person, Record, SIGHT)),
+    fit(Learners, row("User.level", "See their level", "leaderboard { standing(userId: $id) { user { id level { number } } } }", Person, Record, SIGHT)),
+    fit(Learners, row("User.streak", "See their streak", "leaderboard { standing(userId: $id) { user { id streak { longest } } } }", Person, Record, SIGHT)),
+    fit(Learners, row("User.earned", "See what they have earned", "leaderboard { standing(userId: $id) { user { id earned { totalCount } } } }", Person, Record, SIGHT)),
+    fit(Learners, row("User.inProgress", "See what they are on the way to", "leaderboard { standing(userId: $id) { user { id inProgress { totalCount } } } }", Person, Record, SIGHT)),
+    fit(Learners, row("User.summary", "See their summary", "leaderboard { standing(userId: $id) { user { id summary { totalEarned } } } }", Person, Record, SIGHT)),
+    fit(Learners, row("User.children a guardian's", "See that they have children", "leaderboard { standing(userId: $id) { user { id children { id } } } }", Person, Record, SIGHT)),
     row("User.children", "List one's own children", "me { children { id } }", Person, List, LINKED),
-    row("Standing.user", "From a place on a board to the record", "leaderboard { standings { nodes { user { id @RECORD } } } }", Person, Record, SIGHT),
-    row("Leaderboard.standing(userId)", "From somebody's place to the record", "leaderboard { standing(userId: $id) { user { id @RECORD } } }", Person, Record, SIGHT),
-    row("Leaderboard.standings(around)", "From those around somebody to the record", "leaderboard { standings(around: $id) { nodes { user { id @RECORD } } } }", Person, Record, SIGHT),
+    fit(Learners, row("Standing.user", "From a place on a board to the record", "leaderboard { standings { nodes { user { id @RECORD } } } }", Person, Record, SIGHT)),
+    fit(Learners, row("Leaderboard.standing(userId)", "From somebody's place to the record", "leaderboard { standing(userId: $id) { user { id @RECORD } } }", Person, Record, SIGHT)),
+    fit(Learners, row("Leaderboard.standings(around)", "From those around somebody to the record", "leaderboard { standings(around: $id) { nodes { user { id @RECORD } } } }", Person, Record, SIGHT)),
     row("Award.user", "From an award to the record", "node(id: $id) { ... on Award { user { id @RECORD } } }", Earned, Null, SIGHT),
     row("Award.awardedBy", "From a badge to the giver's record", "node(id: \"@GIFT\") { ... on Award { awardedBy { id @RECORD } } }", Giver, Record, STAFF_AND_SERVICES_SEE),
     row("Certificate.student", "From a certificate to the record", "certificate(id: $id) { student { id @RECORD } }", Certificate, Null, SIGHT),

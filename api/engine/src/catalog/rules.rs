@@ -13,6 +13,9 @@ use crate::{
     xp::{MAX_XP, level_start},
 };
 
+/// The highest `maxPerDay`. Each event looks up as many places of its day.
+const MAX_PER_DAY: i64 = 20;
+
 impl Resolver<'_> {
     pub(super) fn rule(&mut self, path: &str, rule: &format::Rule, is_whole: bool) -> Rule {
         match rule {
@@ -110,7 +113,15 @@ impl Resolver<'_> {
     /// Resolves a rule on metrics. `None` if it refers to an unknown name.
     fn on_events(&mut self, path: &str, rule: &format::Rule) -> Option<Rule> {
         match rule {
-            format::Rule::Count { activity, activities, conditions, when, target } => {
+            format::Rule::Count {
+                activity,
+                activities,
+                max_per_day,
+                once_per_day,
+                conditions,
+                when,
+                target,
+            } => {
                 let named: Vec<(String, &String)> = match (activity, activities.as_slice()) {
                     (Some(one), []) => vec![(format!("{path}.activity"), one)],
                     (None, [_, ..]) => activities
@@ -132,7 +143,8 @@ impl Resolver<'_> {
                     indexes.push(self.activity(&path, name)?);
                 }
                 let filter = self.filter(path, &indexes, conditions, when.as_ref());
-                self.metric(path, Kind::Count, indexes, filter, *target)
+                let kind = self.count(path, &indexes, *max_per_day, once_per_day.as_ref());
+                self.metric(path, kind, indexes, filter, *target)
             }
             format::Rule::Sum { activity, attribute, conditions, when, target } => {
                 let index = self.activity(&format!("{path}.activity"), activity)?;
@@ -226,6 +238,29 @@ impl Resolver<'_> {
             metrics.push(metric);
         }
         Some(Rule::Each { metrics, target })
+    }
+
+    /// The kind of a count: of all events, or of a limited number per day.
+    fn count(&mut self, path: &str, activities: &[usize], most: Option<i64>, once: Option<&String>) -> Kind {
+        for activity in activities.iter().filter(|_| once.is_some()) {
+            self.attribute(&format!("{path}.oncePerDay"), *activity, once.map_or("", String::as_str));
+        }
+        let Some(most) = most else {
+            if once.is_some() {
+                self.add(
+                    &format!("{path}.oncePerDay"),
+                    "needs `maxPerDay`",
+                    "give both, or only `maxPerDay`",
+                );
+            }
+            return Kind::Count;
+        };
+        if !(1..=MAX_PER_DAY).contains(&most) {
+            let message = format!("{most} events a day cannot be");
+            self.add(&format!("{path}.maxPerDay"), message, format!("choose from 1 to {MAX_PER_DAY}"));
+        }
+        self.no_derived(path, activities, "a limit per day needs a day");
+        Kind::Daily { most, once: once.cloned() }
     }
 
     fn metric(

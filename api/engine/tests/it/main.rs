@@ -12,6 +12,8 @@ mod playground;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]
+mod publication;
+#[cfg(test)]
 mod reading;
 #[cfg(test)]
 mod rules;

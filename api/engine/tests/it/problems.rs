@@ -159,6 +159,24 @@ fn a_derived_event_must_not_depend_on_its_time() {
 }
 
 #[test]
+fn a_limit_per_day_must_make_sense() {
+    expect(count(json!({ "maxPerDay": 20, "oncePerDay": "points" })), &[]);
+    for wrong in [0, 21] {
+        expect(count(json!({ "maxPerDay": wrong })), &[(".rule.maxPerDay", "choose from 1 to 20")]);
+    }
+    expect(
+        count(json!({ "oncePerDay": "points" })),
+        &[(".rule.oncePerDay", "give both, or only `maxPerDay`")],
+    );
+    expect(
+        count(json!({ "maxPerDay": 2, "oncePerDay": "point" })),
+        &[(".rule.oncePerDay", "did you mean `points`?")],
+    );
+    let remedy = "count such events without conditions on time";
+    expect(count(json!({ "activity": "referred", "maxPerDay": 2 })), &[(".rule", remedy)]);
+}
+
+#[test]
 fn only_slowly_growing_rules_can_be_repeatable() {
     expect(
         json!({ "repeatable": true, "rule": { "kind": "streak", "target": 3 } }),

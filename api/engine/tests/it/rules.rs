@@ -98,6 +98,26 @@ fn xp_and_levels_are_reached_exactly() {
 }
 
 #[test]
+fn a_count_can_be_limited_per_day() {
+    let read = |minutes: i64| (minutes, "read", json!({}));
+    let two_a_day = json!({ "kind": "count", "activity": "read", "maxPerDay": 2, "target": 4 });
+    check(two_a_day, &[read(0), read(1), read(2), read(DAY), read(DAY + 1)], &[5]);
+    // Equal values of one day count once; events without a value all count.
+    let once = json!({ "kind": "count", "activity": "answered", "maxPerDay": 3, "oncePerDay": "level", "target": 4 });
+    let at = |minutes: i64, level: Value| (minutes, "answered", json!({ "correct": true, "level": level }));
+    let none = Value::Null;
+    let day = [
+        at(0, json!("A1")),
+        at(1, json!("A1")),
+        at(2, none.clone()),
+        at(3, none.clone()),
+        at(4, json!("A2")),
+    ];
+    let next = [at(DAY, json!("A1"))];
+    check(once, &[&day[..], &next[..]].concat(), &[6]);
+}
+
+#[test]
 fn a_streak_is_of_local_days_in_a_row() {
     let streak = json!({ "kind": "streak", "target": 3 });
     let read = |minutes| (minutes, "read", json!({}));

@@ -53,15 +53,7 @@ pub(super) async fn load_further(
     further: &Further,
 ) -> Result<(), store::Error> {
     let Further { runs: broken, days } = further;
-    let mut active: BTreeMap<Uuid, BTreeSet<LocalDay>> = BTreeMap::new();
-    for row in metrics::days(txn, days).await? {
-        active.entry(row.person_id).or_default().insert(active_day(&row));
-    }
-    for person in days {
-        if let Some(state) = loaded.state.people.get_mut(person) {
-            state.active_days = Some(active.remove(person).unwrap_or_default());
-        }
-    }
+    active_days(txn, loaded, days).await?;
     let activities = |metric: &Uuid| catalog.metric(*metric).map(|metric| catalog.activities_of(metric));
     let wanted = broken.iter().flat_map(|(person, metric)| {
         activities(metric).into_iter().flatten().map(|activity| (*person, activity.to_owned()))
@@ -78,6 +70,24 @@ pub(super) async fn load_further(
     }
     let people = broken.iter().map(|(person, _)| *person).chain(days.iter().copied());
     make_whole(txn, loaded, &people.collect()).await
+}
+
+/// Loads all active days of these people.
+pub(in crate::pipeline) async fn active_days(
+    txn: &Txn,
+    loaded: &mut Loaded,
+    people: &BTreeSet<Uuid>,
+) -> Result<(), store::Error> {
+    let mut days: BTreeMap<Uuid, BTreeSet<LocalDay>> = BTreeMap::new();
+    for row in metrics::days(txn, people).await? {
+        days.entry(row.person_id).or_default().insert(active_day(&row));
+    }
+    for person in people {
+        if let Some(state) = loaded.state.people.get_mut(person) {
+            state.active_days = Some(days.remove(person).unwrap_or_default());
+        }
+    }
+    Ok(())
 }
 
 async fn make_whole(txn: &Txn, loaded: &mut Loaded, people: &BTreeSet<Uuid>) -> Result<(), store::Error> {

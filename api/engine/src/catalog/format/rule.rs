@@ -23,6 +23,13 @@ pub(crate) enum Rule {
         /// Several activities, counted together.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         activities: Vec<String>,
+        /// At most this many events of one local day count, 1 to 20. A self-reported event belongs to the day of recording.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_per_day: Option<i64>,
+        /// An attribute: events of one local day with the same value count once. Events without it all count. Needs
+        /// `maxPerDay`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        once_per_day: Option<String>,
         /// Conditions that select the events.
         #[serde(rename = "where", default, skip_serializing_if = "BTreeMap::is_empty")]
         conditions: Conditions,
@@ -57,7 +64,7 @@ pub(crate) enum Rule {
         /// The required level.
         target: i64,
     },
-    /// The longest streak of active days.
+    /// The longest streak of active days. A streak breaks when a whole local day passes without activity.
     Streak {
         /// The required number of days.
         target: i64,
