@@ -1,5 +1,6 @@
 //! Limits of one caller: concurrent operations, and cost per minute.
 
+mod at_once;
 mod cost;
 mod exports;
 mod gate;

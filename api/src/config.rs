@@ -3,6 +3,7 @@
 
 mod limits;
 mod load;
+mod problem;
 mod settings;
 mod validate;
 mod values;
@@ -17,8 +18,9 @@ use chrono_tz::Tz;
 use url::Url;
 
 pub use limits::Limits;
-pub(crate) use load::nearest;
-pub use load::{Problem, Problems, Sources};
+pub use load::Sources;
+pub(crate) use problem::nearest;
+pub use problem::{Problem, Problems};
 pub use values::parse_span;
 
 /// The secret of the demo profile. It is public, so production refuses it.

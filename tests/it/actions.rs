@@ -66,6 +66,7 @@ on_both! {
             comment(&ada, &rust.lessons[0], said).await;
         }
         w.tick(chrono::TimeDelta::days(1));
+        let ada = w.person(ada_id, Role::Student);
         complete(&ada, &rust.lessons[1], None).await;
         assert_eq!(held(&w, ada_id).await, Vec::<String>::new());
         assert_eq!(w.check().await.differences, []);
@@ -84,6 +85,7 @@ on_both! {
         assert_eq!(comment(&ada, &rust.lessons[0], "HELLO").await, Vec::<String>::new());
         assert_eq!(comment(&ada, &rust.lessons[0], "New").await, ["spoke-again"]);
         w.tick(chrono::TimeDelta::days(1));
+        let ada = w.person(ada_id, Role::Student);
         assert_eq!(complete(&ada, &rust.lessons[2], None).await, ["three-days"]);
         w.finish().await;
     }
@@ -101,7 +103,7 @@ on_both! {
         packs.remove("listener");
         publish(&mut w).await;
         w.tick(chrono::TimeDelta::days(1));
-        complete(&ada.at(w.url()), &rust.lessons[1], None).await;
+        complete(&w.person(ada_id, Role::Student), &rust.lessons[1], None).await;
         assert_eq!(w.check().await.differences, []);
         // It is loaded again without its activity for lessons, and then with it.
         let mut deaf = listener();

@@ -59,7 +59,9 @@ const CASES: [Case; 12] = [
     Case {
         breaks: &["CREATE TABLE kept AS SELECT * FROM metric_members", "DELETE FROM metric_members"],
         mends: &["INSERT INTO metric_members SELECT * FROM kept", "DROP TABLE kept"],
-        says: &["ADA: members of distinct metrics: stored {}, rebuilt {(METRIC, \"intro\")}"],
+        says: &[
+            "ADA: members of distinct metrics: stored {}, rebuilt {(METRIC, \"intro\"), (METRIC, \"2026-01-15 # 1\"), (METRIC, \"2026-01-15 # 2\")}",
+        ],
     },
     Case {
         breaks: &["DELETE FROM active_days"],

@@ -66,7 +66,7 @@ fn missing(files: &[File], mutations: &[String]) -> BTreeSet<String> {
             faults.insert(format!("tests/it: no test finds `{action}` in the audit log"));
         }
     }
-    let policy = text_of(files, "api/src/auth/policy.rs");
+    let policy = text_of(files, "api/src/auth/rights.rs");
     let variants =
         policy.split("pub enum Action {").nth(1).or_else(|| policy.split("enum Action {").nth(1)).unwrap();
     let variants = variants.split("\n}").next().unwrap().lines().map(str::trim);
@@ -74,7 +74,7 @@ fn missing(files: &[File], mutations: &[String]) -> BTreeSet<String> {
     for variant in variants.filter(|line| line.ends_with(',') && !line.starts_with("//")) {
         let variant = variant.trim_end_matches(',');
         if !has(all, &format!("Self::{variant}")) {
-            faults.insert(format!("api/src/auth/policy.rs: `Action::ALL` has no {variant}"));
+            faults.insert(format!("api/src/auth/rights.rs: `Action::ALL` has no {variant}"));
         }
     }
     faults

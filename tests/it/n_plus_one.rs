@@ -2,7 +2,7 @@
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
-use tests::{Client, World, on_both};
+use tests::{Backend, Client, World, on_both};
 use uuid::Uuid;
 
 const AWARDS: &str = "query($id: ID, $first: Int!) { earned(userId: $id, first: $first) {
@@ -22,6 +22,14 @@ const PROGRESS_OF_MANY: &str = "query($first: Int!) { leaderboard { standings(fi
 
 const CATALOG: &str = "query($category: String) { catalog(pack: \"code-lab\", category: $category) {
     totalCount categories { key achievements { key earnedCount } } } }";
+
+/// The page of a learner.
+const PAGE: &str = "{
+    me { displayName xp level { number } streak { current } }
+    earned(first: 20) { nodes { earnedAt achievement { key name } } }
+    inProgress(first: 10) { nodes { current target achievement { key name } } }
+    nextAchievements { current target achievement { key } }
+    summary { totalEarned currentRank } }";
 
 /// The number of statements of this request, and its answer. Statements of the server's own tasks are counted separately,
 /// so the test needs no waiting and no repetition.
@@ -90,6 +98,21 @@ on_both! {
         w.finish().await;
     }
 
+    async fn what_signing_in_has_read_is_not_read_again(w: World) {
+        let people = school(&w).await;
+        let ada = w.person(people[0], Role::Student);
+        let (number, me) = statements(&w, &ada, "{ me { displayName xp } }", json!({})).await;
+        assert_eq!(number, 2, "signing in, and the totals: {me}");
+        let (number, page) = statements(&w, &ada, PAGE, json!({})).await;
+        assert_eq!(number, 5, "signing in, totals, awards, a page of awards, and metrics");
+        let nodes = |list: &str| page[list]["nodes"].as_array().unwrap().len();
+        assert_eq!((nodes("earned"), nodes("inProgress"), &page["summary"]["totalEarned"]), (20, 10, &json!(22)));
+        // Another person's record: their row and the caller's right to see it.
+        let (number, _) = statements(&w, &w.service(), "query($id: ID!) { user(id: $id) { displayName xp email } }", json!({"id": people[0]})).await;
+        assert_eq!(number, 3);
+        w.finish().await;
+    }
+
     async fn a_catalogue_takes_as_many_statements_as_a_category_of_it(w: World) {
         school(&w).await;
         let (of_category, category) =
@@ -103,7 +126,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_thousand_events_take_the_statements_of_one_and_another_for_each_sixty_four_rows(w: World) {
+    async fn a_thousand_events_take_the_statements_of_one(w: World) {
         let people = school(&w).await;
         // Enrolments earn no award, so the number of awards does not matter here.
         let enrolled = |person: Uuid| json!({"userId": person, "activity": "course_enrolled"});
@@ -112,8 +135,9 @@ on_both! {
         for rows in [2, 100, 1_000] {
             let of_one_person: Vec<Value> = (0..rows).map(|_| enrolled(people[0])).collect();
             let of_all: Vec<Value> = (0..rows).map(|row| enrolled(people[row % 20])).collect();
-            // Rows are written 64 per statement; everything else is read and written once.
-            let more = one + u64::try_from((rows - 1) / 64).unwrap();
+            // On SQLite rows are written 64 per statement; everything else is read and written once.
+            let inserts = if w.database.backend == Backend::Sqlite { (rows - 1) / 64 } else { 0 };
+            let more = one + u64::try_from(inserts).unwrap();
             assert_eq!(statements_to_record(&w, &of_one_person).await, more, "{rows} of one person");
             assert_eq!(statements_to_record(&w, &of_all).await, more, "{rows} of many people");
         }

@@ -226,8 +226,8 @@ async fn fail_to_publish(fault: Fault) {
             }
         }
     }
-    // Only a commit takes effect although its response is lost.
-    assert_eq!(unheard, i64::from(fault == Fault::CutAnswer));
+    // Only a commit takes effect although its response is lost: once, or once in each direction between the two settings.
+    assert!(if fault == Fault::CutAnswer { (1..=2).contains(&unheard) } else { unheard == 0 }, "{unheard}");
     publisher.expect_whole().await;
 }
 

@@ -159,7 +159,10 @@ async fn an_overflowing_event_is_refused_without_affecting_others() {
             answer["results"].as_array().unwrap().iter().map(|result| result["userErrors"] != json!([]));
         assert_eq!(refused.collect::<Vec<_>>(), [false, false, true, false, true, false]);
         assert_eq!(w.database.number("SELECT max(xp) FROM totals").await, 2_147_483_647);
-        assert_eq!(w.database.number("SELECT count(*) FROM events").await, 2_148 + 63 + 4);
+        assert_eq!(
+            w.database.number("SELECT count(*) FROM events WHERE source <> 'plaudit'").await,
+            2_148 + 63 + 4
+        );
 
         // A thousand rows that do not fit take one attempt more than a single one, also with one id.
         let client = w.service();
@@ -177,8 +180,9 @@ async fn an_overflowing_event_is_refused_without_affecting_others() {
                 results.iter().filter(|row| row["userErrors"][0]["field"][3] == "attributes").count();
             assert_eq!((results.len(), refused), (number, number));
         }
-        // Sixty-four rows are one INSERT.
-        assert_eq!((costs[1] - costs[0], costs[2]), (15, costs[0]), "{costs:?}");
+        // On SQLite an INSERT has at most 64 rows.
+        let more = if w.database.backend == Backend::Sqlite { 15 } else { 0 };
+        assert_eq!((costs[1] - costs[0], costs[2]), (more, costs[0]), "{costs:?}");
         w.finish().await;
     }
 }

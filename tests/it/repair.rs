@@ -16,7 +16,7 @@ const DAMAGE: [(&[&str], usize, usize, usize); 13] = [
     (&["DELETE FROM totals"], 4, 1, 0),
     (&["UPDATE metrics SET value = value + 1 WHERE value = 2"], 1, 1, 0),
     (&["DELETE FROM metric_members", "DELETE FROM active_days"], 2, 1, 0),
-    (&["UPDATE metric_members SET member = 'other'"], 1, 1, 0),
+    (&["UPDATE metric_members SET member = member || ' other'"], 1, 1, 0),
     (
         &[
             "INSERT INTO active_days (person_id, day, timezone) SELECT person_id, '2025-12-24', 'UTC' FROM totals",

@@ -36,9 +36,9 @@ on_both! {
         }
         // It is noon of 15 January in UTC.
         assert_eq!(streak(&w, ada).await, (3, 3, "2026-01-14".to_owned()), "in Tokyo");
-        for (zone, current) in [("Europe/Berlin", 3), ("Pacific/Pago_Pago", 3), ("Pacific/Kiritimati", 0), ("Asia/Tokyo", 3)] {
+        for zone in ["Europe/Berlin", "Pacific/Pago_Pago", "Pacific/Kiritimati", "Asia/Tokyo"] {
             w.upsert(ada, json!({"timezone": zone})).await;
-            assert_eq!(streak(&w, ada).await, (current, 3, "2026-01-14".to_owned()), "{zone}");
+            assert_eq!(streak(&w, ada).await, (3, 3, "2026-01-14".to_owned()), "{zone}");
             assert_eq!(w.check().await.differences, [], "{zone}");
         }
         active_in(&w, ada, ("Pacific/Pago_Pago", "2026-01-15T11:30:00Z")).await;

@@ -24,7 +24,7 @@ pub use pack::{Pack, Settings, variable};
 pub use problem::Problem;
 
 use crate::{
-    metric::{Metric, Window},
+    metric::{Filter, Kind, Metric, Window, metric_id},
     rule::Rule,
     state::Cause,
     xp::{Level, level_at},
@@ -192,6 +192,27 @@ impl Thresholds {
 }
 
 impl Catalog {
+    /// The index of the metric with this definition; adds a new one.
+    fn intern(&mut self, kind: Kind, mut activities: Vec<usize>, filter: Filter) -> usize {
+        let key = |index: &usize| self.activities.get(*index).map_or("", |activity| activity.key.as_str());
+        activities.sort_by(|left, right| key(left).cmp(key(right)));
+        activities.dedup();
+        let keys: Vec<&str> = activities.iter().map(key).collect();
+        let id = metric_id(&kind, &keys, &filter);
+        if let Some(index) = self.metric_by_id.get(&id) {
+            return *index;
+        }
+        let index = self.metrics.len();
+        for activity in &activities {
+            if let Some(activity) = self.activities.get_mut(*activity) {
+                activity.metrics.push(index);
+            }
+        }
+        self.metrics.push(Metric { id, kind, activities, filter });
+        self.metric_by_id.insert(id, index);
+        index
+    }
+
     /// The packs, in the order they were given.
     pub fn packs(&self) -> &[LoadedPack] {
         &self.packs

@@ -67,7 +67,8 @@ pub(crate) fn rewind(
     then.streak = Streak { longest, ..Streak::default() };
     then.metrics = now.metrics.clone();
     for index in history.events.iter().flat_map(|event| catalog.moved_by(event)).collect::<BTreeSet<_>>() {
-        let Some(metric) = catalog.metrics.get(index).filter(|metric| metric.is_run() || metric.is_set()) else {
+        let Some(metric) = catalog.metrics.get(index).filter(|metric| metric.is_run() || metric.is_set())
+        else {
             continue;
         };
         let stepped = step.metrics.iter().find(|(of, id, _)| (*of, *id) == (person, metric.id));

@@ -2,6 +2,7 @@
 
 pub mod policy;
 mod reach;
+mod rights;
 mod source;
 pub mod token;
 

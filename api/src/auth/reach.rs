@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::Actor;
-use super::policy::{Action, Relation, Whom, whom};
+use super::rights::{Action, Relation, Whom, whom};
 
 /// The people to whom an actor may apply one action. The store turns it into SQL and issues [`Seen`] for the people
 /// that it finds.

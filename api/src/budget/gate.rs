@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::Subject;
+use super::at_once::AtOnce;
 
 /// How an operation uses the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +28,9 @@ pub(crate) enum Access {
 #[derive(Debug, Clone)]
 pub(super) struct Bounds {
     /// Operations of one subject.
-    pub(super) at_once: fn(&Subject, &super::turns::AtOnce) -> usize,
+    pub(super) at_once: fn(&Subject, &AtOnce) -> usize,
     /// The numbers that `at_once` selects from.
-    pub(super) numbers: super::turns::AtOnce,
+    pub(super) numbers: AtOnce,
     /// Writes of one subject. Less than the number of the writers' connections, so that others find one free.
     pub(super) subject_writes: usize,
     /// Reads in total, for a subject that runs no operation yet.

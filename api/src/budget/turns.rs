@@ -6,8 +6,8 @@ use std::time::Duration;
 pub(crate) use super::gate::{Access, Turn, Unread};
 
 use super::Subject;
+use super::at_once::AtOnce;
 use super::gate::{Bounds, Cause, Gate};
-use crate::auth::Role;
 use crate::config::Config;
 use crate::refusal::{Code, Refusal};
 
@@ -19,15 +19,6 @@ const RETRY: Duration = Duration::from_secs(1);
 const READS_A_CONNECTION: usize = 8;
 /// One subject may hold the unread answer bytes of all clients divided by this.
 const SUBJECT_SHARE: usize = 16;
-
-/// Concurrent operations for each kind of subject.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct AtOnce {
-    pub(super) person: usize,
-    pub(super) admin: usize,
-    pub(super) service: usize,
-    pub(super) address: usize,
-}
 
 /// All turns of the server. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -149,20 +140,6 @@ impl Turns {
                 Refusal { retry_after: Some(RETRY), ..Refusal::new(Code::Unavailable, message) }
             }
             Cause::AllReads => Refusal::unavailable(),
-        }
-    }
-}
-
-impl AtOnce {
-    /// The maximum of this subject, and the setting that defines it.
-    fn of(&self, subject: &Subject) -> (usize, &'static str) {
-        match subject {
-            Subject::Person { role: Role::SuperAdmin | Role::Admin, .. } => {
-                (self.admin, "limits.operations_at_once_admin")
-            }
-            Subject::Person { .. } => (self.person, "limits.operations_at_once"),
-            Subject::Service(_) => (self.service, "limits.operations_at_once_service"),
-            Subject::Address(_) | Subject::Unnamed => (self.address, "limits.operations_at_once_address"),
         }
     }
 }

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::problem::{Problem, Problems, nearest};
 use super::settings::{Raw, SETTINGS, Setting, environment_name};
 use super::{Config, validate};
 use crate::packs;
@@ -26,41 +26,6 @@ impl Sources {
         Self { file, environment: std::env::vars_os().collect() }
     }
 }
-
-/// One problem of the settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The setting as the operator wrote it: `PLAUDIT_LISTEN`, or `listen` in the file.
-    pub setting: String,
-    /// The fault, and how to correct it.
-    pub message: String,
-}
-
-impl Problem {
-    /// A problem with this setting.
-    pub(crate) fn new(setting: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { setting: setting.into(), message: message.into() }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.setting, self.message)
-    }
-}
-
-/// All problems of the settings, one per line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problems(pub Vec<Problem>);
-
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the settings cannot be used:")?;
-        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
-    }
-}
-
-impl std::error::Error for Problems {}
 
 /// Returns the settings that these packs declare, as (pack, setting).
 pub(super) type Declared<'a> = &'a dyn Fn(&[String]) -> BTreeSet<(String, String)>;
@@ -114,16 +79,6 @@ impl Config {
         validate::check(&config, &name_of, &mut problems);
         if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
     }
-}
-
-/// The entry of `known` that is most similar to a misspelt `word`, if it is similar enough.
-pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    known
-        .map(|name| (strsim::damerau_levenshtein(&word, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= name.len() / 3)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
 }
 
 /// Applies one setting, or adds the reason why its value is invalid.

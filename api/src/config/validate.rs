@@ -2,7 +2,7 @@
 
 use tracing_subscriber::EnvFilter;
 
-use super::load::Problem;
+use super::problem::Problem;
 use super::{Config, DEMO_SECRET, Profile};
 use crate::auth::token::Keys;
 use crate::packs;

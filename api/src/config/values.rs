@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use ipnet::IpNet;
 use url::Url;
 
-use super::load::nearest;
+use super::problem::nearest;
 use super::{LogFormat, Profile};
 
 pub(super) fn read_profile(text: &str) -> Result<Profile, String> {

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use async_graphql::Context;
-use async_graphql::dataloader::DataLoader;
 
 use super::fault::{Answer, Fault};
-use super::loaders::Loaders;
+use super::loaders::RequestLoaders;
 use crate::app::App;
 use crate::audit::RequestContext;
 use crate::auth::Actor;
@@ -45,7 +44,7 @@ pub(crate) fn request_context(context: &Context<'_>) -> Answer<RequestContext> {
 }
 
 /// The loaders of this request.
-pub(crate) fn loaders<'a>(context: &Context<'a>) -> Answer<&'a DataLoader<Loaders>> {
+pub(crate) fn loaders<'a>(context: &Context<'a>) -> Answer<&'a RequestLoaders> {
     context.data_opt().ok_or_else(unprepared)
 }
 

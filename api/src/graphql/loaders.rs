@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use async_graphql::Request;
-use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
 use uuid::Uuid;
 
 use super::batching::{AtOnce, Batching};
@@ -27,7 +26,12 @@ pub(crate) struct Loaders {
     comments: Option<Reach>,
     /// Whether the caller may see deleted certificates.
     deleted: bool,
+    /// The caller's own row, read for this request.
+    me: Option<people::Row>,
 }
+
+/// The loaders of one request.
+pub(crate) type RequestLoaders = DataLoader<Loaders, HashMapCache>;
 
 /// A person's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,12 +101,31 @@ pub(crate) struct CommentOf(pub(crate) Uuid);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct EntryOf(pub(crate) Uuid);
 
-/// Adds loaders to a request. They run their loads through `batching`, and read what `actor` may see.
-pub(crate) fn attach(app: &App, actor: Option<&Actor>, batching: Batching, request: Request) -> Request {
-    let deleted = actor.is_some_and(shows_deleted);
-    let comments = actor.and_then(|actor| policy::reach(actor, Action::ReadComments).ok());
-    let loaders = Loaders { app: app.clone(), sight: actor.map(policy::sight), comments, deleted };
-    request.data(DataLoader::new(loaders, batching, AtOnce))
+impl Loaders {
+    /// The loaders of a query. They run their loads through `batching`, and read what `actor` may see. They load each
+    /// value once, and `me`, the caller's row, not at all.
+    pub(crate) fn of_query(
+        app: &App,
+        actor: Option<&Actor>,
+        me: Option<people::Row>,
+        batching: Batching,
+    ) -> RequestLoaders {
+        Self::of(app, actor, me, batching)
+    }
+
+    /// The loaders of a mutation or a subscription. They load a value again for each field, because it may have changed.
+    pub(crate) fn of_changing_data(app: &App, actor: Option<&Actor>, batching: Batching) -> RequestLoaders {
+        let loaders = Self::of(app, actor, None, batching);
+        loaders.enable_all_cache(false);
+        loaders
+    }
+
+    fn of(app: &App, actor: Option<&Actor>, me: Option<people::Row>, batching: Batching) -> RequestLoaders {
+        let deleted = actor.is_some_and(shows_deleted);
+        let comments = actor.and_then(|actor| policy::reach(actor, Action::ReadComments).ok());
+        let loaders = Self { app: app.clone(), sight: actor.map(policy::sight), comments, deleted, me };
+        DataLoader::with_cache(loaders, batching, AtOnce, HashMapCache::default())
+    }
 }
 
 impl Loader<PersonOf> for Loaders {
@@ -110,7 +133,16 @@ impl Loader<PersonOf> for Loaders {
     type Error = Fault;
 
     async fn load(&self, keys: &[PersonOf]) -> Result<HashMap<PersonOf, people::Row>, Fault> {
-        let rows = people::by_ids(&self.app.db, keys.iter().map(|key| key.0)).await?;
+        let is_me = |id: Uuid| self.me.as_ref().is_some_and(|me| me.id == id);
+        let others: Vec<Uuid> = keys.iter().map(|key| key.0).filter(|id| !is_me(*id)).collect();
+        let mut rows = if others.is_empty() {
+            Vec::new()
+        } else {
+            people::by_ids(&self.app.db, others.iter().copied()).await?
+        };
+        if others.len() < keys.len() {
+            rows.extend(self.me.clone());
+        }
         Ok(rows.into_iter().map(|row| (PersonOf(row.id), row)).collect())
     }
 }
@@ -121,7 +153,14 @@ impl Loader<SightOf> for Loaders {
 
     async fn load(&self, keys: &[SightOf]) -> Result<HashMap<SightOf, Seen>, Fault> {
         let Some(sight) = &self.sight else { return Ok(HashMap::new()) };
-        let seen = scope::seen(&self.app.db, sight, keys.iter().map(|key| key.0)).await?;
+        let me = self.me.as_ref().and_then(|me| scope::see_row(sight, me));
+        let is_me = |key: &&SightOf| me.is_some_and(|me| me.person() == key.0);
+        let (mine, others): (Vec<&SightOf>, Vec<&SightOf>) = keys.iter().partition(is_me);
+        let mut seen = match others.is_empty() {
+            true => HashMap::new(),
+            false => scope::seen(&self.app.db, sight, others.iter().map(|key| key.0)).await?,
+        };
+        seen.extend(mine.iter().filter_map(|key| Some((key.0, me?))));
         Ok(seen.into_iter().map(|(id, seen)| (SightOf(id), seen)).collect())
     }
 }

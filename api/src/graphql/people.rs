@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use engine::LocalDay;
+use futures_util::future::{try_join, try_join3};
 use uuid::Uuid;
 
 use super::achievements::{Achievement, Rarity, Summary};
@@ -89,10 +90,9 @@ impl User {
     /// The person with this id, if they exist and the caller may see their record.
     pub(crate) async fn visible(ctx: &Context<'_>, id: Uuid) -> Answer<Option<Self>> {
         actor(ctx)?;
-        if loaders(ctx)?.load_one(SightOf(id)).await?.is_none() {
-            return Ok(None);
-        }
-        Self::of(ctx, id).await.map(Some)
+        let loaders = loaders(ctx)?;
+        let (seen, row) = try_join(loaders.load_one(SightOf(id)), loaders.load_one(PersonOf(id))).await?;
+        Ok(seen.and(row).map(Self::new))
     }
 
     /// Proof that the caller may see the person's record; `None` if they may not.
@@ -146,9 +146,11 @@ impl User {
     ) -> Answer<Option<Vec<Progress>>> {
         // Checked first and once, so that the loads below can be batched with those of other people.
         let Some(seen) = self.seen(ctx).await? else { return Ok(None) };
-        let totals = self.totals_of(ctx, seen).await?;
-        let held = loaders(ctx)?.load_one(HeldBy(seen)).await?.unwrap_or_default();
-        let metrics = loaders(ctx)?.load_one(MetricsOf(seen)).await?.unwrap_or_default();
+        let loaders = loaders(ctx)?;
+        let held = loaders.load_one(HeldBy(seen));
+        let metrics = loaders.load_one(MetricsOf(seen));
+        let (totals, held, metrics) = try_join3(self.totals_of(ctx, seen), held, metrics).await?;
+        let (held, metrics) = (held.unwrap_or_default(), metrics.unwrap_or_default());
         let published = app(ctx)?.catalogue.current();
         let state = crate::progress::state(&self.row, &totals, &held, &metrics);
         let today = self.today(ctx)?;

@@ -107,8 +107,9 @@ async fn execute<E: Executor>(
     if let Some(held) = &mut held {
         held.bytes = Vec::new();
     }
-    let identity = identity::of_claims(&site.app, claims, PATIENCE).await.map_err(explain)?;
-    let operation = match prepare(&site.app, response_context.caller(identity.actor), payer.clone(), params) {
+    let (identity, me) = identity::of_claims(&site.app, claims, PATIENCE).await.map_err(explain)?;
+    let caller = response_context.caller(identity.actor);
+    let operation = match prepare(&site.app, caller, me, payer.clone(), params) {
         Ok(operation) => operation,
         Err(error) => return Ok(response_context.executed(GraphqlResponse::from_errors(vec![error]), None)),
     };

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::auth::{Actor, Claims};
 use crate::budget::Subject;
 use crate::refusal::{Code, Failure, Reason, Refusal};
+use crate::store::people;
 
 /// The caller, and when its token expires.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +53,7 @@ pub(super) fn verify(app: &App, headers: &HeaderMap) -> Result<Option<Claims>, R
     }
 }
 
-/// The bearer of a verified token.
+/// The bearer of a verified token, and the row of the person as it was just read.
 ///
 /// # Errors
 /// `UNAUTHENTICATED` if the role in the token differs from the stored one. An error if no turn becomes free within
@@ -61,10 +62,10 @@ pub(super) async fn of_claims(
     app: &App,
     claims: Option<Claims>,
     patience: Duration,
-) -> Result<Identity, Failure> {
-    let Some(claims) = claims else { return Ok(Identity::default()) };
-    let actor = sign_in(app, &claims, patience).await?;
-    Ok(Identity { actor: Some(actor), claims: Some(claims) })
+) -> Result<(Identity, Option<people::Row>), Failure> {
+    let Some(claims) = claims else { return Ok((Identity::default(), None)) };
+    let (actor, row) = sign_in(app, &claims, patience).await?;
+    Ok((Identity { actor: Some(actor), claims: Some(claims) }, row))
 }
 
 /// The identity for the authorization text `Bearer …`.
@@ -77,7 +78,7 @@ pub(super) async fn of_authorization(
     authorization: &str,
     patience: Duration,
 ) -> Result<Identity, Failure> {
-    of_claims(app, Some(claims(app, authorization)?), patience).await
+    Ok(of_claims(app, Some(claims(app, authorization)?), patience).await?.0)
 }
 
 fn claims(app: &App, authorization: &str) -> Result<Claims, Refusal> {
@@ -87,7 +88,11 @@ fn claims(app: &App, authorization: &str) -> Result<Claims, Refusal> {
 }
 
 /// Looks up the person of a verified token; each person has only a few look-ups at once. Services are not looked up.
-async fn sign_in(app: &App, claims: &Claims, patience: Duration) -> Result<Actor, Failure> {
+async fn sign_in(
+    app: &App,
+    claims: &Claims,
+    patience: Duration,
+) -> Result<(Actor, Option<people::Row>), Failure> {
     let _turn = match Subject::of_claims(claims) {
         Some(person @ Subject::Person { .. }) => Some(app.turns.sign_in(&person, patience).await?),
         _ => None,

@@ -16,11 +16,13 @@ use crate::budget::turns::{Access, Pacer};
 use crate::budget::{CostBudget, Subject};
 use crate::graphql::batching::Batching;
 use crate::graphql::context::Caller;
+use crate::graphql::default_variables;
 use crate::graphql::denials::{Asked, turned_away};
 use crate::graphql::guard::{Admitted, Rejection, admit};
-use crate::graphql::{default_variables, loaders};
+use crate::graphql::loaders::Loaders;
 use crate::refusal::{Code, Refusal};
 use crate::slow_lane::SlowLane;
+use crate::store::people;
 
 /// Minimum charge of an operation: sign-in, parsing and the response cost something every time.
 const LEAST: u64 = 5;
@@ -97,11 +99,12 @@ impl Charge {
     }
 }
 
-/// Checks the operation, charges its cost to `subject` and attaches the caller. The error is the response if the
-/// operation is not admitted.
+/// Checks the operation, charges its cost to `subject` and attaches the caller. `me` is the caller's row, if it was read for
+/// this operation. The error is the response if the operation is not admitted.
 pub(super) fn prepare(
     app: &App,
     caller: Caller,
+    me: Option<people::Row>,
     subject: Subject,
     mut params: Params,
 ) -> Result<Operation, ServerError> {
@@ -152,8 +155,13 @@ pub(super) fn prepare(
     // Statements of other callers wait behind only a few statements of one operation.
     let statements = if is_long { LONG_STATEMENTS } else { STATEMENTS };
     let app = App { db: app.db.at_once(statements), ..app.clone() };
-    let request = loaders::attach(&app, caller.actor.as_ref(), batching.clone(), request).data(caller);
-    let request = request.data(pacer.clone());
+    let loaders = match admitted.kind {
+        OperationType::Query => Loaders::of_query(&app, caller.actor.as_ref(), me, batching.clone()),
+        OperationType::Mutation | OperationType::Subscription => {
+            Loaders::of_changing_data(&app, caller.actor.as_ref(), batching.clone())
+        }
+    };
+    let request = request.data(loaders).data(caller).data(pacer.clone());
     let lane = is_long.then(|| app.slow_lane.clone());
     let request = request.data(app);
     Ok(Operation { kind: admitted.kind, pacer, request, batching, asked, charge, cost, lane })

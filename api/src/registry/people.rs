@@ -35,14 +35,14 @@ pub(crate) struct Change {
     pub(crate) referred_by: Option<Option<Uuid>>,
 }
 
-/// The actor of a verified token. Creates a person at first sight. Afterwards the stored role applies, and a token
-/// with another role is refused.
+/// The actor of a verified token, and their row; a service has none. Creates a person at first sight. Afterwards the
+/// stored role applies, and a token with another role is refused.
 ///
 /// # Errors
 /// UNAUTHENTICATED if the token's role differs from the stored one. An error if the database fails.
-pub(crate) async fn sign_in(app: &App, claims: Claims) -> Result<Actor, Failure> {
+pub(crate) async fn sign_in(app: &App, claims: Claims) -> Result<(Actor, Option<people::Row>), Failure> {
     if claims.role == Role::Service {
-        return Ok(Actor::Service { source: claims.subject.into() });
+        return Ok((Actor::Service { source: claims.subject.into() }, None));
     }
     let id = claims.subject.parse().map_err(|_| {
         unauthenticated("The token's sub is not a UUID. Get a token for a person.", Reason::TokenInvalid)
@@ -60,7 +60,7 @@ pub(crate) async fn sign_in(app: &App, claims: Claims) -> Result<Actor, Failure>
         let message = "The token's role differs from this person's role. Get a new token.";
         return Err(unauthenticated(message, Reason::RoleChanged).into());
     }
-    Ok(Actor::Person { id, role })
+    Ok((Actor::Person { id, role }, Some(row)))
 }
 
 /// Creates or changes a person.

@@ -34,7 +34,7 @@ pub(crate) fn name(action: Action) -> String {
 
 /// Adds entries.
 pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
-    super::insert_all(txn, rows, None).await
+    super::rows::insert_all(txn, rows, None).await
 }
 
 /// At most `limit` entries before `from`, newest first; of one person's record, or of all.

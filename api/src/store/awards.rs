@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::awards::{ActiveModel, Column, Entity, Relation};
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, JoinType, Order,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait,
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, Order, QueryFilter, QueryOrder,
+    QuerySelect, RelationTrait,
 };
 use uuid::Uuid;
 
@@ -39,27 +39,17 @@ pub(crate) struct Slice {
 
 /// Inserts these awards; returns the ids of the inserted ones. Existing awards are skipped.
 pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<BTreeSet<Uuid>, Error> {
-    let mut fresh = BTreeSet::new();
-    for some in rows.chunks(super::ROWS_A_STATEMENT) {
-        let models =
-            some.iter().cloned().map(|row| super::every_column::<ActiveModel>(row.into_active_model()));
-        let mut insert = Entity::insert_many(models).into_query();
-        let once = [Column::PersonId, Column::AchievementId, Column::Occurrence];
-        insert.on_conflict(OnConflict::columns(once).do_nothing().to_owned());
-        insert.returning_col(Column::Id);
-        for row in txn.connection().query_all(&insert).await? {
-            fresh.insert(row.try_get("", "id")?);
-        }
-    }
-    Ok(fresh)
+    let unique = [Column::PersonId, Column::AchievementId, Column::Occurrence];
+    let fresh = super::rows::insert_new::<_, ActiveModel>(txn, rows, unique, Column::Id).await?;
+    Ok(fresh.into_iter().collect())
 }
 
 /// Marks these awards as revoked, with the time, the revoking person and the reason.
 pub(crate) async fn revoke(txn: &Txn, revoked: &[(Uuid, &engine::Revoked)]) -> Result<(), Error> {
     let sql = "UPDATE awards SET revoked_at = taken.column2, revoked_by = taken.column3, \
-               revocation_reason = taken.column4, flagged = FALSE FROM (VALUES {rows}) AS taken \
+               revocation_reason = taken.column4, flagged = FALSE FROM {rows} AS taken \
                WHERE awards.id = taken.column1";
-    super::update_from(txn, sql, ["uuid", "timestamptz", "uuid", "text"], revoked, |(award, revoked)| {
+    super::rows::update_from(txn, sql, revoked, |(award, revoked)| {
         vec![(*award).into(), revoked.at.into(), revoked.by.into(), revoked.reason.as_str().into()]
     })
     .await
@@ -67,12 +57,9 @@ pub(crate) async fn revoke(txn: &Txn, revoked: &[(Uuid, &engine::Revoked)]) -> R
 
 /// Sets the times at which these awards were earned: (award, time, local date).
 pub(crate) async fn redate(txn: &Txn, moments: &[(Uuid, DateTime<Utc>, NaiveDate)]) -> Result<(), Error> {
-    let sql = "UPDATE awards SET earned_at = moved.column2 FROM (VALUES {rows}) AS moved \
+    let sql = "UPDATE awards SET earned_at = moved.column2 FROM {rows} AS moved \
                WHERE awards.id = moved.column1";
-    super::update_from(txn, sql, ["uuid", "timestamptz"], moments, |(award, at, _)| {
-        vec![(*award).into(), (*at).into()]
-    })
-    .await
+    super::rows::update_from(txn, sql, moments, |(award, at, _)| vec![(*award).into(), (*at).into()]).await
 }
 
 /// Sets or clears the flag of these awards.

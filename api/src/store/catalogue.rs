@@ -44,10 +44,10 @@ pub(crate) async fn publish(
     achievements: Vec<Achievement>,
 ) -> Result<(), Error> {
     use achievements::Column;
-    super::insert_all(txn, vec![publication], None).await?;
+    super::rows::insert_all(txn, vec![publication], None).await?;
     let mut replace = OnConflict::column(Column::Id);
     replace.update_columns([Column::Pack, Column::Definition, Column::UpdatedAt]);
-    super::insert_all(txn, achievements, Some(replace)).await
+    super::rows::insert_all(txn, achievements, Some(replace)).await
 }
 
 /// The achievement with this id, locked against changes until the transaction ends.
@@ -66,7 +66,7 @@ pub(crate) async fn lock_achievement(txn: &Txn, id: Uuid) -> Result<Option<Achie
 
 /// Adds a badge unless its key exists; returns whether it was new.
 pub(crate) async fn insert_badge(txn: &Txn, row: Achievement) -> Result<bool, Error> {
-    let row: achievements::ActiveModel = super::every_column(row.into_active_model());
+    let row: achievements::ActiveModel = super::rows::every_column(row.into_active_model());
     let nothing = OnConflict::new().do_nothing().to_owned();
     let insert = achievements::Entity::insert(row).on_conflict(nothing);
     Ok(insert.exec_without_returning(txn.connection()).await? > 0)
@@ -74,7 +74,7 @@ pub(crate) async fn insert_badge(txn: &Txn, row: Achievement) -> Result<bool, Er
 
 /// Stores the new state of a badge.
 pub(crate) async fn update_badge(txn: &Txn, row: Achievement) -> Result<(), Error> {
-    let row: achievements::ActiveModel = super::every_column(row.into_active_model());
+    let row: achievements::ActiveModel = super::rows::every_column(row.into_active_model());
     row.update(txn.connection()).await?;
     Ok(())
 }

@@ -32,14 +32,14 @@ pub(crate) struct Wanted {
 pub(crate) async fn insert(txn: &Txn, student: Seen, row: Row) -> Result<bool, Error> {
     let student_id = proven(student, &[Action::CreateCertificate, Action::CompleteLesson])?;
     let row = Row { student_id, ..row };
-    let row: ActiveModel = super::every_column(row.into_active_model());
+    let row: ActiveModel = super::rows::every_column(row.into_active_model());
     let nothing = OnConflict::new().do_nothing().to_owned();
     Ok(Entity::insert(row).on_conflict(nothing).exec_without_returning(txn.connection()).await? > 0)
 }
 
 /// Stores the new state of the certificate.
 pub(crate) async fn update(txn: &Txn, row: Row) -> Result<(), Error> {
-    let row: ActiveModel = super::every_column(row.into_active_model());
+    let row: ActiveModel = super::rows::every_column(row.into_active_model());
     row.update(txn.connection()).await?;
     Ok(())
 }

@@ -132,19 +132,19 @@ fn taught_by(teacher: Uuid) -> Select<courses::Entity> {
 
 /// Adds a course.
 pub(crate) async fn insert(txn: &Txn, row: Row) -> Result<(), Error> {
-    super::insert_all::<_, courses::ActiveModel>(txn, vec![row], None).await
+    super::rows::insert_all::<_, courses::ActiveModel>(txn, vec![row], None).await
 }
 
 /// Stores the new state of the course.
 pub(crate) async fn update(txn: &Txn, row: Row) -> Result<(), Error> {
-    let row: courses::ActiveModel = super::every_column(row.into_active_model());
+    let row: courses::ActiveModel = super::rows::every_column(row.into_active_model());
     row.update(txn.connection()).await?;
     Ok(())
 }
 
 /// Adds lessons.
 pub(crate) async fn add_lessons(txn: &Txn, rows: Vec<Lesson>) -> Result<(), Error> {
-    super::insert_all::<_, lessons::ActiveModel>(txn, rows, None).await
+    super::rows::insert_all::<_, lessons::ActiveModel>(txn, rows, None).await
 }
 
 /// The lesson with this id.

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, NaiveDate, Utc};
 use log::LevelFilter;
-use sea_orm::sea_query::Values;
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
+use sea_orm::sea_query::{ArrayType, Nullable, Value, ValueType, Values};
+use sea_orm::sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions, Connection, Executor};
+use sea_orm::sqlx::{self, Arguments, AssertSqlSafe, ConnectOptions, Connection, Executor, IntoArguments};
 use sea_orm::{ExecResult, QueryResult, Statement};
 use sea_query_sqlx::SqlxValues;
+use uuid::Uuid;
 
 use super::dialect::Dialect;
 use super::error::Error;
@@ -106,10 +108,10 @@ impl Driver {
         let (text, values) = parts(statement);
         Ok(match self {
             Self::Sqlite(connection) => {
-                sqlx::query_with(text, values).execute(connection.as_mut()).await?.into()
+                sqlx::query_with(text, SqlxValues(values)).execute(connection.as_mut()).await?.into()
             }
             Self::Postgres(connection) => {
-                sqlx::query_with(text, values).execute(connection.as_mut()).await?.into()
+                sqlx::query_with(text, arguments(values)?).execute(connection.as_mut()).await?.into()
             }
         })
     }
@@ -127,11 +129,11 @@ impl Driver {
     pub(super) async fn one(&mut self, statement: Statement) -> Result<Option<QueryResult>, sqlx::Error> {
         let (text, values) = parts(statement);
         Ok(match self {
-            Self::Sqlite(connection) => sqlx::query_with(text, values)
+            Self::Sqlite(connection) => sqlx::query_with(text, SqlxValues(values))
                 .fetch_optional(connection.as_mut())
                 .await?
                 .map(QueryResult::from),
-            Self::Postgres(connection) => sqlx::query_with(text, values)
+            Self::Postgres(connection) => sqlx::query_with(text, arguments(values)?)
                 .fetch_optional(connection.as_mut())
                 .await?
                 .map(QueryResult::from),
@@ -143,11 +145,11 @@ impl Driver {
         let (text, values) = parts(statement);
         Ok(match self {
             Self::Sqlite(connection) => {
-                let rows = sqlx::query_with(text, values).fetch_all(connection.as_mut()).await?;
+                let rows = sqlx::query_with(text, SqlxValues(values)).fetch_all(connection.as_mut()).await?;
                 rows.into_iter().map(QueryResult::from).collect()
             }
             Self::Postgres(connection) => {
-                let rows = sqlx::query_with(text, values).fetch_all(connection.as_mut()).await?;
+                let rows = sqlx::query_with(text, arguments(values)?).fetch_all(connection.as_mut()).await?;
                 rows.into_iter().map(QueryResult::from).collect()
             }
         })
@@ -178,9 +180,41 @@ impl Driver {
     }
 }
 
-fn parts(statement: Statement) -> (AssertSqlSafe<String>, SqlxValues) {
+fn parts(statement: Statement) -> (AssertSqlSafe<String>, Values) {
     let values = statement.values.unwrap_or_else(|| Values(Vec::new()));
-    (AssertSqlSafe(statement.sql), SqlxValues(values))
+    (AssertSqlSafe(statement.sql), values)
+}
+
+/// The arguments of a statement on PostgreSQL. The library's conversion accepts no NULL in an array, so a statement whose
+/// arguments are all arrays, as [`super::rows`] makes them, is converted here.
+fn arguments(values: Values) -> Result<PgArguments, sqlx::Error> {
+    if !values.0.iter().all(|value| matches!(value, Value::Array(_, Some(_)))) {
+        return Ok(IntoArguments::<sqlx::Postgres>::into_arguments(SqlxValues(values)));
+    }
+    let mut arguments = PgArguments::default();
+    for value in values.0 {
+        let Value::Array(kind, Some(items)) = value else { continue };
+        match kind {
+            ArrayType::Bool => arguments.add(column::<bool>(*items)?),
+            ArrayType::SmallInt => arguments.add(column::<i16>(*items)?),
+            ArrayType::Int => arguments.add(column::<i32>(*items)?),
+            ArrayType::BigInt => arguments.add(column::<i64>(*items)?),
+            ArrayType::String => arguments.add(column::<String>(*items)?),
+            ArrayType::Uuid => arguments.add(column::<Uuid>(*items)?),
+            ArrayType::ChronoDate => arguments.add(column::<NaiveDate>(*items)?),
+            ArrayType::ChronoDateTimeUtc => arguments.add(column::<DateTime<Utc>>(*items)?),
+            ArrayType::Json => arguments.add(column::<serde_json::Value>(*items)?),
+            other => Err(format!("no column has the type {other:?}").into()),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+/// The values of a column, some of which may be NULL.
+fn column<T: ValueType + Nullable>(values: Vec<Value>) -> Result<Vec<Option<T>>, sqlx::Error> {
+    let wrong = |_| sqlx::Error::Encode("a column has values of several types".into());
+    values.into_iter().map(|value| <Option<T> as ValueType>::try_from(value).map_err(wrong)).collect()
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub(crate) async fn begin(txn: &Txn, student: Seen, course: Uuid, now: DateTime<
     let row = Row { course_id: course, student_id, enrolled_at: now, ended_at: None };
     let mut again = OnConflict::columns([Column::CourseId, Column::StudentId]);
     again.update_column(Column::EndedAt);
-    super::insert_all::<_, enrollments::ActiveModel>(txn, vec![row], Some(again)).await
+    super::rows::insert_all::<_, enrollments::ActiveModel>(txn, vec![row], Some(again)).await
 }
 
 /// Ends a student's enrolment.
@@ -64,7 +64,7 @@ pub(crate) async fn complete(
     use completions::Column;
     let student_id = proven(student, &[Action::CompleteLesson])?;
     let row = completions::Model { lesson_id: lesson, student_id, completed_at: now };
-    let row: completions::ActiveModel = super::every_column(row.into_active_model());
+    let row: completions::ActiveModel = super::rows::every_column(row.into_active_model());
     let once = OnConflict::columns([Column::LessonId, Column::StudentId]).do_nothing().to_owned();
     let insert = completions::Entity::insert(row).on_conflict(once);
     Ok(insert.exec_without_returning(txn.connection()).await? > 0)
@@ -189,7 +189,7 @@ fn shared(reach: &Reach) -> Condition {
 
 /// Adds a comment.
 pub(crate) async fn add_comment(txn: &Txn, row: Comment) -> Result<(), Error> {
-    super::insert_all::<_, comments::ActiveModel>(txn, vec![row], None).await
+    super::rows::insert_all::<_, comments::ActiveModel>(txn, vec![row], None).await
 }
 
 /// The people among these who are enrolled now.

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 use entity::events::{ActiveModel, Column, Entity};
-use sea_orm::sea_query::{Alias, Asterisk, Expr, OnConflict, Query, SelectStatement, UnionType};
+use sea_orm::sea_query::{Alias, Asterisk, Expr, Query, SelectStatement, UnionType};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, Order,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
 
@@ -26,30 +26,15 @@ const PAGE: u64 = 10_000;
 /// cannot deadlock.
 pub(crate) async fn append(txn: &Txn, mut rows: Vec<Row>) -> Result<HashSet<Uuid>, Error> {
     rows.sort_by(|a, b| (&a.source, &a.external_id).cmp(&(&b.source, &b.external_id)));
-    let mut fresh = HashSet::with_capacity(rows.len());
-    for some in rows.chunks(super::ROWS_A_STATEMENT) {
-        let models =
-            some.iter().cloned().map(|row| super::every_column::<ActiveModel>(row.into_active_model()));
-        let mut insert = Entity::insert_many(models).into_query();
-        insert.on_conflict(OnConflict::columns([Column::Source, Column::ExternalId]).do_nothing().to_owned());
-        insert.returning_col(Column::Id);
-        for row in txn.connection().query_all(&insert).await? {
-            fresh.insert(row.try_get("", "id")?);
-        }
-    }
-    Ok(fresh)
+    let unique = [Column::Source, Column::ExternalId];
+    let fresh = super::rows::insert_new::<_, ActiveModel>(txn, rows, unique, Column::Id).await?;
+    Ok(fresh.into_iter().collect())
 }
 
 /// The events with these (source, external id) keys, in no order.
 pub(crate) async fn by_external_ids(db: &Txn, keys: &BTreeSet<(String, String)>) -> Result<Vec<Row>, Error> {
-    let mut sources: BTreeSet<&str> = keys.iter().map(|(source, _)| source.as_str()).collect();
-    let mut found = Vec::new();
-    while let Some(source) = sources.pop_first() {
-        let ids = keys.iter().filter(|(of, _)| of == source).map(|(_, id)| id.as_str());
-        let query = Entity::find().filter(Column::Source.eq(source)).filter(Column::ExternalId.is_in(ids));
-        found.extend(query.all(db.connection()).await?);
-    }
-    Ok(found)
+    let keys = keys.iter().map(|(source, id)| [source.as_str().into(), id.as_str().into()]);
+    super::rows::find::<Entity, _>(db, [Column::Source, Column::ExternalId], keys.collect()).await
 }
 
 /// All events of these (person, activity) pairs, to be folded again.
@@ -105,8 +90,8 @@ pub(crate) async fn of_activity(db: &Txn, activity: &str, after: Option<Uuid>) -
 /// Replaces the activity of these events, with their attributes and whether they make their days active.
 pub(crate) async fn assign(txn: &Txn, rows: &[Row]) -> Result<(), Error> {
     let sql = "UPDATE events SET activity = heard.column2, attributes = heard.column3, makes_active = heard.column4 \
-               FROM (VALUES {rows}) AS heard WHERE events.id = heard.column1";
-    super::update_from(txn, sql, ["uuid", "text", "jsonb", "boolean"], rows, |row| {
+               FROM {rows} AS heard WHERE events.id = heard.column1";
+    super::rows::update_from(txn, sql, rows, |row| {
         vec![
             row.id.into(),
             row.activity.clone().into(),

@@ -38,7 +38,7 @@ pub(crate) async fn append(txn: &Txn, mut items: Vec<Item>) -> Result<i64, Error
     for (position, item) in (head - count + 1..).zip(&mut items) {
         item.position = position;
     }
-    super::insert_all(txn, items, None).await?;
+    super::rows::insert_all(txn, items, None).await?;
     Ok(head)
 }
 
@@ -140,7 +140,7 @@ pub(crate) async fn positions(
 ) -> Result<Vec<(Uuid, i64)>, Error> {
     let awards: Vec<Uuid> = awards.into_iter().collect();
     let mut positions = Vec::with_capacity(awards.len());
-    for some in awards.chunks(super::ROWS_A_STATEMENT) {
+    for some in awards.chunks(super::rows::ROWS_A_STATEMENT) {
         let query = feed::Entity::find()
             .select_only()
             .columns([feed::Column::AwardId, feed::Column::Position])
@@ -197,7 +197,7 @@ pub(crate) async fn renumber(txn: &Txn) -> Result<usize, Error> {
                 let values = [position.into(), from.into()];
                 connection.execute_raw(super::statement(connection, update, values)).await?;
             } else if let Some(item) = missing.pop_front() {
-                super::insert_all(txn, vec![Item { position, ..item }], None).await?;
+                super::rows::insert_all(txn, vec![Item { position, ..item }], None).await?;
             } else {
                 break;
             }

@@ -18,7 +18,7 @@ use crate::auth::policy::{Action, Seen};
 pub(crate) async fn link(txn: &Txn, guardian: Seen, child: Seen, now: DateTime<Utc>) -> Result<(), Error> {
     let (guardian_id, child_id) = both(guardian, child)?;
     let row = Model { guardian_id, child_id, linked_at: now, ended_at: None };
-    let row: ActiveModel = super::every_column(row.into_active_model());
+    let row: ActiveModel = super::rows::every_column(row.into_active_model());
     let mut again = OnConflict::columns([Column::GuardianId, Column::ChildId]);
     again.update_column(Column::EndedAt);
     Entity::insert(row).on_conflict(again).exec_without_returning(txn.connection()).await?;

@@ -18,7 +18,7 @@ pub(crate) use entity::xp_entries::Kind;
 
 /// Adds entries.
 pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
-    super::insert_all(txn, rows, None).await
+    super::rows::insert_all(txn, rows, None).await
 }
 
 /// The time of the latest of these entries that counts. Reversals and entries of revoked awards do not count.
@@ -77,8 +77,8 @@ async fn base(db: &Txn, of_people: Condition) -> Result<HashMap<Uuid, Base>, Err
 /// Sets the times of these awards' bonuses: (award, time, local date).
 pub(crate) async fn redate(txn: &Txn, moments: &[(Uuid, DateTime<Utc>, NaiveDate)]) -> Result<(), Error> {
     let sql = "UPDATE xp_entries SET occurred_at = moved.column2, local_date = moved.column3 \
-               FROM (VALUES {rows}) AS moved WHERE xp_entries.award_id = moved.column1 AND xp_entries.kind = 'BONUS'";
-    super::update_from(txn, sql, ["uuid", "timestamptz", "date"], moments, |(award, at, day)| {
+               FROM {rows} AS moved WHERE xp_entries.award_id = moved.column1 AND xp_entries.kind = 'BONUS'";
+    super::rows::update_from(txn, sql, moments, |(award, at, day)| {
         vec![(*award).into(), (*at).into(), (*day).into()]
     })
     .await

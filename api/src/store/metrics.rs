@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use entity::{active_days, capped_days, metric_members, metrics};
-use sea_orm::sea_query::{Expr, ExprTrait, IntoColumnRef, OnConflict, SimpleExpr};
+use sea_orm::sea_query::{OnConflict, Value};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::connect::Reads;
 use super::dialect::among;
 use super::error::Error;
+use super::rows;
 use super::txn::Txn;
 use crate::auth::policy::Seen;
 
@@ -68,22 +69,17 @@ pub(crate) async fn put(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
         Column::ResetSource,
         Column::ResetExternalId,
     ]);
-    super::insert_all(txn, rows, Some(replace)).await
+    rows::insert_all(txn, rows, Some(replace)).await
 }
 
 /// The members among these that already exist.
 pub(crate) async fn members(db: &Txn, wanted: &BTreeSet<(Uuid, Uuid, String)>) -> Result<Vec<Member>, Error> {
     use metric_members::Column;
-    if wanted.is_empty() {
-        return Ok(Vec::new());
-    }
-    let tuples = wanted.iter().map(|(person, metric, member)| (*person, *metric, member.clone()));
-    let mut found = Vec::new();
-    for some in tuples.collect::<Vec<_>>().chunks(super::ROWS_A_STATEMENT) {
-        let among = tuple([Column::PersonId, Column::MetricId, Column::Member]).in_tuples(some.to_vec());
-        found.extend(metric_members::Entity::find().filter(among).all(db.connection()).await?);
-    }
-    Ok(found)
+    let columns = [Column::PersonId, Column::MetricId, Column::Member];
+    let key = |(person, metric, member): &(Uuid, Uuid, String)| {
+        [(*person).into(), (*metric).into(), member.as_str().into()]
+    };
+    rows::find::<metric_members::Entity, _>(db, columns, wanted.iter().map(key).collect()).await
 }
 
 /// All members of a person's metrics.
@@ -97,7 +93,7 @@ pub(crate) async fn add_members(txn: &Txn, rows: Vec<Member>) -> Result<(), Erro
     use metric_members::Column;
     let nothing =
         OnConflict::columns([Column::PersonId, Column::MetricId, Column::Member]).do_nothing().to_owned();
-    super::insert_all(txn, rows, Some(nothing)).await
+    rows::insert_all(txn, rows, Some(nothing)).await
 }
 
 /// Removes these members of a person, for which the person has no event.
@@ -124,11 +120,7 @@ pub(crate) async fn days(db: &Txn, people: &BTreeSet<Uuid>) -> Result<Vec<Active
 
 /// The days among these that are already active.
 pub(crate) async fn days_among(db: &Txn, wanted: Vec<ActiveDay>) -> Result<Vec<ActiveDay>, Error> {
-    let mut found = Vec::new();
-    for some in wanted.chunks(super::ROWS_A_STATEMENT) {
-        found.extend(active_days::Entity::find().filter(day_among(some)).all(db.connection()).await?);
-    }
-    Ok(found)
+    rows::find::<active_days::Entity, _>(db, DAY, wanted.iter().map(day_key).collect()).await
 }
 
 /// Adds active days. Existing days stay.
@@ -136,15 +128,12 @@ pub(crate) async fn add_days(txn: &Txn, rows: Vec<ActiveDay>) -> Result<(), Erro
     use active_days::Column;
     let nothing =
         OnConflict::columns([Column::PersonId, Column::Day, Column::Timezone]).do_nothing().to_owned();
-    super::insert_all(txn, rows, Some(nothing)).await
+    rows::insert_all(txn, rows, Some(nothing)).await
 }
 
 /// Removes these active days, on which their people have no event.
 pub(crate) async fn remove_days(txn: &Txn, days: &[ActiveDay]) -> Result<(), Error> {
-    for some in days.chunks(super::ROWS_A_STATEMENT) {
-        active_days::Entity::delete_many().filter(day_among(some)).exec(txn.connection()).await?;
-    }
-    Ok(())
+    rows::delete::<active_days::Entity, _>(txn, DAY, days.iter().map(day_key).collect()).await
 }
 
 /// XP of these activities on these days, before their caps.
@@ -153,12 +142,11 @@ pub(crate) async fn capped(
     wanted: &BTreeSet<(Uuid, String, NaiveDate)>,
 ) -> Result<Vec<CappedDay>, Error> {
     use capped_days::Column;
-    if wanted.is_empty() {
-        return Ok(Vec::new());
-    }
-    let tuples = wanted.iter().map(|(person, activity, day)| (*person, activity.clone(), *day));
-    let among = tuple([Column::PersonId, Column::Activity, Column::Day]).in_tuples(tuples);
-    Ok(capped_days::Entity::find().filter(among).all(db.connection()).await?)
+    let columns = [Column::PersonId, Column::Activity, Column::Day];
+    let key = |(person, activity, day): &(Uuid, String, NaiveDate)| {
+        [(*person).into(), activity.as_str().into(), (*day).into()]
+    };
+    rows::find::<capped_days::Entity, _>(db, columns, wanted.iter().map(key).collect()).await
 }
 
 /// All capped days of a person.
@@ -172,7 +160,7 @@ pub(crate) async fn put_capped(txn: &Txn, rows: Vec<CappedDay>) -> Result<(), Er
     use capped_days::Column;
     let mut replace = OnConflict::columns([Column::PersonId, Column::Activity, Column::Day]);
     replace.update_column(Column::Amount);
-    super::insert_all(txn, rows, Some(replace)).await
+    rows::insert_all(txn, rows, Some(replace)).await
 }
 
 /// Deletes these metrics of all people, so that they can be folded again.
@@ -187,12 +175,10 @@ pub(crate) async fn forget(txn: &Txn, ids: &BTreeSet<Uuid>) -> Result<(), Error>
     Ok(())
 }
 
-fn day_among(days: &[ActiveDay]) -> SimpleExpr {
-    use active_days::Column;
-    let tuples = days.iter().map(|row| (row.person_id, row.day, row.timezone.clone()));
-    tuple([Column::PersonId, Column::Day, Column::Timezone]).in_tuples(tuples)
-}
+/// The primary key of `active_days`.
+const DAY: [active_days::Column; 3] =
+    [active_days::Column::PersonId, active_days::Column::Day, active_days::Column::Timezone];
 
-fn tuple<C: ColumnTrait>(columns: [C; 3]) -> SimpleExpr {
-    Expr::tuple(columns.map(|column| Expr::col(column.into_column_ref())))
+fn day_key(day: &ActiveDay) -> [Value; 3] {
+    [day.person_id.into(), day.day.into(), day.timezone.as_str().into()]
 }

@@ -21,7 +21,7 @@ pub(crate) type Row = entity::outbox::Model;
 
 /// Adds messages.
 pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
-    super::insert_all(txn, rows, None).await
+    super::rows::insert_all(txn, rows, None).await
 }
 
 /// Whether any message is due for delivery or burial.
@@ -125,7 +125,7 @@ pub(crate) async fn trim(txn: &Txn, before: DateTime<Utc>, limit: u64) -> Result
     let row = outbox_trims::Model { id: 1, before: kept };
     let mut replace = OnConflict::column(outbox_trims::Column::Id);
     replace.update_column(outbox_trims::Column::Before);
-    super::insert_all(txn, vec![row], Some(replace)).await?;
+    super::rows::insert_all(txn, vec![row], Some(replace)).await?;
     Ok(gone)
 }
 
@@ -142,7 +142,7 @@ pub(crate) async fn of_awards(
 ) -> Result<HashMap<Uuid, i64>, Error> {
     let awards: Vec<Uuid> = awards.into_iter().collect();
     let mut messages = HashMap::with_capacity(awards.len());
-    for some in awards.chunks(super::ROWS_A_STATEMENT) {
+    for some in awards.chunks(super::rows::ROWS_A_STATEMENT) {
         let query = Entity::find()
             .select_only()
             .column(Column::AwardId)

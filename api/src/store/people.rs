@@ -178,14 +178,14 @@ pub(crate) async fn lock(txn: &Txn, ids: &BTreeSet<Uuid>) -> Result<Vec<Row>, Er
 
 /// Inserts the person unless the id exists; returns whether it was new.
 pub(crate) async fn insert(txn: &Txn, row: Row) -> Result<bool, Error> {
-    let row = super::every_column(row.into_active_model());
+    let row = super::rows::every_column(row.into_active_model());
     let nothing = OnConflict::column(Column::Id).do_nothing().to_owned();
     Ok(Entity::insert(row).on_conflict(nothing).exec_without_returning(txn.connection()).await? > 0)
 }
 
 /// Stores the new state of the person.
 pub(crate) async fn update(txn: &Txn, row: Row) -> Result<(), Error> {
-    let row: ActiveModel = super::every_column(row.into_active_model());
+    let row: ActiveModel = super::rows::every_column(row.into_active_model());
     row.update(txn.connection()).await?;
     Ok(())
 }

@@ -29,6 +29,16 @@ pub(crate) async fn seen(
     Ok(found.into_iter().map(|id| (id, reach.found(id))).collect())
 }
 
+/// The person of this row, if the reach includes them whatever the relations of other people are. Needs no statement.
+pub(crate) fn see_row(reach: &Reach, row: &people::Model) -> Option<Seen> {
+    let is_inside = match reach.extent() {
+        Extent::Everybody => true,
+        Extent::Related { me, relations } => me == row.id && relations.contains(&Relation::Themselves),
+        Extent::Nobody => false,
+    };
+    (is_inside && row.erased_at.is_none()).then(|| reach.found(row.id))
+}
+
 /// The person, if they exist and are within the reach.
 pub(crate) async fn see(db: &impl Reads, reach: &Reach, id: Uuid) -> Result<Option<Seen>, Error> {
     Ok(seen(db, reach, [id]).await?.remove(&id))

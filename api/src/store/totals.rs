@@ -57,5 +57,5 @@ pub(crate) async fn put(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
         Column::LastActiveIn,
         Column::LastEventAt,
     ]);
-    super::insert_all(txn, rows, Some(replace)).await
+    super::rows::insert_all(txn, rows, Some(replace)).await
 }

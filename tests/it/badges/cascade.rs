@@ -77,7 +77,7 @@ on_both! {
             ("SELECT CAST(sum(amount) AS bigint) FROM xp_entries WHERE kind = 'REVERSAL'", -1_050),
             ("SELECT count(*) FROM xp_entries WHERE kind = 'REVERSAL'", 2),
             ("SELECT count(*) FROM awards WHERE revoked_by IS NOT NULL", 4),
-            ("SELECT awards FROM totals WHERE xp_reached_at IS NOT NULL AND last_event_at IS NULL", 0),
+            ("SELECT CAST(sum(awards) AS bigint) FROM totals", 0),
             ("SELECT count(*) FROM audit_log WHERE act = 'revoke_award' AND role = 'teacher'", 4),
             ("SELECT count(DISTINCT object_id) FROM audit_log WHERE act = 'revoke_award'", 4),
             ("SELECT count(*) FROM feed WHERE kind = 'AWARD_REVOKED'", 4),

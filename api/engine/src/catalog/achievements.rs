@@ -3,14 +3,17 @@
 use chrono::{DateTime, Months, NaiveDate, NaiveTime, Utc};
 
 use super::{
-    Achievement, Catalog,
-    check::Report,
-    compile::assemble,
+    Achievement, Catalog, achievement_id,
+    check::{Report, key_of},
     format::{self, Moment},
     pack::{Pack, Settings},
     problem::suggest,
 };
-use crate::metric::{Filter, Kind, Window};
+use crate::{
+    metric::{Filter, Kind, Window},
+    rule::Rule,
+    state::Cause,
+};
 
 /// For a repeatable sum, the maximum number of awards that one event may earn.
 const MAX_AT_ONCE: i64 = 10;
@@ -182,5 +185,44 @@ impl Resolver<'_> {
                 );
             }
         }
+    }
+}
+
+/// The achievement of these resolved parts.
+fn assemble(
+    pack: &format::Pack,
+    achievement: &format::Achievement,
+    rule: Rule,
+    gates: Vec<usize>,
+    known: &[Known],
+    window: Window,
+) -> Achievement {
+    let key = format!("{}/{}", pack.pack, key_of(achievement));
+    Achievement {
+        id: achievement_id(&key),
+        key,
+        pack: pack.pack.clone(),
+        name: achievement.name.clone(),
+        description: achievement.description.clone(),
+        requirement: achievement.requirement.clone(),
+        category: achievement.category.clone(),
+        track: achievement.track.clone(),
+        tier: achievement.tier,
+        rarity: achievement.rarity,
+        xp_bonus: achievement.xp_bonus,
+        secret: achievement.secret,
+        repeatable: achievement.repeatable,
+        state: achievement.state,
+        version: achievement.version,
+        prerequisites: gates
+            .iter()
+            .filter_map(|gate| known.get(*gate))
+            .map(|gate| achievement_id(&gate.key))
+            .collect(),
+        awarded_by: if rule == Rule::Person { Cause::Person } else { Cause::Rule },
+        rule_json: serde_json::to_value(&achievement.rule).unwrap_or_default(),
+        window,
+        rule,
+        gates,
     }
 }

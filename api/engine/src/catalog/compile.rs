@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
 use super::{
-    Achievement, Catalog, Category, Derivation, LoadedPack, Moves, Rank, achievement_id,
+    Catalog, Category, Derivation, LoadedPack, Moves, Rank, achievement_id,
     achievements::{Known, Resolver},
     activity::Activity,
     check::{Report, check_pack, key_of},
@@ -14,11 +14,7 @@ use super::{
     pack::{Pack, Settings, variable},
     problem::{Problem, suggest},
 };
-use crate::{
-    metric::{Filter, Kind, Metric, Window, metric_id},
-    rule::Rule,
-    state::Cause,
-};
+use crate::{metric::Window, rule::Rule};
 
 /// The XP step of packs that do not set one.
 const DEFAULT_STEP: i64 = 50;
@@ -46,27 +42,6 @@ impl Catalog {
         check_cycles(packs, &catalog, &mut report);
         catalog.index();
         if report.problems.is_empty() { Ok(catalog) } else { Err(report.problems) }
-    }
-
-    /// The index of the metric with this definition; adds a new one.
-    pub(super) fn intern(&mut self, kind: Kind, mut activities: Vec<usize>, filter: Filter) -> usize {
-        let key = |index: &usize| self.activities.get(*index).map_or("", |activity| activity.key.as_str());
-        activities.sort_by(|left, right| key(left).cmp(key(right)));
-        activities.dedup();
-        let keys: Vec<&str> = activities.iter().map(key).collect();
-        let id = metric_id(&kind, &keys, &filter);
-        if let Some(index) = self.metric_by_id.get(&id) {
-            return *index;
-        }
-        let index = self.metrics.len();
-        for activity in &activities {
-            if let Some(activity) = self.activities.get_mut(*activity) {
-                activity.metrics.push(index);
-            }
-        }
-        self.metrics.push(Metric { id, kind, activities, filter });
-        self.metric_by_id.insert(id, index);
-        index
     }
 
     fn add_packs(&mut self, packs: &[Pack], report: &mut Report) {
@@ -323,44 +298,5 @@ fn check_cycles(packs: &[Pack], catalog: &Catalog, report: &mut Report) {
         let key = catalog.achievements.get(index).map_or("", |achievement| &achievement.key);
         let message = format!("`{key}` waits for itself, or for one that does");
         report.add(file, &path, message, "remove a prerequisite from the circle");
-    }
-}
-
-/// Assembles the achievement for `Resolver::achievement` from its resolved parts.
-pub(super) fn assemble(
-    pack: &format::Pack,
-    achievement: &format::Achievement,
-    rule: Rule,
-    gates: Vec<usize>,
-    known: &[Known],
-    window: Window,
-) -> Achievement {
-    let key = format!("{}/{}", pack.pack, key_of(achievement));
-    Achievement {
-        id: achievement_id(&key),
-        key,
-        pack: pack.pack.clone(),
-        name: achievement.name.clone(),
-        description: achievement.description.clone(),
-        requirement: achievement.requirement.clone(),
-        category: achievement.category.clone(),
-        track: achievement.track.clone(),
-        tier: achievement.tier,
-        rarity: achievement.rarity,
-        xp_bonus: achievement.xp_bonus,
-        secret: achievement.secret,
-        repeatable: achievement.repeatable,
-        state: achievement.state,
-        version: achievement.version,
-        prerequisites: gates
-            .iter()
-            .filter_map(|gate| known.get(*gate))
-            .map(|gate| achievement_id(&gate.key))
-            .collect(),
-        awarded_by: if rule == Rule::Person { Cause::Person } else { Cause::Rule },
-        rule_json: serde_json::to_value(&achievement.rule).unwrap_or_default(),
-        window,
-        rule,
-        gates,
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, pause};
 
 use super::{Access, Bounds, Cause, Gate, Turn};
 use crate::budget::Subject;
-use crate::budget::turns::AtOnce;
+use crate::budget::at_once::AtOnce;
 
 fn subject(name: &str) -> Subject {
     Subject::Service(name.into())

@@ -66,7 +66,7 @@ impl<E: Executor> Task<E> {
             turned_away(&caller, &refusal);
             return answers.turn_away(&refusal).await;
         }
-        let operation = match prepare(&app, caller, introduction.subject.clone(), params) {
+        let operation = match prepare(&app, caller, None, introduction.subject.clone(), params) {
             Ok(operation) => operation,
             Err(error) => return answers.fail(vec![error]).await,
         };

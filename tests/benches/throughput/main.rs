@@ -1,6 +1,6 @@
-//! Durable events and awards per second, compared with the rate of the same database alone in the same run.
-//! `cargo bench`, or `cargo bench -- sqlite` for one database. PostgreSQL is measured if a server is available, and its
-//! own rate if `pgbench` is installed.
+//! Durable events and awards per second, compared in the same run with the rate of the same database alone: commits of one
+//! row on SQLite, and the same statements without Plaudit on PostgreSQL (see [`replay`]). `cargo bench`, or
+//! `cargo bench -- sqlite` for one database. PostgreSQL is measured if a server is available.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,12 +10,15 @@
     reason = "a benchmark ends at the first surprise, and prints what it measured"
 )]
 
+mod replay;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use plaudit::auth::Role;
 use plaudit::clock::Clock;
+use plaudit::config::Config;
 use sea_orm::{ConnectOptions, ConnectionTrait};
 use serde_json::{Value, json};
 use tests::{Arguments, Backend, Client, Database, Process};
@@ -36,7 +39,8 @@ const HISTORY: u64 = 300;
 
 /// Rates per second of one database.
 struct Rates {
-    own: Option<f64>,
+    /// The database alone.
+    own: f64,
     events: f64,
     /// Events of 200 people: from their first event on, after 300 events each, and then out of order.
     fresh: f64,
@@ -53,22 +57,22 @@ async fn main() {
         MEASURED.as_secs()
     );
     println!(
-        "             own rate   events   events/own   fresh   after {HISTORY}   interleaved   awards, 1 process   awards, 2"
+        "              alone   events   events/alone   fresh   after {HISTORY}   interleaved   awards, 1 process   awards, 2"
     );
     for backend in Arguments::of_process().backends() {
         let own = match backend {
             Backend::Sqlite => "one-row commits",
-            Backend::Postgres => "pgbench, 8 clients",
+            Backend::Postgres => "events by the same statements",
         };
         let Some(rates) = measure(backend).await else { continue };
         let shown = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
-        let ratio = rates.own.map_or_else(|| "-".to_owned(), |own| format!("{:.2}", rates.events / own));
+        let ratio = format!("{:.2}", rates.events / rates.own);
         let aged = format!("{:.0} ({:.2})", rates.aged, rates.aged / rates.fresh);
         let interleaved = format!("{:.0} ({:.2})", rates.interleaved, rates.interleaved / rates.fresh);
         println!(
-            "{:<11} {:>9} {:>8.0} {ratio:>12} {:>7.0} {aged:>11} {interleaved:>13} {:>19.0} {:>11}   (own: {own})",
+            "{:<11} {:>7.0} {:>8.0} {ratio:>14} {:>7.0} {aged:>11} {interleaved:>13} {:>19.0} {:>11}   (alone: {own})",
             format!("{backend:?}"),
-            shown(rates.own),
+            rates.own,
             rates.events,
             rates.fresh,
             rates.awards,
@@ -78,12 +82,13 @@ async fn main() {
 }
 
 async fn measure(backend: Backend) -> Option<Rates> {
-    let own = match backend {
-        Backend::Sqlite => Some(one_row_commits().await),
-        Backend::Postgres => pgbench().await?,
-    };
+    Database::create(backend).await?.drop().await;
     let all = ["aurora", "tests", "code-lab", "course-portal"];
     let load = Load { backend, packs: &all, people: SCHOOL, processes: 1, before: 0, event: everyday };
+    let own = match backend {
+        Backend::Sqlite => one_row_commits().await,
+        Backend::Postgres => replayed(load).await,
+    };
     let events = served(load).await;
     let regulars = Load { people: REGULARS, event: regular, ..load };
     let fresh = served(regulars).await;
@@ -112,12 +117,8 @@ struct Load<'a> {
 
 /// Events per second that the processes of this load record in a new database.
 async fn served(load: Load<'_>) -> f64 {
-    let Load { backend, packs, people, processes, before, event } = load;
-    let database = Database::create(backend).await.expect("it was there a moment ago");
-    let mut config = tests::settings(&database);
-    config.catalogs = packs.iter().map(|&pack| pack.to_owned()).collect();
-    plaudit::start::migrate(&config, &Clock::System).await.expect("the tables are made");
-    database.execute(&insert_people(backend, people)).await;
+    let Load { people, processes, before, event, .. } = load;
+    let (database, config) = prepare(load).await;
     let mut servers = Vec::new();
     for _ in 0..processes {
         servers.push(Process::serve(&config).await);
@@ -135,6 +136,32 @@ async fn served(load: Load<'_>) -> f64 {
     }
     database.drop().await;
     rate
+}
+
+/// A new database with the people and packs of this load, and the settings of its server.
+async fn prepare(load: Load<'_>) -> (Database, Config) {
+    let database = Database::create(load.backend).await.expect("it was there a moment ago");
+    let mut config = tests::settings(&database);
+    config.catalogs = load.packs.iter().map(|&pack| pack.to_owned()).collect();
+    plaudit::start::migrate(&config, &Clock::System).await.expect("the tables are made");
+    database.execute(&insert_people(load.backend, load.people)).await;
+    (database, config)
+}
+
+/// Events per second of this load on PostgreSQL, by the statements of a server and without one.
+async fn replayed(load: Load<'_>) -> f64 {
+    let (database, mut config) = prepare(load).await;
+    let recorder = replay::Recorder::before(&database.url()).await;
+    config.database_url = recorder.url();
+    let server = Process::serve(&config).await;
+    send(&[server], &AtomicU64::new(0), MEASURED, load.event).await;
+    let sent = recorder.end().await;
+    database.drop().await;
+    let (database, _) = prepare(load).await;
+    let seconds = replay::replay(&sent, &database.url()).await;
+    let events = database.number("SELECT count(*) FROM events").await;
+    database.drop().await;
+    events as f64 / seconds
 }
 
 /// Checks that every acknowledged event is stored and, if all people are new, that each has an award.
@@ -257,28 +284,4 @@ async fn one_row_commits() -> f64 {
     connection.close().await.unwrap();
     database.drop().await;
     rate
-}
-
-/// Transactions of pgbench's default script per second; `Some(None)` without pgbench, `None` without PostgreSQL.
-async fn pgbench() -> Option<Option<f64>> {
-    let database = Database::create(Backend::Postgres).await?;
-    let run = async |arguments: &[&str]| {
-        let output =
-            tokio::process::Command::new("pgbench").args(arguments).arg(database.url()).output().await;
-        output
-            .ok()
-            .filter(|output| output.status.success())
-            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-    };
-    let seconds = MEASURED.as_secs().to_string();
-    let told = match run(&["--initialize", "--quiet", "--scale=10"]).await {
-        Some(_) => run(&["--client=8", "--jobs=2", "--time", &seconds]).await,
-        None => None,
-    };
-    let tps = told.and_then(|told| {
-        let line = told.lines().find_map(|line| line.strip_prefix("tps = "))?;
-        line.split(' ').next()?.parse().ok()
-    });
-    database.drop().await;
-    Some(tps)
 }

@@ -1,0 +1,204 @@
+//! Many rows in one statement. On PostgreSQL each column is one array, so the text is the same for any number of rows and
+//! is planned once. SQLite has no arrays: there each value is a parameter, and a statement has at most 64 rows.
+
+use sea_orm::sea_query::{
+    Alias, Asterisk, Expr, ExprTrait, Func, InsertStatement, IntoColumnRef, OnConflict, Query,
+    SelectStatement, SimpleExpr, Value, ValueTuple,
+};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Iterable, QueryFilter,
+    QueryTrait,
+};
+use uuid::Uuid;
+
+use super::connect::Reads;
+use super::dialect::Dialect;
+use super::error::Error;
+use super::txn::Txn;
+
+/// The maximum number of rows of a statement on SQLite, whose texts are then few enough to be kept prepared.
+pub(super) const ROWS_A_STATEMENT: usize = 64;
+
+/// Inserts all rows. `on_conflict` decides about existing rows.
+pub(super) async fn insert_all<M, A>(
+    txn: &Txn,
+    rows: Vec<M>,
+    on_conflict: Option<OnConflict>,
+) -> Result<(), Error>
+where
+    M: IntoActiveModel<A>,
+    A: ActiveModelTrait + Send,
+{
+    for insert in inserts(txn, rows, on_conflict)? {
+        txn.connection().execute(&insert).await?;
+    }
+    Ok(())
+}
+
+/// Inserts the rows that do not exist yet, by these unique columns. Returns the values of `id` of the inserted rows.
+pub(super) async fn insert_new<M, A>(
+    txn: &Txn,
+    rows: Vec<M>,
+    unique: impl IntoIterator<Item = <A::Entity as EntityTrait>::Column>,
+    id: <A::Entity as EntityTrait>::Column,
+) -> Result<Vec<Uuid>, Error>
+where
+    M: IntoActiveModel<A>,
+    A: ActiveModelTrait + Send,
+{
+    let skip = OnConflict::columns(unique).do_nothing().to_owned();
+    let mut ids = Vec::with_capacity(rows.len());
+    for mut insert in inserts(txn, rows, Some(skip))? {
+        insert.returning_col(id);
+        for row in txn.connection().query_all(&insert).await? {
+            ids.push(row.try_get_by_index(0)?);
+        }
+    }
+    Ok(ids)
+}
+
+/// The statements that insert these rows.
+fn inserts<M, A>(
+    txn: &Txn,
+    rows: Vec<M>,
+    on_conflict: Option<OnConflict>,
+) -> Result<Vec<InsertStatement>, Error>
+where
+    M: IntoActiveModel<A>,
+    A: ActiveModelTrait,
+{
+    let mut rows = rows.into_iter().map(IntoActiveModel::into_active_model).map(every_column).peekable();
+    let mut inserts = Vec::new();
+    while rows.peek().is_some() {
+        let mut insert = match txn.dialect {
+            Dialect::Sqlite => A::Entity::insert_many(rows.by_ref().take(ROWS_A_STATEMENT)).into_query(),
+            Dialect::Postgres => from_arrays(rows.by_ref())?,
+        };
+        if let Some(on_conflict) = on_conflict.clone() {
+            insert.on_conflict(on_conflict);
+        }
+        inserts.push(insert);
+    }
+    Ok(inserts)
+}
+
+fn from_arrays<A: ActiveModelTrait>(rows: impl Iterator<Item = A>) -> Result<InsertStatement, Error> {
+    let columns = || <A::Entity as EntityTrait>::Column::iter();
+    let values = |row: A| columns().filter_map(|column| row.get(column).into_value()).collect();
+    let mut insert = Query::insert();
+    insert
+        .into_table(A::Entity::default())
+        .columns(columns())
+        .select_from(unnest(rows.map(values)))
+        .map_err(|error| Error::Impossible(format!("an insert has columns without values: {error}")))?;
+    Ok(insert)
+}
+
+/// Marks all columns as set. A complete model marks them as unchanged, but an INSERT requires set columns.
+pub(super) fn every_column<A: ActiveModelTrait>(mut row: A) -> A {
+    for column in <A::Entity as EntityTrait>::Column::iter() {
+        row.reset(column);
+    }
+    row
+}
+
+/// Runs an UPDATE of many rows from a list of values. `{rows}` in the text is replaced by a list with the columns
+/// `column1`, `column2` and so on. The query builder has no UPDATE … FROM that both databases accept.
+pub(super) async fn update_from<T>(
+    txn: &Txn,
+    sql: &str,
+    rows: &[T],
+    values: impl Fn(&T) -> Vec<Value>,
+) -> Result<(), Error> {
+    let connection = txn.connection();
+    for some in rows.chunks(rows_a_statement(txn, rows.len())) {
+        let (list, values) = match txn.dialect {
+            Dialect::Postgres => {
+                let arrays = arrays(some.iter().map(&values));
+                let numbers = || 1..=arrays.len();
+                let parameters: Vec<String> = numbers().map(|number| format!("${number}")).collect();
+                let names: Vec<String> = numbers().map(|number| format!("column{number}")).collect();
+                let list =
+                    format!("(SELECT * FROM UNNEST({}) AS r({}))", parameters.join(", "), names.join(", "));
+                (list, arrays)
+            }
+            Dialect::Sqlite => {
+                let rows: Vec<Vec<Value>> = some.iter().map(&values).collect();
+                let row = |row: &Vec<Value>| format!("({})", vec!["?"; row.len()].join(", "));
+                let list: Vec<String> = rows.iter().map(row).collect();
+                (format!("(VALUES {})", list.join(", ")), rows.into_iter().flatten().collect())
+            }
+        };
+        let sql = sql.replace("{rows}", &list);
+        connection.execute_raw(super::statement(connection, &sql, values)).await?;
+    }
+    Ok(())
+}
+
+/// The rows of a table whose values in these columns are among `keys`.
+pub(super) async fn find<E: EntityTrait, const N: usize>(
+    txn: &Txn,
+    columns: [E::Column; N],
+    keys: Vec<[Value; N]>,
+) -> Result<Vec<E::Model>, Error> {
+    let mut found = Vec::new();
+    for some in keys.chunks(rows_a_statement(txn, keys.len())) {
+        found.extend(E::find().filter(among(txn, columns, some)).all(txn.connection()).await?);
+    }
+    Ok(found)
+}
+
+/// Deletes the rows of a table whose values in these columns are among `keys`.
+pub(super) async fn delete<E: EntityTrait, const N: usize>(
+    txn: &Txn,
+    columns: [E::Column; N],
+    keys: Vec<[Value; N]>,
+) -> Result<(), Error> {
+    for some in keys.chunks(rows_a_statement(txn, keys.len())) {
+        E::delete_many().filter(among(txn, columns, some)).exec(txn.connection()).await?;
+    }
+    Ok(())
+}
+
+/// Condition: these columns have the values of one of these keys.
+fn among<C: ColumnTrait, const N: usize>(txn: &Txn, columns: [C; N], keys: &[[Value; N]]) -> SimpleExpr {
+    let tuple = Expr::tuple(columns.map(|column| Expr::col(column.into_column_ref())));
+    let keys = keys.iter().map(|key| key.to_vec());
+    match txn.dialect {
+        Dialect::Postgres => tuple.in_subquery(unnest(keys)),
+        Dialect::Sqlite => tuple.in_tuples(keys.map(ValueTuple::Many)),
+    }
+}
+
+/// The number of rows for each statement on `all` rows, at least 1.
+fn rows_a_statement(txn: &Txn, all: usize) -> usize {
+    match txn.dialect {
+        Dialect::Postgres => all.max(1),
+        Dialect::Sqlite => ROWS_A_STATEMENT,
+    }
+}
+
+/// `SELECT * FROM UNNEST(…)` with these rows.
+fn unnest(rows: impl Iterator<Item = Vec<Value>>) -> SelectStatement {
+    let arrays = arrays(rows).into_iter().map(Expr::value);
+    Query::select()
+        .column(Asterisk)
+        .from_function(Func::cust(Alias::new("UNNEST")).args(arrays), Alias::new("r"))
+        .to_owned()
+}
+
+/// The columns of these rows as arrays.
+fn arrays(rows: impl Iterator<Item = Vec<Value>>) -> Vec<Value> {
+    let mut columns: Vec<Vec<Value>> = Vec::new();
+    for row in rows {
+        columns.resize_with(row.len(), Vec::new);
+        for (column, value) in columns.iter_mut().zip(row) {
+            column.push(value);
+        }
+    }
+    let array = |values: Vec<Value>| {
+        let kind = values.first().map(Value::array_type)?;
+        Some(Value::Array(kind, Some(Box::new(values))))
+    };
+    columns.into_iter().filter_map(array).collect()
+}

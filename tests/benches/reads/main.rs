@@ -1,0 +1,117 @@
+//! Answers per second to two documents of a front end, beside a bare axum handler that reads the same rows of the same
+//! database. `cargo bench --bench reads`, or `-- sqlite --seconds 10`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a benchmark ends at the first surprise, and prints what it measured"
+)]
+
+mod bare;
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use plaudit::auth::Role;
+use serde_json::{Value, json};
+use tests::figures::table;
+use tests::{Arguments, Client, Database, Process, School};
+use uuid::Uuid;
+
+const SCHOOL: School = School::CROWD;
+/// The number of callers, each with a connection and a student of its own.
+const CALLERS: u64 = 16;
+/// The duration before each measurement.
+const WARM: Duration = Duration::from_secs(1);
+
+const ME: &str = "{ me { displayName xp } }";
+const PAGE: &str = "{
+    me { displayName xp level { number xpIntoLevel xpForNext } streak { current longest } }
+    earned(first: 20) { nodes { earnedAt achievement { key name rarity } } }
+    inProgress(first: 10) { nodes { current target percent achievement { key name } } }
+    nextAchievements { current target achievement { key name } }
+    summary { totalEarned currentRank nextRank } }";
+
+/// A document, the route of the bare handler, and what both answer from: the lines of a table.
+const DOCUMENTS: [(&str, &str, &str); 2] = [("me", ME, "me"), ("a learner's page", PAGE, "page")];
+
+#[tokio::main]
+async fn main() {
+    let arguments = Arguments::of_process();
+    if let Some(url) = arguments.text("database") {
+        return bare::serve(url).await;
+    }
+    let seconds = Duration::from_secs(arguments.value("seconds", 6));
+    println!("Answers per second to {CALLERS} callers, {} s each\n", seconds.as_secs());
+    for backend in arguments.backends() {
+        // Nobody is slowed down by a budget.
+        let unlimited = [("limits.cost_per_minute", "0")];
+        let Some((database, server)) = SCHOOL.serve(backend, &unlimited).await else { continue };
+        measured(&server, &database).await;
+        let (peer, bare) = bare::start(&database.url()).await;
+        let mut rows = Vec::new();
+        for (name, document, route) in DOCUMENTS {
+            let ours = ours(&server, document, WARM).await;
+            assert!(ours > 0.0, "the server answers");
+            let ours = self::ours(&server, document, seconds).await;
+            theirs(&bare, route, WARM).await;
+            let theirs = theirs(&bare, route, seconds).await;
+            let ratio = format!("{:.2}", ours / theirs);
+            rows.push(vec![name.to_owned(), format!("{ours:.0}"), format!("{theirs:.0}"), ratio]);
+        }
+        println!("{}", table(&[&format!("{backend:?}"), "Plaudit", "bare axum", "ratio"], &rows));
+        drop(peer);
+        server.kill().await;
+        database.drop().await;
+    }
+}
+
+/// Gives every student the metrics of the busiest one, who records some events.
+async fn measured(server: &Process, database: &Database) {
+    let service = server.client("lessons", Role::Service);
+    let event = |nth: u64| {
+        json!({"userId": School::busiest(), "activity": "question_answered",
+        "attributes": {"correct": !nth.is_multiple_of(3)}})
+    };
+    service.record_all(&(0..100).map(event).collect::<Vec<_>>()).await;
+    School::copy_metrics(database, School::busiest()).await;
+}
+
+/// Answers per second of our server.
+async fn ours(server: &Process, document: &str, seconds: Duration) -> f64 {
+    let ask = async |client: &Client| {
+        let answer = client.ask(document, json!({})).await;
+        assert!(answer.data()["me"]["xp"].is_i64(), "{:?}", answer.body);
+    };
+    let clients = (0..CALLERS).map(|nth| server.client(&student(nth).to_string(), Role::Student));
+    per_second(clients.collect(), seconds, ask).await
+}
+
+/// Answers per second of the bare handler.
+async fn theirs(url: &str, route: &str, seconds: Duration) -> f64 {
+    let ask = async |(http, url): &(reqwest::Client, String)| {
+        let response = http.post(url).json(&json!({"query": ""})).send().await.unwrap();
+        let answer: Value = response.json().await.unwrap();
+        assert!(answer["me"]["xp"].is_i64(), "{answer}");
+    };
+    let callers = (0..CALLERS).map(|nth| (reqwest::Client::new(), format!("{url}/{route}/{}", student(nth))));
+    per_second(callers.collect(), seconds, ask).await
+}
+
+fn student(nth: u64) -> Uuid {
+    SCHOOL.student(nth * 101)
+}
+
+async fn per_second<C>(callers: Vec<C>, seconds: Duration, ask: impl AsyncFn(&C)) -> f64 {
+    let start = Instant::now();
+    let answers = join_all(callers.iter().map(async |caller| {
+        let mut answers = 0_u32;
+        while start.elapsed() < seconds {
+            ask(caller).await;
+            answers += 1;
+        }
+        f64::from(answers)
+    }));
+    answers.await.iter().sum::<f64>() / start.elapsed().as_secs_f64()
+}
