@@ -1,4 +1,4 @@
-//! The number of statements of a list is the same for one row and for twenty.
+//! The number of statements of a list is the same for two rows and for twenty.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -82,17 +82,18 @@ fn rows(answer: &Value) -> usize {
 }
 
 on_both! {
-    async fn a_list_of_twenty_takes_as_many_statements_as_a_list_of_one(w: World) {
+    async fn a_list_of_twenty_takes_as_many_statements_as_a_list_of_two(w: World) {
         let people = school(&w).await;
         let id = people[0];
         for client in [w.service(), w.person(id, Role::Student)] {
             for query in [AWARDS, BOARD, PROGRESS, PROGRESS_OF_MANY] {
-                let (of_one, one) = statements(&w, &client, query, json!({"id": id, "first": 1})).await;
+                // Of one row, the person could be the caller, who is known from signing in.
+                let (of_two, two) = statements(&w, &client, query, json!({"id": id, "first": 2})).await;
                 let (of_twenty, twenty) =
                     statements(&w, &client, query, json!({"id": id, "first": 20})).await;
-                assert_eq!((rows(&one), rows(&twenty)), (1, 20), "{query}");
-                assert_eq!(of_twenty, of_one, "{query}");
-                assert!(of_one <= 12, "{of_one} statements are many: {query}");
+                assert_eq!((rows(&two), rows(&twenty)), (2, 20), "{query}");
+                assert_eq!(of_twenty, of_two, "{query}");
+                assert!(of_two <= 12, "{of_two} statements are many: {query}");
             }
         }
         w.finish().await;

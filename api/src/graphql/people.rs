@@ -138,23 +138,45 @@ impl User {
         Ok(Some(loaders(ctx)?.load_one(HeldBy(seen)).await?.unwrap_or_default()))
     }
 
-    /// The person's progress in each achievement that `wanted` accepts and that they can still earn.
-    pub(crate) async fn progress(
-        &self,
-        ctx: &Context<'_>,
-        wanted: impl Fn(&engine::catalog::Achievement) -> bool,
-    ) -> Answer<Option<Vec<Progress>>> {
-        // Checked first and once, so that the loads below can be batched with those of other people.
+    /// The data from which progress is computed. The loads run at once, and together with those of other people.
+    pub(crate) async fn record(&self, ctx: &Context<'_>) -> Answer<Option<Record>> {
         let Some(seen) = self.seen(ctx).await? else { return Ok(None) };
         let loaders = loaders(ctx)?;
         let held = loaders.load_one(HeldBy(seen));
         let metrics = loaders.load_one(MetricsOf(seen));
         let (totals, held, metrics) = try_join3(self.totals_of(ctx, seen), held, metrics).await?;
-        let (held, metrics) = (held.unwrap_or_default(), metrics.unwrap_or_default());
+        let held = held.unwrap_or_default();
+        let state = crate::progress::state(&self.row, &totals, &held, &metrics.unwrap_or_default());
+        Ok(Some(Record { held, state, today: self.today(ctx)? }))
+    }
+
+    /// Totals of the person's awards, of all packs or of `pack`.
+    pub(crate) async fn summarize(&self, ctx: &Context<'_>, pack: Option<&str>) -> Answer<Option<Summary>> {
+        let Some(held) = self.held(ctx).await? else { return Ok(None) };
         let published = app(ctx)?.catalogue.current();
-        let state = crate::progress::state(&self.row, &totals, &held, &metrics);
-        let today = self.today(ctx)?;
-        let offer = Offer::of(app(ctx)?, &held);
+        check_pack(&published, pack, &[])?;
+        Ok(Some(crate::progress::summary(&published, &held, pack).into()))
+    }
+}
+
+/// A person's awards, metrics and totals.
+pub(crate) struct Record {
+    /// Every award, revoked or not.
+    pub(crate) held: Arc<[awards::Brief]>,
+    state: engine::PersonState,
+    today: LocalDay,
+}
+
+impl Record {
+    /// The person's progress in each achievement that `wanted` accepts and that they can still earn.
+    pub(crate) fn progress(
+        &self,
+        ctx: &Context<'_>,
+        wanted: impl Fn(&engine::catalog::Achievement) -> bool,
+    ) -> Answer<Vec<Progress>> {
+        let Self { held, state, today } = self;
+        let published = app(ctx)?.catalogue.current();
+        let offer = Offer::of(app(ctx)?, held);
         let open = published.catalog.achievements().iter().filter(|achievement| {
             // A revoked award counts as earned, unless the achievement is repeatable.
             let earned =
@@ -164,18 +186,10 @@ impl User {
         let rows = open.filter_map(|achievement| {
             let known = published.achievements.get(&achievement.id)?;
             let engine::Progress { current, target, percent } =
-                engine::progress(&published.catalog, achievement, &state, today);
+                engine::progress(&published.catalog, achievement, state, *today);
             Some(Progress { achievement: Achievement(Arc::clone(known)), current, target, percent })
         });
-        Ok(Some(rows.collect()))
-    }
-
-    /// Totals of the person's awards, of all packs or of `pack`.
-    pub(crate) async fn summarize(&self, ctx: &Context<'_>, pack: Option<&str>) -> Answer<Option<Summary>> {
-        let Some(held) = self.held(ctx).await? else { return Ok(None) };
-        let published = app(ctx)?.catalogue.current();
-        check_pack(&published, pack, &[])?;
-        Ok(Some(crate::progress::summary(&published, &held, pack).into()))
+        Ok(rows.collect())
     }
 }
 

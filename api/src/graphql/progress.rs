@@ -48,7 +48,8 @@ pub(crate) async fn page(
     let of_category = |achievement: &engine::catalog::Achievement| {
         category.is_none_or(|category| achievement.category == category)
     };
-    let Some(mut progress) = user.progress(ctx, of_category).await? else { return Ok(None) };
+    let Some(record) = user.record(ctx).await? else { return Ok(None) };
+    let mut progress = record.progress(ctx, of_category)?;
     // The sort is stable: equal percentages keep the order of the catalogue.
     progress.sort_by(|a, b| b.percent.total_cmp(&a.percent));
     let begin = match cut.from {

@@ -28,6 +28,7 @@ use crate::auth::policy;
 use crate::catalogue::{Known, SCHOOL};
 use crate::progress::Offer;
 use crate::refusal::{Code, Refusal};
+use crate::store::awards::Brief;
 
 /// The root type of all queries.
 pub(crate) struct Query;
@@ -190,10 +191,11 @@ impl Query {
         #[graphql(desc = "Only tracks of the pack with this key.")] pack: Option<String>,
     ) -> Answer<Option<Vec<Progress>>> {
         let Some(user) = named(ctx, "userId", user_id.as_ref()).await? else { return Ok(None) };
-        let next = next_of_tracks(ctx, &user, pack.as_deref()).await?;
-        let progress = user.progress(ctx, |achievement| next.contains(&achievement.id)).await?;
+        let Some(record) = user.record(ctx).await? else { return Ok(None) };
+        let next = next_of_tracks(ctx, &record.held, pack.as_deref())?;
+        let progress = record.progress(ctx, |achievement| next.contains(&achievement.id))?;
         let most = usize::try_from(price::MOST_TRACKS).unwrap_or(usize::MAX);
-        Ok(progress.map(|progress| progress.into_iter().take(most).collect()))
+        Ok(Some(progress.into_iter().take(most).collect()))
     }
 
     /// Totals of a person's awards. The ranks are those of `pack`, or of the first loaded pack that has ranks. Null if
@@ -361,16 +363,15 @@ fn catalog(ctx: &Context<'_>, mut found: Vec<Arc<Known>>, rows: u64, after: Opti
 }
 
 /// The ids of the lowest achievement of each track that the person has not earned and can earn.
-async fn next_of_tracks(ctx: &Context<'_>, user: &User, pack: Option<&str>) -> Answer<HashSet<Uuid>> {
+fn next_of_tracks(ctx: &Context<'_>, held: &[Brief], pack: Option<&str>) -> Answer<HashSet<Uuid>> {
     let published = published(ctx)?;
     check_pack(&published, pack, &[])?;
-    let held = user.held(ctx).await?.unwrap_or_default();
     let mut next: Vec<&engine::catalog::Achievement> = Vec::new();
     let is_over = |achievement: &engine::catalog::Achievement| {
         let mut of_it = held.iter().filter(|one| one.achievement_id == achievement.id);
         of_it.any(|one| one.revoked_at.is_none() || !achievement.repeatable)
     };
-    let offer = Offer::of(app(ctx)?, &held);
+    let offer = Offer::of(app(ctx)?, held);
     let open = published.catalog.achievements().iter().filter(|achievement| {
         achievement.track.is_some()
             && pack.is_none_or(|pack| achievement.pack == pack)

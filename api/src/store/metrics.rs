@@ -133,7 +133,14 @@ pub(crate) async fn add_days(txn: &Txn, rows: Vec<ActiveDay>) -> Result<(), Erro
 
 /// Removes these active days, on which their people have no event.
 pub(crate) async fn remove_days(txn: &Txn, days: &[ActiveDay]) -> Result<(), Error> {
-    rows::delete::<active_days::Entity, _>(txn, DAY, days.iter().map(day_key).collect()).await
+    for some in days.chunks(rows::ROWS_A_STATEMENT) {
+        let keys: Vec<_> = some.iter().map(day_key).collect();
+        active_days::Entity::delete_many()
+            .filter(rows::among(txn, DAY, &keys))
+            .exec(txn.connection())
+            .await?;
+    }
+    Ok(())
 }
 
 /// XP of these activities on these days, before their caps.

@@ -2,8 +2,8 @@
 //! is planned once. SQLite has no arrays: there each value is a parameter, and a statement has at most 64 rows.
 
 use sea_orm::sea_query::{
-    Alias, Asterisk, Expr, ExprTrait, Func, InsertStatement, IntoColumnRef, OnConflict, Query,
-    SelectStatement, SimpleExpr, Value, ValueTuple,
+    Alias, Expr, ExprTrait, Func, InsertStatement, IntoColumnRef, OnConflict, Query, SelectStatement,
+    SimpleExpr, Value, ValueTuple,
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Iterable, QueryFilter,
@@ -148,20 +148,12 @@ pub(super) async fn find<E: EntityTrait, const N: usize>(
     Ok(found)
 }
 
-/// Deletes the rows of a table whose values in these columns are among `keys`.
-pub(super) async fn delete<E: EntityTrait, const N: usize>(
-    txn: &Txn,
-    columns: [E::Column; N],
-    keys: Vec<[Value; N]>,
-) -> Result<(), Error> {
-    for some in keys.chunks(rows_a_statement(txn, keys.len())) {
-        E::delete_many().filter(among(txn, columns, some)).exec(txn.connection()).await?;
-    }
-    Ok(())
-}
-
 /// Condition: these columns have the values of one of these keys.
-fn among<C: ColumnTrait, const N: usize>(txn: &Txn, columns: [C; N], keys: &[[Value; N]]) -> SimpleExpr {
+pub(super) fn among<C: ColumnTrait, const N: usize>(
+    txn: &Txn,
+    columns: [C; N],
+    keys: &[[Value; N]],
+) -> SimpleExpr {
     let tuple = Expr::tuple(columns.map(|column| Expr::col(column.into_column_ref())));
     let keys = keys.iter().map(|key| key.to_vec());
     match txn.dialect {
@@ -178,13 +170,10 @@ fn rows_a_statement(txn: &Txn, all: usize) -> usize {
     }
 }
 
-/// `SELECT * FROM UNNEST(…)` with these rows.
+/// `SELECT UNNEST(…), UNNEST(…)` with these rows: the arrays have equal lengths, so their elements form rows.
 fn unnest(rows: impl Iterator<Item = Vec<Value>>) -> SelectStatement {
-    let arrays = arrays(rows).into_iter().map(Expr::value);
-    Query::select()
-        .column(Asterisk)
-        .from_function(Func::cust(Alias::new("UNNEST")).args(arrays), Alias::new("r"))
-        .to_owned()
+    let column = |array| Func::cust(Alias::new("UNNEST")).arg(Expr::value(array));
+    Query::select().exprs(arrays(rows).into_iter().map(column)).to_owned()
 }
 
 /// The columns of these rows as arrays.

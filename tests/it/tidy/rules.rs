@@ -109,7 +109,8 @@ fn faults_of_code(path: &str, text: &str) -> Vec<String> {
         let database = near.iter().any(|folder| within(folder));
         fault(is("sea_orm") && !database, "only the store names sea_orm, and entity and migration below it");
         let web = ["axum", "tower_http", "hyper", "hyper_util"].iter().any(|name| is(name));
-        fault(web && !within("api/src/http/"), "only http names axum, tower_http and hyper");
+        let serves = within("api/src/http/") || within("tests/benches/");
+        fault(web && !serves, "only http names axum, tower_http and hyper");
         // The search for expensive documents reads the schema's text.
         let transport =
             within("api/src/graphql/") || within("api/src/http/") || within("tests/benches/search/");
