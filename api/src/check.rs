@@ -130,7 +130,7 @@ async fn check_page(
     for person in page {
         let (totals, held) = (totals.remove(&person.id), held.remove(&person.id).unwrap_or_default());
         let stored = Stored::read(txn, version, person.clone(), totals, held).await?;
-        let expected = stored.expected(catalog);
+        let expected = stored.expected(catalog)?;
         report.people += 1;
         report.events += stored.events.len();
         report.awards += stored.awards.len();

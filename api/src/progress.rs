@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::catalogue::Published;
 use crate::pipeline::load::{self, to_metric};
 use crate::store::awards::Brief;
-use crate::store::{metrics, people, totals};
+use crate::store::{self, metrics, people, totals};
 
 /// What a person can still earn.
 pub(crate) struct Offer {
@@ -51,12 +51,15 @@ pub(crate) struct Summed {
 }
 
 /// The part of a person's state that progress uses.
+///
+/// # Errors
+/// If this build does not know a stored time zone.
 pub(crate) fn state(
     person: &people::Row,
     totals: &totals::Row,
     held: &[Brief],
     metrics: &[metrics::Row],
-) -> PersonState {
+) -> Result<PersonState, store::Error> {
     let awards = held.iter().map(|one| {
         let held = Held {
             cause: Cause::Rule,
@@ -67,11 +70,11 @@ pub(crate) fn state(
         };
         ((one.achievement_id, one.occurrence), held)
     });
-    PersonState {
+    Ok(PersonState {
         awards: awards.collect(),
         metrics: metrics.iter().map(|row| (row.metric_id, to_metric(row))).collect(),
-        ..load::state(person, Some(totals))
-    }
+        ..load::state(person, Some(totals))?
+    })
 }
 
 /// Summarises the held awards; with `pack`, those of that pack alone. The ranks are those of the pack, otherwise of the

@@ -118,3 +118,44 @@ on_both! {
         w.finish().await;
     }
 }
+
+/// The columns that name a person, and those of them that lead no index by which their rows are found.
+fn person_columns(backend: Backend) -> [&'static str; 2] {
+    match backend {
+        Backend::Sqlite => [
+            "SELECT t.name || '.' || f.\"from\" FROM sqlite_master t, pragma_foreign_key_list(t.name) f
+             WHERE t.type = 'table' AND f.\"table\" = 'people'",
+            "SELECT t.name || '.' || f.\"from\" FROM sqlite_master t, pragma_foreign_key_list(t.name) f
+             WHERE t.type = 'table' AND f.\"table\" = 'people' AND NOT EXISTS (
+                SELECT 1 FROM pragma_index_list(t.name) i, pragma_index_info(i.name) c
+                LEFT JOIN sqlite_master text ON text.name = i.name
+                WHERE c.seqno = 0 AND c.name = f.\"from\"
+                AND (i.partial = 0 OR text.sql LIKE '% WHERE ' || f.\"from\" || ' IS NOT NULL'))",
+        ],
+        Backend::Postgres => [
+            "SELECT conrelid::regclass::text FROM pg_constraint
+             WHERE contype = 'f' AND confrelid = 'people'::regclass",
+            "SELECT f.conrelid::regclass::text || '.' || a.attname FROM pg_constraint f
+             JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = f.conkey[1]
+             WHERE f.contype = 'f' AND f.confrelid = 'people'::regclass AND NOT EXISTS (
+                SELECT 1 FROM pg_index i WHERE i.indrelid = f.conrelid AND i.indkey[0] = a.attnum
+                AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = '(' || a.attname || ' IS NOT NULL)'))",
+        ],
+    }
+}
+
+on_both! {
+    async fn every_column_that_names_a_person_leads_an_index(w: World) {
+        let connection = w.database.connect().await;
+        let backend = connection.get_database_backend();
+        let mut found = Vec::new();
+        for sql in person_columns(w.database.backend) {
+            let rows = connection.query_all_raw(Statement::from_string(backend, sql)).await.unwrap();
+            found.push(rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect::<Vec<String>>());
+        }
+        connection.close().await.unwrap();
+        assert!(found[0].len() > 20, "{found:?}");
+        assert_eq!(found[1], Vec::<String>::new());
+        w.finish().await;
+    }
+}

@@ -100,6 +100,7 @@ pub(crate) fn derive(
         local_hour: there.hour,
         zone,
         reported_on: None,
+        makes_active: false,
         attributes,
     })
 }
@@ -172,7 +173,7 @@ fn fold_one(
     };
     let rise = person.add_xp(base, event.occurred_at)?;
     catalog.xp_moves.crossed(rise.old, rise.new, &mut reached);
-    if activity.is_some_and(|activity| activity.counts_for_streak) {
+    if event.makes_active {
         let rise = person.add_day(event.local_day());
         catalog.streak_moves.crossed(rise.old, rise.new, &mut reached);
     }

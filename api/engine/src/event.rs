@@ -39,6 +39,8 @@ pub struct Event {
     pub zone: Tz,
     /// The person's date at recording, if the person reported the event.
     pub reported_on: Option<NaiveDate>,
+    /// Whether it makes its local day an active one. Fixed at recording, like the day.
+    pub makes_active: bool,
     /// The parsed attributes, with defaults.
     pub attributes: Attributes,
 }

@@ -148,6 +148,8 @@ impl School {
     /// The first derived event that would raise a total above the maximum.
     pub fn publish(&mut self, before: &Catalog, after: &Catalog, now: DateTime<Utc>) -> Result<(), Overflow> {
         let changes = Changes::between(Some(before), after);
+        let activated = self.events.values_mut().filter(|event| changes.activated.contains(&*event.activity));
+        activated.for_each(|event| event.makes_active = true);
         for person in self.people.keys().copied().collect::<Vec<_>>() {
             let kept = self.kept(person);
             kept.metrics.retain(|metric, _| !changes.metrics.contains(metric));
@@ -156,7 +158,12 @@ impl School {
             past.sort_by_cached_key(Event::key);
             let changed = past.iter().filter(|event| changes.activities.contains(&*event.activity));
             let recounted: Vec<Event> = changed.cloned().collect();
-            let behind = catch_up(after, &changes, person, self.whole(person), &recounted, &BTreeSet::new());
+            let active =
+                past.iter().filter(|event| event.makes_active && changes.active.contains(&*event.activity));
+            let days: BTreeSet<LocalDay> = active.map(Event::local_day).collect();
+            let known = self.people.get(&person).map(|kept| kept.active_days.clone());
+            let state = PersonState { active_days: known, ..self.whole(person) };
+            let behind = catch_up(after, &changes, person, state, &recounted, &days);
             let step = behind.settle(&past, Uuid::nil(), now);
             self.save(&[], &step);
         }

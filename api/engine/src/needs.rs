@@ -88,7 +88,7 @@ pub fn late(catalog: &Catalog, state: &State, events: &[Event]) -> Late {
     let mut late = Late::default();
     let flagged = state.people.iter().filter(|(_, person)| person.has_flagged);
     late.whole.extend(flagged.map(|(id, _)| *id));
-    late.days = late_days(catalog, state, events).collect();
+    late.days = late_days(state, events).collect();
     let mut lasts: HashMap<(Uuid, usize), EventKey> = HashMap::new();
     for event in events {
         let Some(activity) = catalog.activity(&event.activity) else { continue };
@@ -124,10 +124,9 @@ pub fn late(catalog: &Catalog, state: &State, events: &[Event]) -> Late {
 }
 
 /// The days that the stored streaks do not contain and to which they cannot be extended.
-fn late_days(catalog: &Catalog, state: &State, events: &[Event]) -> impl Iterator<Item = (Uuid, LocalDay)> {
+fn late_days(state: &State, events: &[Event]) -> impl Iterator<Item = (Uuid, LocalDay)> {
     let mut streaks: HashMap<Uuid, Streak> = HashMap::new();
-    events.iter().filter_map(move |event| {
-        catalog.activity(&event.activity).filter(|activity| activity.counts_for_streak)?;
+    events.iter().filter(|event| event.makes_active).filter_map(move |event| {
         let of_person = || state.people.get(&event.person).map(|person| person.streak.clone());
         let streak = streaks.entry(event.person).or_insert_with(|| of_person().unwrap_or_default());
         (!streak.add(event.local_day())).then(|| (event.person, event.local_day()))
@@ -147,7 +146,7 @@ pub struct Further {
 /// The history to load before `events` are folded, given the loaded state and the events and days around late events:
 /// for runs that late events may break, and for people with a new active day before their last one.
 pub fn further(catalog: &Catalog, state: &State, events: &[Event]) -> Further {
-    let new_days = late_days(catalog, state, events).filter(|(person, day)| {
+    let new_days = late_days(state, events).filter(|(person, day)| {
         state.people.get(person).is_none_or(|person| !person.known_days.contains(day))
     });
     Further { days: new_days.map(|(person, _)| person).collect(), runs: broken(catalog, state, events) }
@@ -194,6 +193,7 @@ impl Moved {
     /// Adds an event; returns the activities of the events that it may derive for a referrer.
     fn add(&mut self, catalog: &Catalog, event: &Event) -> Vec<usize> {
         let mut derived = Vec::new();
+        self.streak |= event.makes_active;
         let Some(activity) = catalog.activity(&event.activity) else { return derived };
         if activity.reward.as_ref().is_some_and(|reward| reward.of(event) != 0) {
             self.xp = true;
@@ -201,7 +201,6 @@ impl Moved {
                 self.days.insert((activity.key.clone(), event.capped_on()));
             }
         }
-        self.streak |= activity.counts_for_streak;
         for index in &activity.metrics {
             let Some(metric) = catalog.metrics.get(*index).filter(|metric| metric.filter.takes(event)) else {
                 continue;

@@ -27,28 +27,40 @@ pub struct Changes {
     pub capped: BTreeSet<String>,
     /// The keys of the activities of both.
     pub activities: BTreeSet<String>,
+    /// The keys of the activities that now make days active, and did not before.
+    pub activated: BTreeSet<String>,
+    /// The keys of the activities whose events may make further days active.
+    pub active: BTreeSet<String>,
 }
 
 impl Changes {
     /// The changes from `before` to `after`.
     pub fn between(before: Option<&Catalog>, after: &Catalog) -> Self {
-        // An activity that now hears an action also gets the actions that no activity has heard.
-        let hears = |activity: &&Activity| {
-            let heard = before.and_then(|before| before.activity(&activity.key)?.on);
-            activity.on.is_some() && activity.on != heard
+        // An activity that now belongs to an action also gets the stored events of this action.
+        let is_assigned = |activity: &&Activity| {
+            let was = before.and_then(|before| before.activity(&activity.key)?.on);
+            activity.on.is_some() && activity.on != was
         };
-        let hearing: Vec<&Activity> = after.activities().iter().filter(hears).collect();
-        let metrics = hearing.iter().flat_map(|activity| &activity.metrics);
+        let assigned: Vec<&Activity> = after.activities().iter().filter(is_assigned).collect();
+        let is_newly_active = |activity: &&Activity| {
+            let known = before.and_then(|before| before.activity(&activity.key));
+            activity.counts_for_streak && known.is_some_and(|known| !known.counts_for_streak)
+        };
+        let activated = after.activities().iter().filter(is_newly_active);
+        let activated: BTreeSet<String> = activated.map(|activity| activity.key.clone()).collect();
+        let active = assigned.iter().filter(|activity| activity.counts_for_streak);
+        let active = active.map(|activity| activity.key.clone()).chain(activated.iter().cloned()).collect();
+        let metrics = assigned.iter().flat_map(|activity| &activity.metrics);
         let mut metrics: BTreeSet<Uuid> =
             metrics.filter_map(|index| after.metrics.get(*index)).map(|metric| metric.id).collect();
         metrics.extend(after.new_metrics(before));
         let mut capped: BTreeSet<String> =
-            hearing.iter().filter(|one| one.daily_cap.is_some()).map(|one| one.key.clone()).collect();
+            assigned.iter().filter(|one| one.daily_cap.is_some()).map(|one| one.key.clone()).collect();
         capped.extend(after.newly_capped(before).into_iter().map(str::to_owned));
         let counted = metrics.iter().filter_map(|id| after.metric(*id));
         let counted = counted.flat_map(|metric| after.activities_of(metric)).map(str::to_owned);
         let activities = counted.chain(capped.iter().cloned()).collect();
-        Self { metrics, capped, activities }
+        Self { metrics, capped, activities, activated, active }
     }
 }
 

@@ -39,10 +39,10 @@ pub fn rebuild(catalog: &Catalog, events: &[Event]) -> Rebuilt {
     ordered.retain(|event| seen.insert((&*event.source, &*event.external_id)));
     let mut rebuilt = Rebuilt::default();
     for event in &ordered {
-        let Some(activity) = catalog.activity(&event.activity) else { continue };
-        if activity.counts_for_streak {
+        if event.makes_active {
             rebuilt.active_days.insert(event.local_day());
         }
+        let Some(activity) = catalog.activity(&event.activity) else { continue };
         let amount = activity.reward.as_ref().map_or(0, |reward| reward.of(event));
         if amount != 0 && activity.daily_cap.is_some() {
             let total = rebuilt.day_totals.entry((activity.key.clone(), event.capped_on())).or_insert(0);

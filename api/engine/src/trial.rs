@@ -107,6 +107,7 @@ fn extend(
             local_hour: there.hour,
             zone,
             reported_on: None,
+            makes_active: activity.counts_for_streak,
             attributes,
         });
     }

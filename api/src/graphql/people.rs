@@ -118,7 +118,7 @@ impl User {
     }
 
     fn today(&self, ctx: &Context<'_>) -> Answer<LocalDay> {
-        let zone = load::zone(&self.row);
+        let zone = load::zone(&self.row)?;
         Ok(LocalDay { date: engine::local(app(ctx)?.clock.now(), zone).date, zone })
     }
 
@@ -146,7 +146,7 @@ impl User {
         let metrics = loaders.load_one(MetricsOf(seen));
         let (totals, held, metrics) = try_join3(self.totals_of(ctx, seen), held, metrics).await?;
         let held = held.unwrap_or_default();
-        let state = crate::progress::state(&self.row, &totals, &held, &metrics.unwrap_or_default());
+        let state = crate::progress::state(&self.row, &totals, &held, &metrics.unwrap_or_default())?;
         Ok(Some(Record { held, state, today: self.today(ctx)? }))
     }
 
@@ -260,7 +260,7 @@ impl User {
         let streak = async {
             let Some(totals) = self.totals(ctx).await? else { return Ok(None) };
             let today = self.today(ctx)?;
-            let streak = load::streak(&totals);
+            let streak = load::streak(&totals)?;
             Ok(Some(Streak {
                 current: streak.current(today),
                 longest: streak.longest,

@@ -7,7 +7,7 @@ use engine::{Catalog, Changes, Event, LocalDay, PersonState, Step};
 use uuid::Uuid;
 
 use super::advance::{self, Decision};
-use super::domain_event::hear;
+use super::domain_event::assign_stored;
 use super::ingest::{Fresh, to_event};
 use super::load;
 use super::persist::{self, Writing, derived_row};
@@ -36,11 +36,14 @@ pub(crate) async fn backfill(
         // Changed texts change no award.
         return Ok(0);
     }
-    let heard = hear(txn, after).await?;
+    assign_stored(txn, before, after).await?;
     let changes = Changes::between(before, after);
+    if !changes.activated.is_empty() {
+        events::activate(txn, &changes.activated).await?;
+    }
     // A metric that is restored after its removal has rows that were not updated in between.
     metrics::forget(txn, &changes.metrics).await?;
-    let publication = Publication { catalog: after, changes, heard, id: id::new(now) };
+    let publication = Publication { catalog: after, changes, id: id::new(now) };
     let writing = Writing { version, silent: Some(SILENT), now };
     let mut last = None;
     let (mut done, mut awarded) = (0, 0);
@@ -59,8 +62,6 @@ pub(crate) async fn backfill(
 struct Publication<'a> {
     catalog: &'a Catalog,
     changes: Changes,
-    /// The active days of events that no activity had heard before.
-    heard: BTreeMap<Uuid, BTreeSet<LocalDay>>,
     id: Uuid,
 }
 
@@ -71,12 +72,15 @@ async fn bring_up(
     page: &[people::Row],
     writing: Writing<'_>,
 ) -> Result<usize, store::Error> {
-    let Publication { catalog, changes, heard, id } = publication;
+    let Publication { catalog, changes, id } = publication;
     let mut loaded = load::whole(txn, page).await?;
-    let people = page.iter().map(|person| person.id).filter(|person| heard.contains_key(person));
-    load::active_days(txn, &mut loaded, &people.collect()).await?;
-    let recounted =
-        events::people_with(txn, page.iter().map(|person| person.id), &changes.activities).await?;
+    let ids = || page.iter().map(|person| person.id);
+    let mut days: BTreeMap<Uuid, BTreeSet<LocalDay>> = BTreeMap::new();
+    for row in events::active_days(txn, ids(), &changes.active).await? {
+        days.entry(row.person_id).or_default().insert(load::active_day(&row)?);
+    }
+    load::active_days(txn, &mut loaded, &days.keys().copied().collect()).await?;
+    let recounted = events::people_with(txn, ids(), &changes.activities).await?;
     let mut step = Step::default();
     for (person, state) in loaded.state.people {
         let recounted = if recounted.contains(&person) {
@@ -86,7 +90,7 @@ async fn bring_up(
             Vec::new()
         };
         let none = BTreeSet::new();
-        let days = heard.get(&person).unwrap_or(&none);
+        let days = days.get(&person).unwrap_or(&none);
         let behind = engine::catch_up(catalog, changes, person, state, &recounted, days);
         let past = if behind.has_due() { past(txn, person).await? } else { Vec::new() };
         step.append(behind.settle(&past, *id, writing.now));
@@ -169,7 +173,8 @@ pub(crate) async fn owed_by(
     let referred: BTreeMap<Uuid, Uuid> =
         page.iter().filter_map(|person| Some((person.id, person.referred_by?))).collect();
     let referrers = people::by_ids(txn, referred.values().copied()).await?;
-    let zones: HashMap<Uuid, chrono_tz::Tz> = referrers.iter().map(|row| (row.id, load::zone(row))).collect();
+    let zones = referrers.iter().map(|row| Ok((row.id, load::zone(row)?)));
+    let zones: HashMap<Uuid, chrono_tz::Tz> = zones.collect::<Result<_, store::Error>>()?;
     let events = states.into_iter().filter_map(|(person, state)| {
         let referrer = *referred.get(&person)?;
         Some(engine::owed(catalog, person, &state, (referrer, *zones.get(&referrer)?), at))

@@ -1,13 +1,11 @@
-//! Records domain events of the product: a person joined, enrolled, completed a lesson or wrote a comment. If no loaded
-//! pack has an activity for an event, it is recorded as unheard. A publication with such an activity hears it.
+//! Records the actions of people in the product: joining, enrolling, completing a lesson and writing a comment. If no loaded
+//! pack has an activity for an action, its event is stored as unassigned. A publication with such an activity assigns it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use engine::{Activity, Attributes, Catalog, DomainEventKind, LocalDay};
+use engine::{Activity, Catalog, DomainEventKind};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::load::day_of;
+use super::ingest::attributes_of;
 use super::transaction::Interrupted;
 use super::{Incoming, OWN_SOURCE, Submission, record_within};
 use crate::app::App;
@@ -20,7 +18,7 @@ use crate::store::{self, Txn, awards, events};
 pub(crate) struct DomainEvent<'a> {
     /// The kind of event.
     pub(crate) kind: DomainEventKind,
-    /// The event's id. A repeated id counts once.
+    /// The event's id within its kind. A repeated id counts once.
     pub(crate) id: String,
     /// The subject.
     pub(crate) person: Uuid,
@@ -31,7 +29,7 @@ pub(crate) struct DomainEvent<'a> {
 /// Records the event in the transaction of its cause; returns the event's awards, and the feed's head if it moved.
 ///
 /// # Errors
-/// When the domain refuses it, a person changed meanwhile, or the database fails; the caller rolls back.
+/// When the domain refuses it, a person's row has changed in the meantime, or the database fails; the caller rolls back.
 pub(crate) async fn record_domain_event(
     app: &App,
     txn: &Txn,
@@ -45,9 +43,9 @@ pub(crate) async fn record_domain_event(
     let attributes: Map<String, Value> =
         declared.map(|(name, id)| ((*name).to_owned(), id.to_string().into())).collect();
     let event = Incoming {
-        id: Some(event.id),
+        id: Some(format!("{}{}", prefix(event.kind), event.id)),
         person: event.person,
-        activity: activity.map_or_else(|| unheard(event.kind).to_owned(), |activity| activity.key.clone()),
+        activity: activity.map_or_else(|| unassigned(event.kind).to_owned(), |activity| activity.key.clone()),
         occurred_at: None,
         attributes: Some(Value::Object(attributes)),
     };
@@ -62,7 +60,7 @@ const RECORDED: [DomainEventKind; 4] =
     [DomainEventKind::Joined, DomainEventKind::Enroll, DomainEventKind::Lesson, DomainEventKind::Comment];
 
 /// The activity of a domain event for which no pack has an activity. No pack can declare this key.
-fn unheard(kind: DomainEventKind) -> &'static str {
+fn unassigned(kind: DomainEventKind) -> &'static str {
     match kind {
         DomainEventKind::Lesson => "plaudit:lesson",
         DomainEventKind::Comment => "plaudit:comment",
@@ -72,46 +70,63 @@ fn unheard(kind: DomainEventKind) -> &'static str {
     }
 }
 
-/// Whether it is the activity of an unheard event.
-pub(super) fn is_unheard(activity: &str) -> bool {
-    RECORDED.into_iter().any(|kind| unheard(kind) == activity)
+/// The start of the ids of an action's events, which the product assigns.
+fn prefix(kind: DomainEventKind) -> &'static str {
+    match kind {
+        DomainEventKind::Lesson => "lesson:",
+        DomainEventKind::Comment => "comment:",
+        DomainEventKind::Enroll => "enroll:",
+        DomainEventKind::Joined => "joined:",
+        DomainEventKind::Referral => "referral:",
+    }
 }
 
-/// Gives the unheard events to the activities of a catalogue that hear their kind. They give no XP, as all events before
-/// a publication, but they count, and make their days active. Returns these days.
-pub(super) async fn hear(
+/// Whether it is the activity of an unassigned event.
+pub(super) fn is_unassigned(activity: &str) -> bool {
+    RECORDED.into_iter().any(|kind| unassigned(kind) == activity)
+}
+
+/// Assigns the stored events of actions to the activities of a new catalogue: those that no pack had an activity for, and
+/// those whose activity no pack has any more. They keep their XP, but count for the new activity, and make their days
+/// active if it does. Reads events only of actions whose activity changes.
+pub(super) async fn assign_stored(
     txn: &Txn,
-    catalog: &Catalog,
-) -> Result<BTreeMap<Uuid, BTreeSet<LocalDay>>, store::Error> {
-    let mut days: BTreeMap<Uuid, BTreeSet<LocalDay>> = BTreeMap::new();
+    before: Option<&Catalog>,
+    after: &Catalog,
+) -> Result<(), store::Error> {
     for kind in RECORDED {
-        let Some(activity) = catalog.activities_on(kind).next() else { continue };
-        let mut after = None;
+        let Some(activity) = after.activities_on(kind).next() else { continue };
+        let was = before.and_then(|before| before.activities_on(kind).next());
+        if was.is_some_and(|was| was.key == activity.key) {
+            continue;
+        }
+        let mut last = None;
         loop {
-            let page = events::of_activity(txn, unheard(kind), after).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.id);
-            let rows = page.iter().filter_map(|row| heard(catalog, activity, row));
-            let rows: Vec<events::Row> = rows.collect();
-            for row in rows.iter().filter(|row| row.makes_active) {
-                days.entry(row.person_id).or_default().insert(day_of(row));
-            }
-            events::assign(txn, &rows).await?;
+            let page = events::of_prefix(txn, OWN_SOURCE, prefix(kind), last).await?;
+            let Some(end) = page.last() else { break };
+            last = Some(end.id);
+            let free = page.iter().filter(|row| after.activity(&row.activity).is_none());
+            let rows = free.map(|row| assigned(after, activity, row));
+            events::assign(txn, &rows.collect::<Result<Vec<_>, _>>()?).await?;
         }
     }
-    Ok(days)
+    Ok(())
 }
 
-/// The event as one of this activity. None if the activity requires an attribute that the event does not have.
-fn heard(catalog: &Catalog, activity: &Activity, row: &events::Row) -> Option<events::Row> {
+/// The event as one of this activity.
+fn assigned(catalog: &Catalog, activity: &Activity, row: &events::Row) -> Result<events::Row, store::Error> {
     let facts = row.attributes.as_object().into_iter().flatten();
     let declared = facts.filter(|(name, _)| activity.declares(name));
     let declared = declared.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let attributes: Attributes = catalog.parse_attributes(activity, Some(&Value::Object(declared))).ok()?;
-    Some(events::Row {
+    let attributes =
+        catalog.parse_attributes(activity, Some(&Value::Object(declared))).map_err(|problems| {
+            let problems: Vec<String> = problems.into_iter().map(|problem| problem.message).collect();
+            store::Error::Impossible(format!("event {} does not fit {}: {problems:?}", row.id, activity.key))
+        })?;
+    Ok(events::Row {
         activity: activity.key.clone(),
         makes_active: activity.counts_for_streak,
-        attributes: serde_json::to_value(&attributes).ok()?,
+        attributes: attributes_of(&attributes)?,
         ..row.clone()
     })
 }
@@ -122,10 +137,11 @@ fn heard(catalog: &Catalog, activity: &Activity, row: &events::Row) -> Option<ev
 /// When the database fails.
 pub(crate) async fn first_awards(
     txn: &Txn,
-    id: String,
+    kind: DomainEventKind,
+    id: &str,
     person: Uuid,
 ) -> Result<Vec<awards::Row>, store::Error> {
-    let key = [(OWN_SOURCE.to_owned(), id)].into();
+    let key = [(OWN_SOURCE.to_owned(), format!("{}{id}", prefix(kind)))].into();
     let known: Vec<Uuid> =
         events::by_external_ids(txn, &key).await?.into_iter().map(|event| event.id).collect();
     if known.is_empty() {

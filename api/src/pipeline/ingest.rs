@@ -1,10 +1,11 @@
 //! Receives validated events: separates new events from known ones and appends the new ones.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use engine::{Event, Step};
+use engine::{Attributes, Event, Step};
 use uuid::Uuid;
 
 use super::load::{zone, zone_named};
@@ -67,7 +68,9 @@ pub(super) async fn append(
             unappended.insert(row.sent.key());
             continue;
         }
-        first.entry(row.sent.key()).or_insert_with(|| event_row(row, person, published.version, now));
+        if let Entry::Vacant(free) = first.entry(row.sent.key()) {
+            free.insert(event_row(row, person, published.version, now)?);
+        }
     }
     let fresh_ids = events::append(txn, first.values().cloned().collect()).await?;
     let known = known(txn, first, unappended, &fresh_ids).await?;
@@ -99,7 +102,7 @@ pub(super) async fn append(
             }
             (Some(event), untimely) => {
                 if untimely.is_none() && fresh_ids.contains(&event.id) {
-                    let event = to_event(&event_row(&row, person, published.version, now))?;
+                    let event = to_event(&event_row(&row, person, published.version, now)?)?;
                     ingested.fresh.repeats.push((index, event));
                 }
                 if repeats(&row, event) { answers.of(event) } else { Row::Refused(reused()) }
@@ -116,12 +119,17 @@ pub(super) async fn append(
     Ok(ingested)
 }
 
-fn event_row(row: &Parsed, person: &people::Row, version: i64, now: DateTime<Utc>) -> events::Row {
-    let zone = zone(person);
+fn event_row(
+    row: &Parsed,
+    person: &people::Row,
+    version: i64,
+    now: DateTime<Utc>,
+) -> Result<events::Row, store::Error> {
+    let zone = zone(person)?;
     let sent = &row.sent;
     let occurred_at = sent.occurred_at.unwrap_or(now);
     let local = engine::local(occurred_at, zone);
-    events::Row {
+    Ok(events::Row {
         id: row.id,
         source: sent.source.to_string(),
         external_id: sent.external_id.to_string(),
@@ -133,12 +141,12 @@ fn event_row(row: &Parsed, person: &people::Row, version: i64, now: DateTime<Utc
         timezone: zone.name().to_owned(),
         reported_on: row.is_own_report.then(|| engine::local(now, zone).date),
         makes_active: row.makes_active,
-        attributes: serde_json::to_value(&row.attributes).unwrap_or_default(),
+        attributes: attributes_of(&row.attributes)?,
         place: row.place,
         sent_hash: Some(sent.hash),
         recorded_at: now,
         catalogue_version: version,
-    }
+    })
 }
 
 /// The event of each key: the new row, or the existing one.
@@ -158,6 +166,15 @@ async fn known(
     Ok(known)
 }
 
+/// Attributes as they are stored.
+///
+/// # Errors
+/// If they have no JSON.
+pub(super) fn attributes_of(attributes: &Attributes) -> Result<serde_json::Value, store::Error> {
+    serde_json::to_value(attributes)
+        .map_err(|error| store::Error::Impossible(format!("attributes have no JSON: {error}")))
+}
+
 /// The event of a row, as the engine folds it.
 pub(crate) fn to_event(row: &events::Row) -> Result<Event, store::Error> {
     let broken = |what: &str| store::Error::Impossible(format!("event {} has {what}", row.id));
@@ -171,8 +188,9 @@ pub(crate) fn to_event(row: &events::Row) -> Result<Event, store::Error> {
         place: row.place,
         local_date: row.local_date,
         local_hour: u8::try_from(row.local_hour).map_err(|_| broken("no hour of the day"))?,
-        zone: zone_named(&row.timezone),
+        zone: zone_named(&row.timezone)?,
         reported_on: row.reported_on,
+        makes_active: row.makes_active,
         attributes: serde_json::from_value(row.attributes.clone()).map_err(|_| broken("no attributes"))?,
     })
 }

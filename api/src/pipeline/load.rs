@@ -63,7 +63,7 @@ pub(super) async fn whole(txn: &Txn, people: &[people::Row]) -> Result<Loaded, s
     for person in people {
         let held = rows.remove(&person.id).unwrap_or_default();
         loaded.awards.extend(held.iter().map(|row| (award_key(row), row.id)));
-        loaded.state.people.insert(person.id, whole_state(person, totals.get(&person.id), &held));
+        loaded.state.people.insert(person.id, whole_state(person, totals.get(&person.id), &held)?);
     }
     for row in metrics::of_people(txn, ids()).await? {
         put_metric(&mut loaded.state, &row);
@@ -72,41 +72,51 @@ pub(super) async fn whole(txn: &Txn, people: &[people::Row]) -> Result<Loaded, s
 }
 
 /// A person's whole state, except their metrics.
+///
+/// # Errors
+/// If this build does not know a stored time zone.
 pub(crate) fn whole_state(
     person: &people::Row,
     totals: Option<&totals::Row>,
     held: &[awards::Row],
-) -> PersonState {
-    PersonState {
+) -> Result<PersonState, store::Error> {
+    Ok(PersonState {
         has_flagged: held.iter().any(|row| row.flagged),
         awards: held.iter().map(|row| ((row.achievement_id, row.occurrence), to_held(row))).collect(),
         whole: true,
-        ..state(person, totals)
-    }
+        ..state(person, totals)?
+    })
 }
 
 /// A person's zone, referrer and totals.
-pub(crate) fn state(person: &people::Row, totals: Option<&totals::Row>) -> PersonState {
-    PersonState {
-        zone: zone(person),
+///
+/// # Errors
+/// If this build does not know a stored time zone.
+pub(crate) fn state(person: &people::Row, totals: Option<&totals::Row>) -> Result<PersonState, store::Error> {
+    Ok(PersonState {
+        zone: zone(person)?,
         referrer: person.referred_by,
         xp: totals.map_or(0, |totals| totals.xp),
         xp_reached_at: totals.map(|totals| totals.xp_reached_at),
         last_event_at: totals.and_then(|totals| totals.last_event_at),
         award_count: totals.map_or(0, |totals| totals.awards),
-        streak: totals.map(streak).unwrap_or_default(),
+        streak: totals.map(streak).transpose()?.unwrap_or_default(),
         ..PersonState::default()
-    }
+    })
 }
 
 /// A person's streak.
-pub(crate) fn streak(totals: &totals::Row) -> Streak {
-    let zones = totals.last_active_in.as_deref().unwrap_or_default().split(',').map(zone_named);
-    let last = totals
-        .last_active_on
-        .into_iter()
-        .flat_map(|date| zones.clone().map(move |zone| LocalDay { date, zone }));
-    Streak { last: last.collect(), run: totals.streak_run, longest: totals.streak_longest }
+///
+/// # Errors
+/// If this build does not know a stored time zone.
+pub(crate) fn streak(totals: &totals::Row) -> Result<Streak, store::Error> {
+    let mut last = BTreeSet::new();
+    if let (Some(date), Some(zones)) = (totals.last_active_on, &totals.last_active_in) {
+        for zone in zones.split(',') {
+            last.insert(LocalDay { date, zone: zone_named(zone)? });
+        }
+    }
+    Ok(Streak { last, run: totals.streak_run, longest: totals.streak_longest })
 }
 
 /// The names of the zones of a streak's last day, as they are stored.
@@ -116,23 +126,29 @@ pub(super) fn zone_names(streak: &Streak) -> Option<String> {
 }
 
 /// A person's time zone.
-pub(crate) fn zone(person: &people::Row) -> Tz {
+///
+/// # Errors
+/// If this build does not know the zone.
+pub(crate) fn zone(person: &people::Row) -> Result<Tz, store::Error> {
     zone_named(&person.timezone)
 }
 
-/// The zone of a stored name. UTC if this build does not know the zone.
-pub(super) fn zone_named(name: &str) -> Tz {
-    name.parse().unwrap_or(Tz::UTC)
+/// The zone of a stored name.
+///
+/// # Errors
+/// If this build does not know the zone.
+pub(super) fn zone_named(name: &str) -> Result<Tz, store::Error> {
+    name.parse().map_err(|_| store::Error::Impossible(format!("the time zone {name} is unknown")))
 }
 
 /// The local day of an event.
-pub(super) fn day_of(row: &events::Row) -> LocalDay {
-    LocalDay { date: row.local_date, zone: zone_named(&row.timezone) }
+pub(super) fn day_of(row: &events::Row) -> Result<LocalDay, store::Error> {
+    Ok(LocalDay { date: row.local_date, zone: zone_named(&row.timezone)? })
 }
 
 /// The local day of a row of `active_days`.
-pub(super) fn active_day(row: &metrics::ActiveDay) -> LocalDay {
-    LocalDay { date: row.day, zone: zone_named(&row.timezone) }
+pub(super) fn active_day(row: &metrics::ActiveDay) -> Result<LocalDay, store::Error> {
+    Ok(LocalDay { date: row.day, zone: zone_named(&row.timezone)? })
 }
 
 /// The row of an active day.
@@ -177,11 +193,12 @@ async fn load_needed(txn: &Txn, locked: &[people::Row], needs: &Needs) -> Result
     let flagged = awards::flagged_among(txn, &ids).await?;
     let totals = totals::of_people(txn, ids).await?;
     let totals: HashMap<Uuid, totals::Row> = totals.into_iter().map(|row| (row.person_id, row)).collect();
-    let people = locked.iter().map(|person| {
+    let mut loaded = Loaded::default();
+    for person in locked {
         let has_flagged = flagged.contains(&person.id);
-        (person.id, PersonState { has_flagged, ..state(person, totals.get(&person.id)) })
-    });
-    let mut loaded = Loaded { state: State { people: people.collect() }, awards: HashMap::new() };
+        let state = PersonState { has_flagged, ..state(person, totals.get(&person.id))? };
+        loaded.state.people.insert(person.id, state);
+    }
     for row in metrics::of_pairs(txn, &wanted_metrics).await? {
         put_metric(&mut loaded.state, &row);
     }

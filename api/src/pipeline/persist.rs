@@ -269,7 +269,7 @@ pub(super) fn derived_row(event: &Event, writing: Writing<'_>) -> events::Row {
         local_hour: i16::from(event.local_hour),
         timezone: event.zone.name().to_owned(),
         reported_on: event.reported_on,
-        makes_active: false,
+        makes_active: event.makes_active,
         attributes: serde_json::to_value(&event.attributes).unwrap_or_default(),
         place: event.place,
         sent_hash: None,

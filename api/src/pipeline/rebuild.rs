@@ -9,9 +9,7 @@ use engine::{Catalog, Event, Flag, LocalDay, MetricState, PersonTotals, Step, St
 use uuid::Uuid;
 
 use super::ingest::to_event;
-use super::load::{
-    active_day, active_day_row, award_key, day_of, streak, to_metric, whole_state, zone_names,
-};
+use super::load::{active_day, active_day_row, award_key, day_of, to_metric, whole_state, zone_names};
 use super::persist::{self, Writing};
 use crate::store::dialect::{AdvisoryLock, shared, take_time};
 use crate::store::{self, Database, Txn, awards, catalogue, events, feed, ledger, metrics, people, totals};
@@ -51,6 +49,8 @@ pub(crate) struct Expected {
     pub(crate) folded: engine::Rebuilt,
     /// Their totals.
     pub(crate) totals: totals::Row,
+    /// Their streak.
+    pub(crate) streak: Streak,
     /// Their entitlement by the catalogue.
     pub(crate) entitled: engine::Entitlement,
     /// The awards whose flag is wrong, with the correct flag.
@@ -76,10 +76,10 @@ impl Stored {
             awards,
             metrics: metrics::of_people(txn, [person.id]).await?,
             members: metrics::members_of(txn, person.id).await?,
-            days: metrics::days(txn, &only).await?.iter().map(active_day).collect(),
+            days: metrics::days(txn, &only).await?.iter().map(active_day).collect::<Result<_, _>>()?,
             capped: metrics::capped_of(txn, person.id).await?,
             ledger: ledger::of_person(txn, person.id).await?,
-            active: rows.iter().filter(|row| row.makes_active).map(day_of).collect(),
+            active: rows.iter().filter(|row| row.makes_active).map(day_of).collect::<Result<_, _>>()?,
             same_version: rows.iter().all(|row| row.catalogue_version == version),
             events: rows.iter().map(to_event).collect::<Result<_, _>>()?,
             person,
@@ -87,7 +87,10 @@ impl Stored {
     }
 
     /// The state that follows from the events, the awards and the ledger, by this catalogue.
-    pub(crate) fn expected(&self, catalog: &Catalog) -> Expected {
+    ///
+    /// # Errors
+    /// If this build does not know a stored time zone.
+    pub(crate) fn expected(&self, catalog: &Catalog) -> Result<Expected, store::Error> {
         let folded = engine::rebuild(catalog, &self.events);
         let streak = Streak::of(&self.active);
         let held = self.awards.iter().filter(|award| award.revoked_at.is_none()).count();
@@ -105,11 +108,11 @@ impl Stored {
             streak_longest: streak.longest,
             ..self.totals.clone()
         };
-        let mut state = whole_state(&self.person, Some(&totals), &self.awards);
+        let mut state = whole_state(&self.person, Some(&totals), &self.awards)?;
         state.metrics = folded.metrics.clone();
         let entitled = engine::entitlement(catalog, &state);
         let misjudged = engine::misjudged(catalog, &state);
-        Expected { folded, totals, entitled, misjudged }
+        Ok(Expected { folded, totals, streak, entitled, misjudged })
     }
 
     /// The stored metrics that the catalogue has. A metric with its initial state counts as absent. An unknown last
@@ -232,7 +235,7 @@ fn difference(catalog: &Catalog, stored: &Stored, expected: &Expected) -> Step {
             xp_reached_at: Some(totals.xp_reached_at),
             last_event_at: totals.last_event_at,
             awards: totals.awards,
-            streak: streak(totals),
+            streak: expected.streak.clone(),
             has_flagged: false,
         });
     }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use engine::Attributes;
 use uuid::Uuid;
 
-use super::domain_event::is_unheard;
+use super::domain_event::is_unassigned;
 use super::ingest::unknown_person;
 use super::self_report::Period;
 use super::{Batch, BatchRow, Incoming, Rejected, Submission};
@@ -137,9 +137,9 @@ fn by_catalogue(
     submission: &Submission,
     event: &Incoming,
 ) -> Result<(bool, Attributes), Refusal> {
-    if *submission.recorder.source() == Source::Ourselves && is_unheard(&event.activity) {
-        let facts = event.attributes.clone().map(serde_json::from_value);
-        return Ok((false, facts.and_then(Result::ok).unwrap_or_default()));
+    if *submission.recorder.source() == Source::Ourselves && is_unassigned(&event.activity) {
+        let facts = event.attributes.clone().unwrap_or_default();
+        return Ok((false, serde_json::from_value(facts).map_err(|_| Refusal::internal())?));
     }
     let activity =
         catalog.activity(&event.activity).ok_or_else(|| unknown_activity(catalog, &event.activity))?;

@@ -83,7 +83,7 @@ async fn enroll_within(
         let act = if enrolled {
             enrollments::begin(txn, seen, course.id, now).await?;
             if before.is_none() {
-                let id = format!("enroll:{}:{}", student.id, course.id);
+                let id = format!("{}:{}", student.id, course.id);
                 let facts = [("course", course.id)];
                 let event = DomainEvent {
                     kind: engine::DomainEventKind::Enroll,
@@ -139,7 +139,7 @@ async fn complete_within(
     let (seen, student) = find_student(txn, reach, student).await?;
     check_enrolled(txn, seen, &course).await?;
     let now = app.clock.now();
-    let id = format!("lesson:{}:{}", student.id, lesson.id);
+    let id = format!("{}:{}", student.id, lesson.id);
     let first = enrollments::complete(txn, seen, lesson.id, now).await?;
     let issued = certify(app, txn, seen, &course).await?;
     if let Some(certificate) = &issued {
@@ -148,7 +148,7 @@ async fn complete_within(
     }
     let certificate = store::certificates::of_course(txn, seen, course.id).await?;
     if !first {
-        let awards = first_awards(txn, id, student.id).await?;
+        let awards = first_awards(txn, engine::DomainEventKind::Lesson, &id, student.id).await?;
         let head = tell(app, txn, published, issued).await?;
         return Ok((Completed { lesson, awards, certificate }, head));
     }
@@ -243,7 +243,7 @@ async fn comment_within(
     let facts = [("lesson", lesson.id), ("course", course.id), ("text", text::fingerprint(me.id, body))];
     let event = DomainEvent {
         kind: engine::DomainEventKind::Comment,
-        id: format!("comment:{id}"),
+        id: id.to_string(),
         person: me.id,
         facts: &facts,
     };

@@ -271,12 +271,8 @@ async fn joined(
         return Ok(None);
     }
     let person = row.id;
-    let event = DomainEvent {
-        kind: engine::DomainEventKind::Joined,
-        id: format!("joined:{person}"),
-        person,
-        facts: &[],
-    };
+    let event =
+        DomainEvent { kind: engine::DomainEventKind::Joined, id: person.to_string(), person, facts: &[] };
     let (_, head) = pipeline::record_domain_event(app, txn, published, event).await?;
     Ok(head)
 }

@@ -1,19 +1,20 @@
 //! Events: each is appended once, and read as history.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 use entity::events::{ActiveModel, Column, Entity};
-use sea_orm::sea_query::{Alias, Asterisk, Expr, Query, SelectStatement, UnionType};
+use sea_orm::sea_query::{Expr, Value};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait,
+    QuerySelect, Select,
 };
 use uuid::Uuid;
 
 use super::connect::Reads;
-use super::dialect::among;
+use super::dialect::{Dialect, among};
 use super::error::Error;
+use super::metrics::ActiveDay;
 use super::txn::Txn;
 
 /// A row of `events`.
@@ -77,9 +78,14 @@ pub(crate) async fn walk(db: &Txn, person: Uuid, after: Option<Uuid>) -> Result<
     page_of(db, person, after, PAGE).await
 }
 
-/// One page of all events of an activity, after `after` by id.
-pub(crate) async fn of_activity(db: &Txn, activity: &str, after: Option<Uuid>) -> Result<Vec<Row>, Error> {
-    let mut of = Condition::all().add(Column::Activity.eq(activity));
+/// One page of a source's events whose external ids begin with `prefix`, after `after` by id.
+pub(crate) async fn of_prefix(
+    db: &Txn,
+    source: &str,
+    prefix: &str,
+    after: Option<Uuid>,
+) -> Result<Vec<Row>, Error> {
+    let mut of = Condition::all().add(Column::Source.eq(source)).add(Column::ExternalId.starts_with(prefix));
     if let Some(after) = after {
         of = of.add(Column::Id.gt(after));
     }
@@ -87,10 +93,41 @@ pub(crate) async fn of_activity(db: &Txn, activity: &str, after: Option<Uuid>) -
     Ok(query.all(db.connection()).await?)
 }
 
+/// The active days of these people's events of these activities.
+pub(crate) async fn active_days(
+    db: &Txn,
+    people: impl IntoIterator<Item = Uuid> + Send,
+    activities: &BTreeSet<String>,
+) -> Result<Vec<ActiveDay>, Error> {
+    if activities.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = Entity::find()
+        .select_only()
+        .column(Column::PersonId)
+        .column_as(Column::LocalDate, "day")
+        .column(Column::Timezone)
+        .distinct()
+        .filter(among(db.connection(), Column::PersonId, people))
+        .filter(Column::Activity.is_in(activities.iter().map(String::as_str)))
+        .filter(Column::MakesActive.eq(true));
+    Ok(query.into_model::<ActiveDay>().all(db.connection()).await?)
+}
+
+/// Makes the days of all events of these activities active.
+pub(crate) async fn activate(txn: &Txn, activities: &BTreeSet<String>) -> Result<(), Error> {
+    let update = Entity::update_many()
+        .col_expr(Column::MakesActive, Expr::value(true))
+        .filter(Column::Activity.is_in(activities.iter().map(String::as_str)))
+        .filter(Column::MakesActive.eq(false));
+    update.exec(txn.connection()).await?;
+    Ok(())
+}
+
 /// Replaces the activity of these events, with their attributes and whether they make their days active.
 pub(crate) async fn assign(txn: &Txn, rows: &[Row]) -> Result<(), Error> {
-    let sql = "UPDATE events SET activity = heard.column2, attributes = heard.column3, makes_active = heard.column4 \
-               FROM {rows} AS heard WHERE events.id = heard.column1";
+    let sql = "UPDATE events SET activity = assigned.column2, attributes = assigned.column3, makes_active = assigned.column4 \
+               FROM {rows} AS assigned WHERE events.id = assigned.column1";
     super::rows::update_from(txn, sql, rows, |row| {
         vec![
             row.id.into(),
@@ -150,42 +187,61 @@ pub(crate) struct Side {
     pub(crate) is_after: bool,
 }
 
-/// The maximum number of sides that one statement reads.
-const SIDES: usize = 32;
-
 /// The `limit` events nearest to each side's time, nearest first.
 pub(crate) async fn beside(db: &Txn, sides: &[Side], limit: u64) -> Result<Vec<Vec<Row>>, Error> {
-    let mut found: Vec<Vec<Row>> = sides.iter().map(|_| Vec::new()).collect();
-    for (chunk, some) in sides.chunks(SIDES).enumerate() {
-        let mut parts = (chunk * SIDES..).zip(some).map(|(number, side)| nearest(number, side, limit));
-        let Some(mut query) = parts.next() else { continue };
-        for part in parts {
-            query.union(UnionType::All, part);
+    match db.dialect {
+        // Each statement has the same text, so it is prepared once. A call of SQLite costs little.
+        Dialect::Sqlite => {
+            let mut found = Vec::with_capacity(sides.len());
+            for side in sides {
+                found.push(nearest(side).limit(limit).all(db.connection()).await?);
+            }
+            Ok(found)
         }
-        for row in db.connection().query_all(&query).await? {
-            let side: i64 = row.try_get("", "side")?;
-            let place = usize::try_from(side).ok().and_then(|side| found.get_mut(side));
-            if let Some(rows) = place {
+        Dialect::Postgres => beside_at_once(db, sides, limit).await,
+    }
+}
+
+fn nearest(side: &Side) -> Select<Entity> {
+    let (reached, order) = match side.is_after {
+        true => (Column::OccurredAt.gte(side.at), Order::Asc),
+        false => (Column::OccurredAt.lt(side.at), Order::Desc),
+    };
+    Entity::find()
+        .filter(Column::PersonId.eq(side.person))
+        .filter(Column::Activity.is_in(&side.activities))
+        .filter(reached)
+        .order_by(Column::OccurredAt, order)
+}
+
+/// One statement for all sides with the same direction and activities. The query builder has no function as the first
+/// table of a lateral join.
+async fn beside_at_once(db: &Txn, sides: &[Side], limit: u64) -> Result<Vec<Vec<Row>>, Error> {
+    let mut groups: BTreeMap<(bool, &[String]), Vec<usize>> = BTreeMap::new();
+    for (number, side) in sides.iter().enumerate() {
+        groups.entry((side.is_after, &side.activities)).or_default().push(number);
+    }
+    let mut found: Vec<Vec<Row>> = sides.iter().map(|_| Vec::new()).collect();
+    for ((is_after, activities), numbers) in groups {
+        let (reached, order) = if is_after { (">=", "ASC") } else { ("<", "DESC") };
+        let sql = format!(
+            "SELECT side.number, nearest.* FROM UNNEST($1, $2, $3) AS side(number, person, at) CROSS JOIN LATERAL (\
+             SELECT * FROM events WHERE person_id = side.person AND activity = ANY($4) \
+             AND occurred_at {reached} side.at ORDER BY occurred_at {order} LIMIT $5) AS nearest"
+        );
+        let of = numbers.iter().filter_map(|number| sides.get(*number));
+        let people: Vec<Uuid> = of.clone().map(|side| side.person).collect();
+        let times: Vec<DateTime<Utc>> = of.map(|side| side.at).collect();
+        let numbers: Vec<i64> = numbers.iter().filter_map(|number| i64::try_from(*number).ok()).collect();
+        let values: [Value; 5] =
+            [numbers.into(), people.into(), times.into(), activities.to_vec().into(), limit.into()];
+        let connection = db.connection();
+        for row in connection.query_all_raw(super::statement(connection, &sql, values)).await? {
+            let number: i64 = row.try_get("", "number")?;
+            if let Some(rows) = usize::try_from(number).ok().and_then(|number| found.get_mut(number)) {
                 rows.push(Row::from_query_result(&row, "")?);
             }
         }
     }
     Ok(found)
-}
-
-fn nearest(number: usize, side: &Side, limit: u64) -> SelectStatement {
-    let (reached, order) = match side.is_after {
-        true => (Column::OccurredAt.gte(side.at), Order::Asc),
-        false => (Column::OccurredAt.lt(side.at), Order::Desc),
-    };
-    let mut of = Entity::find()
-        .filter(Column::PersonId.eq(side.person))
-        .filter(Column::Activity.is_in(&side.activities))
-        .filter(reached)
-        .order_by(Column::OccurredAt, order)
-        .limit(limit)
-        .into_query();
-    of.expr_as(Expr::value(i64::try_from(number).unwrap_or(i64::MAX)), Alias::new("side"));
-    // A member of a UNION cannot have an order and a limit unless it is a subquery.
-    Query::select().column(Asterisk).from_subquery(of, Alias::new("nearest")).to_owned()
 }

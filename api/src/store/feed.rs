@@ -140,7 +140,7 @@ pub(crate) async fn positions(
 ) -> Result<Vec<(Uuid, i64)>, Error> {
     let awards: Vec<Uuid> = awards.into_iter().collect();
     let mut positions = Vec::with_capacity(awards.len());
-    for some in awards.chunks(super::rows::ROWS_A_STATEMENT) {
+    for some in awards.chunks(super::rows::ROWS_PER_STATEMENT) {
         let query = feed::Entity::find()
             .select_only()
             .columns([feed::Column::AwardId, feed::Column::Position])

@@ -133,12 +133,9 @@ pub(crate) async fn add_days(txn: &Txn, rows: Vec<ActiveDay>) -> Result<(), Erro
 
 /// Removes these active days, on which their people have no event.
 pub(crate) async fn remove_days(txn: &Txn, days: &[ActiveDay]) -> Result<(), Error> {
-    for some in days.chunks(rows::ROWS_A_STATEMENT) {
-        let keys: Vec<_> = some.iter().map(day_key).collect();
-        active_days::Entity::delete_many()
-            .filter(rows::among(txn, DAY, &keys))
-            .exec(txn.connection())
-            .await?;
+    for some in days.chunks(rows::ROWS_PER_STATEMENT) {
+        let keys = some.iter().map(|day| day_key(day).to_vec()).collect();
+        active_days::Entity::delete_many().filter(rows::among(txn, DAY, keys)).exec(txn.connection()).await?;
     }
     Ok(())
 }

@@ -142,7 +142,7 @@ pub(crate) async fn of_awards(
 ) -> Result<HashMap<Uuid, i64>, Error> {
     let awards: Vec<Uuid> = awards.into_iter().collect();
     let mut messages = HashMap::with_capacity(awards.len());
-    for some in awards.chunks(super::rows::ROWS_A_STATEMENT) {
+    for some in awards.chunks(super::rows::ROWS_PER_STATEMENT) {
         let query = Entity::find()
             .select_only()
             .column(Column::AwardId)

@@ -1,5 +1,5 @@
 //! Many rows in one statement. On PostgreSQL each column is one array, so the text is the same for any number of rows and
-//! is planned once. SQLite has no arrays: there each value is a parameter, and a statement has at most 64 rows.
+//! is planned once. SQLite has no arrays: there each value is a parameter.
 
 use sea_orm::sea_query::{
     Alias, Expr, ExprTrait, Func, InsertStatement, IntoColumnRef, OnConflict, Query, SelectStatement,
@@ -7,7 +7,6 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Iterable, QueryFilter,
-    QueryTrait,
 };
 use uuid::Uuid;
 
@@ -16,8 +15,12 @@ use super::dialect::Dialect;
 use super::error::Error;
 use super::txn::Txn;
 
-/// The maximum number of rows of a statement on SQLite, whose texts are then few enough to be kept prepared.
-pub(super) const ROWS_A_STATEMENT: usize = 64;
+/// The maximum number of rows of a statement on SQLite. Few different texts can stay prepared.
+pub(super) const ROWS_PER_STATEMENT: usize = 64;
+
+/// The maximum size of the values of a statement on PostgreSQL, in bytes: with it, a request fits into one TLS record. The
+/// driver cannot set `TCP_NODELAY`, so a second record would wait until the first one is acknowledged.
+const BYTES_PER_STATEMENT: usize = 14 * 1024;
 
 /// Inserts all rows. `on_conflict` decides about existing rows.
 pub(super) async fn insert_all<M, A>(
@@ -67,31 +70,30 @@ where
     M: IntoActiveModel<A>,
     A: ActiveModelTrait,
 {
-    let mut rows = rows.into_iter().map(IntoActiveModel::into_active_model).map(every_column).peekable();
+    let columns = || <A::Entity as EntityTrait>::Column::iter();
+    let values = |row: M| {
+        let row = every_column(row.into_active_model());
+        columns().filter_map(|column| row.get(column).into_value()).collect()
+    };
+    let wrong = |error| Error::Impossible(format!("a row has not a value for each column: {error}"));
     let mut inserts = Vec::new();
-    while rows.peek().is_some() {
-        let mut insert = match txn.dialect {
-            Dialect::Sqlite => A::Entity::insert_many(rows.by_ref().take(ROWS_A_STATEMENT)).into_query(),
-            Dialect::Postgres => from_arrays(rows.by_ref())?,
-        };
+    for piece in pieces(txn.dialect, rows.into_iter().map(values).collect()) {
+        let mut insert = Query::insert();
+        insert.into_table(A::Entity::default()).columns(columns());
+        match txn.dialect {
+            Dialect::Postgres => drop(insert.select_from(unnest(piece)).map_err(wrong)?),
+            Dialect::Sqlite => {
+                for row in piece {
+                    insert.values(row.into_iter().map(Expr::value)).map_err(wrong)?;
+                }
+            }
+        }
         if let Some(on_conflict) = on_conflict.clone() {
             insert.on_conflict(on_conflict);
         }
         inserts.push(insert);
     }
     Ok(inserts)
-}
-
-fn from_arrays<A: ActiveModelTrait>(rows: impl Iterator<Item = A>) -> Result<InsertStatement, Error> {
-    let columns = || <A::Entity as EntityTrait>::Column::iter();
-    let values = |row: A| columns().filter_map(|column| row.get(column).into_value()).collect();
-    let mut insert = Query::insert();
-    insert
-        .into_table(A::Entity::default())
-        .columns(columns())
-        .select_from(unnest(rows.map(values)))
-        .map_err(|error| Error::Impossible(format!("an insert has columns without values: {error}")))?;
-    Ok(insert)
 }
 
 /// Marks all columns as set. A complete model marks them as unchanged, but an INSERT requires set columns.
@@ -111,10 +113,10 @@ pub(super) async fn update_from<T>(
     values: impl Fn(&T) -> Vec<Value>,
 ) -> Result<(), Error> {
     let connection = txn.connection();
-    for some in rows.chunks(rows_a_statement(txn, rows.len())) {
+    for piece in pieces(txn.dialect, rows.iter().map(values).collect()) {
         let (list, values) = match txn.dialect {
             Dialect::Postgres => {
-                let arrays = arrays(some.iter().map(&values));
+                let arrays = arrays(piece);
                 let numbers = || 1..=arrays.len();
                 let parameters: Vec<String> = numbers().map(|number| format!("${number}")).collect();
                 let names: Vec<String> = numbers().map(|number| format!("column{number}")).collect();
@@ -123,10 +125,9 @@ pub(super) async fn update_from<T>(
                 (list, arrays)
             }
             Dialect::Sqlite => {
-                let rows: Vec<Vec<Value>> = some.iter().map(&values).collect();
                 let row = |row: &Vec<Value>| format!("({})", vec!["?"; row.len()].join(", "));
-                let list: Vec<String> = rows.iter().map(row).collect();
-                (format!("(VALUES {})", list.join(", ")), rows.into_iter().flatten().collect())
+                let list: Vec<String> = piece.iter().map(row).collect();
+                (format!("(VALUES {})", list.join(", ")), piece.into_iter().flatten().collect())
             }
         };
         let sql = sql.replace("{rows}", &list);
@@ -142,8 +143,8 @@ pub(super) async fn find<E: EntityTrait, const N: usize>(
     keys: Vec<[Value; N]>,
 ) -> Result<Vec<E::Model>, Error> {
     let mut found = Vec::new();
-    for some in keys.chunks(rows_a_statement(txn, keys.len())) {
-        found.extend(E::find().filter(among(txn, columns, some)).all(txn.connection()).await?);
+    for piece in pieces(txn.dialect, keys.into_iter().map(Vec::from).collect()) {
+        found.extend(E::find().filter(among(txn, columns, piece)).all(txn.connection()).await?);
     }
     Ok(found)
 }
@@ -152,32 +153,58 @@ pub(super) async fn find<E: EntityTrait, const N: usize>(
 pub(super) fn among<C: ColumnTrait, const N: usize>(
     txn: &Txn,
     columns: [C; N],
-    keys: &[[Value; N]],
+    keys: Vec<Vec<Value>>,
 ) -> SimpleExpr {
     let tuple = Expr::tuple(columns.map(|column| Expr::col(column.into_column_ref())));
-    let keys = keys.iter().map(|key| key.to_vec());
     match txn.dialect {
         Dialect::Postgres => tuple.in_subquery(unnest(keys)),
-        Dialect::Sqlite => tuple.in_tuples(keys.map(ValueTuple::Many)),
+        Dialect::Sqlite => tuple.in_tuples(keys.into_iter().map(ValueTuple::Many)),
     }
 }
 
-/// The number of rows for each statement on `all` rows, at least 1.
-fn rows_a_statement(txn: &Txn, all: usize) -> usize {
-    match txn.dialect {
-        Dialect::Postgres => all.max(1),
-        Dialect::Sqlite => ROWS_A_STATEMENT,
+/// The rows for each statement.
+fn pieces(dialect: Dialect, rows: Vec<Vec<Value>>) -> Vec<Vec<Vec<Value>>> {
+    let mut pieces: Vec<Vec<Vec<Value>>> = Vec::new();
+    let mut bytes = 0;
+    for row in rows {
+        let size: usize = row.iter().map(size).sum();
+        let fits = pieces.last().is_some_and(|piece| match dialect {
+            Dialect::Postgres => bytes + size <= BYTES_PER_STATEMENT,
+            Dialect::Sqlite => piece.len() < ROWS_PER_STATEMENT,
+        });
+        match pieces.last_mut().filter(|_| fits) {
+            Some(piece) => {
+                bytes += size;
+                piece.push(row);
+            }
+            None => {
+                bytes = size;
+                pieces.push(vec![row]);
+            }
+        }
     }
+    pieces
+}
+
+/// The size of a value in an array, in bytes.
+fn size(value: &Value) -> usize {
+    let data = match value {
+        Value::String(Some(text)) => text.len(),
+        Value::Json(Some(json)) => json.to_string().len(),
+        _ => 16,
+    };
+    // Each element has its length in front.
+    4 + data
 }
 
 /// `SELECT UNNEST(…), UNNEST(…)` with these rows: the arrays have equal lengths, so their elements form rows.
-fn unnest(rows: impl Iterator<Item = Vec<Value>>) -> SelectStatement {
+fn unnest(rows: Vec<Vec<Value>>) -> SelectStatement {
     let column = |array| Func::cust(Alias::new("UNNEST")).arg(Expr::value(array));
     Query::select().exprs(arrays(rows).into_iter().map(column)).to_owned()
 }
 
 /// The columns of these rows as arrays.
-fn arrays(rows: impl Iterator<Item = Vec<Value>>) -> Vec<Value> {
+fn arrays(rows: Vec<Vec<Value>>) -> Vec<Value> {
     let mut columns: Vec<Vec<Value>> = Vec::new();
     for row in rows {
         columns.resize_with(row.len(), Vec::new);

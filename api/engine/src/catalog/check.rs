@@ -107,6 +107,9 @@ impl Checker<'_> {
         if derives {
             self.derived(path, activity);
         }
+        if let Some(kind) = activity.on {
+            self.facts(path, activity, kind);
+        }
     }
 
     /// A derived event happens on arrival, so nothing may depend on its day.
@@ -115,14 +118,42 @@ impl Checker<'_> {
             let message = "an event derived from a referral has no day of its own";
             self.add(&format!("{path}.countsForStreak"), message, "set it to false");
         }
+        let actions = ["lesson", "comment", "enroll", "joined"];
+        if actions.contains(&activity.key.as_str()) {
+            let message =
+                format!("`{}` is the name of an action, whose events would have the same ids", activity.key);
+            self.add(&format!("{path}.key"), message, "choose another key");
+        }
         if activity.daily_cap.is_some() {
             let message = "an event derived from a referral has no day of its own, so no cap of a day";
             self.add(&format!("{path}.dailyCap"), message, "leave it out");
         }
+    }
+
+    /// An action must be able to record an event of this activity, because its cause is refused otherwise.
+    fn facts(&mut self, path: &str, activity: &format::Activity, kind: format::DomainEventKind) {
         for (name, attribute) in &activity.attributes {
-            if attribute.required {
-                let message = "a derived event carries no attributes, so it cannot require one";
-                self.add(&format!("{path}.attributes.{name}.required"), message, "make it optional");
+            let path = format!("{path}.attributes.{name}");
+            if !kind.facts().contains(&name.as_str()) {
+                if attribute.required {
+                    let message = format!("the action has no `{name}`, so its events cannot have one");
+                    let remedy = match kind.facts() {
+                        [] => "make it optional".to_owned(),
+                        facts => format!("make it optional, or use one of {}", facts.join(", ")),
+                    };
+                    self.add(&format!("{path}.required"), message, remedy);
+                }
+                continue;
+            }
+            let length = attribute.max_length.unwrap_or(format::ID_LENGTH);
+            let takes_ids = attribute.kind == AttributeType::String
+                && attribute.one_of.is_none()
+                && length >= format::ID_LENGTH;
+            if !takes_ids {
+                let message = format!("`{name}` of this action is an id of {} characters", format::ID_LENGTH);
+                let remedy =
+                    r#"make it "type": "string", without `oneOf` and with a `maxLength` of 36 or more"#;
+                self.add(&path, message, remedy);
             }
         }
     }

@@ -131,6 +131,21 @@ pub enum DomainEventKind {
     Referral,
 }
 
+impl DomainEventKind {
+    /// The attributes that an event of this kind has: each is an id, as a string of 36 characters.
+    pub fn facts(self) -> &'static [&'static str] {
+        match self {
+            Self::Lesson => &["lesson", "course"],
+            Self::Comment => &["lesson", "course", "text"],
+            Self::Enroll => &["course"],
+            Self::Joined | Self::Referral => &[],
+        }
+    }
+}
+
+/// The number of characters of an id.
+pub(super) const ID_LENGTH: usize = 36;
+
 /// The definition of an attribute.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -149,9 +149,10 @@ fn achievement(number: usize, numbers: &[u8]) -> Value {
     made
 }
 
-/// The playground's activities with these achievements.
-fn catalog(achievements: Vec<Value>, has_referrals: bool) -> Result<Catalog, String> {
+/// The playground's activities with these achievements. If `counts` is false, reading makes no day active.
+fn catalog(achievements: Vec<Value>, has_referrals: bool, counts: bool) -> Result<Catalog, String> {
     let mut pack: Value = serde_json::from_str(include_str!("playground/pack.json")).unwrap();
+    pack["activities"][1]["countsForStreak"] = counts.into();
     if !has_referrals {
         pack["activities"].as_array_mut().unwrap().retain(|activity| activity["on"] != "referral");
     }
@@ -182,19 +183,24 @@ proptest! {
         seeds in seeds(50),
         shuffle in prop::option::of(any::<u64>()),
         has_referrals in prop::bool::weighted(0.8),
+        counts in prop::bool::weighted(0.7),
     ) {
         let made = numbers.iter().enumerate().map(|(number, numbers)| achievement(number, numbers)).collect();
-        let catalog = catalog(made, true).unwrap();
-        let empty = self::catalog(Vec::new(), has_referrals).unwrap();
+        let catalog = catalog(made, true, true).unwrap();
+        let empty = self::catalog(Vec::new(), has_referrals, counts).unwrap();
         let now: DateTime<Utc> = "2026-06-01T00:00:00Z".parse().unwrap();
-        let mut in_time = events(&catalog, &seeds);
-        in_time.sort_by_key(Event::key);
+        let sorted = |catalog: &Catalog| {
+            let mut events = events(catalog, &seeds);
+            events.sort_by_key(Event::key);
+            events
+        };
 
         let mut live = school();
-        live.record(&catalog, &in_time).unwrap();
+        live.record(&catalog, &sorted(&catalog)).unwrap();
         check(&catalog, &live);
 
         let mut published = school();
+        let in_time = sorted(&empty);
         let arrived = shuffle.map_or_else(|| in_time.clone(), |seed| permute(&in_time, seed));
         for some in arrived.chunks(arrived.len().div_ceil(3)) {
             published.record(&empty, some).unwrap();

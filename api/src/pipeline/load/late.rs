@@ -38,7 +38,7 @@ pub(super) async fn load(
     let days = late.days.iter().map(|(person, day)| active_day_row(*person, *day)).collect();
     for row in metrics::days_among(txn, days).await? {
         if let Some(state) = loaded.state.people.get_mut(&row.person_id) {
-            state.known_days.insert(active_day(&row));
+            state.known_days.insert(active_day(&row)?);
         }
     }
     make_whole(txn, loaded, &late.whole).await
@@ -80,7 +80,7 @@ pub(in crate::pipeline) async fn active_days(
 ) -> Result<(), store::Error> {
     let mut days: BTreeMap<Uuid, BTreeSet<LocalDay>> = BTreeMap::new();
     for row in metrics::days(txn, people).await? {
-        days.entry(row.person_id).or_default().insert(active_day(&row));
+        days.entry(row.person_id).or_default().insert(active_day(&row)?);
     }
     for person in people {
         if let Some(state) = loaded.state.people.get_mut(person) {

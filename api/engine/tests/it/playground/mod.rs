@@ -85,6 +85,7 @@ pub(crate) fn event(
         local_hour: there.hour,
         zone,
         reported_on: None,
+        makes_active: declared.counts_for_streak,
         attributes: catalog.parse_attributes(declared, Some(&attributes)).unwrap(),
     }
 }
