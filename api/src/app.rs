@@ -35,7 +35,7 @@ pub struct App {
     pub(crate) bus: Bus,
     /// The reader of the feed for subscribers.
     pub(crate) hub: Arc<Hub>,
-    /// The cost that each caller has spent in the current minute.
+    /// The cost budget of each caller.
     pub(crate) costs: Arc<CostBudget>,
     /// The running exports.
     pub(crate) exports: Arc<Exports>,

@@ -203,7 +203,7 @@ pub(crate) fn check_person(catalog: &Catalog, stored: &Stored, expected: &Expect
     let due = due(catalog, &expected.entitled.awards, right.xp);
     check_awards(stored, &due, &expected.misjudged, &mut compare);
 
-    // The last event of a run has the position of its request, which the client may have sent in parts.
+    // The digest omits the position of the event in its request, because a client can split the same events into other requests.
     let state = |state: &MetricState| {
         let last =
             state.run.as_ref().map(|run| (run.current, run.last.occurred_at, run.last.external_id.clone()));

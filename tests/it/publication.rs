@@ -132,7 +132,9 @@ async fn a_publication_that_changes_only_texts_reads_no_history() {
             let world = World::with(backend, |config| config.catalogs = vec![packs.setting()]);
             let Some(w) = world.await else { continue };
             let people: Vec<Uuid> = (0..number).map(|_| Uuid::new_v4()).collect();
-            join_all(people.iter().map(|id| w.upsert(*id, json!({})))).await;
+            for some in people.chunks(20) {
+                join_all(some.iter().map(|id| w.upsert(*id, json!({})))).await;
+            }
             let sown = |id| json!({"userId": id, "activity": "seed_sown", "attributes": {"seeds": 4}});
             let rows: Vec<Value> = people.iter().map(sown).collect();
             w.service().record_all(&rows).await;

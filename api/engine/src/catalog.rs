@@ -234,8 +234,8 @@ impl Catalog {
     }
 
     /// The activities that an act of the product feeds: none or one, or each that derives from referrals.
-    pub fn activities_on(&self, act: DomainEventKind) -> impl Iterator<Item = &Activity> {
-        self.activities.iter().filter(move |activity| activity.on == Some(act))
+    pub fn activities_on(&self, action: DomainEventKind) -> impl Iterator<Item = &Activity> {
+        self.activities.iter().filter(move |activity| activity.on == Some(action))
     }
 
     /// The known activity whose key is most like this one, if any is close.
@@ -298,14 +298,14 @@ impl Catalog {
         ids
     }
 
-    /// The activities that are emitted for whoever referred a person, by key.
+    /// The keys of the activities whose events are derived for a referrer.
     pub fn derived_activities(&self) -> impl Iterator<Item = &str> {
         let emitted =
             self.derivations.iter().filter_map(|derivation| self.activities.get(derivation.activity));
         emitted.map(|activity| activity.key.as_str())
     }
 
-    /// The metrics that decide when a person's deeds send their referrer something.
+    /// The metrics whose values decide when an event is derived for a referrer.
     pub fn derivation_metrics(&self) -> Vec<Uuid> {
         self.derivations
             .iter()

@@ -31,9 +31,9 @@ pub struct Event {
     pub occurred_at: DateTime<Utc>,
     /// Its position in the request that sent it. It orders events of the same moment.
     pub place: i32,
-    /// The person's date then, fixed at recording.
+    /// The local date of the event, fixed at recording.
     pub local_date: NaiveDate,
-    /// The person's hour then, 0 to 23.
+    /// The local hour of the event, 0 to 23.
     pub local_hour: u8,
     /// The person's time zone at recording.
     pub zone: Tz,

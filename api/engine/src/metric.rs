@@ -29,12 +29,12 @@ impl Metric {
         self.id
     }
 
-    /// Whether it is the length of the longest run, so that a late event may lower it.
+    /// Whether the metric is the length of the longest run. A late event can lower it.
     pub fn is_run(&self) -> bool {
         matches!(self.kind, Kind::Run { .. })
     }
 
-    /// Whether it is the size of a set of members, so that an event may add nothing to it.
+    /// Whether the metric is the size of a set of members. An event can leave it unchanged.
     pub(crate) fn is_set(&self) -> bool {
         matches!(self.kind, Kind::Distinct { .. } | Kind::Daily { .. })
     }
@@ -56,7 +56,7 @@ impl Metric {
         }
     }
 
-    /// What a daily count keeps about an event's day.
+    /// The members that an event can add to a daily count.
     pub(crate) fn day(&self, event: &Event) -> Option<DayOfCount> {
         let Kind::Daily { most, once } = &self.kind else { return None };
         let date = event.capped_on();
@@ -104,14 +104,14 @@ pub(crate) enum Kind {
     Distinct {
         by: Distinguish,
     },
-    /// A count of which each day adds at most `most`. Events of one day with the same value of `once` count once.
+    /// A count with at most `most` events a day. Events of one day with the same value of the attribute `once` count once.
     Daily {
         most: i64,
         once: Option<String>,
     },
 }
 
-/// The members that a daily count keeps about a day. Both sets follow from the events of the day in any order.
+/// The members of one day of a daily count. They depend only on the events of the day, not on their order.
 pub(crate) struct DayOfCount {
     /// The value that counts once; none if the event does not have it.
     pub(crate) repeated: Option<String>,

@@ -188,7 +188,7 @@ pub(crate) fn crossings(
             .filter(|(_, held)| held.revoked)
             .map(|(key, held)| (*key, held.clone()))
             .collect(),
-        // In the order of time, a date can be earlier than the one before: the person has changed zones.
+        // After a change of the time zone, a later event can have an earlier local date.
         active_days: Some(BTreeSet::new()),
         ..PersonState::default()
     };

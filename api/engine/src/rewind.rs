@@ -32,9 +32,10 @@ pub struct History<'a> {
 
 /// The state of the person before the first event of `history`, as far as later awards depend on it.
 ///
-/// Counts, sums, XP and capped days follow by subtraction. Counts of distinct values, counts with a daily limit, the longest
-/// run and the longest streak do not. They keep their value after `step` if no award can be earned between the least value that the awards of
-/// that time prove and this one. None if one can, or if an award is flagged.
+/// Counts, sums, XP and capped days are computed by subtraction. Distinct values, daily counts, the longest run and the
+/// longest streak cannot be subtracted. For these, the awards of that time prove a least value. If no further award has its
+/// threshold between this value and the value after `step`, the value after `step` is used. None if there is such an award,
+/// or if an award is flagged.
 pub(crate) fn rewind(
     catalog: &Catalog,
     step: &Step,

@@ -1,4 +1,4 @@
-//! The table of rights: who may do what to whom.
+//! The table of rights: for each action and role, the people on whom the role may act.
 
 use super::Role;
 

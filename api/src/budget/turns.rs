@@ -167,6 +167,11 @@ impl Pacer {
         Ok(())
     }
 
+    /// Takes the turn if it is free now; returns whether it is held.
+    pub(crate) async fn take_now(&self) -> bool {
+        self.take_within(Duration::ZERO).await.is_ok()
+    }
+
     /// Releases the turn.
     pub(crate) fn release(&self) {
         drop(self.lock().take());

@@ -1,4 +1,4 @@
-//! What is wrong with the settings, and which known word was probably meant.
+//! Problems of the settings, and the known name that is most similar to a misspelt one.
 
 use std::fmt;
 

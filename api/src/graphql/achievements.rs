@@ -192,13 +192,13 @@ pub(crate) struct Category {
 /// Totals of a person's awards. Revoked awards do not count.
 #[derive(SimpleObject)]
 pub(crate) struct Summary {
-    /// The number of different achievements earned, of the pack if one was requested.
+    /// The number of different achievements earned. If `pack` was sent, only of this pack.
     pub(crate) total_earned: i64,
-    /// The total XP of the awards, of the pack if one was requested.
+    /// The total XP of the awards. If `pack` was sent, only of this pack.
     #[graphql(name = "totalBonusXp")]
     pub(crate) total_bonus_xp: i64,
-    /// The key of the category with most earned achievements. With equal numbers, the first category of the
-    /// catalogue. Null without achievements.
+    /// The key of the category with most earned achievements. If several have the same number, the first one in the
+    /// catalogue. Null if the person has no achievement.
     pub(crate) favorite_category: Option<String>,
     /// The name of the current rank. Null if the pack has no ranks.
     pub(crate) current_rank: Option<String>,

@@ -35,7 +35,7 @@ pub(crate) struct CreateBadgeInput {
     icon_url: Option<GivenUrl>,
     /// The key of a category of a pack, or a new category: one line of 1 to 50 characters. Default: `special`.
     category: Option<String>,
-    /// For what the badge is awarded, in words: at most 2,000 characters. `Achievement.requirement` returns it.
+    /// The criteria for the badge, as text of at most 2,000 characters. `Achievement.requirement` returns it.
     criteria: Option<String>,
     /// XP that the student gains with the badge, 0 to 1,000,000. It cannot change later.
     #[graphql(default_with = "Some(0)")]
@@ -59,7 +59,7 @@ pub(crate) struct UpdateBadgeInput {
     icon_url: MaybeUndefined<GivenUrl>,
     /// The key of a category of a pack, or a new category: one line of 1 to 50 characters. Null: `special`.
     category: MaybeUndefined<String>,
-    /// For what the badge is awarded, in words: at most 2,000 characters.
+    /// The criteria for the badge, as text of at most 2,000 characters.
     criteria: MaybeUndefined<String>,
     /// The intended rarity.
     rarity: MaybeUndefined<Rarity>,
@@ -75,7 +75,7 @@ pub(crate) struct RetireBadgeInput {
 /// The result of `createBadge`.
 #[derive(SimpleObject)]
 pub(crate) struct CreateBadgePayload {
-    /// The badge after the change. Null on error.
+    /// The badge. Null on error.
     achievement: Option<Achievement>,
     /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
@@ -84,7 +84,7 @@ pub(crate) struct CreateBadgePayload {
 /// The result of `updateBadge`.
 #[derive(SimpleObject)]
 pub(crate) struct UpdateBadgePayload {
-    /// The badge after the change. Null on error.
+    /// The badge. Null on error.
     achievement: Option<Achievement>,
     /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
@@ -93,7 +93,7 @@ pub(crate) struct UpdateBadgePayload {
 /// The result of `retireBadge`.
 #[derive(SimpleObject)]
 pub(crate) struct RetireBadgePayload {
-    /// The badge after the change. Null on error.
+    /// The badge. Null on error.
     achievement: Option<Achievement>,
     /// Errors in the input. Empty on success.
     user_errors: Vec<UserError>,
@@ -136,8 +136,8 @@ pub(crate) struct AwardRow {
 pub(crate) struct AwardBadgePayload {
     /// The new award, or the existing one if the student already had the badge. Null on error.
     award: Option<Award>,
-    /// All awards that the badge brought: `award` first, then the achievements that its XP led to. If the student already
-    /// had the badge, those that it brought the first time. Null on error.
+    /// The award of the badge, then the awards of the achievements that its XP unlocked. If the student already had
+    /// the badge, the list of the first call. Null on error.
     awards: Option<Vec<Award>>,
     /// True if the student already had the badge. Null on error.
     duplicate: Option<bool>,
@@ -161,8 +161,8 @@ pub(crate) struct AwardResult {
     index: i64,
     /// The new award, or the existing one if the student already had the badge. Null on error.
     award: Option<Award>,
-    /// All awards that the badge brought: `award` first, then the achievements that its XP led to. If the student already
-    /// had the badge, those that it brought the first time. Empty on error.
+    /// The award of the badge, then the awards of the achievements that its XP unlocked. If the student already had
+    /// the badge, the list of the first call. Empty on error.
     awards: Vec<Award>,
     /// True if the student already had the badge. False on error.
     duplicate: bool,
@@ -177,10 +177,9 @@ pub(crate) struct RevokeAwardInput {
     award_id: ID,
     /// The reason: 1 to 500 characters, stored in Unicode NFC. `Award.revocationReason` returns it.
     reason: String,
-    /// True: also revokes the student's RULE awards that no longer hold without the award, with the same reason, for
-    /// example achievements that its XP led to. The caller needs no further right for them: a teacher who may revoke a
-    /// badge may also take what it led to. False: these awards stay and are flagged. If the award was already revoked,
-    /// nothing changes.
+    /// True: also revokes the student's RULE awards that no longer hold without the award, with the same reason,
+    /// for example achievements that its XP led to. The right to revoke the award is sufficient. False: these
+    /// awards remain and are flagged. If the award was already revoked, nothing changes.
     #[graphql(default)]
     cascade: bool,
 }
@@ -190,8 +189,8 @@ pub(crate) struct RevokeAwardInput {
 pub(crate) struct RevokeAwardPayload {
     /// The revoked award. Null on error.
     award: Option<Award>,
-    /// All awards that the call revoked: `award` first, then those of `cascade`. If the award was already revoked, those
-    /// that the first call revoked. Null on error.
+    /// All awards that the call revoked: `award` first, then those of `cascade`. If the award was already revoked,
+    /// the list of the first call. Null on error.
     revoked: Option<Vec<Award>>,
     /// The student's awards that are flagged now, because the rules would not award them. They keep their XP until a
     /// person revokes them. Null on error.

@@ -203,8 +203,9 @@ pub(crate) struct UpdateCourseInput {
     teacher_id: MaybeUndefined<ID>,
     /// The titles of lessons to add after the last lesson. A course has at most 500 lessons.
     add_lessons: Option<Vec<String>>,
-    /// The title of the certificate that a student gets after completing all lessons. Null: the course issues none. The
-    /// change takes effect when a student next completes a lesson, also if they completed that lesson before.
+    /// The title of the certificate that a student gets after completing all lessons. Null: the course issues none.
+    /// The change takes effect at the student's next call of `completeLesson`, also for a lesson that is already
+    /// completed.
     certificate_title: MaybeUndefined<String>,
 }
 

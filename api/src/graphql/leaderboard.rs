@@ -19,7 +19,7 @@ pub(crate) enum LeaderboardPeriod {
     AllTime,
 }
 
-/// A ranking of learners by XP, or by who earned an achievement first.
+/// A ranking of students by XP, or by the time when they earned an achievement.
 pub(crate) struct Leaderboard {
     board: Board,
 }
@@ -68,7 +68,7 @@ pub(crate) async fn open(
     Ok(known.map(|known| Leaderboard { board: Board::Achievement(known.id) }))
 }
 
-/// A ranking of learners by XP, or by who earned an achievement first.
+/// A ranking of students by XP, or by the time when they earned an achievement.
 #[Object]
 impl Leaderboard {
     /// The metric: xp, or the key of the achievement.

@@ -102,8 +102,8 @@ pub(crate) struct CommentOf(pub(crate) Uuid);
 pub(crate) struct EntryOf(pub(crate) Uuid);
 
 impl Loaders {
-    /// The loaders of a query. They run their loads through `batching`, and read what `actor` may see. They load each
-    /// value once, and `me`, the caller's row, not at all.
+    /// The loaders of a query. They run their loads through `batching`, and read what `actor` may see. They keep
+    /// each value that they have loaded, and do not load `me`, the caller's row.
     pub(crate) fn of_query(
         app: &App,
         actor: Option<&Actor>,

@@ -142,8 +142,8 @@ impl Mutation {
     }
 
     /// Enrols a student in a course, or ends the enrolment. A STUDENT enrols themselves. A TEACHER enrols only
-    /// students who already take one of their courses, and only in a course that they teach. ADMIN, SUPER_ADMIN and
-    /// SERVICE enrol every student.
+    /// students who are already enrolled in one of their courses, and only in a course that they teach. ADMIN,
+    /// SUPER_ADMIN and SERVICE enrol every student.
     async fn enroll(
         &self,
         ctx: &Context<'_>,

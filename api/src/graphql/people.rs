@@ -212,7 +212,7 @@ impl User {
         auth::Role::from(self.row.role).into()
     }
 
-    /// The email address. Null also if none is stored.
+    /// The email address. Null if none is stored, or if the caller may not see it.
     async fn email(&self, ctx: &Context<'_>) -> Option<Answer<String>> {
         self.of_record(ctx, |row| row.email.clone()).await
     }
@@ -222,7 +222,7 @@ impl User {
         self.of_record(ctx, |row| Some(row.timezone.clone())).await
     }
 
-    /// The language as a tag, such as pt-BR. Null also if none is stored.
+    /// The language as a tag, such as pt-BR. Null if none is stored, or if the caller may not see it.
     async fn locale(&self, ctx: &Context<'_>) -> Option<Answer<String>> {
         self.of_record(ctx, |row| row.locale.clone()).await
     }

@@ -210,7 +210,8 @@ impl Query {
         user.summarize(ctx, pack.as_deref()).await
     }
 
-    /// A ranking of all people who have XP or the achievement. Null if the achievement is not visible to the caller.
+    /// A ranking of students by XP, or of the students who have the achievement. Null if the achievement is not visible to
+    /// the caller.
     async fn leaderboard(
         &self,
         ctx: &Context<'_>,

@@ -109,7 +109,7 @@ async fn execute<E: Executor>(
     }
     let (identity, me) = identity::of_claims(&site.app, claims, PATIENCE).await.map_err(explain)?;
     let caller = response_context.caller(identity.actor);
-    let operation = match prepare(&site.app, caller, me, payer.clone(), params) {
+    let operation = match prepare(&site.app, caller, payer.clone(), params) {
         Ok(operation) => operation,
         Err(error) => return Ok(response_context.executed(GraphqlResponse::from_errors(vec![error]), None)),
     };
@@ -129,11 +129,17 @@ async fn execute<E: Executor>(
         }
         OperationType::Query | OperationType::Mutation => {
             let pacer = operation.pacer.clone();
-            if let Err(refusal) = pacer.take_within(PATIENCE).await {
-                operation.cancel();
-                return Err(explain(refusal.into()));
-            }
-            let response = operation.run(&site.schema).await;
+            let me = if pacer.take_now().await {
+                me
+            } else {
+                if let Err(refusal) = pacer.take_within(PATIENCE).await {
+                    operation.cancel();
+                    return Err(explain(refusal.into()));
+                }
+                // The person may have been erased during the wait.
+                None
+            };
+            let response = operation.run(&site.schema, me).await;
             Ok(response_context.executed(response, Some(&pacer)))
         }
     }

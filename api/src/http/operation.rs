@@ -11,7 +11,7 @@ use tracing::Instrument;
 use super::answer::{has_code, is_request_error, server_error};
 use super::params::Params;
 use crate::app::App;
-use crate::auth::Role;
+use crate::auth::{Actor, Role};
 use crate::budget::turns::{Access, Pacer};
 use crate::budget::{CostBudget, Subject};
 use crate::graphql::batching::Batching;
@@ -41,6 +41,8 @@ pub(super) struct Operation {
     /// Takes its turn before it runs. A subscription takes a turn for each response.
     pub(super) pacer: Pacer,
     request: Request,
+    app: App,
+    actor: Option<Actor>,
     batching: Batching,
     asked: Asked,
     charge: Charge,
@@ -51,9 +53,16 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    /// Executes a query or a mutation.
-    pub(super) async fn run<E: Executor>(self, schema: &E) -> Response {
-        let Self { request, batching, asked, charge, cost, lane, .. } = self;
+    /// Executes a query or a mutation. `me` is the caller's row, if it was read just now.
+    pub(super) async fn run<E: Executor>(self, schema: &E, me: Option<people::Row>) -> Response {
+        let Self { kind, request, app, actor, batching, asked, charge, cost, lane, .. } = self;
+        let loaders = match kind {
+            OperationType::Query => Loaders::of_query(&app, actor.as_ref(), me, batching.clone()),
+            OperationType::Mutation | OperationType::Subscription => {
+                Loaders::of_changing_data(&app, actor.as_ref(), batching.clone())
+            }
+        };
+        let request = request.data(loaders);
         let mut answer = match lane {
             Some(lane) => {
                 let schema = schema.clone();
@@ -74,7 +83,9 @@ impl Operation {
 
     /// Executes a subscription. Each response costs as much as subscribing did.
     pub(super) fn follow<E: Executor>(self, schema: &E) -> impl Stream<Item = Response> + Send + use<E> {
-        let answers = self.asked.follow(self.batching.follow(schema.execute_stream(self.request, None)));
+        let loaders = Loaders::of_changing_data(&self.app, self.actor.as_ref(), self.batching.clone());
+        let request = self.request.data(loaders);
+        let answers = self.asked.follow(self.batching.follow(schema.execute_stream(request, None)));
         let Charge { costs, subject, units } = self.charge;
         answers.inspect(move |_| costs.owe(&subject, units))
     }
@@ -99,12 +110,11 @@ impl Charge {
     }
 }
 
-/// Checks the operation, charges its cost to `subject` and attaches the caller. `me` is the caller's row, if it was read for
-/// this operation. The error is the response if the operation is not admitted.
+/// Checks the operation, charges its cost to `subject` and attaches the caller. The error is the response if the
+/// operation is not admitted.
 pub(super) fn prepare(
     app: &App,
     caller: Caller,
-    me: Option<people::Row>,
     subject: Subject,
     mut params: Params,
 ) -> Result<Operation, ServerError> {
@@ -155,16 +165,10 @@ pub(super) fn prepare(
     // Statements of other callers wait behind only a few statements of one operation.
     let statements = if is_long { LONG_STATEMENTS } else { STATEMENTS };
     let app = App { db: app.db.at_once(statements), ..app.clone() };
-    let loaders = match admitted.kind {
-        OperationType::Query => Loaders::of_query(&app, caller.actor.as_ref(), me, batching.clone()),
-        OperationType::Mutation | OperationType::Subscription => {
-            Loaders::of_changing_data(&app, caller.actor.as_ref(), batching.clone())
-        }
-    };
-    let request = request.data(loaders).data(caller).data(pacer.clone());
+    let actor = caller.actor.clone();
+    let request = request.data(caller).data(pacer.clone()).data(app.clone());
     let lane = is_long.then(|| app.slow_lane.clone());
-    let request = request.data(app);
-    Ok(Operation { kind: admitted.kind, pacer, request, batching, asked, charge, cost, lane })
+    Ok(Operation { kind: admitted.kind, pacer, request, app, actor, batching, asked, charge, cost, lane })
 }
 
 /// Charges an invalid request.

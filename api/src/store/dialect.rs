@@ -1,4 +1,5 @@
-//! All differences between SQLite and PostgreSQL.
+//! The SQL that differs between SQLite and PostgreSQL. `rows` and `driver` have the differences for many rows and for
+//! connections.
 
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{Expr, ExprTrait, LockType, SelectStatement, SimpleExpr};

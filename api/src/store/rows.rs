@@ -38,7 +38,7 @@ where
     Ok(())
 }
 
-/// Inserts the rows that do not exist yet, by these unique columns. Returns the values of `id` of the inserted rows.
+/// Inserts the rows whose values in the columns `unique` do not exist yet. Returns the values of `id` of the inserted rows.
 pub(super) async fn insert_new<M, A>(
     txn: &Txn,
     rows: Vec<M>,

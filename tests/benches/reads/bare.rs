@@ -1,4 +1,4 @@
-//! A bare axum handler: it checks no token, parses no document, and reads by the least SQL.
+//! A bare axum handler: it checks no token, parses no document, and reads with minimal SQL.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use uuid::Uuid;
 
-/// Starts the handler as a process of its own, as our server is one. Returns the process and its URL.
+/// Starts the handler in a separate process, because the server also runs in one. Returns the process and its URL.
 pub(crate) async fn start(database: &str) -> (Child, String) {
     let own = std::env::current_exe().expect("a program knows its own file");
     let mut child = Command::new(own)
@@ -44,7 +44,7 @@ async fn me(State(db): Connection, Path(id): Path<Uuid>, Json(_): Json<Value>) -
     Json(json!({"me": me.await.pop()}))
 }
 
-/// The rows from which a learner's page is made. It computes no progress.
+/// The rows of a learner's page.
 async fn page(State(db): Connection, Path(id): Path<Uuid>, Json(_): Json<Value>) -> Json<Value> {
     let me = rows(
         &db,

@@ -1,5 +1,5 @@
-//! Answers per second to two documents of a front end, beside a bare axum handler that reads the same rows of the same
-//! database. `cargo bench --bench reads`, or `-- sqlite --seconds 10`.
+//! Responses per second to two documents of a front end, compared with a bare axum handler that reads similar rows of the
+//! same database and computes no progress. `cargo bench --bench reads`, or `-- sqlite --seconds 10`.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,9 +20,9 @@ use tests::{Arguments, Client, Database, Process, School};
 use uuid::Uuid;
 
 const SCHOOL: School = School::CROWD;
-/// The number of callers, each with a connection and a student of its own.
+/// The number of callers. Each has a separate connection and student.
 const CALLERS: u64 = 16;
-/// The duration before each measurement.
+/// The duration of the warm-up before each measurement.
 const WARM: Duration = Duration::from_secs(1);
 
 const ME: &str = "{ me { displayName xp } }";
@@ -33,7 +33,7 @@ const PAGE: &str = "{
     nextAchievements { current target achievement { key name } }
     summary { totalEarned currentRank nextRank } }";
 
-/// A document, the route of the bare handler, and what both answer from: the lines of a table.
+/// The name, the document, and the route of the bare handler; one row of the table each.
 const DOCUMENTS: [(&str, &str, &str); 2] = [("me", ME, "me"), ("a learner's page", PAGE, "page")];
 
 #[tokio::main]
@@ -45,10 +45,10 @@ async fn main() {
     let seconds = Duration::from_secs(arguments.value("seconds", 6));
     println!("Answers per second to {CALLERS} callers, {} s each\n", seconds.as_secs());
     for backend in arguments.backends() {
-        // Nobody is slowed down by a budget.
+        // Turns off the cost budget.
         let unlimited = [("limits.cost_per_minute", "0")];
         let Some((database, server)) = SCHOOL.serve(backend, &unlimited).await else { continue };
-        measured(&server, &database).await;
+        copy_metrics_to_all(&server, &database).await;
         let (peer, bare) = bare::start(&database.url()).await;
         let mut rows = Vec::new();
         for (name, document, route) in DOCUMENTS {
@@ -67,8 +67,8 @@ async fn main() {
     }
 }
 
-/// Gives every student the metrics of the busiest one, who records some events.
-async fn measured(server: &Process, database: &Database) {
+/// Records events for the busiest student, and copies their metrics to all students.
+async fn copy_metrics_to_all(server: &Process, database: &Database) {
     let service = server.client("lessons", Role::Service);
     let event = |nth: u64| {
         json!({"userId": School::busiest(), "activity": "question_answered",

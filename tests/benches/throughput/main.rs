@@ -39,8 +39,8 @@ const HISTORY: u64 = 300;
 
 /// Rates per second of one database.
 struct Rates {
-    /// The database alone.
-    own: f64,
+    /// The database without Plaudit.
+    baseline: f64,
     events: f64,
     /// Events of 200 people: from their first event on, after 300 events each, and then out of order.
     fresh: f64,
@@ -57,7 +57,7 @@ async fn main() {
         MEASURED.as_secs()
     );
     println!(
-        "              alone   events   events/alone   fresh   after {HISTORY}   interleaved   awards, 1 process   awards, 2"
+        "              baseline   events   events/baseline   fresh   after {HISTORY}   interleaved   awards, 1 process   awards, 2"
     );
     for backend in Arguments::of_process().backends() {
         let own = match backend {
@@ -66,13 +66,13 @@ async fn main() {
         };
         let Some(rates) = measure(backend).await else { continue };
         let shown = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
-        let ratio = format!("{:.2}", rates.events / rates.own);
+        let ratio = format!("{:.2}", rates.events / rates.baseline);
         let aged = format!("{:.0} ({:.2})", rates.aged, rates.aged / rates.fresh);
         let interleaved = format!("{:.0} ({:.2})", rates.interleaved, rates.interleaved / rates.fresh);
         println!(
-            "{:<11} {:>7.0} {:>8.0} {ratio:>14} {:>7.0} {aged:>11} {interleaved:>13} {:>19.0} {:>11}   (alone: {own})",
+            "{:<11} {:>10.0} {:>8.0} {ratio:>17} {:>7.0} {aged:>11} {interleaved:>13} {:>19.0} {:>11}   (baseline: {own})",
             format!("{backend:?}"),
-            rates.own,
+            rates.baseline,
             rates.events,
             rates.fresh,
             rates.awards,
@@ -100,7 +100,7 @@ async fn measure(backend: Backend) -> Option<Rates> {
         Backend::Sqlite => None,
         Backend::Postgres => Some(served(Load { processes: 2, ..newcomers }).await),
     };
-    Some(Rates { own, events, fresh, aged, interleaved, awards, awards_of_two })
+    Some(Rates { baseline: own, events, fresh, aged, interleaved, awards, awards_of_two })
 }
 
 /// The sent events, and the number of processes on one database.

@@ -1,5 +1,6 @@
-//! The floor on PostgreSQL: what a server sent while it recorded events is sent again, by as many connections, to a database
-//! in the state before. So the same statements write the same rows, without the engine and without GraphQL.
+//! The baseline on PostgreSQL. A proxy records the bytes that a server sends to PostgreSQL while it records events. The
+//! benchmark sends the same bytes again, over as many connections, to a new database with the same people. So the same
+//! statements write the same rows, without the engine and without GraphQL. Its connections have no TLS.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use url::Url;
 
-/// A proxy before PostgreSQL that keeps what clients send.
+/// A proxy in front of PostgreSQL that records the bytes of its clients.
 pub(crate) struct Recorder {
     url: Url,
     sent: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -51,7 +52,7 @@ impl Recorder {
         self.url.to_string()
     }
 
-    /// Ends the connections; returns what those that recorded events sent.
+    /// Closes the connections. Returns the bytes of each connection that inserted events.
     pub(crate) async fn end(mut self) -> Vec<Vec<u8>> {
         self.connections.shutdown().await;
         let mut sent = std::mem::take(&mut *self.sent.lock().unwrap());
@@ -81,7 +82,7 @@ async fn forward(client: TcpStream, server: TcpStream, number: usize, kept: Arc<
     }
 }
 
-/// Sends this to another database; returns the seconds that it took. Panics if PostgreSQL reports an error.
+/// Sends the recorded requests to another database; returns the duration in seconds. Panics if PostgreSQL reports an error.
 pub(crate) async fn replay(sent: &[Vec<u8>], database: &str) -> f64 {
     let url = Url::parse(database).unwrap();
     let opened = join_all(sent.iter().map(async |bytes| {
@@ -114,12 +115,12 @@ fn address(url: &Url) -> String {
     format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432))
 }
 
-/// The length of the first message without a kind.
+/// The length in these bytes: of the startup message, or of a message after its kind.
 fn length(bytes: &[u8]) -> usize {
     u32::from_be_bytes(bytes[..4].try_into().unwrap()).try_into().unwrap()
 }
 
-/// The same first message for another database.
+/// The same startup message for another database.
 fn at(start: &[u8], database: &str) -> Vec<u8> {
     let mut words: Vec<&[u8]> = start[8..].split(|byte| *byte == 0).collect();
     let name = words.iter().position(|word| *word == b"database").expect("a connection names its database");
@@ -129,7 +130,7 @@ fn at(start: &[u8], database: &str) -> Vec<u8> {
     [&length, &start[4..8], &body].concat()
 }
 
-/// The requests in these bytes: each ends with a Sync or is one Query. An unfinished one at the end is left out.
+/// The requests in these bytes: each ends with a Sync or is one Query. An incomplete one at the end is omitted.
 fn requests(mut bytes: &[u8]) -> Vec<&[u8]> {
     let mut requests = Vec::new();
     let mut end = 0;

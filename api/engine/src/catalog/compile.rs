@@ -79,7 +79,7 @@ impl Catalog {
                     continue;
                 }
                 if let Some(other) = self.listener(activity.on) {
-                    let message = format!("`{}` of `{}` is fed by the same act", other.key, other.pack);
+                    let message = format!("`{}` of `{}` belongs to the same action", other.key, other.pack);
                     let remedy = format!("remove `on`, and count `{}` in the rules", other.key);
                     report.add(&pack.file, &format!("{path}.on"), message, remedy);
                 }
@@ -104,10 +104,10 @@ impl Catalog {
         }
     }
 
-    /// The activity that this action already feeds. A referral feeds every activity that derives from it.
+    /// The activity to which this action already belongs. A referral belongs to every activity that derives from it.
     fn listener(&self, on: Option<format::DomainEventKind>) -> Option<&Activity> {
-        let act = on.filter(|act| *act != format::DomainEventKind::Referral)?;
-        self.activities_on(act).next()
+        let action = on.filter(|action| *action != format::DomainEventKind::Referral)?;
+        self.activities_on(action).next()
     }
 
     fn add_achievements(

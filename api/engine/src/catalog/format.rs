@@ -106,8 +106,8 @@ pub(crate) struct Activity {
     /// day of recording then applies.
     #[serde(default)]
     pub(crate) self_reportable: bool,
-    /// The action in Plaudit that creates its events. An action feeds only one activity of all loaded packs; the rules of
-    /// every pack may count its events. Referrals feed each activity that derives from them.
+    /// The action in Plaudit that creates its events. An action belongs to only one activity of all loaded packs; the rules of
+    /// every pack may count its events. Referrals belong to each activity that derives from them.
     #[serde(default)]
     pub(crate) on: Option<DomainEventKind>,
     /// With `"on": "referral"`: what a referred person must reach to create one event.

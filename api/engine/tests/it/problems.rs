@@ -225,7 +225,7 @@ fn packs_together_must_not_disagree() {
 }
 
 #[test]
-fn an_act_feeds_one_activity_and_each_that_derives_from_referrals() {
+fn an_action_belongs_to_one_activity_and_referrals_to_each_that_derives_from_them() {
     let one = pack(count(json!({})));
     let mut other = one.clone();
     other["pack"] = json!("other");
@@ -234,6 +234,9 @@ fn an_act_feeds_one_activity_and_each_that_derives_from_referrals() {
     other["activities"][1]["derive"]["activity"] = json!("replied");
     assert_eq!(problems_of(&[one.clone(), other.clone()], &[]), []);
     let (mut first, mut second) = (one, other);
+    for pack in [&mut first, &mut second] {
+        pack["activities"][0]["attributes"]["correct"]["required"] = false.into();
+    }
     first["activities"][0]["on"] = json!("lesson");
     second["activities"][0]["on"] = json!("comment");
     assert_eq!(problems_of(&[first.clone(), second.clone()], &[]), []);
@@ -241,7 +244,7 @@ fn an_act_feeds_one_activity_and_each_that_derives_from_referrals() {
     let problems: Vec<String> = problems_of(&[first, second], &[]).iter().map(ToString::to_string).collect();
     assert_eq!(
         problems,
-        ["school.json: activities[0].on: `answered` of `school` is fed by the same act; \
+        ["school.json: activities[0].on: `answered` of `school` belongs to the same action; \
              remove `on`, and count `answered` in the rules"]
     );
 }
@@ -283,4 +286,53 @@ fn parse_errors_name_their_place() {
     assert_eq!(problems[0].remedy, "did you mean `count`?");
     let problems = problems_of(&[pack(count(json!({ "where": { "points": 1.5 } })))], &[]);
     assert!(problems[0].message.contains("a whole number"), "{}", problems[0].message);
+}
+
+#[test]
+fn an_action_can_record_every_activity_that_belongs_to_it() {
+    let told = |attributes: Value, on: &str| {
+        let mut one = pack(count(json!({})));
+        one["activities"][0]["attributes"] = attributes;
+        one["activities"][0]["on"] = on.into();
+        one["achievements"] = json!([]);
+        one["activities"].as_array_mut().unwrap().truncate(1);
+        let problems = problems_of(&[one], &[]).into_iter();
+        problems.map(|problem| format!("{}: {}", problem.path, problem.message)).collect::<Vec<_>>()
+    };
+    let id = json!({ "type": "string", "required": true });
+    assert_eq!(told(json!({ "lesson": id, "course": id }), "lesson"), Vec::<String>::new());
+    assert_eq!(told(json!({ "lesson": id, "course": id, "text": id }), "comment"), Vec::<String>::new());
+    for (attributes, on, expected) in [
+        (
+            json!({ "house": id }),
+            "joined",
+            "house.required: the action has no `house`, so its events cannot have one",
+        ),
+        (
+            json!({ "text": id }),
+            "lesson",
+            "text.required: the action has no `text`, so its events cannot have one",
+        ),
+        (
+            json!({ "lesson": { "type": "int" } }),
+            "lesson",
+            "lesson: `lesson` of this action is an id of 36 characters",
+        ),
+        (
+            json!({ "course": { "type": "string", "oneOf": ["rust"] } }),
+            "enroll",
+            "course: `course` of this action is an id of 36 characters",
+        ),
+        (
+            json!({ "course": { "type": "string", "maxLength": 35 } }),
+            "enroll",
+            "course: `course` of this action is an id of 36 characters",
+        ),
+    ] {
+        assert_eq!(told(attributes, on), [format!("activities[0].attributes.{expected}")]);
+    }
+    let mut derived = pack(count(json!({})));
+    derived["activities"][1]["key"] = "joined".into();
+    let problems = problems_of(&[derived], &[]);
+    assert!(problems.iter().any(|problem| problem.path == "activities[1].key"), "{problems:?}");
 }

@@ -66,7 +66,7 @@ impl<E: Executor> Task<E> {
             turned_away(&caller, &refusal);
             return answers.turn_away(&refusal).await;
         }
-        let operation = match prepare(&app, caller, None, introduction.subject.clone(), params) {
+        let operation = match prepare(&app, caller, introduction.subject.clone(), params) {
             Ok(operation) => operation,
             Err(error) => return answers.fail(vec![error]).await,
         };
@@ -84,7 +84,7 @@ impl<E: Executor> Task<E> {
         } else {
             pacer.take().await;
             let patience = Duration::from_secs(app.config.limits.request_seconds);
-            let response = timeout(patience, operation.run(&schema))
+            let response = timeout(patience, operation.run(&schema, None))
                 .await
                 .unwrap_or_else(|_| Response::from_errors(vec![server_error(&Refusal::unavailable())]));
             if !answers.answer(response, false, &pacer).await {
