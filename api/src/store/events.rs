@@ -7,7 +7,7 @@ use entity::events::{ActiveModel, Column, Entity};
 use sea_orm::sea_query::{Expr, Value};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    QuerySelect,
 };
 use uuid::Uuid;
 
@@ -15,6 +15,7 @@ use super::connect::Reads;
 use super::dialect::{Dialect, among};
 use super::error::Error;
 use super::metrics::ActiveDay;
+use super::rows::ROWS_PER_STATEMENT;
 use super::txn::Txn;
 
 /// A row of `events`.
@@ -187,61 +188,77 @@ pub(crate) struct Side {
     pub(crate) is_after: bool,
 }
 
-/// The `limit` events nearest to each side's time, nearest first.
+/// The `limit` events nearest to each side's time, in no order. One statement for all sides with the same direction and
+/// activities; on SQLite for at most 64 of them. The query builder has no such joins.
 pub(crate) async fn beside(db: &Txn, sides: &[Side], limit: u64) -> Result<Vec<Vec<Row>>, Error> {
-    match db.dialect {
-        // Each statement has the same text, so it is prepared once. A call of SQLite costs little.
-        Dialect::Sqlite => {
-            let mut found = Vec::with_capacity(sides.len());
-            for side in sides {
-                found.push(nearest(side).limit(limit).all(db.connection()).await?);
-            }
-            Ok(found)
-        }
-        Dialect::Postgres => beside_at_once(db, sides, limit).await,
-    }
-}
-
-fn nearest(side: &Side) -> Select<Entity> {
-    let (reached, order) = match side.is_after {
-        true => (Column::OccurredAt.gte(side.at), Order::Asc),
-        false => (Column::OccurredAt.lt(side.at), Order::Desc),
-    };
-    Entity::find()
-        .filter(Column::PersonId.eq(side.person))
-        .filter(Column::Activity.is_in(&side.activities))
-        .filter(reached)
-        .order_by(Column::OccurredAt, order)
-}
-
-/// One statement for all sides with the same direction and activities. The query builder has no function as the first
-/// table of a lateral join.
-async fn beside_at_once(db: &Txn, sides: &[Side], limit: u64) -> Result<Vec<Vec<Row>>, Error> {
     let mut groups: BTreeMap<(bool, &[String]), Vec<usize>> = BTreeMap::new();
     for (number, side) in sides.iter().enumerate() {
         groups.entry((side.is_after, &side.activities)).or_default().push(number);
     }
     let mut found: Vec<Vec<Row>> = sides.iter().map(|_| Vec::new()).collect();
     for ((is_after, activities), numbers) in groups {
-        let (reached, order) = if is_after { (">=", "ASC") } else { ("<", "DESC") };
-        let sql = format!(
-            "SELECT side.number, nearest.* FROM UNNEST($1, $2, $3) AS side(number, person, at) CROSS JOIN LATERAL (\
-             SELECT * FROM events WHERE person_id = side.person AND activity = ANY($4) \
-             AND occurred_at {reached} side.at ORDER BY occurred_at {order} LIMIT $5) AS nearest"
-        );
-        let of = numbers.iter().filter_map(|number| sides.get(*number));
-        let people: Vec<Uuid> = of.clone().map(|side| side.person).collect();
-        let times: Vec<DateTime<Utc>> = of.map(|side| side.at).collect();
-        let numbers: Vec<i64> = numbers.iter().filter_map(|number| i64::try_from(*number).ok()).collect();
-        let values: [Value; 5] =
-            [numbers.into(), people.into(), times.into(), activities.to_vec().into(), limit.into()];
-        let connection = db.connection();
-        for row in connection.query_all_raw(super::statement(connection, &sql, values)).await? {
-            let number: i64 = row.try_get("", "number")?;
-            if let Some(rows) = usize::try_from(number).ok().and_then(|number| found.get_mut(number)) {
-                rows.push(Row::from_query_result(&row, "")?);
+        let most = if db.dialect == Dialect::Sqlite { ROWS_PER_STATEMENT } else { numbers.len() };
+        for some in numbers.chunks(most) {
+            let of: Vec<(i64, &Side)> = some
+                .iter()
+                .filter_map(|number| Some((i64::try_from(*number).ok()?, sides.get(*number)?)))
+                .collect();
+            let (sql, values) = match db.dialect {
+                Dialect::Sqlite => nearest_on_sqlite(&of, is_after, activities, limit),
+                Dialect::Postgres => nearest_on_postgres(&of, is_after, activities, limit),
+            };
+            let connection = db.connection();
+            for row in connection.query_all_raw(super::statement(connection, &sql, values)).await? {
+                let number: i64 = row.try_get("", "number")?;
+                if let Some(rows) = usize::try_from(number).ok().and_then(|number| found.get_mut(number)) {
+                    rows.push(Row::from_query_result(&row, "")?);
+                }
             }
         }
     }
     Ok(found)
+}
+
+/// The comparison with a side's time, and the order of the events on that side.
+fn direction(is_after: bool) -> (&'static str, &'static str) {
+    if is_after { (">=", "ASC") } else { ("<", "DESC") }
+}
+
+fn nearest_on_sqlite(
+    sides: &[(i64, &Side)],
+    is_after: bool,
+    activities: &[String],
+    limit: u64,
+) -> (String, Vec<Value>) {
+    let (reached, order) = direction(is_after);
+    let list = vec!["(?, ?, ?)"; sides.len()].join(", ");
+    let keys = vec!["?"; activities.len()].join(", ");
+    let sql = format!(
+        "SELECT side.column1 AS number, nearest.* FROM (VALUES {list}) AS side JOIN events AS nearest \
+         ON nearest.rowid IN (SELECT rowid FROM events WHERE person_id = side.column2 AND activity IN ({keys}) \
+         AND occurred_at {reached} side.column3 ORDER BY occurred_at {order} LIMIT ?)"
+    );
+    let side = |(number, side): &(i64, &Side)| [(*number).into(), side.person.into(), side.at.into()];
+    let mut values: Vec<Value> = sides.iter().flat_map(side).collect();
+    values.extend(activities.iter().map(|key| key.as_str().into()));
+    values.push(limit.into());
+    (sql, values)
+}
+
+fn nearest_on_postgres(
+    sides: &[(i64, &Side)],
+    is_after: bool,
+    activities: &[String],
+    limit: u64,
+) -> (String, Vec<Value>) {
+    let (reached, order) = direction(is_after);
+    let sql = format!(
+        "SELECT side.number, nearest.* FROM UNNEST($1, $2, $3) AS side(number, person, at) CROSS JOIN LATERAL (\
+         SELECT * FROM events WHERE person_id = side.person AND activity = ANY($4) \
+         AND occurred_at {reached} side.at ORDER BY occurred_at {order} LIMIT $5) AS nearest"
+    );
+    let numbers: Vec<i64> = sides.iter().map(|(number, _)| *number).collect();
+    let people: Vec<Uuid> = sides.iter().map(|(_, side)| side.person).collect();
+    let times: Vec<DateTime<Utc>> = sides.iter().map(|(_, side)| side.at).collect();
+    (sql, vec![numbers.into(), people.into(), times.into(), activities.to_vec().into(), limit.into()])
 }

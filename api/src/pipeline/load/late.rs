@@ -12,7 +12,7 @@ use crate::store::events::Side;
 use crate::store::{self, Txn, awards, events, ledger, metrics, people};
 
 /// Events on each side of a late event that the first statement reads. Each further statement reads four times as many.
-const FIRST: u64 = 32;
+const FIRST: u64 = 8;
 
 /// The maximum number of events of a person that are read to update the times of awards after a late event, before the
 /// whole past is read.
