@@ -1,5 +1,5 @@
-//! What people did before a pack that counts it was published: actions in Plaudit, joining before the launch is set, and
-//! referrals. They hold the awards that they would have earned.
+//! A publication counts earlier actions: actions in Plaudit, joining before the launch date was set, and referrals. People
+//! get the awards that the pack would have given from the start.
 
 use plaudit::auth::Role;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ async fn held(w: &World, person: Uuid) -> Vec<String> {
     keys
 }
 
-/// An activity that hears an action and makes its day active.
+/// An activity of this action that makes its day active.
 fn hearing(key: &str, on: &str, attributes: Value) -> Value {
     json!({"key": key, "description": "An action.", "on": on, "attributes": attributes})
 }
@@ -29,7 +29,7 @@ fn text(description: &str) -> Value {
     json!({"type": "string", "description": description})
 }
 
-/// A pack that hears every action.
+/// A pack with an activity for every action.
 fn listener() -> Value {
     let activities = [
         hearing("came", "joined", json!({})),
@@ -53,7 +53,7 @@ fn listener() -> Value {
 }
 
 on_both! {
-    async fn actions_before_a_pack_that_hears_them_count_once_it_is_published(w: World) {
+    async fn actions_before_their_pack_is_published_count_once_it_is_published(w: World) {
         let (mut w, packs) = with_packs(w);
         packs.write(&pack("quiet", &[activity("dug", json!({}))], &[achievement("Digger", count("dug", 1))]));
         publish(&mut w).await;
@@ -120,7 +120,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn a_launch_that_is_set_later_counts_who_joined_in_its_month(w: World) {
+    async fn a_launch_date_that_is_set_later_awards_people_who_joined_in_its_month(w: World) {
         let mut w = w;
         let early = w.student("UTC").await;
         w.tick(chrono::TimeDelta::days(20));

@@ -1,4 +1,4 @@
-//! The harness of the tests: it removes every database, and fails a test that forgets its world.
+//! The harness of the tests: it removes every database, and fails a test that does not end its world.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -30,17 +30,17 @@ async fn exists(w: &World, name: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_forgotten_world_fails_its_test() {
+async fn a_world_that_is_not_ended_fails_its_test() {
     let failing = tokio::spawn(async { World::on(Backend::Sqlite).await.map(drop) });
     let told = failing.await.unwrap_err().into_panic();
     let told = told.downcast_ref::<&str>().unwrap();
-    assert!(told.starts_with("the test forgot its world"), "{told}");
+    assert!(told.starts_with("the test did not end its world"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_removes_the_databases_of_killed_runs() {
     let Some(w) = World::on(Backend::Postgres).await else { return };
-    // No run has the highest number, so nobody holds its lock.
+    // No run has the highest number, so its lock is free.
     let left = format!("plaudit_test_{:08x}_0", i32::MAX);
     w.database.execute(&format!("CREATE DATABASE {left}")).await;
     let file = folder_of_a_killed_run();
@@ -52,7 +52,7 @@ async fn a_run_removes_the_databases_of_killed_runs() {
     w.finish().await;
 }
 
-/// A file as a killed run leaves it behind: beside a lock that nobody holds.
+/// Creates a database file and an unlocked lock file, as after a killed run.
 fn folder_of_a_killed_run() -> PathBuf {
     let folder = std::env::temp_dir().join("plaudit_tests").join(Uuid::new_v4().simple().to_string());
     std::fs::create_dir_all(&folder).unwrap();

@@ -99,7 +99,7 @@ on_both! {
         w.finish().await;
     }
 
-    async fn what_signing_in_has_read_is_not_read_again(w: World) {
+    async fn the_callers_row_is_read_once_per_request(w: World) {
         let people = school(&w).await;
         let ada = w.person(people[0], Role::Student);
         let (number, me) = statements(&w, &ada, "{ me { displayName xp } }", json!({})).await;

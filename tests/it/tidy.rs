@@ -12,9 +12,30 @@ use rules::faults;
 fn source_files_follow_the_rules() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let files = code::files(root);
-    assert!(files.len() > 150, "{} files: the walk has lost its way", files.len());
+    assert!(files.len() > 150, "only {} files were found", files.len());
     let found: Vec<String> = files.iter().flat_map(|file| faults(&file.path, &file.text)).collect();
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn the_documents_name_only_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let files = code::files(root);
+    let mut named = 0;
+    for document in ["api/ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = std::fs::read_to_string(root.join(document)).unwrap();
+        let words = text.split('`').filter(|word| word.matches('_').count() >= 4);
+        let words =
+            words.filter(|word| word.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_'));
+        for word in words {
+            named += 1;
+            let definition = format!("fn {word}(");
+            let exists =
+                files.iter().any(|file| file.path.ends_with(".rs") && file.text.contains(&definition));
+            assert!(exists, "{document} names {word}, which does not exist");
+        }
+    }
+    assert!(named > 50, "only {named} names were found");
 }
 
 #[test]
@@ -36,6 +57,7 @@ fn every_rule_detects_its_violation() {
         ),
         ("api/src/graphql/a.rs", "use entity::people;", "only the store names entity"),
         ("api/src/graphql/a.rs", "let sql = \"SELECT 1\";", "SQL is written in the store"),
+        ("api/src/registry/a.rs", "awards::insert(txn, rows).await?;", "only persist writes"),
         ("api/src/graphql/a.rs", "let txn = app.db.begin().await?;", "who may open a transaction"),
         ("api/src/demo.rs", "let txn = db.begin_with_options(options).await?;", "who may open a transaction"),
         (

@@ -74,7 +74,7 @@ impl Drop for Unfinished {
     fn drop(&mut self) {
         assert!(
             self.ended || std::thread::panicking(),
-            "the test forgot its world: end it with `w.finish().await`, or with `w.stop().await` where the checks of \
+            "the test did not end its world: end it with `w.finish().await`, or with `w.stop().await` where the checks of \
              `finish` cannot hold"
         );
     }

@@ -127,6 +127,18 @@ fn faults_of_code(path: &str, text: &str) -> Vec<String> {
             .iter()
             .any(|word| code.contains(&format!("\"{word}")));
         fault(sql && !store, "SQL is written in the store");
+        let writes = [
+            "awards::insert(",
+            "ledger::insert(",
+            "totals::put(",
+            "metrics::put(",
+            "feed::append(",
+            "outbox::insert(",
+        ];
+        fault(
+            path != "api/src/pipeline/persist.rs" && writes.iter().any(|call| code.contains(call)),
+            "only persist writes awards, XP, totals, metrics, the feed and the outbox",
+        );
         let opens = code.contains(".begin()")
             || code.contains(".begin_recording()")
             || code.contains(".begin_with_options(");
