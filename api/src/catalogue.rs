@@ -41,6 +41,18 @@ impl Bundle {
     /// All problems, each with file, path and remedy.
     pub(crate) fn compile(&self) -> Result<Catalog, Vec<Problem>> {
         let packs = self.parse()?;
+        let of_badges = self.packs.iter().zip(&packs).filter(|(_, pack)| pack.key() == SCHOOL);
+        let problems: Vec<Problem> = of_badges
+            .map(|(source, _)| Problem {
+                file: source.file.clone(),
+                path: "pack".to_owned(),
+                message: format!("`{SCHOOL}` is the key of the school's own badges"),
+                remedy: "choose another key, such as my-school".to_owned(),
+            })
+            .collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
         let mut settings = Settings::default();
         for (pack, key, value) in &self.settings {
             settings.set(pack, key, value);
@@ -76,9 +88,8 @@ pub(crate) struct Published {
     /// The version; 1 is the first.
     pub(crate) version: i64,
     /// The achievements and rules.
-    /// The source texts that it was compiled from.
     pub(crate) catalog: Catalog,
-    /// What it was compiled from.
+    /// The source texts that it was compiled from.
     pub(crate) bundle: Bundle,
     /// The revision of the catalogue when it was read. Badges change without a publication.
     pub(crate) revision: i64,

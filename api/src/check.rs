@@ -33,7 +33,8 @@ pub struct Report {
     /// All differences.
     pub differences: Vec<Difference>,
     /// A digest of all metrics, active days, streaks and entitlements with their XP. Two databases that recorded the
-    /// same events have the same digest, in whatever order the events arrived.
+    /// same requests have the same digest, in whatever order they arrived. Events of one person at the same time are
+    /// ordered by their position in the request, so other requests with the same events can have another digest.
     pub digest: Uuid,
 }
 

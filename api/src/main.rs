@@ -72,7 +72,7 @@ enum Command {
     Schema,
     /// Create a token, signed with the secret of the settings, and print it
     #[command(after_help = "Examples:\n  \
-        plaudit token --sub 0198c0de-0000-7000-8000-000000000001 --role student --name Ada\n  \
+        plaudit token --sub 0198c0de-0000-7000-8000-000000000005 --role student\n  \
         plaudit token --sub lesson-player --role service --ttl 30m\n\n\
         The first use of the token creates an unknown person. From then on the stored role applies.")]
     Token {
@@ -116,7 +116,7 @@ enum Command {
     /// Print awards as they happen, one line each
     #[command(after_help = "Examples:\n  \
         plaudit watch                                   everyone's awards of the demo on this machine\n  \
-        plaudit watch --user 0198c0de-0000-7000-8000-000000000001\n  \
+        plaudit watch --user 0198c0de-0000-7000-8000-000000000005\n  \
         plaudit watch --url wss://plaudit.example.school/graphql --token \"$TOKEN\"\n\n\
         After a lost connection it resumes without a gap. Ctrl-C ends it.")]
     Watch {

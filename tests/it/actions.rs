@@ -120,6 +120,56 @@ on_both! {
         w.finish().await;
     }
 
+    async fn a_pack_that_replaces_another_one_counts_the_same_actions(w: World) {
+        let (mut w, packs) = with_packs(w);
+        let by_lesson = |key: &str, target: i64| json!({"kind": "distinct", "activity": key, "by": "lesson", "target": target});
+        let learns = |name: &str, key: &str, attributes: Value, counts: bool, rules: &[Value]| {
+            let mut one = hearing(key, "lesson", attributes);
+            one["countsForStreak"] = counts.into();
+            pack(name, &[one], rules)
+        };
+        let lesson = json!({"lesson": {"type": "string", "required": true, "description": "Which lesson."}});
+        let first = learns("first", "learnt", lesson.clone(), true, &[achievement("Three", by_lesson("learnt", 3))]);
+        let bare = learns("bare", "went", json!({}), false, &[achievement("Went", count("went", 2))]);
+        let other = json!({"lesson": {"type": "string", "required": true, "description": "Which lesson."},
+            "mood": {"type": "int", "default": 3, "description": "How it was."}});
+        let last = learns("last", "did", other, true, &[achievement("Did", by_lesson("did", 2))]);
+        packs.write(&first);
+        publish(&mut w).await;
+        let (_, teacher) = join(&w, Role::Teacher).await;
+        let (ada_id, ada) = join(&w, Role::Student).await;
+        let rust = course(&teacher, 3).await;
+        enroll(&ada, &rust, None).await;
+        for lesson in &rust.lessons[..2] {
+            complete(&ada, lesson, None).await;
+        }
+        // A pack without the attribute, then one that requires it, then the first one again.
+        packs.write(&bare);
+        packs.remove("first");
+        assert_eq!(publish(&mut w).await, 1);
+        assert_eq!(w.check().await.differences, [], "a day that is active stays active");
+        packs.write(&last);
+        packs.remove("bare");
+        assert_eq!(publish(&mut w).await, 1);
+        assert_eq!(w.check().await.differences, []);
+        packs.write(&first);
+        packs.remove("last");
+        assert_eq!(publish(&mut w).await, 0);
+        complete(&ada.at(w.url()), &rust.lessons[2], None).await;
+        assert_eq!(held(&w, ada_id).await, ["bare/went", "first/three", "last/did"]);
+        assert_eq!(w.check().await.differences, []);
+        // The activity loses its action while another pack gets it; then its pack goes.
+        let mut deaf = first.clone();
+        deaf["activities"][0].as_object_mut().unwrap().remove("on");
+        packs.write(&deaf);
+        packs.write(&learns("heir", "heard", json!({}), true, &[achievement("Heir", count("heard", 3))]));
+        assert_eq!(publish(&mut w).await, 0);
+        packs.remove("first");
+        assert_eq!(publish(&mut w).await, 1);
+        assert!(held(&w, ada_id).await.contains(&"heir/heir".to_owned()));
+        w.finish().await;
+    }
+
     async fn a_launch_date_that_is_set_later_awards_people_who_joined_in_its_month(w: World) {
         let mut w = w;
         let early = w.student("UTC").await;

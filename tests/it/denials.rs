@@ -8,7 +8,7 @@ use uuid::Uuid;
 const MALFORMED: &str = "The token is not a JWT; send its three base64url parts, separated by dots.";
 const MISSING: &str = "Sign in first: send the header `Authorization: Bearer <token>`, or on a socket the payload \
     {\"authorization\": \"Bearer <token>\"} of connection_init.";
-const OTHER_ROLE: &str = "The token's role differs from this person's role. Get a new token.";
+const OTHER_ROLE: &str = "The token's role differs from the role that is stored for this person. Get a token with the stored role.";
 const NAME: &str = "Xiomara Quist";
 const NOTES: &str = "Secretly unwell";
 const UPSERT: &str =

@@ -27,7 +27,7 @@ on_both! {
         let people = w.database.number("SELECT count(*) FROM people").await;
         let helper = json!({"input": {"id": Uuid::new_v4(), "displayName": "Second", "role": "ADMIN"}});
         socket.subscribe("2", UPSERT, helper).await;
-        let reason = "The token's role differs from this person's role. Get a new token.".to_owned();
+        let reason = "The token's role differs from the role that is stored for this person. Get a token with the stored role.".to_owned();
         assert_eq!(socket.frame().await, Frame::Closed(Closed { code: 4403, reason }));
         assert_eq!(w.database.number("SELECT count(*) FROM people").await, people);
 

@@ -147,7 +147,7 @@ impl School {
     /// # Errors
     /// The first derived event that would raise a total above the maximum.
     pub fn publish(&mut self, before: &Catalog, after: &Catalog, now: DateTime<Utc>) -> Result<(), Overflow> {
-        let changes = Changes::between(Some(before), after);
+        let changes = Changes::between(Some(before), after, &BTreeSet::new());
         let activated = self.events.values_mut().filter(|event| changes.activated.contains(&*event.activity));
         activated.for_each(|event| event.makes_active = true);
         for person in self.people.keys().copied().collect::<Vec<_>>() {

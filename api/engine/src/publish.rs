@@ -34,14 +34,10 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// The changes from `before` to `after`.
-    pub fn between(before: Option<&Catalog>, after: &Catalog) -> Self {
-        // An activity that now belongs to an action also gets the stored events of this action.
-        let is_assigned = |activity: &&Activity| {
-            let was = before.and_then(|before| before.activity(&activity.key)?.on);
-            activity.on.is_some() && activity.on != was
-        };
-        let assigned: Vec<&Activity> = after.activities().iter().filter(is_assigned).collect();
+    /// The changes from `before` to `after`. `assigned` has the keys of the activities to which stored events were assigned.
+    pub fn between(before: Option<&Catalog>, after: &Catalog, assigned: &BTreeSet<String>) -> Self {
+        let of_assigned = |activity: &&Activity| assigned.contains(&activity.key);
+        let assigned: Vec<&Activity> = after.activities().iter().filter(of_assigned).collect();
         let is_newly_active = |activity: &&Activity| {
             let known = before.and_then(|before| before.activity(&activity.key));
             activity.counts_for_streak && known.is_some_and(|known| !known.counts_for_streak)

@@ -36,8 +36,8 @@ pub(crate) async fn backfill(
         // Changed texts change no award.
         return Ok(0);
     }
-    assign_stored(txn, before, after).await?;
-    let changes = Changes::between(before, after);
+    let assigned = assign_stored(txn, before, after).await?;
+    let changes = Changes::between(before, after, &assigned);
     if !changes.activated.is_empty() {
         events::activate(txn, &changes.activated).await?;
     }

@@ -1,7 +1,9 @@
 //! Records the actions of people in the product: joining, enrolling, completing a lesson and writing a comment. If no loaded
 //! pack has an activity for an action, its event is stored as unassigned. A publication with such an activity assigns it.
 
-use engine::{Activity, Catalog, DomainEventKind};
+use std::collections::BTreeSet;
+
+use engine::{Activity, AttributeProblem, Attributes, Catalog, DomainEventKind};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -22,7 +24,7 @@ pub(crate) struct DomainEvent<'a> {
     pub(crate) id: String,
     /// The subject.
     pub(crate) person: Uuid,
-    /// The ids of related records, by name. The activity uses those that it declares as attributes.
+    /// The ids of related records, by name. All are stored; the activity counts those that it declares.
     pub(crate) facts: &'a [(&'static str, Uuid)],
 }
 
@@ -38,16 +40,14 @@ pub(crate) async fn record_domain_event(
 ) -> Result<(Vec<awards::Row>, Option<i64>), Interrupted> {
     // One id records one event, so only one activity can use it: the first one of the loaded packs.
     let activity = published.catalog.activities_on(event.kind).next();
-    let declared =
-        event.facts.iter().filter(|(name, _)| activity.is_none_or(|activity| activity.declares(name)));
-    let attributes: Map<String, Value> =
-        declared.map(|(name, id)| ((*name).to_owned(), id.to_string().into())).collect();
+    let facts: Map<String, Value> =
+        event.facts.iter().map(|(name, id)| ((*name).to_owned(), id.to_string().into())).collect();
     let event = Incoming {
         id: Some(format!("{}{}", prefix(event.kind), event.id)),
         person: event.person,
         activity: activity.map_or_else(|| unassigned(event.kind).to_owned(), |activity| activity.key.clone()),
         occurred_at: None,
-        attributes: Some(Value::Object(attributes)),
+        attributes: Some(Value::Object(facts)),
     };
     let submission = Submission { recorder: Recorder::ourselves(), request: None, events: [event].into() };
     let (outcomes, head) = record_within(app, txn, published, submission).await?;
@@ -88,16 +88,20 @@ pub(super) fn is_unassigned(activity: &str) -> bool {
 
 /// Assigns the stored events of actions to the activities of a new catalogue: those that no pack had an activity for, and
 /// those whose activity no pack has any more. They keep their XP, but count for the new activity, and make their days
-/// active if it does. Reads events only of actions whose activity changes.
+/// active if it does. Returns the keys of the activities that got events. Reads events only if an activity of an action is
+/// new, or if an activity is gone.
 pub(super) async fn assign_stored(
     txn: &Txn,
     before: Option<&Catalog>,
     after: &Catalog,
-) -> Result<(), store::Error> {
+) -> Result<BTreeSet<String>, store::Error> {
+    let is_gone = |activity: &Activity| after.activity(&activity.key).is_none();
+    let some_are_gone = before.is_some_and(|before| before.activities().iter().any(is_gone));
+    let mut keys = BTreeSet::new();
     for kind in RECORDED {
         let Some(activity) = after.activities_on(kind).next() else { continue };
         let was = before.and_then(|before| before.activities_on(kind).next());
-        if was.is_some_and(|was| was.key == activity.key) {
+        if was.is_some_and(|was| was.key == activity.key) && !some_are_gone {
             continue;
         }
         let mut last = None;
@@ -106,29 +110,58 @@ pub(super) async fn assign_stored(
             let Some(end) = page.last() else { break };
             last = Some(end.id);
             let free = page.iter().filter(|row| after.activity(&row.activity).is_none());
-            let rows = free.map(|row| assigned(after, activity, row));
-            events::assign(txn, &rows.collect::<Result<Vec<_>, _>>()?).await?;
+            let mut rows = Vec::new();
+            for row in free {
+                rows.extend(assigned(after, (kind, activity), row)?);
+            }
+            if !rows.is_empty() {
+                keys.insert(activity.key.clone());
+            }
+            events::assign(txn, &rows).await?;
         }
     }
-    Ok(())
+    Ok(keys)
 }
 
-/// The event as one of this activity.
-fn assigned(catalog: &Catalog, activity: &Activity, row: &events::Row) -> Result<events::Row, store::Error> {
-    let facts = row.attributes.as_object().into_iter().flatten();
-    let declared = facts.filter(|(name, _)| activity.declares(name));
-    let declared = declared.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let attributes =
-        catalog.parse_attributes(activity, Some(&Value::Object(declared))).map_err(|problems| {
-            let problems: Vec<String> = problems.into_iter().map(|problem| problem.message).collect();
-            store::Error::Impossible(format!("event {} does not fit {}: {problems:?}", row.id, activity.key))
-        })?;
-    Ok(events::Row {
+/// The event as one of this activity. None, with a warning, if the activity requires a fact that was not stored: earlier
+/// versions stored only the facts that the activity of their time declared.
+fn assigned(
+    catalog: &Catalog,
+    (kind, activity): (DomainEventKind, &Activity),
+    row: &events::Row,
+) -> Result<Option<events::Row>, store::Error> {
+    let facts: Map<String, Value> = row
+        .attributes
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| kind.facts().contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let Ok(attributes) = with_facts(catalog, activity, facts) else {
+        tracing::warn!(event = %row.id, activity = activity.key, "an event of an action lacks a fact; it is not assigned");
+        return Ok(None);
+    };
+    Ok(Some(events::Row {
         activity: activity.key.clone(),
-        makes_active: activity.counts_for_streak,
+        makes_active: row.makes_active || activity.counts_for_streak,
         attributes: attributes_of(&attributes)?,
         ..row.clone()
-    })
+    }))
+}
+
+/// The attributes of an event of an action: those that the activity declares, with defaults, and all facts. Facts that the
+/// activity does not declare are kept for an activity of a later catalogue.
+pub(super) fn with_facts(
+    catalog: &Catalog,
+    activity: &Activity,
+    facts: Map<String, Value>,
+) -> Result<Attributes, Vec<AttributeProblem>> {
+    let (declared, others): (Map<String, Value>, Map<String, Value>) =
+        facts.into_iter().partition(|(name, _)| activity.declares(name));
+    let declared = catalog.parse_attributes(activity, Some(&Value::Object(declared)))?;
+    let others: Attributes = serde_json::from_value(Value::Object(others)).map_err(|_| Vec::new())?;
+    Ok(declared.iter().chain(&others).map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
 /// The awards that the person earned with this event when it was recorded.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use engine::Attributes;
 use uuid::Uuid;
 
-use super::domain_event::is_unassigned;
+use super::domain_event::{is_unassigned, with_facts};
 use super::ingest::unknown_person;
 use super::self_report::Period;
 use super::{Batch, BatchRow, Incoming, Rejected, Submission};
@@ -144,7 +144,12 @@ fn by_catalogue(
     let activity =
         catalog.activity(&event.activity).ok_or_else(|| unknown_activity(catalog, &event.activity))?;
     submission.recorder.may_record(activity.self_reportable).map_err(|refusal| refusal.at(["activity"]))?;
-    let attributes = check_attributes(app, catalog, activity, event.attributes.as_ref())?;
+    let attributes = if *submission.recorder.source() == Source::Ourselves {
+        let facts = event.attributes.as_ref().and_then(serde_json::Value::as_object).cloned();
+        with_facts(catalog, activity, facts.unwrap_or_default()).map_err(unfit)?
+    } else {
+        check_attributes(app, catalog, activity, event.attributes.as_ref())?
+    };
     Ok((activity.counts_for_streak, attributes))
 }
 
@@ -177,9 +182,12 @@ fn check_attributes(
             format!("The attributes of one event may take {most} bytes as JSON: send fewer or shorter ones.");
         return Err(Refusal::invalid(["attributes"], message));
     }
-    catalog.parse_attributes(activity, given).map_err(|problems| {
-        let field = problems.first().map(|problem| problem.path.clone()).unwrap_or_default();
-        let messages: Vec<_> = problems.into_iter().map(|problem| problem.message).collect();
-        Refusal::invalid(field, messages.join("; ")).below(["attributes"])
-    })
+    catalog.parse_attributes(activity, given).map_err(unfit)
+}
+
+/// The refusal of attributes that do not fit their activity.
+fn unfit(problems: Vec<engine::AttributeProblem>) -> Refusal {
+    let field = problems.first().map(|problem| problem.path.clone()).unwrap_or_default();
+    let messages: Vec<_> = problems.into_iter().map(|problem| problem.message).collect();
+    Refusal::invalid(field, messages.join("; ")).below(["attributes"])
 }

@@ -57,7 +57,7 @@ pub(crate) async fn sign_in(app: &App, claims: Claims) -> Result<(Actor, Option<
     }
     let role = Role::from(row.role);
     if role != claims.role {
-        let message = "The token's role differs from this person's role. Get a new token.";
+        let message = "The token's role differs from the role that is stored for this person. Get a token with the stored role.";
         return Err(unauthenticated(message, Reason::RoleChanged).into());
     }
     Ok((Actor::Person { id, role }, Some(row)))

@@ -203,7 +203,9 @@ impl<E: Executor> Session<E> {
         if self.client.is_some() || !self.introducing.is_empty() {
             return Err(Close::new(Close::SECOND_INIT, "Too many initialisation requests").into());
         }
-        let authorization = match payload.get("authorization") {
+        // Clients write the name as in HTTP, where case does not matter.
+        let named = payload.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        let authorization = match named.map(|(_, value)| value) {
             None | Some(Value::Null) => None,
             Some(Value::String(text)) => Some(text.clone()),
             Some(_) => return Err(Close::new(Close::UNAUTHORIZED, "`authorization` must be a string").into()),
