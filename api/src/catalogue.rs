@@ -334,6 +334,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_pack_cannot_have_the_key_of_the_badges() {
+        let text = serde_json::json!({"pack": "school", "name": "School", "description": "Ours.", "version": 1,
+            "categories": [], "activities": [], "achievements": []});
+        let packs = vec![Source { file: "ours.json".to_owned(), text: text.to_string() }];
+        let problems = Bundle { packs, settings: Vec::new() }.compile().unwrap_err();
+        let told = problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            told,
+            [
+                "ours.json: pack: `school` is the key of the school's own badges; choose another key, such as my-school"
+            ]
+        );
+    }
+
+    #[test]
     fn achievements_are_listed_in_pack_order_and_removed_ones_come_last() {
         let event = |name: &str| {
             serde_json::json!({
