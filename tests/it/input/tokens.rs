@@ -176,7 +176,7 @@ on_both! {
             let answer = client.ask("{ me { id } }", json!({})).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (401, "UNAUTHENTICATED"), "{role:?}");
             assert_eq!(answer.body["errors"][0]["extensions"]["reason"], "ROLE_CHANGED", "{role:?}");
-            assert!(answer.body.to_string().contains("Get a new token"), "{}", answer.body);
+            assert!(answer.body.to_string().contains("Get a token with the stored role"), "{}", answer.body);
             let payload = json!({"authorization": format!("Bearer {}", client.token().unwrap())});
             assert_eq!(turned_away(&w, payload).await.code, 4401, "{role:?}");
         }
