@@ -104,7 +104,7 @@ pub(super) async fn assign_stored(
         if was.is_some_and(|was| was.key == activity.key) && !some_are_gone {
             continue;
         }
-        let mut last = None;
+        let (mut last, mut unfit) = (None, 0_usize);
         loop {
             let page = events::of_prefix(txn, OWN_SOURCE, prefix(kind), last).await?;
             let Some(end) = page.last() else { break };
@@ -112,19 +112,30 @@ pub(super) async fn assign_stored(
             let free = page.iter().filter(|row| after.activity(&row.activity).is_none());
             let mut rows = Vec::new();
             for row in free {
-                rows.extend(assigned(after, (kind, activity), row)?);
+                match assigned(after, (kind, activity), row)? {
+                    Some(row) => rows.push(row),
+                    None => unfit += 1,
+                }
             }
             if !rows.is_empty() {
                 keys.insert(activity.key.clone());
             }
             events::assign(txn, &rows).await?;
         }
+        if unfit > 0 {
+            let activity = &activity.key;
+            tracing::warn!(
+                events = unfit,
+                activity,
+                "stored events of an action lack a fact; they are not assigned"
+            );
+        }
     }
     Ok(keys)
 }
 
-/// The event as one of this activity. None, with a warning, if the activity requires a fact that was not stored: earlier
-/// versions stored only the facts that the activity of their time declared.
+/// The event as one of this activity. None if the activity requires a fact that was not stored: earlier versions stored only
+/// the facts that the activity of their time declared.
 fn assigned(
     catalog: &Catalog,
     (kind, activity): (DomainEventKind, &Activity),
@@ -138,10 +149,7 @@ fn assigned(
         .filter(|(name, _)| kind.facts().contains(&name.as_str()))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    let Ok(attributes) = with_facts(catalog, activity, facts) else {
-        tracing::warn!(event = %row.id, activity = activity.key, "an event of an action lacks a fact; it is not assigned");
-        return Ok(None);
-    };
+    let Ok(attributes) = with_facts(catalog, activity, facts) else { return Ok(None) };
     Ok(Some(events::Row {
         activity: activity.key.clone(),
         makes_active: row.makes_active || activity.counts_for_streak,

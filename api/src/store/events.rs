@@ -7,7 +7,7 @@ use entity::events::{ActiveModel, Column, Entity};
 use sea_orm::sea_query::{Expr, Value};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder,
-    QuerySelect,
+    QuerySelect, Select,
 };
 use uuid::Uuid;
 
@@ -64,14 +64,21 @@ pub(crate) async fn people_with(
     if activities.is_empty() {
         return Ok(HashSet::new());
     }
-    let query = Entity::find()
-        .select_only()
-        .column(Column::PersonId)
-        .distinct()
-        .filter(among(db.connection(), Column::PersonId, people))
-        .filter(Column::Activity.is_in(activities.iter().map(String::as_str)));
+    let query = of_activities(db, people, activities).column(Column::PersonId).distinct();
     let found: Vec<Uuid> = query.into_tuple().all(db.connection()).await?;
     Ok(found.into_iter().collect())
+}
+
+/// These people's events of these activities, without columns.
+fn of_activities(
+    db: &Txn,
+    people: impl IntoIterator<Item = Uuid>,
+    activities: &BTreeSet<String>,
+) -> Select<Entity> {
+    Entity::find()
+        .select_only()
+        .filter(among(db.connection(), Column::PersonId, people))
+        .filter(Column::Activity.is_in(activities.iter().map(String::as_str)))
 }
 
 /// One page of a person's events, after `after` by id.
@@ -103,14 +110,11 @@ pub(crate) async fn active_days(
     if activities.is_empty() {
         return Ok(Vec::new());
     }
-    let query = Entity::find()
-        .select_only()
+    let query = of_activities(db, people, activities)
         .column(Column::PersonId)
         .column_as(Column::LocalDate, "day")
         .column(Column::Timezone)
         .distinct()
-        .filter(among(db.connection(), Column::PersonId, people))
-        .filter(Column::Activity.is_in(activities.iter().map(String::as_str)))
         .filter(Column::MakesActive.eq(true));
     Ok(query.into_model::<ActiveDay>().all(db.connection()).await?)
 }
@@ -188,8 +192,11 @@ pub(crate) struct Side {
     pub(crate) is_after: bool,
 }
 
+/// The maximum number of sides of a statement on PostgreSQL, so that it fits into one TLS record.
+const SIDES_PER_STATEMENT: usize = 256;
+
 /// The `limit` events nearest to each side's time, in no order. One statement for all sides with the same direction and
-/// activities; on SQLite for at most 64 of them. The query builder has no such joins.
+/// activities, up to a number that depends on the database. The query builder has no such joins.
 pub(crate) async fn beside(db: &Txn, sides: &[Side], limit: u64) -> Result<Vec<Vec<Row>>, Error> {
     let mut groups: BTreeMap<(bool, &[String]), Vec<usize>> = BTreeMap::new();
     for (number, side) in sides.iter().enumerate() {
@@ -197,7 +204,7 @@ pub(crate) async fn beside(db: &Txn, sides: &[Side], limit: u64) -> Result<Vec<V
     }
     let mut found: Vec<Vec<Row>> = sides.iter().map(|_| Vec::new()).collect();
     for ((is_after, activities), numbers) in groups {
-        let most = if db.dialect == Dialect::Sqlite { ROWS_PER_STATEMENT } else { numbers.len() };
+        let most = if db.dialect == Dialect::Sqlite { ROWS_PER_STATEMENT } else { SIDES_PER_STATEMENT };
         for some in numbers.chunks(most) {
             let of: Vec<(i64, &Side)> = some
                 .iter()

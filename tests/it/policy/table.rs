@@ -69,7 +69,7 @@ pub(super) enum Target {
 pub(super) enum Fit {
     /// All people.
     Anybody,
-    /// Students, because only learners are ranked; others are not there, whoever asks.
+    /// Students. A person with another role has no place on a leaderboard, so every caller gets an empty result.
     Learners,
     /// Students; others get this code.
     Students(&'static str),

@@ -5,43 +5,16 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_graphql::Executor;
-use axum::extract::ws::Message;
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::Instrument;
 
-use super::task::{Answers, Task};
-use crate::budget::turns::Unread;
+use super::task::{Answers, Name, Step, Task};
 use crate::config::Limits;
 use crate::http::answer::server_error;
 use crate::refusal::Refusal;
 use crate::telemetry::Telemetry;
-
-/// The ids of an operation.
-#[derive(Clone)]
-pub(super) struct Name {
-    /// The client's id, unique on this socket.
-    pub(super) id: Arc<str>,
-    /// Our id, globally unique. The operation's errors, log lines and audit entries carry it.
-    pub(super) request_id: Arc<str>,
-}
-
-/// One message of an operation.
-pub(super) struct Step {
-    /// The number of the operation on its socket.
-    pub(super) number: u64,
-    /// The client's id of the operation.
-    pub(super) id: Arc<str>,
-    /// The message for the client.
-    pub(super) message: Message,
-    /// The bytes of the message, which count until the client has taken them.
-    pub(super) unread: Option<Unread>,
-    /// True for the last message of the operation.
-    pub(super) is_last: bool,
-    /// Set if the caller may no longer use the socket: the reason.
-    pub(super) lost_rights: Option<String>,
-}
 
 /// The running operations. Dropping this stops them.
 pub(super) struct Operations {

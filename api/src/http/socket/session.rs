@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 use super::introduction::{Introduction, introduce};
 use super::memory::Full;
-use super::operations::{Name, Operations, Step as OperationStep};
+use super::operations::Operations;
 use super::protocol::{self, ClientMessage, Close};
 use super::queue::{Queue, Room};
-use super::task::Task;
+use super::task::{Name, Step as OperationStep, Task};
 use super::too_big;
 use crate::budget::Subject;
 use crate::graphql::context::Caller;

@@ -15,10 +15,9 @@ use tokio::time::timeout;
 
 use super::introduction::Introduction;
 use super::memory::Taken;
-use super::operations::{Name, Step};
 use super::protocol;
 use crate::app::App;
-use crate::budget::turns::Pacer;
+use crate::budget::turns::{Pacer, Unread};
 use crate::config::Limits;
 use crate::graphql::context::Caller;
 use crate::graphql::denials::turned_away;
@@ -40,6 +39,31 @@ pub(super) struct Task<E> {
     pub(super) params: Params,
     /// The memory it takes, counted for the client until the operation ends.
     pub(super) memory: Taken,
+}
+
+/// The ids of an operation.
+#[derive(Clone)]
+pub(super) struct Name {
+    /// The client's id, unique on this socket.
+    pub(super) id: Arc<str>,
+    /// Our id, globally unique. The operation's errors, log lines and audit entries carry it.
+    pub(super) request_id: Arc<str>,
+}
+
+/// One message of an operation.
+pub(super) struct Step {
+    /// The number of the operation on its socket.
+    pub(super) number: u64,
+    /// The client's id of the operation.
+    pub(super) id: Arc<str>,
+    /// The message for the client.
+    pub(super) message: Message,
+    /// The bytes of the message, which count until the client has taken them.
+    pub(super) unread: Option<Unread>,
+    /// True for the last message of the operation.
+    pub(super) is_last: bool,
+    /// Set if the caller may no longer use the socket: the reason.
+    pub(super) lost_rights: Option<String>,
 }
 
 /// Sends the messages of one operation to the socket's loop.
