@@ -45,7 +45,7 @@ Exit codes: 0 done, 1 `check` found differences, 2 it could not run (the reason 
 
 /// Achievements backend: learning events in, achievements out, over GraphQL.
 #[derive(Parser)]
-#[command(name = "plaudit", version, about, after_help = HELP, disable_help_subcommand = true)]
+#[command(name = "plaudit", version, about, after_help = HELP)]
 struct Arguments {
     /// A TOML file of settings; environment variables override it [env: PLAUDIT_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
@@ -127,12 +127,17 @@ enum Command {
         #[arg(long, env = "PLAUDIT_TOKEN", hide_env_values = true)]
         token: Option<String>,
         /// Only this person's awards
-        #[arg(long, value_name = "ID")]
+        #[arg(long, value_name = "ID", value_parser = user_id)]
         user: Option<Uuid>,
         /// The last cursor seen: prints the missed awards first
         #[arg(long, value_name = "CURSOR")]
         after: Option<String>,
     },
+}
+
+fn user_id(text: &str) -> Result<Uuid, &'static str> {
+    text.parse()
+        .map_err(|_| "it is not the id of a person: copy one from the API, for example from `{ me { id } }`")
 }
 
 fn main() -> ExitCode {

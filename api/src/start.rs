@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ pub enum Refused {
     /// The database does not respond, or responds with an error.
     Database(store::Error),
     /// The database file does not exist.
-    Missing,
+    Missing(PathBuf),
     /// The folder of GraphiQL's files cannot be used.
     Graphiql(String),
     /// The folder of the database file cannot be created.
@@ -97,10 +97,12 @@ impl fmt::Display for Refused {
                     error.chain()
                 )
             }
-            Self::Missing => {
+            Self::Missing(file) => {
                 write!(
                     f,
-                    "there is no database file at PLAUDIT_DATABASE_URL yet: run `plaudit migrate` first"
+                    "there is no database file {}: run the command in its folder, or set PLAUDIT_DATABASE_URL. \
+                     `plaudit migrate` creates a new database",
+                    file.display()
                 )
             }
             Self::Graphiql(problem) => write!(
@@ -124,7 +126,7 @@ impl std::error::Error for Refused {
             | Self::Keys(_)
             | Self::Outdated(_)
             | Self::Unpublished
-            | Self::Missing
+            | Self::Missing(_)
             | Self::Graphiql(_) => None,
         }
     }
@@ -324,8 +326,8 @@ async fn open(config: &Config) -> Result<Database, Refused> {
 
 /// Opens the database of the settings if it exists.
 pub(crate) async fn open_existing(config: &Config) -> Result<Database, Refused> {
-    if file(config).is_some_and(|file| !file.exists()) {
-        return Err(Refused::Missing);
+    if let Some(file) = file(config).filter(|file| !file.exists()) {
+        return Err(Refused::Missing(file.to_owned()));
     }
     connect(config).await
 }

@@ -149,7 +149,7 @@ on_both! {
         let broken = command(&tests::settings(&nowhere), &["check"]).await;
         assert_eq!((broken.status.code(), text(&broken.stdout)), (Some(2), String::new()));
         let remedy = match w.database.backend {
-            Backend::Sqlite => "there is no database file at PLAUDIT_DATABASE_URL yet: run `plaudit migrate` first",
+            Backend::Sqlite => "run the command in its folder, or set PLAUDIT_DATABASE_URL. `plaudit migrate` creates a new database",
             Backend::Postgres => "Run `plaudit migrate` first",
         };
         assert!(text(&broken.stderr).contains(remedy), "{}", text(&broken.stderr));

@@ -51,7 +51,7 @@ async fn refusal(client: &Client, event: Value) -> String {
         (&json!("INVALID_INPUT"), &json!(["input", "occurredAt"])),
         "{answer}"
     );
-    assert_eq!((&answer["eventId"], &error["reason"]), (&Value::Null, &json!("TOO_EARLY")));
+    assert_eq!((&answer["eventId"], &error["reason"]), (&Value::Null, &json!("EVENT_TOO_OLD")));
     error["message"].as_str().unwrap().to_owned()
 }
 
@@ -140,7 +140,7 @@ async fn a_report_sent_again_after_a_day_is_a_duplicate() {
             .collect();
         assert_eq!(
             json!(told),
-            json!([[false, "ID_REUSED"], [false, "TOO_EARLY"], [true, null], [false, null]])
+            json!([[false, "ID_REUSED"], [false, "EVENT_TOO_OLD"], [true, null], [false, null]])
         );
         w.finish().await;
     }

@@ -10,7 +10,7 @@ use crate::{
     catalog::Catalog,
     decide::{Decision, Origin},
     event::{Attributes, Event, local},
-    person::{Person, TooMuch},
+    person::{Person, Rise, TooMuch},
     state::{PersonState, State},
     step::{Entry, EntryCause, Gain, Step},
     xp::MAX_XP,
@@ -43,8 +43,8 @@ impl Overflow {
     }
 }
 
-/// Folds new events into a state with everything that `needs`, `late` and `further` return. The events must be sorted by
-/// their keys.
+/// Folds new events into a state with everything that `needs`, `candidates`, `late` and `further` return. The events must
+/// be sorted by their keys.
 ///
 /// # Errors
 /// The first event that would raise XP or a metric above [`MAX_XP`].
@@ -146,21 +146,24 @@ struct Folded {
     derived: Vec<usize>,
 }
 
-fn fold_one(
-    decision: &mut Decision<'_>,
+/// The changes of one event to its subject, before any award.
+pub(crate) struct Taken {
+    /// The XP before and after the event.
+    pub(crate) xp: Rise,
+    /// The achievements with a threshold that the event crosses, by index.
+    pub(crate) candidates: BTreeSet<usize>,
+    /// The activities to derive for the referrer, by index.
+    derived: Vec<usize>,
+}
+
+/// Adds an event to its subject's XP, streak and metrics. `recorded` replaces the XP of the activity's current amount.
+pub(crate) fn take(
+    catalog: &Catalog,
+    person: &mut Person,
     event: &Event,
-    group: Uuid,
     recorded: Option<i64>,
-) -> Result<Folded, TooMuch> {
-    let catalog = decision.catalog;
-    let index = catalog.activity_index(&event.activity);
-    let activity = index.and_then(|index| catalog.activities.get(index));
-    decision.person(event.person).note_event(event.occurred_at);
-    if activity.is_none() && recorded.is_none_or(|base| base == 0) {
-        return Ok(Folded::default());
-    }
-    let before = decision.before(event.person);
-    let person = decision.person(event.person);
+) -> Result<Taken, TooMuch> {
+    let activity = catalog.activity(&event.activity);
     let mut derived = Vec::new();
     let mut candidates = BTreeSet::new();
     let mut reached = |achievement| {
@@ -171,8 +174,8 @@ fn fold_one(
         (None, Some(activity)) => person.base_xp(activity, event),
         (None, None) => 0,
     };
-    let rise = person.add_xp(base, event.occurred_at)?;
-    catalog.xp_moves.crossed(rise.old, rise.new, &mut reached);
+    let xp = person.add_xp(base, event.occurred_at)?;
+    catalog.xp_moves.crossed(xp.old, xp.new, &mut reached);
     if event.makes_active {
         let rise = person.add_day(event.local_day());
         catalog.streak_moves.crossed(rise.old, rise.new, &mut reached);
@@ -189,6 +192,23 @@ fn fold_one(
             }
         }
     }
+    Ok(Taken { xp, candidates, derived })
+}
+
+fn fold_one(
+    decision: &mut Decision<'_>,
+    event: &Event,
+    group: Uuid,
+    recorded: Option<i64>,
+) -> Result<Folded, TooMuch> {
+    let catalog = decision.catalog;
+    decision.person(event.person).note_event(event.occurred_at);
+    if catalog.activity(&event.activity).is_none() && recorded.is_none_or(|base| base == 0) {
+        return Ok(Folded::default());
+    }
+    let before = decision.before(event.person);
+    let Taken { xp, candidates, derived } = take(catalog, decision.person(event.person), event, recorded)?;
+    let base = xp.new - xp.old;
     let (at, day) = (event.occurred_at, event.local_date);
     if base != 0 {
         let cause = EntryCause::Base { event: event.id };

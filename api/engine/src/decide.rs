@@ -193,7 +193,6 @@ impl<'a> Decision<'a> {
                     None => self.step.flags.push(Flag { key, flagged }),
                 }
             }
-            person.note_flags();
         }
     }
 

@@ -123,6 +123,11 @@ pub(crate) fn rules_decide(catalog: &Catalog, achievement: Uuid, held: &Held) ->
     catalog.achievement_index(achievement).is_some_and(|index| is_judged(catalog, index, held))
 }
 
+/// Whether an award is flagged and its rule decides about it: the entitlement contains neither it nor its XP.
+pub(crate) fn is_surplus(catalog: &Catalog, achievement: Uuid, held: &Held) -> bool {
+    held.flagged && !held.revoked && rules_decide(catalog, achievement, held)
+}
+
 struct Fixpoint<'a> {
     catalog: &'a Catalog,
     person: &'a Person,

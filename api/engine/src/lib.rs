@@ -8,6 +8,7 @@ mod decide;
 pub mod entitlement;
 pub mod event;
 pub mod grant;
+pub mod late;
 pub mod memory;
 pub mod metric;
 pub mod needs;
@@ -35,7 +36,8 @@ pub use catalog::{
 pub use entitlement::{Entitlement, entitlement, misjudged};
 pub use event::{Attributes, Event, EventKey, Local, Value, local};
 pub use grant::{Grant, Granted, Revocation, grant, revoke};
-pub use needs::{Further, Late, Needs, PersonNeeds, Span, further, late, needs};
+pub use late::{Further, Late, Span, further, late};
+pub use needs::{Candidates, Needs, PersonNeeds, candidates, needs};
 pub use overflow::overflows;
 pub use progress::{Progress, Summary, progress, summary};
 pub use publish::{CatchUp, Changes, catch_up};

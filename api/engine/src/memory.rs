@@ -11,7 +11,8 @@ use crate::{
     advance::{Overflow, advance, owed},
     catalog::Catalog,
     event::Event,
-    needs::{Late, PersonNeeds, Span, further, late, needs},
+    late::{Late, Span, further, late},
+    needs::{Candidates, PersonNeeds, candidates, needs},
     publish::{Changes, catch_up},
     redate::{Dates, redate},
     rewind::History,
@@ -50,8 +51,6 @@ pub struct Kept {
     pub base: HashMap<Uuid, (i64, DateTime<Utc>)>,
     /// The streak.
     pub streak: Streak,
-    /// Whether any award is flagged.
-    pub has_flagged: bool,
     /// By metric.
     pub metrics: BTreeMap<Uuid, MetricState>,
     /// (metric, member).
@@ -92,17 +91,23 @@ impl School {
         let needs = needs(catalog, &events, &referrers);
         let load = |(person, needs): (&Uuid, &PersonNeeds)| (*person, self.load(*person, needs));
         let mut state = State { people: needs.people.iter().map(load).collect() };
+        self.load_candidates(&candidates(catalog, &needs, &state), &mut state);
         let late = late(catalog, &state, &events);
         self.load_late(catalog, &late, &mut state);
         let further = further(catalog, &state, &events);
         for (person, metric) in further.runs {
             let events = self.events_of(person);
-            let loaded = self.make_whole(person, &mut state);
+            let loaded = state.people.entry(person).or_default();
             loaded.runs.insert(metric, RunEvents { events, is_whole: true });
         }
         for person in further.days {
             let days = self.people.get(&person).map(|kept| kept.active_days.clone());
-            self.make_whole(person, &mut state).active_days = days;
+            state.people.entry(person).or_default().active_days = days;
+        }
+        for person in further.whole {
+            let loaded = state.people.entry(person).or_default();
+            let whole = self.whole(person);
+            (loaded.metrics, loaded.awards, loaded.whole) = (whole.metrics, whole.awards, true);
         }
         let dates = Dates::of(&state);
         let mut step = advance(catalog, state, &events)?;
@@ -196,7 +201,7 @@ impl School {
         let Some(kept) = self.people.get(&person) else { return PersonState::default() };
         let metrics = needs.metrics.iter().filter_map(|metric| kept.metrics.get_key_value(metric));
         let days = needs.days.iter().filter_map(|day| kept.day_totals.get_key_value(day));
-        let awards = kept.awards.iter().filter(|((achievement, _), _)| needs.awards.contains(achievement));
+        let flagged = kept.awards.iter().filter(|(_, award)| award.flagged);
         PersonState {
             zone: kept.zone,
             referrer: kept.referrer,
@@ -205,12 +210,30 @@ impl School {
             award_count: kept.award_count,
             last_event_at: kept.last_event_at,
             streak: kept.streak.clone(),
-            has_flagged: kept.has_flagged,
             metrics: metrics.map(|(metric, state)| (*metric, state.clone())).collect(),
             members: needs.members.intersection(&kept.members).cloned().collect(),
             day_totals: days.map(|(day, total)| (day.clone(), *total)).collect(),
-            awards: awards.map(|(key, award)| (*key, award.clone())).collect(),
+            awards: flagged.map(|(key, award)| (*key, award.clone())).collect(),
             ..PersonState::default()
+        }
+    }
+
+    fn load_candidates(&self, candidates: &Candidates, state: &mut State) {
+        for (person, metric) in &candidates.metrics {
+            let found = self.people.get(person).and_then(|kept| kept.metrics.get_key_value(metric));
+            let loaded = state.people.entry(*person).or_default();
+            loaded.metrics.extend(found.map(|(metric, state)| (*metric, state.clone())));
+        }
+        for (person, achievement) in &candidates.awards {
+            let Some(kept) = self.people.get(person) else { continue };
+            let found = kept.awards.iter().filter(|(key, _)| key.0 == *achievement);
+            let loaded = state.people.entry(*person).or_default();
+            loaded.awards.extend(found.map(|(key, award)| (*key, award.clone())));
+        }
+        for person in &candidates.late {
+            let awards = self.people.get(person).into_iter().flat_map(|kept| kept.awards.values());
+            let last = awards.map(|award| award.earned_at).max();
+            state.people.entry(*person).or_default().last_award_at = last;
         }
     }
 
@@ -225,9 +248,6 @@ impl School {
             if is_known {
                 state.people.entry(*person).or_default().known_days.insert(*day);
             }
-        }
-        for person in &late.whole {
-            self.make_whole(*person, state);
         }
     }
 
@@ -245,13 +265,6 @@ impl School {
             from <= key && (to.is_none() || key <= to)
         });
         RunEvents { events, is_whole: from.is_none() && to.is_none() }
-    }
-
-    fn make_whole<'s>(&self, person: Uuid, state: &'s mut State) -> &'s mut PersonState {
-        let loaded = state.people.entry(person).or_default();
-        let whole = self.whole(person);
-        (loaded.metrics, loaded.awards, loaded.whole) = (whole.metrics, whole.awards, true);
-        loaded
     }
 
     fn save(&mut self, events: &[Event], step: &Step) {
@@ -295,7 +308,7 @@ impl School {
             let kept = self.kept(totals.person);
             (kept.xp, kept.xp_reached_at) = (totals.xp, totals.xp_reached_at);
             (kept.streak, kept.award_count) = (totals.streak.clone(), totals.awards);
-            (kept.has_flagged, kept.last_event_at) = (totals.has_flagged, totals.last_event_at);
+            kept.last_event_at = totals.last_event_at;
         }
     }
 

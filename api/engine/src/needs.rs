@@ -1,202 +1,93 @@
-//! The state to load before a batch is folded. The first step names people and the parts of their state. The second
-//! and the third step read what is loaded and name the history that late events require.
+//! The state to load before a batch is folded, in two steps: first what its events change, then what the achievements
+//! require that these changes may reach.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, NaiveDate};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
 use crate::{
-    advance::{before, derive},
-    catalog::{Catalog, Moves, Thresholds},
-    event::{Event, EventKey},
-    metric::Metric,
+    advance::derive,
+    catalog::Catalog,
+    event::Event,
     rule::Rule,
-    state::State,
-    streak::{LocalDay, Streak},
+    state::{PersonState, State},
+    streak::LocalDay,
 };
 
-/// The state that a batch requires.
+/// The state that a batch changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     /// The subjects of the events, and the referrers for whom events may be derived. Load zone, referrer, XP, streak
-    /// and `has_flagged` of each, and these parts.
+    /// and all flagged awards of each, and these parts.
     pub people: BTreeMap<Uuid, PersonNeeds>,
 }
 
-/// The parts of one person's state that a batch requires.
+/// The parts of one person's state that a batch changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PersonNeeds {
-    /// Metrics that change, and the metrics of every achievement that may be reached.
+    /// The metrics.
     pub metrics: BTreeSet<Uuid>,
     /// (metric, member): the members to look up.
     pub members: BTreeSet<(Uuid, String)>,
     /// (activity, local date): the totals of capped activities.
     pub days: BTreeSet<(String, NaiveDate)>,
-    /// Achievements that may be reached, and their prerequisites. Load every occurrence, including revoked ones.
-    pub awards: BTreeSet<Uuid>,
+    most: Most,
 }
 
-/// The additional state that a batch with late events requires. Usually empty.
+/// The most by which a batch can raise a person's numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Late {
-    /// By person and run metric: the span of late events, for `PersonState::runs`. Load the metric's events from the
-    /// reset before the span to the reset after it.
-    pub runs: BTreeMap<(Uuid, Uuid), Span>,
-    /// (person, local day): the days to look up, for `PersonState::known_days`.
-    pub days: BTreeSet<(Uuid, LocalDay)>,
-    /// People for whom to load all metrics and all awards, for `PersonState::whole`.
-    pub whole: BTreeSet<Uuid>,
+struct Most {
+    /// By metric.
+    metrics: HashMap<usize, i64>,
+    xp: i64,
+    active_days: BTreeSet<LocalDay>,
+    /// The time of the first event.
+    since: Option<DateTime<Utc>>,
 }
 
-/// A range of events, inclusive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Span {
-    /// The first event.
-    pub from: EventKey,
-    /// The last event.
-    pub to: EventKey,
+/// The state that the achievements require which a batch may reach. Usually empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Candidates {
+    /// (person, metric): the metrics of these achievements, except those that are already loaded.
+    pub metrics: BTreeSet<(Uuid, Uuid)>,
+    /// (person, achievement): these achievements and their prerequisites. Load every occurrence, including revoked ones.
+    pub awards: BTreeSet<(Uuid, Uuid)>,
+    /// People with late events, for `PersonState::last_award_at`.
+    pub late: BTreeSet<Uuid>,
 }
 
-impl Late {
-    /// Whether no more state is required.
-    pub fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.days.is_empty() && self.whole.is_empty()
-    }
-}
-
-/// The state to load before `events` are folded. `referrers` maps the people of the batch to their referrers.
+/// What a batch changes. `referrers` maps the people of the batch to their referrers.
 pub fn needs(catalog: &Catalog, events: &[Event], referrers: &BTreeMap<Uuid, Uuid>) -> Needs {
-    let mut moved: BTreeMap<Uuid, Moved> = BTreeMap::new();
+    let mut needs = Needs::default();
     for event in events {
-        let derived = moved.entry(event.person).or_default().add(catalog, event);
+        let derived = needs.people.entry(event.person).or_default().add(catalog, event);
         let Some(referrer) = referrers.get(&event.person).filter(|_| !derived.is_empty()) else { continue };
         for activity in derived {
-            // The metrics that a derived event changes do not depend on its time or zone.
-            let event = derive(catalog, activity, event.person, (*referrer, Tz::UTC), DateTime::UNIX_EPOCH);
+            // The metrics that a derived event changes do not depend on its zone.
+            let event = derive(catalog, activity, event.person, (*referrer, Tz::UTC), event.occurred_at);
             if let Some(event) = event {
-                moved.entry(*referrer).or_default().add(catalog, &event);
+                needs.people.entry(*referrer).or_default().add(catalog, &event);
             }
         }
     }
-    Needs { people: moved.into_iter().map(|(person, moved)| (person, moved.close(catalog))).collect() }
+    needs
 }
 
-/// The history to load before `events` are folded, given the loaded state.
-pub fn late(catalog: &Catalog, state: &State, events: &[Event]) -> Late {
-    let mut late = Late::default();
-    let flagged = state.people.iter().filter(|(_, person)| person.has_flagged);
-    late.whole.extend(flagged.map(|(id, _)| *id));
-    late.days = late_days(state, events).collect();
-    let mut lasts: HashMap<(Uuid, usize), EventKey> = HashMap::new();
-    for event in events {
-        let Some(activity) = catalog.activity(&event.activity) else { continue };
-        let person = state.people.get(&event.person);
-        for index in &activity.metrics {
-            let Some(metric) = catalog.metrics.get(*index) else { continue };
-            if !metric.is_run() || !metric.filter.takes(event) {
-                continue;
-            }
-            let key = event.key();
-            let run = person.and_then(|person| person.metrics.get(&metric.id)?.run.as_ref());
-            let last = lasts.get(&(event.person, *index)).or_else(|| run.map(|run| &run.last));
-            if last.is_none_or(|last| *last < key) {
-                lasts.insert((event.person, *index), key);
-                continue;
-            }
-            let reset = run.and_then(|run| run.reset.as_ref());
-            let lengthens_open_run = metric.holds(event) && reset.is_some_and(|reset| *reset < key);
-            match late.runs.entry((event.person, metric.id)) {
-                Entry::Occupied(mut span) if !lengthens_open_run => {
-                    let span = span.get_mut();
-                    span.from = span.from.clone().min(key.clone());
-                    span.to = span.to.clone().max(key);
-                }
-                Entry::Vacant(span) if !lengthens_open_run => {
-                    span.insert(Span { from: key.clone(), to: key });
-                }
-                Entry::Occupied(_) | Entry::Vacant(_) => {}
-            }
-        }
-    }
-    late
-}
-
-/// The days that the stored streaks do not contain and to which they cannot be extended.
-fn late_days(state: &State, events: &[Event]) -> impl Iterator<Item = (Uuid, LocalDay)> {
-    let mut streaks: HashMap<Uuid, Streak> = HashMap::new();
-    events.iter().filter(|event| event.makes_active).filter_map(move |event| {
-        let of_person = || state.people.get(&event.person).map(|person| person.streak.clone());
-        let streak = streaks.entry(event.person).or_insert_with(|| of_person().unwrap_or_default());
-        (!streak.add(event.local_day())).then(|| (event.person, event.local_day()))
-    })
-}
-
-/// The history that a batch requires because of what `late` loaded. Usually empty. The state of each person in it must
-/// be made whole too: the longest run or streak may become shorter.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Further {
-    /// By person and run metric: the metrics of which to load all events, for `PersonState::runs`.
-    pub runs: BTreeSet<(Uuid, Uuid)>,
-    /// People for whom to load all active days, for `PersonState::active_days`.
-    pub days: BTreeSet<Uuid>,
-}
-
-/// The history to load before `events` are folded, given the loaded state and the events and days around late events:
-/// for runs that late events may break, and for people with a new active day before their last one.
-pub fn further(catalog: &Catalog, state: &State, events: &[Event]) -> Further {
-    let new_days = late_days(state, events).filter(|(person, day)| {
-        state.people.get(person).is_none_or(|person| !person.known_days.contains(day))
-    });
-    Further { days: new_days.map(|(person, _)| person).collect(), runs: broken(catalog, state, events) }
-}
-
-/// The (person, run metric) pairs whose longest run may be broken by late events.
-fn broken(catalog: &Catalog, state: &State, events: &[Event]) -> BTreeSet<(Uuid, Uuid)> {
-    let concerned = state.people.iter().filter(|(_, person)| !person.runs.is_empty());
-    let state = State { people: concerned.map(|(id, person)| (*id, person.clone())).collect() };
-    let mut broken = BTreeSet::new();
-    if state.people.is_empty() {
-        return broken;
-    }
-    let concerned: BTreeSet<Uuid> = state.people.keys().copied().collect();
-    let mut decision = before(catalog, state, events);
-    for event in events.iter().filter(|event| concerned.contains(&event.person)) {
-        let Some(activity) = catalog.activity(&event.activity) else { continue };
-        let person = decision.person(event.person);
-        for index in &activity.metrics {
-            if catalog.metrics.get(*index).is_some_and(Metric::is_run) {
-                // `advance` refuses a count that is too high; this function ignores it.
-                drop(person.fold(catalog, *index, event));
-            }
-        }
-    }
-    for (id, person) in &decision.people {
-        let metrics = person.broken_runs().filter_map(|index| catalog.metrics.get(index));
-        broken.extend(metrics.map(|metric| (*id, metric.id)));
-    }
-    broken
-}
-
-/// The parts of one person's state that events change.
-#[derive(Default)]
-struct Moved {
-    metrics: BTreeSet<usize>,
-    members: BTreeSet<(Uuid, String)>,
-    days: BTreeSet<(String, NaiveDate)>,
-    xp: bool,
-    streak: bool,
-}
-
-impl Moved {
+impl PersonNeeds {
     /// Adds an event; returns the activities of the events that it may derive for a referrer.
     fn add(&mut self, catalog: &Catalog, event: &Event) -> Vec<usize> {
         let mut derived = Vec::new();
-        self.streak |= event.makes_active;
+        let at = event.occurred_at;
+        self.most.since = Some(self.most.since.map_or(at, |since| since.min(at)));
+        if event.makes_active {
+            self.most.active_days.insert(event.local_day());
+        }
         let Some(activity) = catalog.activity(&event.activity) else { return derived };
-        if activity.reward.as_ref().is_some_and(|reward| reward.of(event) != 0) {
-            self.xp = true;
+        let xp = activity.reward.as_ref().map_or(0, |reward| reward.of(event));
+        if xp != 0 {
+            self.most.xp = self.most.xp.saturating_add(xp);
             if activity.daily_cap.is_some() {
                 self.days.insert((activity.key.clone(), event.capped_on()));
             }
@@ -205,8 +96,10 @@ impl Moved {
             let Some(metric) = catalog.metrics.get(*index).filter(|metric| metric.filter.takes(event)) else {
                 continue;
             };
-            self.metrics.insert(*index);
+            self.metrics.insert(metric.id);
             self.members.extend(metric.members(event).into_iter().map(|member| (metric.id, member)));
+            let most = self.most.metrics.entry(*index).or_default();
+            *most = most.saturating_add(metric.amount(event).max(1));
             let moves = catalog.moves.get(*index);
             let derivations = moves.into_iter().flat_map(|moves| &moves.derivations);
             derived.extend(
@@ -218,54 +111,79 @@ impl Moved {
         derived
     }
 
-    /// Finds every achievement that the changes may reach, also through bonuses and dependents, and collects the
-    /// state that its evaluation requires.
-    fn close(self, catalog: &Catalog) -> PersonNeeds {
-        let moves = self.metrics.iter().filter_map(|index| catalog.moves.get(*index));
-        let mut open: Vec<usize> = moves.flat_map(|moves: &Moves| moves.thresholds.all()).collect();
-        let mut follows_xp = self.xp;
-        if follows_xp {
-            open.extend(catalog.xp_moves.all());
-        }
-        if self.streak {
-            open.extend(Thresholds::all(&catalog.streak_moves));
-        }
-        let mut reached = BTreeSet::new();
-        let mut metrics = self.metrics;
-        let mut awards = BTreeSet::new();
-        while let Some(index) = open.pop() {
-            let Some(achievement) = catalog.achievements.get(index).filter(|_| reached.insert(index)) else {
+    /// The achievements with a threshold between the person's numbers and the most that they can become, by index.
+    fn crossed(&self, catalog: &Catalog, person: &PersonState) -> Vec<usize> {
+        let mut crossed = Vec::new();
+        for (index, most) in &self.most.metrics {
+            let (Some(metric), Some(moves)) = (catalog.metrics.get(*index), catalog.moves.get(*index)) else {
                 continue;
             };
-            if achievement.xp_bonus != 0 && !follows_xp {
-                follows_xp = true;
-                open.extend(catalog.xp_moves.all());
+            let mut members = self.members.range((metric.id, String::new())..);
+            let mut members = std::iter::from_fn(|| members.next().filter(|(of, _)| *of == metric.id));
+            if metric.is_set() && members.all(|member| person.members.contains(member)) {
+                continue;
             }
-            open.extend(catalog.dependents.get(index).into_iter().flatten());
-            awards.insert(index);
-            awards.extend(&achievement.gates);
-            achievement.rule.visit(&mut |leaf| match leaf {
-                Rule::Metric { metric, .. } => {
-                    metrics.insert(*metric);
-                }
-                Rule::Each { metrics: of, .. } => metrics.extend(of),
-                Rule::Awards { among, .. } => awards.extend(among),
-                _ => {}
-            });
+            let value = person.metrics.get(&metric.id).map_or(0, |state| state.value);
+            moves.thresholds.crossed(value, value.saturating_add(*most), |reached| crossed.push(reached));
         }
-        PersonNeeds {
-            metrics: metrics
-                .into_iter()
-                .filter_map(|index| catalog.metrics.get(index))
-                .map(|metric| metric.id)
-                .collect(),
-            members: self.members,
-            days: self.days,
-            awards: awards
-                .into_iter()
-                .filter_map(|index| catalog.achievements.get(index))
-                .map(|achievement| achievement.id)
-                .collect(),
-        }
+        catalog.xp_moves.crossed(person.xp, person.xp.saturating_add(self.most.xp), |reached| {
+            crossed.push(reached);
+        });
+        let longest = person.streak.longest;
+        let added = self.most.active_days.difference(&person.streak.last).count();
+        let added = i64::try_from(added).unwrap_or(i64::MAX);
+        // Each added day can join two runs.
+        let most = longest.saturating_mul(added.saturating_add(1)).saturating_add(added);
+        catalog.streak_moves.crossed(longest, most, |reached| crossed.push(reached));
+        crossed
     }
+}
+
+/// The state that the achievements require which the events may reach, given the state that `needs` returned.
+pub fn candidates(catalog: &Catalog, needs: &Needs, state: &State) -> Candidates {
+    let mut candidates = Candidates::default();
+    let nothing = PersonState::default();
+    for (id, needs) in &needs.people {
+        let person = state.people.get(id).unwrap_or(&nothing);
+        if needs.most.since < person.last_event_at.max(person.xp_reached_at) {
+            candidates.late.insert(*id);
+        }
+        let (metrics, awards) = close(catalog, needs.crossed(catalog, person));
+        let metrics = metrics.iter().filter_map(|index| catalog.metrics.get(*index));
+        let others = metrics.filter(|metric| !needs.metrics.contains(&metric.id));
+        candidates.metrics.extend(others.map(|metric| (*id, metric.id)));
+        let awards = awards.iter().filter_map(|index| catalog.achievements.get(*index));
+        candidates.awards.extend(awards.map(|achievement| (*id, achievement.id)));
+    }
+    candidates
+}
+
+/// Adds the achievements that may be reached through bonuses and dependents. Returns the metrics and the awards that the
+/// evaluation of all of them requires, by index.
+fn close(catalog: &Catalog, mut open: Vec<usize>) -> (BTreeSet<usize>, BTreeSet<usize>) {
+    let mut follows_xp = false;
+    let mut reached = BTreeSet::new();
+    let mut metrics = BTreeSet::new();
+    let mut awards = BTreeSet::new();
+    while let Some(index) = open.pop() {
+        let Some(achievement) = catalog.achievements.get(index).filter(|_| reached.insert(index)) else {
+            continue;
+        };
+        if achievement.xp_bonus != 0 && !follows_xp {
+            follows_xp = true;
+            open.extend(catalog.xp_moves.all());
+        }
+        open.extend(catalog.dependents.get(index).into_iter().flatten());
+        awards.insert(index);
+        awards.extend(&achievement.gates);
+        achievement.rule.visit(&mut |leaf| match leaf {
+            Rule::Metric { metric, .. } => {
+                metrics.insert(*metric);
+            }
+            Rule::Each { metrics: of, .. } => metrics.extend(of),
+            Rule::Awards { among, .. } => awards.extend(among),
+            _ => {}
+        });
+    }
+    (metrics, awards)
 }

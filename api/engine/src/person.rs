@@ -37,7 +37,6 @@ pub(crate) struct Person {
     pub(crate) awards: BTreeMap<(usize, i64), Held>,
     /// By achievement and occurrence: awards of achievements outside the catalogue.
     others: BTreeMap<(Uuid, i64), Held>,
-    has_flagged: bool,
     runs: HashMap<usize, Run>,
     last_event_at: Option<DateTime<Utc>>,
     members: BTreeSet<(usize, String)>,
@@ -120,7 +119,6 @@ impl Person {
             held,
             awards,
             others,
-            has_flagged: state.has_flagged,
             runs,
             last_event_at: state.last_event_at,
             members,
@@ -326,14 +324,6 @@ impl Person {
         self.awards.get_mut(&key).into_iter().for_each(|award| award.flagged = flagged);
     }
 
-    /// Updates whether any award of this person is flagged.
-    pub(crate) fn note_flags(&mut self) {
-        let mut awards = self.awards.values().chain(self.others.values());
-        let has_flagged = awards.any(|award| award.flagged && !award.revoked);
-        self.changes.any |= has_flagged != self.has_flagged;
-        self.has_flagged = has_flagged;
-    }
-
     /// Adds the changes to the step.
     pub(crate) fn save(self, catalog: &Catalog, step: &mut Step) {
         let id = |index: usize| catalog.metrics.get(index).map(Metric::id);
@@ -359,7 +349,6 @@ impl Person {
                 last_event_at: self.last_event_at,
                 awards: self.award_count,
                 streak: self.streak,
-                has_flagged: self.has_flagged,
             });
         }
     }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The times that decide whether a batch can change when awards were earned. By person: the time of the last event or
-/// award, and the time of the last RULE award, before the batch.
+/// award, and a time after which they earned no award by a rule, before the batch.
 #[derive(Debug, Clone, Default)]
 pub struct Dates(HashMap<Uuid, (DateTime<Utc>, Option<DateTime<Utc>>)>);
 
@@ -29,9 +29,11 @@ impl Dates {
     pub fn of(state: &State) -> Self {
         let dates = state.people.iter().filter_map(|(id, person)| {
             let held = || person.awards.values().filter(|held| !held.revoked);
-            let last = held().map(|held| held.earned_at).chain(person.last_event_at).max()?;
+            let times = held().map(|held| held.earned_at).max();
+            let last = times.max(person.last_event_at).max(person.xp_reached_at)?;
             let by_rule = held().filter(|held| held.cause == Cause::Rule);
-            Some((*id, (last, by_rule.map(|held| held.earned_at).max())))
+            let last_award = by_rule.map(|held| held.earned_at).max().max(person.last_award_at);
+            Some((*id, (last, last_award)))
         });
         Self(dates.collect())
     }
@@ -141,7 +143,6 @@ pub fn redate(catalog: &Catalog, step: &mut Step, person: Uuid, history: &Histor
             last_event_at: state.last_event_at,
             awards: state.award_count,
             streak: state.streak.clone(),
-            has_flagged: state.has_flagged,
         }),
     }
     true

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     catalog::{Catalog, Thresholds},
-    entitlement::rules_decide,
+    entitlement::{is_surplus, rules_decide},
     event::Event,
     rule::Rule,
     state::{Held, MetricState, PersonState},
@@ -34,8 +34,8 @@ pub struct History<'a> {
 ///
 /// Counts, sums, XP and capped days are computed by subtraction. Distinct values, daily counts, the longest run and the
 /// longest streak cannot be subtracted. For these, the awards of that time prove a least value. If no further award has its
-/// threshold between this value and the value after `step`, the value after `step` is used. None if there is such an award,
-/// or if an award is flagged.
+/// threshold between this value and the value after `step`, the value after `step` is used. None if there is such an award.
+/// Flagged awards are outside the entitlement, so that they were not earned at that time either.
 pub(crate) fn rewind(
     catalog: &Catalog,
     step: &Step,
@@ -44,14 +44,17 @@ pub(crate) fn rewind(
     since: DateTime<Utc>,
 ) -> Option<PersonState> {
     let now = history.state;
-    let is_flagged = now.has_flagged || step.flags.iter().any(|flag| flag.key.person == person);
-    if is_flagged {
-        return None;
-    }
+    let flags = step.flags.iter().filter(|flag| flag.key.person == person);
+    let flags: HashMap<(Uuid, i64), bool> =
+        flags.map(|flag| ((flag.key.achievement, flag.key.occurrence), flag.flagged)).collect();
+    let is_surplus = |key: &(Uuid, i64), held: &Held| match flags.get(key) {
+        Some(flagged) => *flagged,
+        None => is_surplus(catalog, key.0, held),
+    };
     let mut then = PersonState { zone: now.zone, xp: now.xp, ..PersonState::default() };
     then.xp -= history.base.values().map(|(xp, _)| *xp).sum::<i64>();
     for (key, held) in &now.awards {
-        if held.revoked || held.earned_at < since {
+        if held.revoked || (held.earned_at < since && !is_surplus(key, held)) {
             then.awards.insert(*key, held.clone());
         } else {
             then.xp -= held.xp_bonus;

@@ -1,5 +1,5 @@
 //! The input state of the engine. An absent entry counts as zero or none, for example an absent metric has the
-//! value 0. Therefore callers must load everything that `needs`, `late` and `further` return.
+//! value 0. Therefore callers must load everything that `needs`, `candidates`, `late` and `further` return.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,19 +35,19 @@ pub struct PersonState {
     pub xp_reached_at: Option<DateTime<Utc>>,
     /// The time of the person's latest event; none without events.
     pub last_event_at: Option<DateTime<Utc>>,
+    /// The latest time of any award of the person. Loaded only if `candidates` requests it.
+    pub last_award_at: Option<DateTime<Utc>>,
     /// The number of awards that are not revoked.
     pub award_count: i64,
     /// The stored streak.
     pub streak: Streak,
-    /// Whether any award of the person is flagged. If so, `late` requests the person's whole state.
-    pub has_flagged: bool,
     /// By the metric's id.
     pub metrics: BTreeMap<Uuid, MetricState>,
     /// The requested (metric, member) pairs of `distinct` metrics that already exist.
     pub members: BTreeSet<(Uuid, String)>,
     /// The XP, before the cap, of capped activities, by (activity, local date).
     pub day_totals: BTreeMap<(String, NaiveDate), i64>,
-    /// The awards, including revoked ones, by (achievement, occurrence).
+    /// The requested awards and all flagged awards, including revoked ones, by (achievement, occurrence).
     pub awards: BTreeMap<(Uuid, i64), Held>,
     /// By the id of a run metric: the person's events around late events. Loaded only if `late` requests them.
     pub runs: BTreeMap<Uuid, RunEvents>,
@@ -55,7 +55,7 @@ pub struct PersonState {
     pub known_days: BTreeSet<LocalDay>,
     /// Every active day of the person. Loaded only if `further` requests them.
     pub active_days: Option<BTreeSet<LocalDay>>,
-    /// Whether `metrics` and `awards` are complete for this person. Set only if `late` or `further` requests it.
+    /// Whether `metrics` and `awards` are complete for this person. Set only if `further` requests it.
     pub whole: bool,
 }
 

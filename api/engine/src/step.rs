@@ -185,8 +185,6 @@ pub struct PersonTotals {
     pub awards: i64,
     /// The streak.
     pub streak: Streak,
-    /// Whether any award is flagged.
-    pub has_flagged: bool,
 }
 
 /// A consequence to publish in the feed.

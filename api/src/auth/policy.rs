@@ -90,7 +90,7 @@ fn keep(actor: &Actor, now: Option<Role>) -> Result<(), Refusal> {
         return Ok(());
     }
     let message = "You cannot modify a user with a higher role. Ask a super admin.";
-    Err(Refusal::new(Code::Forbidden, message).at(["id"]).because(Reason::AboveYou))
+    Err(Refusal::new(Code::Forbidden, message).at(["id"]).because(Reason::HigherRole))
 }
 
 /// Checks whether the actor may set `person`'s role to `wanted`; `now` is the current role, `None` for a new person.
@@ -124,5 +124,5 @@ pub fn give_role(actor: &Actor, person: Uuid, now: Option<Role>, wanted: Role) -
         _ => "a service can create STUDENT, PARENT and TEACHER, and cannot change a role",
     };
     let message = format!("You cannot assign this role: {gives}.");
-    Err(Refusal::new(Code::Forbidden, message).at(["role"]).because(Reason::RoleNotYoursToGive))
+    Err(Refusal::new(Code::Forbidden, message).at(["role"]).because(Reason::RoleNotAssignable))
 }

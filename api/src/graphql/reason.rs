@@ -17,11 +17,11 @@ pub(crate) enum ErrorReason {
     /// The person's role has changed since the token was issued. Get a new token.
     RoleChanged,
     /// The person has a higher role than the caller.
-    AboveYou,
+    HigherRole,
     /// The caller cannot change their own role.
     OwnRole,
     /// The caller's role cannot assign this role.
-    RoleNotYoursToGive,
+    RoleNotAssignable,
     /// The caller cannot award themselves.
     SelfAward,
     /// The caller cannot award their own child.
@@ -39,7 +39,7 @@ pub(crate) enum ErrorReason {
     /// Another event of this source has the same id.
     IdReused,
     /// The event happened too long ago to be self-reported, or before the account existed.
-    TooEarly,
+    EventTooOld,
     /// The achievement is not a badge: people cannot award it.
     NotABadge,
     /// The badge is retired: it cannot be awarded.

@@ -185,7 +185,7 @@ pub(crate) async fn revoke(
         // It was revoked before the feed recorded revocations.
         revoked.push(award.clone());
     }
-    let flagged = awards::flagged_of(txn, award.person_id).await?;
+    let flagged = awards::flagged_of(txn, [award.person_id]).await?;
     Ok((Unawarded { revoked, flagged, is_new }, written.head))
 }
 

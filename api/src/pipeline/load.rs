@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use engine::{
-    AwardKey, Catalog, Event, EventKey, Held, LocalDay, MetricState, Needs, PersonNeeds, PersonState,
-    RunCursor, State, Step, Streak,
+    AwardKey, Candidates, Catalog, Event, EventKey, Held, LocalDay, MetricState, Needs, PersonNeeds,
+    PersonState, RunCursor, State, Step, Streak,
 };
 use uuid::Uuid;
 
@@ -41,12 +41,12 @@ pub(super) async fn for_events(
             state.derived.insert(activity);
         }
     }
+    let candidates = engine::candidates(catalog, needs, &loaded.state);
+    load_candidates(txn, &mut loaded, &candidates).await?;
     let late = engine::late(catalog, &loaded.state, events);
-    if !late.is_empty() {
-        late::load(txn, catalog, &mut loaded, &late).await?;
-        let further = engine::further(catalog, &loaded.state, events);
-        late::load_further(txn, catalog, &mut loaded, &further).await?;
-    }
+    late::load(txn, catalog, &mut loaded, &late).await?;
+    let further = engine::further(catalog, &loaded.state, events);
+    late::load_further(txn, catalog, &mut loaded, &further).await?;
     Ok(loaded)
 }
 
@@ -81,7 +81,6 @@ pub(crate) fn whole_state(
     held: &[awards::Row],
 ) -> Result<PersonState, store::Error> {
     Ok(PersonState {
-        has_flagged: held.iter().any(|row| row.flagged),
         awards: held.iter().map(|row| ((row.achievement_id, row.occurrence), to_held(row))).collect(),
         whole: true,
         ..state(person, totals)?
@@ -183,21 +182,17 @@ pub(super) async fn add_ranks(txn: &Txn, catalog: &Catalog, step: &mut Step) -> 
 async fn load_needed(txn: &Txn, locked: &[people::Row], needs: &Needs) -> Result<Loaded, store::Error> {
     let mut wanted_metrics = BTreeSet::new();
     let mut wanted_members = BTreeSet::new();
-    let mut wanted_awards = BTreeSet::new();
     for (person, of) in &needs.people {
         wanted_metrics.extend(of.metrics.iter().map(|metric| (*person, *metric)));
         wanted_members.extend(of.members.iter().map(|(metric, member)| (*person, *metric, member.clone())));
-        wanted_awards.extend(of.awards.iter().map(|achievement| (*person, *achievement)));
     }
     let ids: BTreeSet<Uuid> = locked.iter().map(|person| person.id).collect();
-    let flagged = awards::flagged_among(txn, &ids).await?;
+    let flagged = awards::flagged_of(txn, ids.iter().copied()).await?;
     let totals = totals::of_people(txn, ids).await?;
     let totals: HashMap<Uuid, totals::Row> = totals.into_iter().map(|row| (row.person_id, row)).collect();
     let mut loaded = Loaded::default();
     for person in locked {
-        let has_flagged = flagged.contains(&person.id);
-        let state = PersonState { has_flagged, ..state(person, totals.get(&person.id))? };
-        loaded.state.people.insert(person.id, state);
+        loaded.state.people.insert(person.id, state(person, totals.get(&person.id))?);
     }
     for row in metrics::of_pairs(txn, &wanted_metrics).await? {
         put_metric(&mut loaded.state, &row);
@@ -208,10 +203,30 @@ async fn load_needed(txn: &Txn, locked: &[people::Row], needs: &Needs) -> Result
         }
     }
     load_capped(txn, needs, &mut loaded).await?;
-    for row in awards::of_pairs(txn, &wanted_awards).await? {
+    for row in flagged {
         put_award(&mut loaded, &row);
     }
     Ok(loaded)
+}
+
+/// Loads the state that the achievements require which the batch may reach.
+async fn load_candidates(
+    txn: &Txn,
+    loaded: &mut Loaded,
+    candidates: &Candidates,
+) -> Result<(), store::Error> {
+    for row in metrics::of_pairs(txn, &candidates.metrics).await? {
+        put_metric(&mut loaded.state, &row);
+    }
+    for row in awards::of_pairs(txn, &candidates.awards).await? {
+        put_award(loaded, &row);
+    }
+    for (person, at) in awards::last_earned(txn, &candidates.late).await? {
+        if let Some(state) = loaded.state.people.get_mut(&person) {
+            state.last_award_at = Some(at);
+        }
+    }
+    Ok(())
 }
 
 /// Loads the totals of capped days.

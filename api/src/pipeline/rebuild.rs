@@ -236,7 +236,6 @@ fn difference(catalog: &Catalog, stored: &Stored, expected: &Expected) -> Step {
             last_event_at: totals.last_event_at,
             awards: totals.awards,
             streak: expected.streak.clone(),
-            has_flagged: false,
         });
     }
     let wrong = stored.awards.iter().filter_map(|award| {

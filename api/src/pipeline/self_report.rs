@@ -42,7 +42,7 @@ impl Period {
         } else {
             return None;
         };
-        Some(Refusal::invalid(["occurredAt"], message).because(Reason::TooEarly))
+        Some(Refusal::invalid(["occurredAt"], message).because(Reason::EventTooOld))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::awards::{ActiveModel, Column, Entity, Relation};
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, Order, QueryFilter, QueryOrder,
     QuerySelect, RelationTrait,
@@ -137,25 +137,37 @@ pub(crate) async fn page_of(
     Ok(query.order_by(Column::Id, Order::Asc).limit(limit).all(db.connection()).await?)
 }
 
-/// The people among these with a flagged award.
-pub(crate) async fn flagged_among(db: &Txn, people: &BTreeSet<Uuid>) -> Result<BTreeSet<Uuid>, Error> {
+/// The flagged awards of these people, oldest first.
+pub(crate) async fn flagged_of(
+    db: &Txn,
+    people: impl IntoIterator<Item = Uuid> + Send,
+) -> Result<Vec<Row>, Error> {
     let query = Entity::find()
-        .select_only()
-        .column(Column::PersonId)
-        .distinct()
-        .filter(Column::Flagged.eq(true))
-        .filter(among(db.connection(), Column::PersonId, people.iter().copied()));
-    let ids: Vec<Uuid> = query.into_tuple().all(db.connection()).await?;
-    Ok(ids.into_iter().collect())
-}
-
-/// The flagged awards of a person, oldest first.
-pub(crate) async fn flagged_of(db: &Txn, person: Uuid) -> Result<Vec<Row>, Error> {
-    let query = Entity::find()
-        .filter(Column::PersonId.eq(person))
-        .filter(Column::Flagged.eq(true))
+        .filter(among(db.connection(), Column::PersonId, people))
+        .filter(Column::Flagged.into_expr())
         .order_by(Column::Id, Order::Asc);
     Ok(query.all(db.connection()).await?)
+}
+
+/// The latest time of any award of these people. People without awards are absent.
+pub(crate) async fn last_earned(
+    db: &Txn,
+    people: &BTreeSet<Uuid>,
+) -> Result<Vec<(Uuid, DateTime<Utc>)>, Error> {
+    use entity::people;
+    if people.is_empty() {
+        return Ok(Vec::new());
+    }
+    // One look into the index for each person; a GROUP BY would read all of their awards.
+    let own = Expr::col((Entity, Column::PersonId)).equals((people::Entity, people::Column::Id));
+    let last = Query::select().expr(Column::EarnedAt.max()).from(Entity).and_where(own).to_owned();
+    let query = people::Entity::find()
+        .select_only()
+        .column(people::Column::Id)
+        .column_as(Expr::from(last), "last")
+        .filter(among(db.connection(), people::Column::Id, people.iter().copied()));
+    let rows: Vec<(Uuid, Option<DateTime<Utc>>)> = query.into_tuple().all(db.connection()).await?;
+    Ok(rows.into_iter().filter_map(|(person, at)| Some((person, at?))).collect())
 }
 
 /// The awards earned with these events, oldest first.

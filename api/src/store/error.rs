@@ -4,6 +4,9 @@ use sea_orm::{DbErr, RuntimeErr};
 
 use super::session::is_lost;
 
+/// The pool opens connections again and again until its deadline, so that the cause of each failure is not known.
+const NO_CONNECTION: &str = "no connection could be opened in time: no server answers at this address, or all its connections are in use";
+
 /// A database error. Its text is logged and never sent to a client.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -31,9 +34,11 @@ impl Error {
     /// The error and its causes, for the log and the operator. Never sent to a client.
     #[must_use]
     pub fn chain(&self) -> String {
-        match std::error::Error::source(self) {
-            Some(source) => format!("{self}: {source}"),
-            None => self.to_string(),
+        match self {
+            Self::Collision(cause) | Self::Unavailable(cause) | Self::Broken(cause) => {
+                format!("{self}: {}", message(cause))
+            }
+            Self::Impossible(_) | Self::Busy | Self::Stopping => self.to_string(),
         }
     }
 
@@ -60,6 +65,25 @@ impl Error {
             None if is_connection(&error) => Self::Unavailable(error),
             None => Self::Broken(error),
         }
+    }
+}
+
+/// A driver's error without the names of its layers.
+fn message(error: &DbErr) -> String {
+    use sea_orm::sqlx::Error as Sqlx;
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause))
+    | DbErr::Conn(RuntimeErr::SqlxError(cause))) = error
+    else {
+        return match error {
+            DbErr::ConnectionAcquire(_) => NO_CONNECTION.to_owned(),
+            _ => error.to_string(),
+        };
+    };
+    match cause.as_ref() {
+        Sqlx::Database(error) => error.message().to_owned(),
+        Sqlx::PoolTimedOut => NO_CONNECTION.to_owned(),
+        other => other.to_string(),
     }
 }
 

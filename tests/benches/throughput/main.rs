@@ -223,15 +223,17 @@ fn out_of_order(nth: u64) -> Value {
 fn of_one_of(people: u64, nth: u64) -> Value {
     // The stride is coprime to the number of people, so that a batch has events of about a hundred people.
     let person = Uuid::from_u128(u128::from(1 + nth * 7_919 % people));
-    let (activity, attributes) = match nth % 10 {
+    // The kind of an event does not depend on its person: each person has events of every kind.
+    let kind = nth.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let (activity, attributes) = match kind % 10 {
         0..6 => (
             "question_answered",
-            json!({"correct": !nth.is_multiple_of(4), "level": "B1", "skill": "grammar"}),
+            json!({"correct": !(kind / 10).is_multiple_of(4), "level": "B1", "skill": "grammar"}),
         ),
-        6 => ("lesson_completed", json!({"lesson": format!("lesson {}", nth % 50)})),
-        7 => ("code_run", json!({"language": "rust", "lines": nth % 80})),
-        8 => ("lesson_watched", json!({"lesson": format!("lesson {}", nth % 50)})),
-        _ => ("test_taken", json!({"points": nth % 30})),
+        6 => ("lesson_completed", json!({"lesson": format!("lesson {}", kind % 50)})),
+        7 => ("code_run", json!({"language": "rust", "lines": kind % 80})),
+        8 => ("lesson_watched", json!({"lesson": format!("lesson {}", kind % 50)})),
+        _ => ("test_taken", json!({"points": kind % 30})),
     };
     json!({"id": format!("e{nth}"), "userId": person, "activity": activity, "attributes": attributes})
 }

@@ -138,11 +138,11 @@ on_both! {
             let error = &answer.data()["upsertUser"]["userErrors"][0];
             let Some(reason) = error["reason"].as_str() else { return "given".to_owned() };
             // A user with a higher role is refused at `id`, whatever role is sent.
-            let field = if reason == "ABOVE_YOU" { "id" } else { "role" };
+            let field = if reason == "HIGHER_ROLE" { "id" } else { "role" };
             assert_eq!(error["field"], json!(["input", field]), "{error}");
             reason.to_owned()
         };
-        let not_yours = "ROLE_NOT_YOURS_TO_GIVE";
+        let not_yours = "ROLE_NOT_ASSIGNABLE";
         let new = Uuid::new_v4;
         for (role, by_service, by_an_admin, by_a_super_admin) in [
             ("STUDENT", "given", "given", "given"),
@@ -159,13 +159,13 @@ on_both! {
         assert_eq!(given(&by_root, root, "ADMIN").await, "OWN_ROLE");
         assert_eq!(
             given(&by_admin, root, "STUDENT").await,
-            "ABOVE_YOU",
+            "HIGHER_ROLE",
             "an admin does not dismiss a super admin"
         );
         for (client, above, role) in
             [(&by_admin, root, "SUPER_ADMIN"), (&w.service(), root, "SUPER_ADMIN"), (&w.service(), admin, "ADMIN")]
         {
-            assert_eq!(given(client, above, role).await, "ABOVE_YOU", "nor does anybody rename those above them");
+            assert_eq!(given(client, above, role).await, "HIGHER_ROLE", "nor does anybody rename those above them");
         }
         assert_eq!(given(&by_root, admin, "STUDENT").await, "given");
         let dismissed = by_admin.ask("{ me { id } }", json!({})).await;

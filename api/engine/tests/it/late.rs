@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use engine::{
-    AwardKey, Catalog, EntryCause, Event, Flag, Further, catalog::achievement_id, further, late,
-    memory::School, needs, owed,
+    AwardKey, Candidates, Catalog, EntryCause, Event, Flag, Further, candidates, catalog::achievement_id,
+    further, late, memory::School, needs, owed,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -49,7 +49,6 @@ fn a_late_wrong_answer_flags_the_run_it_broke_and_dependent_awards() {
     let step = school.record(&catalog, &[wrong]).unwrap();
     assert!(step.flags.contains(&Flag { key: of(row), flagged: true }));
     assert_eq!(school.people[&person(0)].xp, xp, "what was given is not taken back");
-    assert!(school.people[&person(0)].has_flagged);
 
     // 20, 30 and 40 minutes: three in a row again.
     let step = school
@@ -58,7 +57,6 @@ fn a_late_wrong_answer_flags_the_run_it_broke_and_dependent_awards() {
     assert!(step.flags.contains(&Flag { key: of(row), flagged: false }));
     assert!(step.awards.iter().all(|award| award.key.achievement != row), "it is not earned twice");
     assert!(flags(&school, 0).is_empty());
-    assert!(!school.people[&person(0)].has_flagged);
 }
 
 #[test]
@@ -75,6 +73,27 @@ fn a_flagged_award_does_not_count_for_new_ones() {
     let rights: Vec<Event> = (6..8).map(|number| answer(&catalog, number, 0, 70, true)).collect();
     let awards = record(&mut school, &catalog, &rights);
     assert!(awards.contains(&("after-the-row".to_owned(), false)), "the row stands again, and so does this");
+}
+
+#[test]
+fn a_flagged_award_costs_only_events_that_reach_a_threshold() {
+    let (catalog, mut school) = (catalog(), school());
+    for (number, (minutes, correct)) in
+        [(0, true), (10, true), (20, true), (15, false)].into_iter().enumerate()
+    {
+        record(&mut school, &catalog, &[answer(&catalog, number, 0, minutes, correct)]);
+    }
+    assert!(flags(&school, 0).contains(&achievement_id("playground/row")));
+    let state = engine::State { people: [(person(0), school.whole(person(0)))].into() };
+    let (held, entitled) =
+        (school.people[&person(0)].xp, engine::entitlement(&catalog, &school.whole(person(0))).xp);
+    assert_eq!((held, entitled), (318, 87), "the next threshold of the entitlement is at 100 XP");
+    let asked = |amount: i64| {
+        let granted = event(&catalog, 9, 0, 60, "granted", json!({ "amount": amount }));
+        further(&catalog, &state, &[granted])
+    };
+    assert_eq!(asked(12), Further::default());
+    assert_eq!(asked(13), Further { whole: [person(0)].into(), ..Further::default() });
 }
 
 #[test]
@@ -107,7 +126,7 @@ fn history_is_read_only_for_late_events() {
     let key = wrong[0].key();
     assert!(asked.runs.keys().all(|(who, _)| *who == person(0)), "{asked:?}");
     assert!(asked.runs.values().all(|span| span.from == key && span.to == key), "{asked:?}");
-    assert!(!asked.runs.is_empty() && asked.whole.is_empty() && asked.days.is_empty(), "{asked:?}");
+    assert!(!asked.runs.is_empty() && asked.days.is_empty(), "{asked:?}");
     let early = [event(&catalog, 1, 0, 10, "read", json!({}))];
     let mut state = state_of(&school);
     let asked = late(&catalog, &state, &early);
@@ -253,12 +272,36 @@ fn a_batch_needs_its_people_their_referrers_and_only_the_data_it_can_change() {
     assert_eq!(asked.people.keys().copied().collect::<Vec<_>>(), [person(0), person(1)]);
     let asked = needs(&catalog, &[event(&catalog, 0, 1, 0, "read", json!({}))], &referrers);
     assert_eq!(asked.people.keys().copied().collect::<Vec<_>>(), [person(1)]);
-    let kindness = achievement_id("playground/kindness");
-    assert!(asked.people[&person(1)].awards.contains(&kindness), "kind-collector asks for it");
     let wrong = needs(&catalog, &[answer(&catalog, 0, 1, 0, false)], &referrers);
-    let hundred = achievement_id("playground/hundred");
-    assert!(wrong.people[&person(1)].awards.contains(&hundred), "no XP of its own, but the bonus of First");
     assert!(!wrong.people.contains_key(&person(0)), "a wrong answer does not count for the referrer");
+    let first = candidates(&catalog, &wrong, &engine::State::default()).awards;
+    let hundred = (person(1), achievement_id("playground/hundred"));
+    assert!(first.contains(&hundred), "no XP of its own, but the bonus of First");
+}
+
+#[test]
+fn only_achievements_that_a_batch_may_reach_are_loaded() {
+    let (catalog, mut school) = (catalog(), school());
+    let reads = |numbers: std::ops::Range<usize>, minutes: i64| -> Vec<Event> {
+        let read = |number| event(&catalog, number, 0, minutes, "read", json!({ "lesson": "one" }));
+        numbers.map(read).collect()
+    };
+    let asked = |school: &School, events: &[Event]| {
+        let members = school.people[&person(0)].members.clone();
+        let person_state = engine::PersonState { members, ..school.whole(person(0)) };
+        let state = engine::State { people: [(person(0), person_state)].into() };
+        candidates(&catalog, &needs(&catalog, events, &std::collections::BTreeMap::new()), &state)
+    };
+    let names = |asked: Candidates| -> Vec<String> {
+        asked.awards.iter().map(|(_, achievement)| key_of(&catalog, *achievement)).collect()
+    };
+    record(&mut school, &catalog, &reads(0..1, 60));
+    // The second and the third lesson, on the same day.
+    let third = names(asked(&school, &reads(1..3, 70)));
+    assert!(third.contains(&"kind-collector".to_owned()), "{third:?}");
+    record(&mut school, &catalog, &reads(1..3, 70));
+    assert_eq!(asked(&school, &reads(3..4, 80)), Candidates::default());
+    assert_eq!(asked(&school, &reads(3..4, 50)).late, [person(0)].into(), "before the last event");
 }
 
 #[test]

@@ -23,7 +23,7 @@ const PEOPLE: usize = 20;
 /// The maximum number of their events that one statement reads.
 const EVENTS: u64 = 20_000;
 
-/// Loads the events around late events, the late days that are already active, and the whole state of flagged people.
+/// Loads the events around late events, and the late days that are already active.
 pub(super) async fn load(
     txn: &Txn,
     catalog: &Catalog,
@@ -41,18 +41,18 @@ pub(super) async fn load(
             state.known_days.insert(active_day(&row)?);
         }
     }
-    make_whole(txn, loaded, &late.whole).await
+    Ok(())
 }
 
 /// Loads all events of run metrics whose longest run may be broken, all active days of people with a new late one, and
-/// the whole state of these people.
+/// the whole state of people whose existing awards must be evaluated again.
 pub(super) async fn load_further(
     txn: &Txn,
     catalog: &Catalog,
     loaded: &mut Loaded,
     further: &Further,
 ) -> Result<(), store::Error> {
-    let Further { runs: broken, days } = further;
+    let Further { runs: broken, days, whole } = further;
     active_days(txn, loaded, days).await?;
     let activities = |metric: &Uuid| catalog.metric(*metric).map(|metric| catalog.activities_of(metric));
     let wanted = broken.iter().flat_map(|(person, metric)| {
@@ -68,8 +68,7 @@ pub(super) async fn load_further(
             state.runs.insert(*metric, RunEvents { events, is_whole: true });
         }
     }
-    let people = broken.iter().map(|(person, _)| *person).chain(days.iter().copied());
-    make_whole(txn, loaded, &people.collect()).await
+    make_whole(txn, loaded, whole).await
 }
 
 /// Loads all active days of these people.

@@ -1,0 +1,155 @@
+//! The history that late events require: the second and the third step of loading.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
+
+use uuid::Uuid;
+
+use crate::{
+    advance::{before, take},
+    catalog::Catalog,
+    entitlement::is_surplus,
+    event::{Event, EventKey},
+    state::{PersonState, State},
+    streak::{LocalDay, Streak},
+};
+
+/// The additional state that a batch with late events requires. Usually empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Late {
+    /// By person and run metric: the span of late events, for `PersonState::runs`. Load the metric's events from the
+    /// reset before the span to the reset after it.
+    pub runs: BTreeMap<(Uuid, Uuid), Span>,
+    /// (person, local day): the days to look up, for `PersonState::known_days`.
+    pub days: BTreeSet<(Uuid, LocalDay)>,
+}
+
+/// A range of events, inclusive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// The first event.
+    pub from: EventKey,
+    /// The last event.
+    pub to: EventKey,
+}
+
+impl Late {
+    /// Whether no more state is required.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.days.is_empty()
+    }
+}
+
+/// The history to load before `events` are folded, given the loaded state.
+pub fn late(catalog: &Catalog, state: &State, events: &[Event]) -> Late {
+    let mut late = Late::default();
+    late.days = late_days(state, events).collect();
+    let mut lasts: HashMap<(Uuid, usize), EventKey> = HashMap::new();
+    for event in events {
+        let Some(activity) = catalog.activity(&event.activity) else { continue };
+        let person = state.people.get(&event.person);
+        for index in &activity.metrics {
+            let Some(metric) = catalog.metrics.get(*index) else { continue };
+            if !metric.is_run() || !metric.filter.takes(event) {
+                continue;
+            }
+            let key = event.key();
+            let run = person.and_then(|person| person.metrics.get(&metric.id)?.run.as_ref());
+            let last = lasts.get(&(event.person, *index)).or_else(|| run.map(|run| &run.last));
+            if last.is_none_or(|last| *last < key) {
+                lasts.insert((event.person, *index), key);
+                continue;
+            }
+            let reset = run.and_then(|run| run.reset.as_ref());
+            let lengthens_open_run = metric.holds(event) && reset.is_some_and(|reset| *reset < key);
+            match late.runs.entry((event.person, metric.id)) {
+                Entry::Occupied(mut span) if !lengthens_open_run => {
+                    let span = span.get_mut();
+                    span.from = span.from.clone().min(key.clone());
+                    span.to = span.to.clone().max(key);
+                }
+                Entry::Vacant(span) if !lengthens_open_run => {
+                    span.insert(Span { from: key.clone(), to: key });
+                }
+                Entry::Occupied(_) | Entry::Vacant(_) => {}
+            }
+        }
+    }
+    late
+}
+
+/// The days that the stored streaks do not contain and to which they cannot be extended.
+fn late_days(state: &State, events: &[Event]) -> impl Iterator<Item = (Uuid, LocalDay)> {
+    let mut streaks: HashMap<Uuid, Streak> = HashMap::new();
+    events.iter().filter(|event| event.makes_active).filter_map(move |event| {
+        let of_person = || state.people.get(&event.person).map(|person| person.streak.clone());
+        let streak = streaks.entry(event.person).or_insert_with(|| of_person().unwrap_or_default());
+        (!streak.add(event.local_day())).then(|| (event.person, event.local_day()))
+    })
+}
+
+/// The history that a batch requires because of what `late` loaded. Usually empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Further {
+    /// By person and run metric: the metrics of which to load all events, for `PersonState::runs`.
+    pub runs: BTreeSet<(Uuid, Uuid)>,
+    /// People for whom to load all active days, for `PersonState::active_days`.
+    pub days: BTreeSet<Uuid>,
+    /// People for whom to load all metrics and all awards, for `PersonState::whole`: because their longest run or streak
+    /// may become shorter, or because the entitlement of a person with flagged awards may change.
+    pub whole: BTreeSet<Uuid>,
+}
+
+/// The history to load before `events` are folded, given the loaded state and the events and days around late events:
+/// for runs that late events may break, for people with a new active day before their last one, and for people with
+/// flagged awards who reach a threshold.
+pub fn further(catalog: &Catalog, state: &State, events: &[Event]) -> Further {
+    let new_days = late_days(state, events).filter(|(person, day)| {
+        state.people.get(person).is_none_or(|person| !person.known_days.contains(day))
+    });
+    let mut further =
+        Further { days: new_days.map(|(person, _)| person).collect(), ..try_out(catalog, state, events) };
+    further.whole.extend(further.runs.iter().map(|(person, _)| *person).chain(further.days.iter().copied()));
+    further
+}
+
+/// Folds the events of people with late events or flagged awards into a copy, and finds the runs that may be broken and
+/// the entitlements that may change.
+fn try_out(catalog: &Catalog, state: &State, events: &[Event]) -> Further {
+    let mut further = Further::default();
+    let flagged: HashMap<Uuid, i64> =
+        state.people.iter().filter_map(|(id, person)| Some((*id, surplus_xp(catalog, person)?))).collect();
+    let is_concerned = |id: &Uuid, person: &PersonState| !person.runs.is_empty() || flagged.contains_key(id);
+    let concerned = state.people.iter().filter(|(id, person)| is_concerned(id, person));
+    let concerned: BTreeMap<Uuid, PersonState> = concerned.map(|(id, of)| (*id, of.clone())).collect();
+    if concerned.is_empty() {
+        return further;
+    }
+    // A derived event may be added to a referrer.
+    let referrers = state.people.values().filter_map(|person| person.referrer);
+    further.whole.extend(referrers.filter(|referrer| flagged.contains_key(referrer)));
+    let mut decision = before(catalog, State { people: concerned }, events);
+    for event in events {
+        let Some(person) = decision.people.get_mut(&event.person) else { continue };
+        // `advance` refuses a total that is too high; this function ignores it.
+        let Ok(taken) = take(catalog, person, event, None) else { continue };
+        let Some(flagged_xp) = flagged.get(&event.person) else { continue };
+        let mut changes = !taken.candidates.is_empty();
+        // The entitlement does not contain the XP of flagged awards.
+        catalog.xp_moves.crossed(taken.xp.old - flagged_xp, taken.xp.new - flagged_xp, |_| changes = true);
+        if changes {
+            further.whole.insert(event.person);
+        }
+    }
+    for (id, person) in &decision.people {
+        let metrics = person.broken_runs().filter_map(|index| catalog.metrics.get(index));
+        further.runs.extend(metrics.map(|metric| (*id, metric.id)));
+    }
+    further
+}
+
+/// The XP of the awards that are outside the person's entitlement; none without such awards.
+fn surplus_xp(catalog: &Catalog, person: &PersonState) -> Option<i64> {
+    let awards = person.awards.iter();
+    let surplus = awards.filter(|((achievement, _), held)| is_surplus(catalog, *achievement, held));
+    surplus.map(|(_, held)| held.xp_bonus).reduce(|sum, xp| sum.saturating_add(xp))
+}
