@@ -207,7 +207,11 @@ fn a_fresh_database_is_migrated_once_and_has_no_differences() {
     let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
     let check = run(&["check"], &environment);
     assert_eq!(check.status.code(), Some(2), "there is nothing to check yet");
-    assert!(text(&check.stderr).contains("run `plaudit migrate` first"), "{}", text(&check.stderr));
+    assert!(
+        text(&check.stderr).contains("`plaudit migrate` creates a new database"),
+        "{}",
+        text(&check.stderr)
+    );
 
     let first = run(&["migrate"], &environment);
     assert_eq!((first.status.code(), text(&first.stderr)), (Some(0), String::new()));

@@ -196,14 +196,16 @@ pub(crate) struct Side {
 const SIDES_PER_STATEMENT: usize = 256;
 
 /// The `limit` events nearest to each side's time, in no order. One statement for all sides with the same direction and
-/// activities, up to a number that depends on the database. The query builder has no such joins.
+/// activities, up to a number that depends on the database. The index has the events of one activity in the order of time,
+/// so that `limit` events of each activity are read, whatever the number of earlier events. The query builder has no such
+/// joins.
 pub(crate) async fn beside(db: &Txn, sides: &[Side], limit: u64) -> Result<Vec<Vec<Row>>, Error> {
     let mut groups: BTreeMap<(bool, &[String]), Vec<usize>> = BTreeMap::new();
     for (number, side) in sides.iter().enumerate() {
         groups.entry((side.is_after, &side.activities)).or_default().push(number);
     }
     let mut found: Vec<Vec<Row>> = sides.iter().map(|_| Vec::new()).collect();
-    for ((is_after, activities), numbers) in groups {
+    for ((is_after, activities), numbers) in groups.into_iter().filter(|((_, of), _)| !of.is_empty()) {
         let most = if db.dialect == Dialect::Sqlite { ROWS_PER_STATEMENT } else { SIDES_PER_STATEMENT };
         for some in numbers.chunks(most) {
             let of: Vec<(i64, &Side)> = some
@@ -239,15 +241,18 @@ fn nearest_on_sqlite(
 ) -> (String, Vec<Value>) {
     let (reached, order) = direction(is_after);
     let list = vec!["(?, ?, ?)"; sides.len()].join(", ");
-    let keys = vec!["?"; activities.len()].join(", ");
+    let of_one = format!(
+        "SELECT * FROM (SELECT rowid, occurred_at FROM events WHERE person_id = side.column2 AND activity = ? \
+         AND occurred_at {reached} side.column3 ORDER BY occurred_at {order} LIMIT ?)"
+    );
+    let of_each = vec![of_one; activities.len()].join(" UNION ALL ");
     let sql = format!(
         "SELECT side.column1 AS number, nearest.* FROM (VALUES {list}) AS side JOIN events AS nearest \
-         ON nearest.rowid IN (SELECT rowid FROM events WHERE person_id = side.column2 AND activity IN ({keys}) \
-         AND occurred_at {reached} side.column3 ORDER BY occurred_at {order} LIMIT ?)"
+         ON nearest.rowid IN (SELECT rowid FROM ({of_each}) ORDER BY occurred_at {order} LIMIT ?)"
     );
     let side = |(number, side): &(i64, &Side)| [(*number).into(), side.person.into(), side.at.into()];
     let mut values: Vec<Value> = sides.iter().flat_map(side).collect();
-    values.extend(activities.iter().map(|key| key.as_str().into()));
+    values.extend(activities.iter().flat_map(|key| [key.as_str().into(), limit.into()]));
     values.push(limit.into());
     (sql, values)
 }
@@ -261,8 +266,10 @@ fn nearest_on_postgres(
     let (reached, order) = direction(is_after);
     let sql = format!(
         "SELECT side.number, nearest.* FROM UNNEST($1, $2, $3) AS side(number, person, at) CROSS JOIN LATERAL (\
-         SELECT * FROM events WHERE person_id = side.person AND activity = ANY($4) \
-         AND occurred_at {reached} side.at ORDER BY occurred_at {order} LIMIT $5) AS nearest"
+         SELECT of_one.* FROM UNNEST($4) AS each(activity) CROSS JOIN LATERAL (\
+         SELECT * FROM events WHERE person_id = side.person AND activity = each.activity \
+         AND occurred_at {reached} side.at ORDER BY occurred_at {order} LIMIT $5) AS of_one \
+         ORDER BY of_one.occurred_at {order} LIMIT $5) AS nearest"
     );
     let numbers: Vec<i64> = sides.iter().map(|(number, _)| *number).collect();
     let people: Vec<Uuid> = sides.iter().map(|(_, side)| side.person).collect();
