@@ -60,8 +60,6 @@ fn sqlite(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .pragma("busy_timeout", "5000")
         .pragma("cache_size", "-65536")
         .pragma("temp_store", "MEMORY")
-        // 32 MB: a page that many commits change is written to the database file once for all of them.
-        .pragma("wal_autocheckpoint", "8000")
         // Rows pass from SQLite's thread to the task through a queue. If it is short, the two wait for each other.
         .row_buffer_size(1_024)
         // The log contains the SQL with placeholders, never the values.
