@@ -41,8 +41,7 @@ impl Late {
 
 /// The history to load before `events` are folded, given the loaded state.
 pub fn late(catalog: &Catalog, state: &State, events: &[Event]) -> Late {
-    let mut late = Late::default();
-    late.days = late_days(state, events).collect();
+    let mut late = Late { days: late_days(state, events).collect(), ..Late::default() };
     let mut lasts: HashMap<(Uuid, usize), EventKey> = HashMap::new();
     for event in events {
         let Some(activity) = catalog.activity(&event.activity) else { continue };
