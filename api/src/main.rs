@@ -77,7 +77,7 @@ enum Command {
         The first use of the token creates an unknown person. From then on the stored role applies.")]
     Token {
         /// The subject: a person's UUID, or the name of a sending system for the role service
-        #[arg(long, value_name = "UUID")]
+        #[arg(long)]
         sub: String,
         /// super_admin, admin, teacher, student, parent or service
         #[arg(long, value_parser = parse_role)]
@@ -85,15 +85,15 @@ enum Command {
         /// The person's name, used when the server creates the person
         #[arg(long)]
         name: Option<String>,
-        /// How long the token is valid: 90s, 30m, 12h
+        /// How long the token is valid: 90s, 30m, 12h; at most `auth.max_ttl`, by default 24h
         #[arg(long, default_value = "12h", value_parser = parse_ttl)]
         ttl: TimeDelta,
     },
-    /// Recalculate every number from events, awards and XP entries, and report each difference; writes nothing
+    /// Recalculate every number from events, awards and XP entries, and report each difference
     #[command(after_help = "Writes nothing, and may run while a server runs.\n\
         Exit codes: 0 no difference, 1 differences (one line each), 2 it could not run.")]
     Check,
-    /// Rebuild the differences that `check` finds, one person per transaction
+    /// Correct the differences that `check` finds, one person per transaction
     #[command(
         after_help = "May run while a server runs: it locks one person at a time. It does not change events, awards \
         and XP entries. If `check` finds differences in those, it changes nothing.\n\
@@ -170,7 +170,8 @@ async fn run(file: Option<PathBuf>, command: Command) -> Result<ExitCode, AnyErr
                     format!("Tables: {steps} migrations applied. Catalogue {version} remains in use.")
                 }
                 (steps, true) => format!(
-                    "Tables: {steps} migrations applied. Catalogue {version} is published; it granted {} awards.",
+                    "Tables: {steps} migrations applied. Catalogue {version} is published with {}; it granted {} awards.",
+                    config.catalogs.join(", "),
                     done.awarded
                 ),
             })?;

@@ -88,6 +88,10 @@ pub enum Reason {
     PersonNotFound,
     PersonErased,
     StudentNotFound,
+    AwardNotFound,
+    BadgeNotFound,
+    CourseNotFound,
+    LessonNotFound,
     UnknownActivity,
     IdReused,
     EventTooOld,
@@ -147,6 +151,11 @@ impl Refusal {
     pub(crate) fn unavailable() -> Self {
         let message = "Temporarily unavailable. Send the same request again.";
         Self { retry_after: Some(RETRY), ..Self::new(Code::Unavailable, message) }
+    }
+
+    /// The thing that `field` names does not exist, or the caller may not see it: both have the same words.
+    pub(crate) fn not_found(field: &str, reason: Reason, message: impl Into<String>) -> Self {
+        Self::new(Code::NotFound, message).at([field]).because(reason)
     }
 
     /// An invalid argument; `field` is the path below the argument's root.

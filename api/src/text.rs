@@ -1,5 +1,5 @@
 //! Text from clients: maximum length, allowed characters, and the stored form.
-//! A letter is a grapheme cluster, so an emoji or an accented letter counts as one in every encoding.
+//! A character is a grapheme cluster, so an emoji or an accented letter counts as one in every encoding.
 
 pub(crate) mod hidden;
 
@@ -11,46 +11,37 @@ use uuid::Uuid;
 
 use crate::refusal::Refusal;
 
-/// Maximum letters of a title or an issuer.
+/// Maximum characters of a title or an issuer.
 pub(crate) const TITLE: usize = 200;
-/// Maximum letters of a description, a note or a comment.
+/// Maximum characters of a description, a note or a comment.
 pub(crate) const BODY: usize = 2_000;
-/// Maximum letters of a reason.
+/// Maximum characters of a reason.
 pub(crate) const REASON: usize = 500;
 /// Maximum bytes of a URL.
 const URL_BYTES: usize = 2_048;
-/// Maximum average bytes per letter. It limits letters with very many combining marks.
+/// Maximum average bytes per character. It limits characters with very many combining marks.
 const BYTES_A_LETTER: usize = 10;
 
-/// One line of 1 to `most` letters, in NFC and without white space around it.
+/// One line of 1 to `most` characters, in NFC and without white space around it.
 ///
 /// # Errors
 /// `INVALID_INPUT` at `field` for an empty or longer text, a line break, a control or a hidden character.
 pub(crate) fn line(field: &str, text: &str, most: usize) -> Result<String, Refusal> {
-    let breaks = |letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}');
-    let kept = kept(text, most, breaks).ok_or_else(|| {
-        let bytes = most * BYTES_A_LETTER;
-        let message = format!(
-            "Write one line of 1 to {most} letters (at most {bytes} bytes), without control characters."
-        );
-        Refusal::invalid([field], message)
+    let kept = kept(field, text, most, |letter| {
+        let breaks = letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}');
+        breaks.then_some("Write one line: remove the line break or control character")
     })?;
     visible(field, kept, hidden::Kind::Name)
 }
 
-/// Text of 1 to `most` letters that may have line breaks, in NFC and without white space around it.
+/// Text of 1 to `most` characters that may have line breaks, in NFC and without white space around it.
 ///
 /// # Errors
 /// `INVALID_INPUT` at `field` for an empty or longer text, any other control character, or a hidden one.
 pub(crate) fn prose(field: &str, text: &str, most: usize) -> Result<String, Refusal> {
-    let strange = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\r');
-    let kept = kept(text, most, strange).ok_or_else(|| {
-        let bytes = most * BYTES_A_LETTER;
-        let message = format!(
-            "Write 1 to {most} letters (at most {bytes} bytes). Line breaks are allowed, but no other control \
-             characters."
-        );
-        Refusal::invalid([field], message)
+    let kept = kept(field, text, most, |letter| {
+        let strange = letter.is_control() && !matches!(letter, '\n' | '\r');
+        strange.then_some("Line breaks are allowed, but no other control characters: remove")
     })?;
     visible(field, kept, hidden::Kind::Note)
 }
@@ -104,7 +95,7 @@ pub(crate) fn web_url(field: &str, text: &str) -> Result<String, Refusal> {
     good.map(String::from).ok_or_else(|| {
         let message = format!(
             "Not a web address: send an absolute http or https URL without user name and password, at most \
-             {URL_BYTES} bytes, such as https://cdn.school.example/file.pdf."
+             {URL_BYTES} bytes, such as https://cdn.school.example/badge.svg."
         );
         Refusal::invalid([field], message)
     })
@@ -159,15 +150,35 @@ pub(crate) fn fingerprint(person: Uuid, text: &str) -> Uuid {
     Uuid::new_v5(&person, words.join(" ").as_bytes())
 }
 
-fn kept(text: &str, most: usize, refused: impl Fn(char) -> bool) -> Option<String> {
+/// The text in NFC and without white space around it. `refused` returns the remedy for a character that is not allowed.
+fn kept(
+    field: &str,
+    text: &str,
+    most: usize,
+    refused: impl Fn(char) -> Option<&'static str>,
+) -> Result<String, Refusal> {
     let bytes = most * BYTES_A_LETTER;
+    let invalid = |message: String| Err(Refusal::invalid([field], message));
     // Checked before the normalisation, so that a text of megabytes costs nothing.
     if text.len() > bytes.saturating_mul(4) {
-        return None;
+        return invalid(format!("The text has {} bytes; at most {most} characters are allowed.", text.len()));
     }
     let text: String = text.trim().nfc().collect();
-    let fits = !text.is_empty() && text.len() <= bytes && text.graphemes(true).count() <= most;
-    (fits && !text.chars().any(refused)).then_some(text)
+    if text.is_empty() {
+        return invalid(format!("The text is empty: write 1 to {most} characters."));
+    }
+    let length = text.graphemes(true).count();
+    if length > most {
+        return invalid(format!("The text has {length} characters; at most {most} are allowed."));
+    }
+    if text.len() > bytes {
+        let message = format!("The text has {} bytes; at most {bytes} are allowed: shorten it.", text.len());
+        return invalid(message);
+    }
+    match text.chars().find_map(|letter| Some((letter, refused(letter)?))) {
+        Some((letter, remedy)) => invalid(format!("{remedy} U+{:04X}.", u32::from(letter))),
+        None => Ok(text),
+    }
 }
 
 #[cfg(test)]

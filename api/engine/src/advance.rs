@@ -153,7 +153,7 @@ pub(crate) struct Taken {
     /// The achievements with a threshold that the event crosses, by index.
     pub(crate) candidates: BTreeSet<usize>,
     /// The activities to derive for the referrer, by index.
-    derived: Vec<usize>,
+    pub(crate) derived: Vec<usize>,
 }
 
 /// Adds an event to its subject's XP, streak and metrics. `recorded` replaces the XP of the activity's current amount.
@@ -203,7 +203,9 @@ fn fold_one(
 ) -> Result<Folded, TooMuch> {
     let catalog = decision.catalog;
     decision.person(event.person).note_event(event.occurred_at);
-    if catalog.activity(&event.activity).is_none() && recorded.is_none_or(|base| base == 0) {
+    // The activity's pack may not be loaded any more. Its XP and its active day stay.
+    let is_known = catalog.activity(&event.activity).is_some();
+    if !is_known && !event.makes_active && recorded.is_none_or(|base| base == 0) {
         return Ok(Folded::default());
     }
     let before = decision.before(event.person);

@@ -33,7 +33,7 @@ pub fn entitlement(catalog: &Catalog, state: &PersonState) -> Entitlement {
 
 /// The awards whose flag is wrong, by (achievement, occurrence), with the correct flag. Grants, revoked awards and
 /// awards of retired achievements are not evaluated: an award of a retired achievement is outside the entitlement, but
-/// it is never flagged. `state` must be whole.
+/// its flag does not change. `state` must be whole.
 pub fn misjudged(catalog: &Catalog, state: &PersonState) -> BTreeMap<(Uuid, i64), bool> {
     let person = Person::new(catalog, Uuid::nil(), state.clone(), |_, _| false);
     let named =
@@ -83,11 +83,14 @@ pub(crate) fn settle_whole(catalog: &Catalog, person: &Person) -> Settled {
         if award.revoked {
             continue;
         }
-        if is_judged(catalog, *index, award) {
+        if is_judged(catalog, *index, award) || is_surplus(award) {
             xp = xp.saturating_sub(award.xp_bonus);
         } else {
             held.get_mut(*index).into_iter().for_each(|slot| *slot = true);
         }
+    }
+    for award in person.others.values().filter(|award| is_surplus(award)) {
+        xp = xp.saturating_sub(award.xp_bonus);
     }
     let fixpoint = Fixpoint {
         catalog,
@@ -123,9 +126,10 @@ pub(crate) fn rules_decide(catalog: &Catalog, achievement: Uuid, held: &Held) ->
     catalog.achievement_index(achievement).is_some_and(|index| is_judged(catalog, index, held))
 }
 
-/// Whether an award is flagged and its rule decides about it: the entitlement contains neither it nor its XP.
-pub(crate) fn is_surplus(catalog: &Catalog, achievement: Uuid, held: &Held) -> bool {
-    held.flagged && !held.revoked && rules_decide(catalog, achievement, held)
+/// Whether the entitlement contains neither the award nor its XP, because the award is flagged. The flag stays while its
+/// achievement is retired or its pack is not loaded.
+pub(crate) fn is_surplus(held: &Held) -> bool {
+    held.flagged && !held.revoked
 }
 
 struct Fixpoint<'a> {

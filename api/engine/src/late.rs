@@ -32,13 +32,6 @@ pub struct Span {
     pub to: EventKey,
 }
 
-impl Late {
-    /// Whether no more state is required.
-    pub fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.days.is_empty()
-    }
-}
-
 /// The history to load before `events` are folded, given the loaded state.
 pub fn late(catalog: &Catalog, state: &State, events: &[Event]) -> Late {
     let mut late = Late { days: late_days(state, events).collect(), ..Late::default() };
@@ -111,30 +104,31 @@ pub fn further(catalog: &Catalog, state: &State, events: &[Event]) -> Further {
     further
 }
 
-/// Folds the events of people with late events or flagged awards into a copy, and finds the runs that may be broken and
-/// the entitlements that may change.
+/// Folds the events of some people into a copy, and finds the runs that may be broken and the entitlements that may
+/// change. These people have late events or flagged awards, or their referrers have flagged awards.
 fn try_out(catalog: &Catalog, state: &State, events: &[Event]) -> Further {
     let mut further = Further::default();
-    let flagged: HashMap<Uuid, i64> =
-        state.people.iter().filter_map(|(id, person)| Some((*id, surplus_xp(catalog, person)?))).collect();
-    let is_concerned = |id: &Uuid, person: &PersonState| !person.runs.is_empty() || flagged.contains_key(id);
-    let concerned = state.people.iter().filter(|(id, person)| is_concerned(id, person));
+    let surplus: HashMap<Uuid, i64> =
+        state.people.iter().filter_map(|(id, person)| Some((*id, surplus_xp(person)?))).collect();
+    let concerned = state.people.iter().filter(|(id, person)| {
+        let refers = person.referrer.is_some_and(|referrer| surplus.contains_key(&referrer));
+        !person.runs.is_empty() || surplus.contains_key(id) || refers
+    });
     let concerned: BTreeMap<Uuid, PersonState> = concerned.map(|(id, of)| (*id, of.clone())).collect();
     if concerned.is_empty() {
         return further;
     }
-    // A derived event may be added to a referrer.
-    let referrers = state.people.values().filter_map(|person| person.referrer);
-    further.whole.extend(referrers.filter(|referrer| flagged.contains_key(referrer)));
     let mut decision = before(catalog, State { people: concerned }, events);
     for event in events {
         let Some(person) = decision.people.get_mut(&event.person) else { continue };
         // `advance` refuses a total that is too high; this function ignores it.
         let Ok(taken) = take(catalog, person, event, None) else { continue };
-        let Some(flagged_xp) = flagged.get(&event.person) else { continue };
+        let derives = person.referrer.filter(|_| !taken.derived.is_empty());
+        further.whole.extend(derives.filter(|referrer| surplus.contains_key(referrer)));
+        let Some(surplus_xp) = surplus.get(&event.person) else { continue };
         let mut changes = !taken.candidates.is_empty();
         // The entitlement does not contain the XP of flagged awards.
-        catalog.xp_moves.crossed(taken.xp.old - flagged_xp, taken.xp.new - flagged_xp, |_| changes = true);
+        catalog.xp_moves.crossed(taken.xp.old - surplus_xp, taken.xp.new - surplus_xp, |_| changes = true);
         if changes {
             further.whole.insert(event.person);
         }
@@ -146,9 +140,8 @@ fn try_out(catalog: &Catalog, state: &State, events: &[Event]) -> Further {
     further
 }
 
-/// The XP of the awards that are outside the person's entitlement; none without such awards.
-fn surplus_xp(catalog: &Catalog, person: &PersonState) -> Option<i64> {
-    let awards = person.awards.iter();
-    let surplus = awards.filter(|((achievement, _), held)| is_surplus(catalog, *achievement, held));
-    surplus.map(|(_, held)| held.xp_bonus).reduce(|sum, xp| sum.saturating_add(xp))
+/// The XP of the person's flagged awards; none without such awards.
+fn surplus_xp(person: &PersonState) -> Option<i64> {
+    let surplus = person.awards.values().filter(|held| is_surplus(held));
+    surplus.map(|held| held.xp_bonus).reduce(|sum, xp| sum.saturating_add(xp))
 }

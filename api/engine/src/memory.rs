@@ -230,7 +230,7 @@ impl School {
             let loaded = state.people.entry(*person).or_default();
             loaded.awards.extend(found.map(|(key, award)| (*key, award.clone())));
         }
-        for person in &candidates.late {
+        for person in &candidates.dated {
             let awards = self.people.get(person).into_iter().flat_map(|kept| kept.awards.values());
             let last = awards.map(|award| award.earned_at).max();
             state.people.entry(*person).or_default().last_award_at = last;

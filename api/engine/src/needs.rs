@@ -54,8 +54,8 @@ pub struct Candidates {
     pub metrics: BTreeSet<(Uuid, Uuid)>,
     /// (person, achievement): these achievements and their prerequisites. Load every occurrence, including revoked ones.
     pub awards: BTreeSet<(Uuid, Uuid)>,
-    /// People with late events, for `PersonState::last_award_at`.
-    pub late: BTreeSet<Uuid>,
+    /// People with an event before their last one, for `PersonState::last_award_at`.
+    pub dated: BTreeSet<Uuid>,
 }
 
 /// What a batch changes. `referrers` maps the people of the batch to their referrers.
@@ -131,9 +131,8 @@ impl PersonNeeds {
         });
         let longest = person.streak.longest;
         let added = self.most.active_days.difference(&person.streak.last).count();
-        let added = i64::try_from(added).unwrap_or(i64::MAX);
-        // Each added day can join two runs.
-        let most = longest.saturating_mul(added.saturating_add(1)).saturating_add(added);
+        // A late day can also join two runs: then `further` requests the person's whole state.
+        let most = longest.saturating_add(i64::try_from(added).unwrap_or(i64::MAX));
         catalog.streak_moves.crossed(longest, most, |reached| crossed.push(reached));
         crossed
     }
@@ -146,7 +145,7 @@ pub fn candidates(catalog: &Catalog, needs: &Needs, state: &State) -> Candidates
     for (id, needs) in &needs.people {
         let person = state.people.get(id).unwrap_or(&nothing);
         if needs.most.since < person.last_event_at.max(person.xp_reached_at) {
-            candidates.late.insert(*id);
+            candidates.dated.insert(*id);
         }
         let (metrics, awards) = close(catalog, needs.crossed(catalog, person));
         let metrics = metrics.iter().filter_map(|index| catalog.metrics.get(*index));

@@ -36,7 +36,7 @@ pub(crate) struct Person {
     /// By achievement and occurrence; achievements outside the catalogue are not here.
     pub(crate) awards: BTreeMap<(usize, i64), Held>,
     /// By achievement and occurrence: awards of achievements outside the catalogue.
-    others: BTreeMap<(Uuid, i64), Held>,
+    pub(crate) others: BTreeMap<(Uuid, i64), Held>,
     runs: HashMap<usize, Run>,
     last_event_at: Option<DateTime<Utc>>,
     members: BTreeSet<(usize, String)>,

@@ -11,7 +11,7 @@ use crate::{
     advance::{fold, fold_recorded},
     catalog::Catalog,
     decide::{Decision, Origin},
-    entitlement::rules_decide,
+    entitlement::{is_surplus, rules_decide},
     event::{Event, local},
     person::TooMuch,
     rewind::{History, rewind},
@@ -240,8 +240,11 @@ fn replay(
     recorded: Option<&HashMap<Uuid, i64>>,
 ) -> Option<Step> {
     let mut decision = Decision::new(catalog, State { people: BTreeMap::from([(person, then)]) });
+    let counts = |achievement: Uuid, held: &Held| {
+        !held.revoked && !is_surplus(held) && !rules_decide(catalog, achievement, held)
+    };
     let mut grants: Vec<(&(Uuid, i64), &Held)> =
-        held.iter().filter(|(key, held)| !held.revoked && !rules_decide(catalog, key.0, held)).collect();
+        held.iter().filter(|(key, held)| counts(key.0, held)).collect();
     grants.sort_by_key(|(key, held)| (std::cmp::Reverse(held.earned_at), **key));
     let mut fold_all = || {
         for event in events {

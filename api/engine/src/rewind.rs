@@ -44,17 +44,10 @@ pub(crate) fn rewind(
     since: DateTime<Utc>,
 ) -> Option<PersonState> {
     let now = history.state;
-    let flags = step.flags.iter().filter(|flag| flag.key.person == person);
-    let flags: HashMap<(Uuid, i64), bool> =
-        flags.map(|flag| ((flag.key.achievement, flag.key.occurrence), flag.flagged)).collect();
-    let is_surplus = |key: &(Uuid, i64), held: &Held| match flags.get(key) {
-        Some(flagged) => *flagged,
-        None => is_surplus(catalog, key.0, held),
-    };
     let mut then = PersonState { zone: now.zone, xp: now.xp, ..PersonState::default() };
     then.xp -= history.base.values().map(|(xp, _)| *xp).sum::<i64>();
     for (key, held) in &now.awards {
-        if held.revoked || (held.earned_at < since && !is_surplus(key, held)) {
+        if held.revoked || (held.earned_at < since && !is_surplus(held)) {
             then.awards.insert(*key, held.clone());
         } else {
             then.xp -= held.xp_bonus;

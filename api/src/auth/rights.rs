@@ -123,8 +123,8 @@ pub fn whom(action: Action, role: Role) -> Whom {
     match (action, role) {
         (A::ErasePerson, R::SuperAdmin) => Everybody,
         (A::ErasePerson, _) => Nobody,
-        (A::WriteComment, R::Service) => Nobody,
-        (A::WriteComment, _) => Only(&[Themselves]),
+        (A::WriteComment, R::Student) => Only(&[Themselves]),
+        (A::WriteComment, _) => Nobody,
 
         (_, R::SuperAdmin | R::Admin) => Everybody,
 

@@ -72,7 +72,7 @@ impl Keys {
             let most = self.max_ttl.num_seconds();
             return Err(invalid(
                 "ttl",
-                format!("a token's lifetime must be 1 to {most} seconds (PLAUDIT_AUTH_MAX_TTL)."),
+                format!("a token is valid for at most {most} seconds (PLAUDIT_AUTH_MAX_TTL)."),
             ));
         }
         let issued = now.timestamp();

@@ -80,7 +80,8 @@ impl Achievement {
         self.0.id.into()
     }
 
-    /// The unique key: the pack and the name in kebab case, such as aurora/first-steps.
+    /// The unique key: the pack, a slash, and the achievement's own key or its name in kebab case, such as
+    /// aurora/first-steps.
     async fn key(&self) -> &str {
         &self.0.key
     }

@@ -30,8 +30,8 @@ pub(crate) struct CreateBadgeInput {
     name: String,
     /// The description: at most 2,000 characters. Default: empty.
     description: Option<String>,
-    /// The URL of the picture: absolute, http or https. If omitted, the server draws a picture with the name and the
-    /// rarity.
+    /// The URL of the picture: absolute, http or https, without user name and password, at most 2,048 bytes. If
+    /// omitted, the server draws a picture with the name and the rarity.
     icon_url: Option<GivenUrl>,
     /// The key of a category of a pack, or a new category: one line of 1 to 50 characters. Default: `special`.
     category: Option<String>,
@@ -178,7 +178,7 @@ pub(crate) struct RevokeAwardInput {
     /// The reason: 1 to 500 characters, stored in Unicode NFC. `Award.revocationReason` returns it.
     reason: String,
     /// True: also revokes the student's RULE awards that no longer hold without the award, with the same reason,
-    /// for example achievements that its XP led to. The right to revoke the award is sufficient. False: these
+    /// for example achievements that its XP led to. Who may revoke the award may use it. False: these
     /// awards remain and are flagged. If the award was already revoked, nothing changes.
     #[graphql(default)]
     cascade: bool,

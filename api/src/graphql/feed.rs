@@ -132,13 +132,13 @@ async fn course(app: &App, course_id: Option<&ID>) -> Answer<Option<Uuid>> {
     if store::courses::by_id(&app.db, id).await?.is_some() {
         return Ok(Some(id));
     }
-    let message = "Course not found: `courses` returns the ids of all courses.";
-    Err(Refusal::new(Code::NotFound, message).at(["courseId"]).into())
+    let message = "No course has this id: `courses` lists all courses.";
+    Err(Refusal::not_found("courseId", Reason::CourseNotFound, message).into())
 }
 
 /// The same error for a person who does not exist and for a person whose record the caller may not see.
 fn missing() -> Fault {
-    Refusal::new(Code::NotFound, "User not found.").at(["userId"]).into()
+    Refusal::not_found("userId", Reason::PersonNotFound, "No person that you may see has this id.").into()
 }
 
 /// One subscription, with its position and the entries that it has read and not sent yet.

@@ -1,5 +1,6 @@
 //! People: public fields, and fields that only callers with access to the person's record can read.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
@@ -367,7 +368,7 @@ pub(crate) fn check_pack(published: &Published, pack: Option<&str>, more: &[&str
         return Ok(());
     };
     let known = published.catalog.packs().iter().map(|pack| pack.key.as_str()).chain(more.iter().copied());
-    let known: Vec<_> = known.collect();
+    let known: Vec<_> = known.collect::<BTreeSet<_>>().into_iter().collect();
     let shown: String = pack.chars().filter(|letter| !letter.is_control()).take(64).collect();
     Err(Fault::argument("pack", format!("No pack has the key `{shown}`: send one of {}.", known.join(", "))))
 }

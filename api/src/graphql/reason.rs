@@ -34,6 +34,14 @@ pub(crate) enum ErrorReason {
     PersonErased,
     /// The student does not exist, or the caller may not see them.
     StudentNotFound,
+    /// The award does not exist, or the caller may not see or revoke it.
+    AwardNotFound,
+    /// The badge does not exist.
+    BadgeNotFound,
+    /// The course does not exist, or the caller may not change it or act in it.
+    CourseNotFound,
+    /// The lesson does not exist, or the student is not enrolled in its course.
+    LessonNotFound,
     /// No loaded pack has this activity.
     UnknownActivity,
     /// Another event of this source has the same id.
@@ -44,7 +52,7 @@ pub(crate) enum ErrorReason {
     NotABadge,
     /// The badge is retired: it cannot be awarded.
     Retired,
-    /// The certificate does not exist, or the caller may not see it.
+    /// The certificate does not exist, or the caller may not see, change or delete it.
     CertificateNotFound,
     /// The certificate is deleted.
     CertificateDeleted,

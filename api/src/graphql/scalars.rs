@@ -68,7 +68,7 @@ impl Given<Date> {
     /// # Errors
     /// `INVALID_INPUT` at `field` if the value is not a date.
     pub(crate) fn read(self, field: &str) -> Result<NaiveDate, Refusal> {
-        let message = "Not a date: send YYYY-MM-DD, such as 2026-01-31.";
+        let message = "Not a day of the calendar: send YYYY-MM-DD, such as 2026-01-31.";
         let day = <Date as ScalarType>::parse(self.value);
         day.map(|day| day.0).map_err(|_| Refusal::invalid([field], message))
     }

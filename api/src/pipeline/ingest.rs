@@ -215,8 +215,9 @@ fn is_about(sent: &Sent, event: &events::Row) -> bool {
 }
 
 pub(super) fn unknown_person() -> Refusal {
-    let message = "No person has this id: create them with upsertUser, or send the id they sign in with.";
-    Refusal::new(Code::NotFound, message).at(["userId"])
+    let message = "You cannot record events for this id. An admin or a service sends the id of a person who has signed in \
+                   or was created by upsertUser; everyone else sends only their own id.";
+    Refusal::not_found("userId", Reason::PersonNotFound, message)
 }
 
 fn reused() -> Refusal {

@@ -221,7 +221,7 @@ async fn load_candidates(
     for row in awards::of_pairs(txn, &candidates.awards).await? {
         put_award(loaded, &row);
     }
-    for (person, at) in awards::last_earned(txn, &candidates.late).await? {
+    for (person, at) in awards::last_earned(txn, &candidates.dated).await? {
         if let Some(state) = loaded.state.people.get_mut(&person) {
             state.last_award_at = Some(at);
         }

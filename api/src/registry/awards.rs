@@ -115,7 +115,8 @@ fn judge(
 
 async fn find_badge(txn: &Txn, id: Uuid) -> Result<Definition, Interrupted> {
     let row = catalogue::hold_achievement(txn, id).await?;
-    let missing = || Refusal::new(Code::NotFound, "No badge has this id.").at(["badgeId"]);
+    let message = "No badge has this id. `catalog(awardedBy: PERSON)` lists the badges.";
+    let missing = || Refusal::not_found("badgeId", Reason::BadgeNotFound, message);
     let definition = Definition::read(&row.ok_or_else(missing)?)?;
     if !definition.by_people && definition.secret {
         return Err(missing().into());
@@ -138,7 +139,8 @@ fn check(row: &Row, now: DateTime<Utc>) -> Result<Row, Refusal> {
 }
 
 fn no_student() -> Refusal {
-    Refusal::new(Code::NotFound, "Student not found.").at(["studentId"])
+    let message = "No student whom you may award has this id. Send the id they sign in with.";
+    Refusal::not_found("studentId", Reason::StudentNotFound, message)
 }
 
 /// An award to revoke.
@@ -178,7 +180,9 @@ async fn revoke_within(
     reach: &Reach,
     Revoke { award, reason, cascade }: &Revoke,
 ) -> Result<(Unawarded, Option<i64>), Interrupted> {
-    let missing = || Refusal::new(Code::NotFound, "Award not found.").at(["awardId"]);
+    let message =
+        "No award that you may revoke has this id. A teacher can revoke only awards that they granted.";
+    let missing = || Refusal::not_found("awardId", Reason::AwardNotFound, message);
     let award = awards::by_id(txn, reach, *award).await?.ok_or_else(missing)?;
     // The holder may have left the reach meanwhile. The locks keep them in it.
     courses::hold_taught(txn, reach).await?;

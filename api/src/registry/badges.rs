@@ -9,7 +9,7 @@ use super::{Interrupted, attempt};
 use crate::app::App;
 use crate::auth::policy::{self, Action};
 use crate::catalogue::{Definition, Known, SCHOOL};
-use crate::refusal::{Code, Failure, Refusal};
+use crate::refusal::{Code, Failure, Reason, Refusal};
 use crate::store::{Txn, catalogue};
 use crate::text;
 
@@ -136,8 +136,8 @@ async fn change_within(
 ) -> Result<Known, Interrupted> {
     let row = catalogue::lock_achievement(txn, id).await?.filter(|row| row.pack == SCHOOL);
     let mut row = row.ok_or_else(|| {
-        Refusal::new(Code::NotFound, "Badge not found. Send the id of a badge that the school created.")
-            .at(["id"])
+        let message = "No badge that the school created has this id. `catalog(pack: \"school\")` lists them.";
+        Refusal::not_found("id", Reason::BadgeNotFound, message)
     })?;
     let definition = to(Definition::read(&row)?)?;
     let now = app.clock.now();

@@ -320,13 +320,14 @@ fn letter(bits: u128) -> char {
 }
 
 fn no_student() -> Refusal {
-    let message = "Student not found.";
-    Refusal::new(Code::NotFound, message).at(["studentId"]).because(Reason::StudentNotFound)
+    let message = "No student to whom you may issue certificates has this id. Send the id they sign in with.";
+    Refusal::not_found("studentId", Reason::StudentNotFound, message)
 }
 
 fn no_certificate() -> Refusal {
-    let message = "Certificate not found.";
-    Refusal::new(Code::NotFound, message).at(["id"]).because(Reason::CertificateNotFound)
+    let message =
+        "No certificate that you may change has this id. A teacher can delete their own on the day of issue.";
+    Refusal::not_found("id", Reason::CertificateNotFound, message)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::auth::Role;
 use crate::auth::policy::{self, Action, Reach};
 use crate::id;
-use crate::refusal::{Code, Failure, Refusal};
+use crate::refusal::{Failure, Reason, Refusal};
 use crate::store::{Txn, courses, people, scope};
 use crate::text;
 
@@ -118,8 +118,8 @@ async fn update_within(
     id: Uuid,
     change: &Change,
 ) -> Result<courses::Row, Interrupted> {
-    let message = "Course not found. Send the id of a course that you can change.";
-    let missing = || Refusal::new(Code::NotFound, message).at(["id"]);
+    let message = "No course that you may change has this id. A teacher changes the courses that they teach.";
+    let missing = || Refusal::not_found("id", Reason::CourseNotFound, message);
     let before = courses::keep(txn, reach, id).await?.ok_or_else(missing)?;
     if change.teacher == Some(None) && !reach.is_everybody() {
         let message =
@@ -166,8 +166,9 @@ fn lesson_rows(course: &courses::Row, there: usize, titles: &[String]) -> Vec<co
 }
 
 async fn check_teacher(txn: &Txn, reach: &Reach, teacher: Uuid) -> Result<(), Interrupted> {
-    let message = "Teacher not found. Teachers can assign only themselves; admins can assign everyone.";
-    let missing = || Refusal::new(Code::NotFound, message).at(["teacherId"]);
+    let message = "You cannot assign this id. An admin sends the id of a teacher or an admin; a teacher sends only their \
+                   own id.";
+    let missing = || Refusal::not_found("teacherId", Reason::PersonNotFound, message);
     let seen = scope::see(txn, reach, teacher).await?.ok_or_else(missing)?;
     // Locked: a concurrent change of their role sees the course, or is already committed.
     let row = people::lock(txn, &[seen.person()].into()).await?.pop().ok_or_else(missing)?;

@@ -75,6 +75,6 @@ async fn erase_within(
 }
 
 fn no_person() -> Refusal {
-    let message = "User not found.";
-    Refusal::new(Code::NotFound, message).at(["userId"]).because(Reason::PersonNotFound)
+    let message = "No person whom you may erase has this id.";
+    Refusal::not_found("userId", Reason::PersonNotFound, message)
 }

@@ -332,6 +332,6 @@ fn merged(parts: [Value; 3]) -> Value {
 }
 
 fn no_person() -> Refusal {
-    let message = "User not found.";
-    Refusal::new(Code::NotFound, message).at(["userId"]).because(Reason::PersonNotFound)
+    let message = "No person whom you may export has this id.";
+    Refusal::not_found("userId", Reason::PersonNotFound, message)
 }

@@ -8,7 +8,7 @@ use super::{Interrupted, attempt};
 use crate::app::App;
 use crate::auth::Role;
 use crate::auth::policy::{self, Action, Reach, Seen};
-use crate::refusal::{Code, Failure, Refusal};
+use crate::refusal::{Failure, Reason, Refusal};
 use crate::store::{Txn, guardians, people, scope};
 
 /// A guardian and a child after the change.
@@ -91,5 +91,5 @@ fn check_roles(guardian: &people::Row, child: &people::Row) -> Result<(), Interr
 
 fn missing(field: &str) -> Refusal {
     let message = "No person has this id: create them with upsertUser, or send the id they sign in with.";
-    Refusal::new(Code::NotFound, message).at([field])
+    Refusal::not_found(field, Reason::PersonNotFound, message)
 }

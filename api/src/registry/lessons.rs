@@ -13,7 +13,7 @@ use crate::auth::policy::{self, Action, Reach, Seen};
 use crate::catalogue::Published;
 use crate::id;
 use crate::pipeline::{DomainEvent, first_awards, record_domain_event};
-use crate::refusal::{Code, Failure, Refusal};
+use crate::refusal::{Failure, Reason, Refusal};
 use crate::store::{self, Txn, awards, courses, enrollments, people, scope};
 use crate::text;
 
@@ -68,8 +68,9 @@ async fn enroll_within(
     enrolled: bool,
 ) -> Result<(Enrolled, Option<i64>), Interrupted> {
     let course = courses::open_to(txn, reach, course).await?.ok_or_else(|| {
-        let message = "Course not found. `courses` lists the courses.";
-        Refusal::new(Code::NotFound, message).at(["courseId"])
+        let message = "No course that you may enrol people in has this id. `courses` lists all courses; a teacher enrols \
+                       people in their own courses.";
+        Refusal::not_found("courseId", Reason::CourseNotFound, message)
     })?;
     let (seen, student) = find_student(txn, reach, student).await?;
     if enrolled && Role::from(student.role) != Role::Student {
@@ -279,13 +280,14 @@ async fn check_enrolled(txn: &Txn, student: Seen, course: &courses::Row) -> Resu
 fn no_lesson() -> Refusal {
     let message =
         "Lesson not found in a course that the student is enrolled in. Enrol first, or send another id.";
-    Refusal::new(Code::NotFound, message).at(["lessonId"])
+    Refusal::not_found("lessonId", Reason::LessonNotFound, message)
 }
 
 /// The student, locked, so that their actions are processed one after another.
 async fn find_student(txn: &Txn, reach: &Reach, id: Uuid) -> Result<(Seen, people::Row), Interrupted> {
-    let message = "Student not found. Send the id they sign in with.";
-    let missing = || Refusal::new(Code::NotFound, message).at(["studentId"]);
+    let message = "No student for whom you may act has this id. Send the id they sign in with; a student acts for \
+                   themselves and omits `studentId`.";
+    let missing = || Refusal::not_found("studentId", Reason::StudentNotFound, message);
     let row = register::lock(txn, id).await?.ok_or_else(missing)?;
     let seen = scope::see(txn, reach, id).await?.ok_or_else(missing)?;
     Ok((seen, row))

@@ -206,7 +206,8 @@ fn check_referrer(
         return Err(Refusal::invalid(field, "You cannot refer yourself. Send another person's id."));
     }
     if !exists {
-        return Err(Refusal::new(Code::NotFound, "User not found. Create the referrer first.").at(field));
+        let message = "No person has this id. Create the referrer first.";
+        return Err(Refusal::not_found("referredBy", Reason::PersonNotFound, message));
     }
     match before.and_then(|row| row.referred_by) {
         Some(known) if known != referrer => {

@@ -241,19 +241,18 @@ fn nearest_on_sqlite(
 ) -> (String, Vec<Value>) {
     let (reached, order) = direction(is_after);
     let list = vec!["(?, ?, ?)"; sides.len()].join(", ");
-    let of_one = format!(
-        "SELECT * FROM (SELECT rowid, occurred_at FROM events WHERE person_id = side.column2 AND activity = ? \
-         AND occurred_at {reached} side.column3 ORDER BY occurred_at {order} LIMIT ?)"
-    );
-    let of_each = vec![of_one; activities.len()].join(" UNION ALL ");
+    let keys = vec!["(?)"; activities.len()].join(", ");
     let sql = format!(
-        "SELECT side.column1 AS number, nearest.* FROM (VALUES {list}) AS side JOIN events AS nearest \
-         ON nearest.rowid IN (SELECT rowid FROM ({of_each}) ORDER BY occurred_at {order} LIMIT ?)"
+        "SELECT side.column1 AS number, nearest.* FROM (VALUES {list}) AS side JOIN events AS nearest ON nearest.rowid IN (\
+         SELECT found.rowid FROM (VALUES {keys}) AS each CROSS JOIN events AS found ON found.rowid IN (\
+         SELECT rowid FROM events WHERE person_id = side.column2 AND activity = each.column1 \
+         AND occurred_at {reached} side.column3 ORDER BY occurred_at {order} LIMIT ?) \
+         ORDER BY found.occurred_at {order} LIMIT ?)"
     );
     let side = |(number, side): &(i64, &Side)| [(*number).into(), side.person.into(), side.at.into()];
     let mut values: Vec<Value> = sides.iter().flat_map(side).collect();
-    values.extend(activities.iter().flat_map(|key| [key.as_str().into(), limit.into()]));
-    values.push(limit.into());
+    values.extend(activities.iter().map(|key| key.as_str().into()));
+    values.extend([limit.into(), limit.into()]);
     (sql, values)
 }
 

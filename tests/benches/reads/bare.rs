@@ -8,7 +8,6 @@ use axum::routing::post;
 use axum::{Json, Router};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, FromQueryResult, Statement};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use uuid::Uuid;
 
@@ -21,8 +20,7 @@ pub(crate) async fn start(database: &str) -> (Child, String) {
         .kill_on_drop(true)
         .spawn()
         .expect("the process starts");
-    let mut lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
-    let address = lines.next_line().await.unwrap().expect("it prints its address");
+    let address = crate::address_of(&mut child).await;
     (child, format!("http://{address}"))
 }
 

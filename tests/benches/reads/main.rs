@@ -1,5 +1,6 @@
 //! Responses per second to two documents of a front end, compared with a bare axum handler that reads similar rows of the
-//! same database and computes no progress. `cargo bench --bench reads`, or `-- sqlite --seconds 10`.
+//! same database and computes no progress, and on SQLite with graphql-yoga (if Node.js is installed).
+//! `cargo bench --bench reads`, or `-- sqlite --seconds 10`.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,6 +10,7 @@
 )]
 
 mod bare;
+mod peer;
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,8 @@ use plaudit::auth::Role;
 use serde_json::{Value, json};
 use tests::figures::table;
 use tests::{Arguments, Client, Database, Process, School};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Child;
 use uuid::Uuid;
 
 const SCHOOL: School = School::CROWD;
@@ -49,19 +53,30 @@ async fn main() {
         let unlimited = [("limits.cost_per_minute", "0")];
         let Some((database, server)) = SCHOOL.serve(backend, &unlimited).await else { continue };
         copy_metrics_to_all(&server, &database).await;
-        let (peer, bare) = bare::start(&database.url()).await;
+        let (handler, bare) = bare::start(&database.url()).await;
+        let yoga = peer::start(&database.url()).await;
         let mut rows = Vec::new();
         for (name, document, route) in DOCUMENTS {
             let ours = ours(&server, document, WARM).await;
             assert!(ours > 0.0, "the server answers");
             let ours = self::ours(&server, document, seconds).await;
             theirs(&bare, route, WARM).await;
-            let theirs = theirs(&bare, route, seconds).await;
-            let ratio = format!("{:.2}", ours / theirs);
-            rows.push(vec![name.to_owned(), format!("{ours:.0}"), format!("{theirs:.0}"), ratio]);
+            let bare = theirs(&bare, route, seconds).await;
+            let mut row =
+                vec![name.to_owned(), format!("{ours:.0}"), format!("{bare:.0}"), ratio(ours, bare)];
+            match &yoga {
+                Some((_, url)) => {
+                    yogas(url, document, WARM).await;
+                    let yoga = yogas(url, document, seconds).await;
+                    row.extend([format!("{yoga:.0}"), ratio(ours, yoga)]);
+                }
+                None => row.extend(["-".to_owned(), "-".to_owned()]),
+            }
+            rows.push(row);
         }
-        println!("{}", table(&[&format!("{backend:?}"), "Plaudit", "bare axum", "ratio"], &rows));
-        drop(peer);
+        let heads = [&format!("{backend:?}"), "Plaudit", "bare axum", "ratio", "graphql-yoga", "ratio"];
+        println!("{}", table(&heads, &rows));
+        drop((handler, yoga));
         server.kill().await;
         database.drop().await;
     }
@@ -97,6 +112,28 @@ async fn theirs(url: &str, route: &str, seconds: Duration) -> f64 {
     };
     let callers = (0..CALLERS).map(|nth| (reqwest::Client::new(), format!("{url}/{route}/{}", student(nth))));
     per_second(callers.collect(), seconds, ask).await
+}
+
+/// Answers per second of graphql-yoga.
+async fn yogas(url: &str, document: &str, seconds: Duration) -> f64 {
+    let ask = async |(http, student): &(reqwest::Client, Uuid)| {
+        let request =
+            http.post(url).header("x-person", student.to_string()).json(&json!({"query": document}));
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        assert!(answer["data"]["me"]["xp"].is_i64() && answer["errors"].is_null(), "{answer}");
+    };
+    let callers = (0..CALLERS).map(|nth| (reqwest::Client::new(), student(nth)));
+    per_second(callers.collect(), seconds, ask).await
+}
+
+fn ratio(ours: f64, theirs: f64) -> String {
+    format!("{:.2}", ours / theirs)
+}
+
+/// The first line of a process: the address at which it serves.
+async fn address_of(child: &mut Child) -> String {
+    let mut lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
+    lines.next_line().await.unwrap().expect("it prints its address")
 }
 
 fn student(nth: u64) -> Uuid {

@@ -22,7 +22,8 @@ on_both! {
         let unchanged = "SELECT count(*) FROM people WHERE display_name = 'Ada' AND email = 'ada@school.example'
             AND timezone = 'Asia/Tokyo' AND locale = 'pt-BR' AND role = 'student' AND referred_by IS NOT NULL";
         let kept = Kept::of(&w).await;
-        let name = invalid(&["displayName"], "one line of 1 to 100 letters (at most 1000 bytes), without control characters");
+        let name = |remedy| invalid(&["displayName"], remedy);
+        let empty = "The text is empty: write 1 to 100 characters.";
         let hidden = invalid(&["displayName"], "readers cannot see or which changes the direction of the text: remove it");
         let email = invalid(&["email"], "Send one such as ada@school.example");
         let zone = invalid(&["timezone"], "Send a name such as Europe/Berlin");
@@ -40,11 +41,11 @@ on_both! {
             (json!({"id": ""}), invalid(&["id"], uuid)),
             (json!({"id": "ada"}), invalid(&["id"], uuid)),
             (json!({"id": Uuid::nil()}), invalid(&["id"], "Choose another id")),
-            (json!({"displayName": ""}), name),
-            (json!({"displayName": " \u{a0} "}), name),
-            (json!({"displayName": "x".repeat(101)}), name),
-            (json!({"displayName": "Ada\r\nBcc: all@school.example"}), name),
-            (json!({"displayName": "A\u{0}da"}), name),
+            (json!({"displayName": ""}), name(empty)),
+            (json!({"displayName": " \u{a0} "}), name(empty)),
+            (json!({"displayName": "x".repeat(101)}), name("The text has 101 characters; at most 100 are allowed.")),
+            (json!({"displayName": "Ada\r\nBcc: all@school.example"}), name("Write one line: remove the line break or control character U+000D.")),
+            (json!({"displayName": "A\u{0}da"}), name("remove the line break or control character U+0000.")),
             (json!({"displayName": "Ada\u{202e}gpj.exe"}), hidden),
             (json!({"displayName": "\u{2066}Ada\u{2069}"}), hidden),
             (json!({"displayName": "A\u{200b}da"}), hidden),
@@ -54,7 +55,7 @@ on_both! {
             (json!({"displayName": "Ada\u{200f}"}), hidden),
             (json!({"email": "ada\u{202e}@school.example"}), email),
             // One visible letter of more than a kilobyte.
-            (json!({"displayName": format!("a{}", "\u{301}".repeat(600))}), name),
+            (json!({"displayName": format!("a{}", "\u{301}".repeat(600))}), name("bytes; at most 1000 are allowed: shorten it.")),
             (json!({"email": ""}), email),
             (json!({"email": "ada"}), email),
             (json!({"email": "@school.example"}), email),

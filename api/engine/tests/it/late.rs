@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use engine::{
-    AwardKey, Candidates, Catalog, EntryCause, Event, Flag, Further, candidates, catalog::achievement_id,
-    further, late, memory::School, needs, owed,
+    AwardKey, Candidates, Catalog, EntryCause, Event, Flag, Further, Late, candidates,
+    catalog::achievement_id, further, late, memory::School, needs, owed,
 };
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::playground::{catalog, event, key_of, person, school};
+use crate::playground::{catalog, check, event, key_of, person, school};
 
 fn answer(catalog: &Catalog, number: usize, who: u128, minutes: i64, correct: bool) -> Event {
     event(catalog, number, who, minutes, "answered", json!({ "correct": correct, "points": 0 }))
@@ -97,6 +97,22 @@ fn a_flagged_award_costs_only_events_that_reach_a_threshold() {
 }
 
 #[test]
+fn a_derived_event_can_end_the_flag_of_a_referrer() {
+    let (catalog, mut school) = (catalog(), school());
+    for (number, (minutes, correct)) in
+        [(0, true), (10, true), (20, true), (15, false)].into_iter().enumerate()
+    {
+        record(&mut school, &catalog, &[answer(&catalog, number, 0, minutes, correct)]);
+    }
+    let hundred = achievement_id("playground/hundred");
+    assert!(flags(&school, 0).contains(&hundred));
+    let friend: Vec<Event> = (4..7).map(|number| answer(&catalog, number, 1, 60, true)).collect();
+    record(&mut school, &catalog, &friend);
+    assert!(!flags(&school, 0).contains(&hundred), "the referral brought XP");
+    check(&catalog, &school);
+}
+
+#[test]
 fn a_batch_is_folded_in_time_order() {
     let (catalog, mut school) = (catalog(), school());
     let batch: Vec<Event> = [(0, true), (10, true), (20, true), (15, false)]
@@ -115,12 +131,10 @@ fn history_is_read_only_for_late_events() {
     let state_of = |school: &School| engine::State { people: [(person(0), school.whole(person(0)))].into() };
     let mut school = school();
     record(&mut school, &catalog, &[answer(&catalog, 0, 0, 5000, true)]);
-    assert!(late(&catalog, &state_of(&school), &[answer(&catalog, 1, 0, 5001, false)]).is_empty());
+    assert_eq!(late(&catalog, &state_of(&school), &[answer(&catalog, 1, 0, 5001, false)]), Late::default());
     let right = [answer(&catalog, 1, 0, 4999, true)];
-    assert!(
-        late(&catalog, &state_of(&school), &right).is_empty(),
-        "it lengthens the open run, on the same local day"
-    );
+    let asked = late(&catalog, &state_of(&school), &right);
+    assert_eq!(asked, Late::default(), "it lengthens the open run, on the same local day");
     let wrong = [answer(&catalog, 1, 0, 4999, false)];
     let asked = late(&catalog, &state_of(&school), &wrong);
     let key = wrong[0].key();
@@ -301,7 +315,7 @@ fn only_achievements_that_a_batch_may_reach_are_loaded() {
     assert!(third.contains(&"kind-collector".to_owned()), "{third:?}");
     record(&mut school, &catalog, &reads(1..3, 70));
     assert_eq!(asked(&school, &reads(3..4, 80)), Candidates::default());
-    assert_eq!(asked(&school, &reads(3..4, 50)).late, [person(0)].into(), "before the last event");
+    assert_eq!(asked(&school, &reads(3..4, 50)).dated, [person(0)].into(), "before the last event");
 }
 
 #[test]

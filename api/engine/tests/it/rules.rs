@@ -251,3 +251,50 @@ fn a_bonus_makes_a_batch_need_the_achievements_on_xp() {
         assert_eq!(candidates.awards.len(), needed, "with a bonus of {xp_bonus}");
     }
 }
+
+#[test]
+fn a_flagged_award_does_not_count_while_its_pack_is_not_loaded() {
+    let row = json!({ "xpBonus": 120, "rule": { "kind": "run", "activity": "answered", "holds": { "correct": true }, "target": 3 } });
+    let hundred = json!({ "name": "Hundred", "rule": { "kind": "xp", "target": 100 } });
+    let (whole, less) = (catalog(&[row, hundred.clone()]), catalog(&[hundred]));
+    let mut school = School::default();
+    school.join(person(2), chrono_tz::UTC, None);
+    for (number, (minutes, correct)) in
+        [(0, true), (10, true), (20, true), (15, false)].into_iter().enumerate()
+    {
+        let answer = event(&whole, number, 2, minutes, "answered", json!({ "correct": correct }));
+        school.record(&whole, &[answer]).unwrap();
+    }
+    let state = school.whole(person(2));
+    assert_eq!((state.xp, state.awards.values().filter(|award| award.flagged).count()), (150, 2));
+    assert_eq!(engine::entitlement(&less, &state).xp, 30);
+    assert_eq!(engine::misjudged(&less, &state), std::collections::BTreeMap::new(), "both stay flagged");
+}
+
+#[test]
+fn a_late_event_keeps_the_moment_of_a_streak_whose_pack_is_not_loaded() {
+    let two_days = json!({ "rule": { "kind": "streak", "target": 2 } });
+    let before = catalog(&[two_days.clone()]);
+    let mut pack: Value = serde_json::from_str(include_str!("playground/pack.json")).unwrap();
+    pack["activities"].as_array_mut().unwrap().retain(|activity| activity["key"] != "read");
+    pack["achievements"] = json!([{ "name": "N0", "requirement": "x", "category": "plain" }]);
+    pack["achievements"][0].as_object_mut().unwrap().extend(two_days.as_object().unwrap().clone());
+    let pack = Pack::parse("pack.json", &pack.to_string()).unwrap();
+    let after = Catalog::compile(&[pack], &Settings::default()).unwrap();
+    let mut school = School::default();
+    school.join(person(2), chrono_tz::UTC, None);
+    let day = 1_440;
+    for (number, minutes) in [60, day + 60].into_iter().enumerate() {
+        school.record(&before, &[event(&before, number, 2, minutes, "read", json!({}))]).unwrap();
+    }
+    let earned = |school: &School| -> Vec<_> {
+        school.people[&person(2)].awards.values().map(|award| award.earned_at).collect()
+    };
+    let moments = earned(&school);
+    assert_eq!(moments.len(), 1);
+    for (number, minutes) in [20 * day, 21 * day, 120].into_iter().enumerate() {
+        let answer = event(&after, 2 + number, 2, minutes, "answered", json!({ "correct": false }));
+        school.record(&after, &[answer]).unwrap();
+    }
+    assert_eq!(earned(&school), moments);
+}

@@ -267,7 +267,7 @@ fn a_created_token_is_accepted_and_an_invalid_one_is_not_created() {
     );
     assert_eq!(
         refused(ADA, Role::Student, hour * 25).message,
-        "a token's lifetime must be 1 to 86400 seconds (PLAUDIT_AUTH_MAX_TTL)."
+        "a token is valid for at most 86400 seconds (PLAUDIT_AUTH_MAX_TTL)."
     );
     let public = AuthConfig { secret: None, public_key: Some(keys::pairs()[2].2.to_owned()), ..config() };
     assert_eq!(
