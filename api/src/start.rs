@@ -87,7 +87,8 @@ impl fmt::Display for Refused {
                 let cause = error.chain();
                 write!(
                     f,
-                    "{cause}: check PLAUDIT_DATABASE_URL, and that the server runs and the database exists"
+                    "{cause}: check PLAUDIT_DATABASE_URL. The server must run and have the database; a file must be readable \
+                     and writable for this user"
                 )
             }
             Self::Database(error) => {

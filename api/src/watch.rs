@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use url::Url;
 
 /// The subscription sent to the server.
 const SUBSCRIPTION: &str = "subscription Watch($userId: ID, $after: String) {
@@ -58,6 +59,7 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// # Errors
 /// Why the server refuses the client, for a human reader.
 pub async fn run<T: Fn() -> Result<String, String>>(mut watch: Watch<T>) -> Result<(), String> {
+    check_url(&watch.url)?;
     let mut wait = 1;
     loop {
         match connect(&mut watch).await {
@@ -71,6 +73,18 @@ pub async fn run<T: Fn() -> Result<String, String>>(mut watch: Watch<T>) -> Resu
                 wait = wait.saturating_mul(2).min(LONGEST_WAIT);
             }
         }
+    }
+}
+
+/// Checks the URL. Later messages repeat it, so it must not contain a password.
+fn check_url(url: &str) -> Result<(), String> {
+    let remedy = "set --url to the server's /graphql, such as wss://plaudit.school.example/graphql";
+    match Url::parse(url) {
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            Err(format!("the URL has a user name or password: the token is enough; {remedy}"))
+        }
+        Ok(url) if matches!(url.scheme(), "ws" | "wss") => Ok(()),
+        _ => Err(format!("the URL is not a ws:// or wss:// address; {remedy}")),
     }
 }
 
@@ -173,7 +187,9 @@ async fn open(url: &str) -> Result<Socket, Ended> {
             Err(Ended::Lost { why: format!("no server answers at {url} ({error})"), greeted: false })
         }
         Ok(Err(Error::Url(_))) => Err(wrong()),
-        Ok(Err(error)) => Err(Ended::ForGood(format!("{url} refuses the socket: {error}"))),
+        Ok(Err(error)) => Err(Ended::ForGood(format!(
+            "{url} refuses the socket ({error}); set --url to the server's /graphql"
+        ))),
         Err(_) => Err(Ended::Lost { why: format!("no server answers at {url}"), greeted: false }),
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     advance::{Overflow, advance, owed},
     catalog::Catalog,
     event::Event,
+    grant::{Grant, grant},
     late::{Late, Span, further, late},
     needs::{Candidates, PersonNeeds, candidates, needs},
     publish::{Changes, catch_up},
@@ -112,13 +113,37 @@ impl School {
         let dates = Dates::of(&state);
         let mut step = advance(catalog, state, &events)?;
         for (person, since) in dates.moved(&events, &step) {
-            if !self.redate(catalog, &mut step, person, &events, Some(since)) {
-                self.whole_pasts += 1;
-                let _ = self.redate(catalog, &mut step, person, &events, None);
-            }
+            self.redate_since(catalog, &mut step, person, &events, since);
         }
         self.save(&events, &step);
         Ok(step)
+    }
+
+    /// Grants an achievement, as the server does.
+    pub fn grant(&mut self, catalog: &Catalog, given: Grant) {
+        let person = given.person;
+        let state = State { people: BTreeMap::from([(person, self.whole(person))]) };
+        let dates = Dates::of(&state);
+        let (mut step, _) = grant(catalog, state, &[given]);
+        for (person, since) in dates.moved_by_grants(&step) {
+            self.redate_since(catalog, &mut step, person, &[], since);
+        }
+        self.save(&[], &step);
+    }
+
+    /// Updates the times of the person's awards from the events since this time, or from the whole past.
+    fn redate_since(
+        &mut self,
+        catalog: &Catalog,
+        step: &mut Step,
+        person: Uuid,
+        batch: &[Event],
+        since: DateTime<Utc>,
+    ) {
+        if !self.redate(catalog, step, person, batch, Some(since)) {
+            self.whole_pasts += 1;
+            let _ = self.redate(catalog, step, person, batch, None);
+        }
     }
 
     /// Whether the events since this time decided when the person's awards were earned.

@@ -267,6 +267,16 @@ fn a_database_is_a_file_or_a_server() {
         ("sqlite://?mode=rwc", wrong),
         ("postgres:///plaudit", wrong),
         ("data/plaudit.db", wrong),
+        (
+            "postgres://u@db/plaudit?passwort=s3cret",
+            "has an unknown parameter after the ?; use one of application_name, dbname, host, hostaddr, options, \
+             password, port, ssl-ca, ssl-cert, ssl-key, ssl-mode, ssl-root-cert, sslcert, sslkey, sslmode, sslrootcert, \
+             statement-cache-capacity, user.",
+        ),
+        (
+            "postgres://u@db/plaudit?sslmode=yes",
+            "has an unknown sslmode; use one of disable, allow, prefer, require, verify-ca, verify-full.",
+        ),
     ] {
         check_told(load(&[("PLAUDIT_DATABASE_URL", url)]), &[("PLAUDIT_DATABASE_URL", message)]);
     }

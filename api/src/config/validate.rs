@@ -55,7 +55,7 @@ pub(super) fn check(config: &Config, name_of: &dyn Fn(&str) -> String, problems:
         note("catalogs", problem.message);
     }
     if let Err(message) = check_database_url(&config.database_url) {
-        note("database.url", message.to_owned());
+        note("database.url", message);
     }
     // The filter would take a misspelt level for a module name, and the log would be empty.
     let is_bare_word = |part: &str| {
@@ -107,21 +107,58 @@ fn check_auth(config: &Config, note: &mut dyn FnMut(&str, String)) {
 }
 
 /// Checks the database URL. It may contain a password, so no message repeats it.
-fn check_database_url(url: &str) -> Result<(), &'static str> {
+fn check_database_url(url: &str) -> Result<(), String> {
     const WRONG: &str = "must be sqlite://PATH?mode=rwc or postgres://USER:PASSWORD@HOST/DATABASE.";
     if let Some(path) = url.strip_prefix("sqlite:") {
         if path.contains(":memory:") || path.contains("mode=memory") {
             return Err("names a database in memory, which would be lost at the end; name a file: \
-                sqlite://data/plaudit.db?mode=rwc.");
+                sqlite://data/plaudit.db?mode=rwc."
+                .to_owned());
         }
         let file = path.trim_start_matches('/').split('?').next().unwrap_or_default();
-        return if path.starts_with("//") && !file.is_empty() { Ok(()) } else { Err(WRONG) };
+        return if path.starts_with("//") && !file.is_empty() { Ok(()) } else { Err(WRONG.to_owned()) };
     }
     let postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
-    match url::Url::parse(url) {
-        Ok(parsed) if postgres && parsed.host_str().is_some_and(|host| !host.is_empty()) => Ok(()),
-        // The query may contain the folder of a Unix socket instead of a host.
-        Ok(parsed) if postgres && parsed.query_pairs().any(|(name, _)| name == "host") => Ok(()),
-        _ => Err(WRONG),
+    let parsed = url::Url::parse(url).ok().filter(|_| postgres).ok_or(WRONG)?;
+    // The query may contain the folder of a Unix socket instead of a host.
+    let has_host = parsed.host_str().is_some_and(|host| !host.is_empty())
+        || parsed.query_pairs().any(|(name, _)| name == "host");
+    if !has_host {
+        return Err(WRONG.to_owned());
     }
+    check_parameters(&parsed)
+}
+
+/// Checks the parameters of a PostgreSQL URL. The driver would ignore an unknown one, and log its value.
+fn check_parameters(url: &url::Url) -> Result<(), String> {
+    const KNOWN: [&str; 18] = [
+        "application_name",
+        "dbname",
+        "host",
+        "hostaddr",
+        "options",
+        "password",
+        "port",
+        "ssl-ca",
+        "ssl-cert",
+        "ssl-key",
+        "ssl-mode",
+        "ssl-root-cert",
+        "sslcert",
+        "sslkey",
+        "sslmode",
+        "sslrootcert",
+        "statement-cache-capacity",
+        "user",
+    ];
+    const MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+    for (name, value) in url.query_pairs() {
+        if !KNOWN.contains(&&*name) && !name.starts_with("options[") {
+            return Err(format!("has an unknown parameter after the ?; use one of {}.", KNOWN.join(", ")));
+        }
+        if matches!(&*name, "sslmode" | "ssl-mode") && !MODES.contains(&&*value) {
+            return Err(format!("has an unknown {name}; use one of {}.", MODES.join(", ")));
+        }
+    }
+    Ok(())
 }

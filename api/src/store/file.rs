@@ -10,9 +10,14 @@ use super::error::Error;
 /// mode. Warns if other users can read an existing file.
 ///
 /// # Errors
-/// If the file cannot be created.
+/// If the file cannot be created, or is a folder.
 pub(super) fn create(url: &str, options: &SqliteConnectOptions) -> Result<(), Error> {
     let path = options.get_filename();
+    if path.is_dir() {
+        let name = path.display();
+        let message = format!("{name} is a folder: name a file in it, such as {name}/plaudit.db");
+        return Err(Error::Impossible(message));
+    }
     if may_create(url) {
         create_private(path)?;
     }

@@ -1,10 +1,10 @@
-//! Order does not matter: every permutation, split and repeat of the same events results in the same state, which equals
-//! the state calculated from all events.
+//! Order does not matter: every permutation, split and repeat of the same events and grants results in the same state,
+//! which equals the state calculated from all events.
 
 use std::collections::BTreeMap;
 
-use crate::playground::{Digest, PEOPLE, ZONES, catalog, check, digest, event, in_zone, school};
-use engine::{Catalog, Event};
+use crate::playground::{Digest, PEOPLE, ZONES, catalog, check, digest, event, in_zone, person, school};
+use engine::{Catalog, Event, Grant, catalog::achievement_id, memory::School};
 use proptest::{prelude::*, sample::Index};
 use serde_json::json;
 use uuid::Uuid;
@@ -44,6 +44,18 @@ pub(crate) fn events(catalog: &Catalog, seeds: &[Seed]) -> Vec<Event> {
     seeds.iter().enumerate().map(make).collect()
 }
 
+/// A badge with 40 XP: the person, and the time in minutes.
+type Badge = (u128, i64);
+
+fn give(catalog: &Catalog, school: &mut School, (who, minutes): Badge) {
+    // An event at that time knows the moment.
+    let at = event(catalog, 0, who, minutes, "read", json!({})).occurred_at;
+    let achievement = achievement_id("playground/kindness");
+    let (id, person) = (Uuid::nil(), person(who));
+    school.grant(catalog, Grant { id, person, achievement, xp_bonus: 40, at, by: None, notes: None });
+    check(catalog, school);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
@@ -53,6 +65,7 @@ proptest! {
         shuffle in any::<u64>(),
         sizes in prop::collection::vec(1..30_usize, 1..20),
         repeats in prop::collection::vec(any::<(Index, Index)>(), 0..20),
+        badges in prop::collection::vec((0..PEOPLE, 0..17_280_i64), 0..3),
     ) {
         let catalog = catalog();
         let events = events(&catalog, &seeds);
@@ -60,6 +73,11 @@ proptest! {
         let mut in_time = events.clone();
         in_time.sort_by_key(Event::key);
         let mut one_by_one = school();
+        // A person has a badge once: the first of two grants counts.
+        let badges: BTreeMap<u128, i64> = badges.into_iter().rev().collect();
+        for (who, minutes) in &badges {
+            give(&catalog, &mut one_by_one, (*who, *minutes));
+        }
         for event in &in_time {
             one_by_one.record(&catalog, std::slice::from_ref(event)).unwrap();
             check(&catalog, &one_by_one);
@@ -69,6 +87,9 @@ proptest! {
         let mut at_once = school();
         at_once.record(&catalog, &events).unwrap();
         check(&catalog, &at_once);
+        for (who, minutes) in &badges {
+            give(&catalog, &mut at_once, (*who, *minutes));
+        }
         compare(&digest(&catalog, &at_once), &expected, "one batch, in the order they came")?;
 
         let mut shuffled = permute(&events, shuffle);
@@ -78,8 +99,12 @@ proptest! {
         }
         let mut in_batches = school();
         let mut rest = shuffled.as_slice();
+        let mut left = badges.clone();
         for size in sizes.iter().cycle() {
-            if rest.is_empty() {
+            if let Some(badge) = left.pop_first() {
+                give(&catalog, &mut in_batches, badge);
+            }
+            if rest.is_empty() && left.is_empty() {
                 break;
             }
             let (batch, after) = rest.split_at(rest.len().min(*size));
