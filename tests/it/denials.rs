@@ -71,13 +71,13 @@ impl School {
         let rows = [row(student), row(teacher), row(Uuid::from_u128(4))];
         let input = json!({"badgeId": "8e5c4c2e-0413-5ccb-be2c-9c1fdfa2c528", "rows": rows});
         let told = self.ask(&as_teacher, AWARD, input).await;
-        let denied = |code: &str, times: u32| {
-            json!({"code": code, "times": times, "actor": teacher,
+        let denied = |code: &str, reason: &str, times: u32| {
+            json!({"code": code, "reason": reason, "times": times, "actor": teacher,
             "role": "teacher", "operation": "mutation awardBadges", "request_id": "mine"})
         };
-        let mut own = denied("FORBIDDEN", 1);
-        own["reason"] = json!("SELF_AWARD");
-        assert_eq!(told, json!([denied("NOT_FOUND", 2), own]), "a line for each kind of refusal");
+        let (missing, own) =
+            (denied("NOT_FOUND", "STUDENT_NOT_FOUND", 2), denied("FORBIDDEN", "SELF_AWARD", 1));
+        assert_eq!(told, json!([missing, own]), "a line for each kind of refusal");
 
         let nobody = Client::new(self.server.url.clone(), None);
         let told = self.ask(&nobody, "{ me { id } }", json!({})).await;

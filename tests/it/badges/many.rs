@@ -65,8 +65,8 @@ on_both! {
             "userErrors": [{"field": ["input", "rows", index.to_string(), field], "code": code, "reason": reason}]});
         assert_eq!(results, [
             given(0, false),
-            refused(1, "studentId", "NOT_FOUND", Value::Null),
-            refused(2, "studentId", "NOT_FOUND", Value::Null),
+            refused(1, "studentId", "NOT_FOUND", json!("STUDENT_NOT_FOUND")),
+            refused(2, "studentId", "NOT_FOUND", json!("STUDENT_NOT_FOUND")),
             refused(3, "studentId", "FORBIDDEN", json!("SELF_AWARD")),
             refused(4, "studentId", "FORBIDDEN", json!("OWN_CHILD")),
             refused(5, "studentId", "INVALID_INPUT", Value::Null),

@@ -96,7 +96,7 @@ async fn awards_are_filtered_by_pack_rarity_category_and_time() {
             }
         }
         for (arguments, field, remedy) in [
-            (json!({"pack": "music"}), "pack", "send one of deeds, course-portal"),
+            (json!({"pack": "music"}), "pack", "send one of course-portal, deeds, school."),
             (json!({"since": "9999-12-31T23:59:59-01:00"}), "since", "before the year 10000"),
         ] {
             let mut variables = arguments;

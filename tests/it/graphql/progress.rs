@@ -266,7 +266,7 @@ on_both! {
                 json!({"id": ada}),
             )
             .await;
-        assert_argument_refused(&unknown, "pack", "send one of aurora, tests, code-lab, course-portal");
+        assert_argument_refused(&unknown, "pack", "send one of aurora, code-lab, course-portal, tests.");
         w.finish().await;
     }
 

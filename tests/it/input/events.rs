@@ -11,7 +11,11 @@ fn faults() -> Vec<(Value, No)> {
     let id = invalid(&["id"], "1 to 128 characters and no control characters");
     let uuid = invalid(&["userId"], "send the id the person signs in with");
     let nil = invalid(&["userId"], "send the person's own id");
-    let unknown = No { code: "NOT_FOUND", field: &["userId"], remedy: "create them with upsertUser" };
+    let unknown = No {
+        code: "NOT_FOUND",
+        field: &["userId"],
+        remedy: "a person who has signed in or was created by upsertUser",
+    };
     let moment = invalid(&["occurredAt"], "send RFC 3339, such as 2026-01-31T09:30:00Z");
     let ahead = invalid(&["occurredAt"], "at most 5 minutes ahead of the server's");
     let ancient = invalid(&["occurredAt"], "Send the time when it happened");

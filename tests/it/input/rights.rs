@@ -248,7 +248,8 @@ async fn people_can_record_their_own_self_reportable_events() {
         for whose in [bob, Uuid::new_v4()] {
             let errors =
                 refused(&w.person(ada, Role::Student), &with(page.clone(), &json!({"userId": whose}))).await;
-            let unseen = No { code: "NOT_FOUND", field: &["userId"], remedy: "the id they sign in with" };
+            let unseen =
+                No { code: "NOT_FOUND", field: &["userId"], remedy: "everyone else sends only their own id" };
             unseen.check(&errors, &["input"], "another's page");
         }
         kept.check(&w, "another's page").await;
