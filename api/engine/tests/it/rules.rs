@@ -274,7 +274,7 @@ fn a_flagged_award_does_not_count_while_its_pack_is_not_loaded() {
 #[test]
 fn a_late_event_keeps_the_moment_of_a_streak_whose_pack_is_not_loaded() {
     let two_days = json!({ "rule": { "kind": "streak", "target": 2 } });
-    let before = catalog(&[two_days.clone()]);
+    let before = catalog(std::slice::from_ref(&two_days));
     let mut pack: Value = serde_json::from_str(include_str!("playground/pack.json")).unwrap();
     pack["activities"].as_array_mut().unwrap().retain(|activity| activity["key"] != "read");
     pack["achievements"] = json!([{ "name": "N0", "requirement": "x", "category": "plain" }]);
