@@ -241,18 +241,32 @@ fn nearest_on_sqlite(
 ) -> (String, Vec<Value>) {
     let (reached, order) = direction(is_after);
     let list = vec!["(?, ?, ?)"; sides.len()].join(", ");
-    let keys = vec!["(?)"; activities.len()].join(", ");
+    let of = |activity: &str| {
+        format!(
+            "SELECT rowid FROM events WHERE person_id = side.column2 AND activity = {activity} \
+             AND occurred_at {reached} side.column3 ORDER BY occurred_at {order} LIMIT ?"
+        )
+    };
+    let (found, limits) = match activities {
+        [_] => (of("?"), 1),
+        _ => {
+            let keys = vec!["(?)"; activities.len()].join(", ");
+            let of_each = of("each.column1");
+            let found = format!(
+                "SELECT found.rowid FROM (VALUES {keys}) AS each CROSS JOIN events AS found ON found.rowid IN ({of_each}) \
+                 ORDER BY found.occurred_at {order} LIMIT ?"
+            );
+            (found, 2)
+        }
+    };
     let sql = format!(
-        "SELECT side.column1 AS number, nearest.* FROM (VALUES {list}) AS side JOIN events AS nearest ON nearest.rowid IN (\
-         SELECT found.rowid FROM (VALUES {keys}) AS each CROSS JOIN events AS found ON found.rowid IN (\
-         SELECT rowid FROM events WHERE person_id = side.column2 AND activity = each.column1 \
-         AND occurred_at {reached} side.column3 ORDER BY occurred_at {order} LIMIT ?) \
-         ORDER BY found.occurred_at {order} LIMIT ?)"
+        "SELECT side.column1 AS number, nearest.* FROM (VALUES {list}) AS side JOIN events AS nearest \
+         ON nearest.rowid IN ({found})"
     );
     let side = |(number, side): &(i64, &Side)| [(*number).into(), side.person.into(), side.at.into()];
     let mut values: Vec<Value> = sides.iter().flat_map(side).collect();
     values.extend(activities.iter().map(|key| key.as_str().into()));
-    values.extend([limit.into(), limit.into()]);
+    values.extend(std::iter::repeat_n(limit.into(), limits));
     (sql, values)
 }
 
