@@ -266,7 +266,7 @@ fn nearest_on_sqlite(
     let side = |(number, side): &(i64, &Side)| [(*number).into(), side.person.into(), side.at.into()];
     let mut values: Vec<Value> = sides.iter().flat_map(side).collect();
     values.extend(activities.iter().map(|key| key.as_str().into()));
-    values.extend(std::iter::repeat_n(limit.into(), limits));
+    values.extend(std::iter::repeat_n(Value::from(limit), limits));
     (sql, values)
 }
 
