@@ -253,10 +253,13 @@ fn a_bonus_makes_a_batch_need_the_achievements_on_xp() {
 }
 
 #[test]
-fn a_flagged_award_does_not_count_while_its_pack_is_not_loaded() {
+fn a_flagged_award_does_not_count_if_it_is_retired_or_its_pack_is_not_loaded() {
     let row = json!({ "xpBonus": 120, "rule": { "kind": "run", "activity": "answered", "holds": { "correct": true }, "target": 3 } });
     let hundred = json!({ "name": "Hundred", "rule": { "kind": "xp", "target": 100 } });
-    let (whole, less) = (catalog(&[row, hundred.clone()]), catalog(&[hundred]));
+    let mut gone = row.clone();
+    gone["state"] = json!("retired");
+    let (whole, less) = (catalog(&[row, hundred.clone()]), catalog(std::slice::from_ref(&hundred)));
+    let retired = catalog(&[gone, hundred]);
     let mut school = School::default();
     school.join(person(2), chrono_tz::UTC, None);
     for (number, (minutes, correct)) in
@@ -269,6 +272,7 @@ fn a_flagged_award_does_not_count_while_its_pack_is_not_loaded() {
     assert_eq!((state.xp, state.awards.values().filter(|award| award.flagged).count()), (150, 2));
     assert_eq!(engine::entitlement(&less, &state).xp, 30);
     assert_eq!(engine::misjudged(&less, &state), std::collections::BTreeMap::new(), "both stay flagged");
+    assert_eq!(engine::entitlement(&retired, &state).xp, 30);
 }
 
 #[test]
@@ -276,7 +280,8 @@ fn a_late_event_keeps_the_moment_of_a_streak_whose_pack_is_not_loaded() {
     let two_days = json!({ "rule": { "kind": "streak", "target": 2 } });
     let before = catalog(std::slice::from_ref(&two_days));
     let mut pack: Value = serde_json::from_str(include_str!("playground/pack.json")).unwrap();
-    pack["activities"].as_array_mut().unwrap().retain(|activity| activity["key"] != "read");
+    let others = |activity: &Value| activity["key"] != "answered" && activity["key"] != "referred";
+    pack["activities"].as_array_mut().unwrap().retain(others);
     pack["achievements"] = json!([{ "name": "N0", "requirement": "x", "category": "plain" }]);
     pack["achievements"][0].as_object_mut().unwrap().extend(two_days.as_object().unwrap().clone());
     let pack = Pack::parse("pack.json", &pack.to_string()).unwrap();
@@ -285,7 +290,9 @@ fn a_late_event_keeps_the_moment_of_a_streak_whose_pack_is_not_loaded() {
     school.join(person(2), chrono_tz::UTC, None);
     let day = 1_440;
     for (number, minutes) in [60, day + 60].into_iter().enumerate() {
-        school.record(&before, &[event(&before, number, 2, minutes, "read", json!({}))]).unwrap();
+        // A wrong answer gives no XP.
+        let wrong = event(&before, number, 2, minutes, "answered", json!({ "correct": false }));
+        school.record(&before, &[wrong]).unwrap();
     }
     let earned = |school: &School| -> Vec<_> {
         school.people[&person(2)].awards.values().map(|award| award.earned_at).collect()
@@ -293,8 +300,8 @@ fn a_late_event_keeps_the_moment_of_a_streak_whose_pack_is_not_loaded() {
     let moments = earned(&school);
     assert_eq!(moments.len(), 1);
     for (number, minutes) in [20 * day, 21 * day, 120].into_iter().enumerate() {
-        let answer = event(&after, 2 + number, 2, minutes, "answered", json!({ "correct": false }));
-        school.record(&after, &[answer]).unwrap();
+        let read = event(&after, 2 + number, 2, minutes, "read", json!({}));
+        school.record(&after, &[read]).unwrap();
     }
     assert_eq!(earned(&school), moments);
 }
