@@ -305,3 +305,30 @@ fn a_late_event_keeps_the_moment_of_a_streak_whose_pack_is_not_loaded() {
     }
     assert_eq!(earned(&school), moments);
 }
+
+#[test]
+fn an_event_before_a_badge_is_dated_without_the_badges_xp() {
+    let hundred = json!({ "name": "Hundred", "rule": { "kind": "xp", "target": 100 } });
+    let badge = json!({ "name": "Kind", "xpBonus": 40, "rule": { "kind": "person" } });
+    let catalog = catalog(&[hundred, badge]);
+    let mut school = School::default();
+    school.join(person(2), chrono_tz::UTC, None);
+    let granted = |number, minutes, amount: i64| {
+        event(&catalog, number, 2, minutes, "granted", json!({ "amount": amount }))
+    };
+    let (first, second) = (granted(0, 10, 30), granted(1, 500, 40));
+    let at = granted(2, 1_000, 1).occurred_at;
+    school.record(&catalog, &[first]).unwrap();
+    let achievement = engine::catalog::achievement_id("playground/kind");
+    let id = uuid::Uuid::nil();
+    let grant = engine::Grant { id, person: person(2), achievement, xp_bonus: 40, at, by: None, notes: None };
+    school.grant(&catalog, grant);
+    // It happened before the badge and after the last event: 30, 70, and with the badge 110.
+    school.record(&catalog, &[second]).unwrap();
+    let hundred = (engine::catalog::achievement_id("playground/hundred"), 1);
+    assert_eq!(school.people[&person(2)].awards[&hundred].earned_at, at);
+    // 110 without the badge.
+    let third = granted(3, 700, 40);
+    school.record(&catalog, std::slice::from_ref(&third)).unwrap();
+    assert_eq!(school.people[&person(2)].awards[&hundred].earned_at, third.occurred_at);
+}
