@@ -13,7 +13,6 @@ use crate::config::Config;
 use crate::pipeline::backfill;
 use crate::pipeline::rebuild::{Expected, Stored};
 use crate::start::{Refused, open_existing};
-use crate::store::dialect::take_time;
 use crate::store::{self, Database, Txn, awards, events, feed, ledger, outbox, people, totals};
 
 /// The number of people checked together.
@@ -94,7 +93,7 @@ pub(crate) async fn survey(db: &Database) -> Result<Report, Refused> {
         return Err(Refused::Outdated(missing));
     }
     let txn = db.snapshot().await?;
-    take_time(&txn).await?;
+    txn.take_time().await?;
     let published = Catalogue::open_within(&txn).await?.ok_or(Refused::Unpublished)?;
     let mut report = Report::default();
     let trimmed = outbox::trimmed_until(&txn).await?;

@@ -167,10 +167,10 @@ async fn connect<T: Fn() -> Result<String, String>>(watch: &mut Watch<T>) -> End
 }
 
 async fn open(url: &str) -> Result<Socket, Ended> {
-    let wrong = || {
-        Ended::ForGood(format!("{url} is not a ws:// or wss:// address; set --url to the server's /graphql"))
+    let refuses = |error: Error| {
+        Ended::ForGood(format!("{url} refuses the socket ({error}); set --url to the server's /graphql"))
     };
-    let mut request = url.into_client_request().map_err(|_| wrong())?;
+    let mut request = url.into_client_request().map_err(refuses)?;
     request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("graphql-transport-ws"));
     match timeout(SILENCE, connect_async(request)).await {
         Ok(Ok((socket, _))) => Ok(socket),
@@ -186,10 +186,7 @@ async fn open(url: &str) -> Result<Socket, Ended> {
         Ok(Err(Error::Io(error))) => {
             Err(Ended::Lost { why: format!("no server answers at {url} ({error})"), greeted: false })
         }
-        Ok(Err(Error::Url(_))) => Err(wrong()),
-        Ok(Err(error)) => Err(Ended::ForGood(format!(
-            "{url} refuses the socket ({error}); set --url to the server's /graphql"
-        ))),
+        Ok(Err(error)) => Err(refuses(error)),
         Err(_) => Err(Ended::Lost { why: format!("no server answers at {url}"), greeted: false }),
     }
 }

@@ -1,4 +1,4 @@
-//! The history that late events require: the second and the third step of loading.
+//! The history that late events and flagged awards require, after the state of `needs` and `candidates` is loaded.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
 
@@ -79,7 +79,7 @@ fn late_days(state: &State, events: &[Event]) -> impl Iterator<Item = (Uuid, Loc
     })
 }
 
-/// The history that a batch requires because of what `late` loaded. Usually empty.
+/// The history that a batch requires because of what is loaded so far. Usually empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Further {
     /// By person and run metric: the metrics of which to load all events, for `PersonState::runs`.
@@ -98,16 +98,15 @@ pub fn further(catalog: &Catalog, state: &State, events: &[Event]) -> Further {
     let new_days = late_days(state, events).filter(|(person, day)| {
         state.people.get(person).is_none_or(|person| !person.known_days.contains(day))
     });
-    let mut further =
-        Further { days: new_days.map(|(person, _)| person).collect(), ..try_out(catalog, state, events) };
+    let mut further = Further { days: new_days.map(|(person, _)| person).collect(), ..Further::default() };
+    try_out(catalog, state, events, &mut further);
     further.whole.extend(further.runs.iter().map(|(person, _)| *person).chain(further.days.iter().copied()));
     further
 }
 
-/// Folds the events of some people into a copy, and finds the runs that may be broken and the entitlements that may
-/// change. These people have late events or flagged awards, or their referrers have flagged awards.
-fn try_out(catalog: &Catalog, state: &State, events: &[Event]) -> Further {
-    let mut further = Further::default();
+/// Folds the events of some people into a copy, and adds the runs that may be broken and the people whose entitlement
+/// may change. These people have late events or flagged awards, or their referrers have flagged awards.
+fn try_out(catalog: &Catalog, state: &State, events: &[Event], further: &mut Further) {
     let surplus: HashMap<Uuid, i64> =
         state.people.iter().filter_map(|(id, person)| Some((*id, surplus_xp(person)?))).collect();
     let concerned = state.people.iter().filter(|(id, person)| {
@@ -116,7 +115,7 @@ fn try_out(catalog: &Catalog, state: &State, events: &[Event]) -> Further {
     });
     let concerned: BTreeMap<Uuid, PersonState> = concerned.map(|(id, of)| (*id, of.clone())).collect();
     if concerned.is_empty() {
-        return further;
+        return;
     }
     let mut decision = before(catalog, State { people: concerned }, events);
     for event in events {
@@ -137,7 +136,6 @@ fn try_out(catalog: &Catalog, state: &State, events: &[Event]) -> Further {
         let metrics = person.broken_runs().filter_map(|index| catalog.metrics.get(index));
         further.runs.extend(metrics.map(|metric| (*id, metric.id)));
     }
-    further
 }
 
 /// The XP of the person's flagged awards; none without such awards.

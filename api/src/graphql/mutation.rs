@@ -199,9 +199,9 @@ impl Mutation {
         badges::retire(ctx, input).await
     }
 
-    /// Awards a badge to a student. ADMIN and SUPER_ADMIN can award every student, a TEACHER their own students. Nobody
-    /// can award themselves or their own child. If the student already has the badge, the existing award is returned with
-    /// `duplicate: true`.
+    /// Awards a badge to a student. ADMIN and SUPER_ADMIN can award every student, a TEACHER their own students. No
+    /// caller can award a badge to themselves or to their own child. If the student already has the badge, the existing
+    /// award is returned with `duplicate: true`.
     async fn award_badge(
         &self,
         ctx: &Context<'_>,

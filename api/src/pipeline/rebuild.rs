@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::ingest::to_event;
 use super::load::{active_day, active_day_row, award_key, day_of, to_metric, whole_state, zone_names};
 use super::persist::{self, Writing};
-use crate::store::dialect::{AdvisoryLock, shared, take_time};
+use crate::store::locks::{AdvisoryLock, shared};
 use crate::store::{self, Database, Txn, awards, catalogue, events, feed, ledger, metrics, people, totals};
 
 /// The reason on a restored message. It may have been delivered before, so it is not delivered again.
@@ -165,7 +165,7 @@ pub(crate) async fn lock(
     person: Uuid,
 ) -> Result<Option<(Txn, Stored)>, store::Error> {
     let txn = db.begin().await?;
-    take_time(&txn).await?;
+    txn.take_time().await?;
     shared(&txn, AdvisoryLock::Catalogue).await?;
     let locked = people::lock(&txn, &BTreeSet::from([person])).await?.pop();
     let Some(locked) = locked.filter(|locked| locked.id == person) else {
@@ -263,7 +263,7 @@ async fn restore_messages(txn: &Txn, held: &[awards::Row], writing: Writing<'_>)
 /// When the database fails. Nothing is stored then.
 pub(crate) async fn renumber_feed(db: &Database) -> Result<usize, store::Error> {
     let txn = db.begin().await?;
-    take_time(&txn).await?;
+    txn.take_time().await?;
     let moved = feed::renumber(&txn).await?;
     txn.commit().await?;
     Ok(moved)

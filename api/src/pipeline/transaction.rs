@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::catalogue::Published;
 use crate::refusal::{Failure, Refusal};
-use crate::store::dialect::{AdvisoryLock, exclusive, shared};
+use crate::store::locks::{AdvisoryLock, exclusive, shared};
 use crate::store::{self, Txn};
 
 /// Attempts after a conflict, including conflicts at COMMIT.

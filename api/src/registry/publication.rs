@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::catalogue::{Bundle, Catalogue, Definition};
 use crate::clock::Clock;
 use crate::pipeline::backfill::backfill;
-use crate::store::dialect::{AdvisoryLock, exclusive, take_time};
+use crate::store::locks::{AdvisoryLock, exclusive};
 use crate::store::{self, Database, Txn, catalogue};
 use crate::text::hidden;
 
@@ -49,7 +49,7 @@ pub(crate) async fn publish(db: &Database, clock: &Clock, bundle: &Bundle) -> Re
         return Err(Refused::Problems(problems));
     }
     let txn = db.begin().await?;
-    take_time(&txn).await?;
+    txn.take_time().await?;
     exclusive(&txn, AdvisoryLock::Catalogue).await?;
     let before = Catalogue::open_within(&txn).await?;
     if let Some(before) = &before

@@ -3,12 +3,10 @@
 
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{Expr, ExprTrait, LockType, SelectStatement, SimpleExpr};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, Statement};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend};
 use uuid::Uuid;
 
-use super::connect::Reads;
 use super::error::Error;
-use super::txn::Txn;
 
 /// The kind of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,26 +16,6 @@ pub enum Dialect {
     /// A server that several processes use.
     Postgres,
 }
-
-/// Locks shared between transactions, as PostgreSQL's advisory locks. SQLite has only one writer at a time, so it
-/// needs no such locks.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum AdvisoryLock {
-    /// Batches hold it shared, a publication exclusive: the catalogue changes only between batches.
-    Catalogue,
-}
-
-impl AdvisoryLock {
-    fn key(self) -> i64 {
-        // An arbitrary number: "plaudit" in ASCII. The next number is the migration's lock.
-        match self {
-            Self::Catalogue => 0x70_6c_61_75_64_69_74,
-        }
-    }
-}
-
-/// The lock that a migration takes first, so that only one process changes the tables at a time.
-pub(super) const LOCK_TABLES: &str = "SELECT pg_advisory_xact_lock(31644363228735861)";
 
 impl Dialect {
     /// The dialect of this URL, by its scheme.
@@ -121,35 +99,4 @@ pub(super) fn among(
         }
         _ => column.is_in(ids),
     }
-}
-
-/// Takes a lock in shared mode until the transaction ends.
-pub(crate) async fn shared(txn: &Txn, lock: AdvisoryLock) -> Result<(), Error> {
-    advise(txn, "SELECT pg_advisory_xact_lock_shared($1)", lock).await
-}
-
-/// Takes a lock in exclusive mode until the transaction ends. Waits for all shared holders.
-pub(crate) async fn exclusive(txn: &Txn, lock: AdvisoryLock) -> Result<(), Error> {
-    advise(txn, "SELECT pg_advisory_xact_lock($1)", lock).await
-}
-
-/// Allows each following statement of the transaction ten minutes, for work on the whole school. If the client sends
-/// nothing for ten seconds between two statements, PostgreSQL ends the transaction and releases its locks.
-pub(crate) async fn take_time(txn: &Txn) -> Result<(), Error> {
-    txn.take_time().await;
-    if txn.dialect == Dialect::Postgres {
-        let untimed =
-            "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 10000";
-        txn.connection().execute_unprepared(untimed).await?;
-    }
-    Ok(())
-}
-
-async fn advise(txn: &Txn, sql: &str, lock: AdvisoryLock) -> Result<(), Error> {
-    if txn.dialect == Dialect::Postgres {
-        let db = txn.connection();
-        let values = [lock.key().into()];
-        db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
-    }
-    Ok(())
 }

@@ -1,8 +1,6 @@
 //! Database errors, grouped by what the caller can do about them.
 
-use sea_orm::{DbErr, RuntimeErr};
-
-use super::session::is_lost;
+use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 /// The pool opens connections again and again until its deadline, so that the cause of each failure is not known.
 const NO_CONNECTION: &str = "no connection could be opened in time: no server answers at this address, or all its connections are in use";
@@ -111,6 +109,14 @@ fn is_connection(error: &DbErr) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether the connection was lost or stopped responding.
+pub(super) fn is_lost(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed
+    )
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use tokio::time::Instant;
 
 use super::driver::{Driver, Options};
-use super::error::Error;
-use super::session::{Session, is_lost};
+use super::error::{Error, is_lost};
+use super::session::Session;
 
 /// A connection that was idle for this long is pinged before use.
 const IDLE: Duration = Duration::from_secs(10);

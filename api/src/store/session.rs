@@ -11,6 +11,7 @@ use sea_orm::{ExecResult, QueryResult, Statement};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
+use super::error::is_lost;
 use super::pool::{Era, Opener, Pooled};
 
 /// The time limit of a statement in a transaction that has declared itself long.
@@ -221,12 +222,4 @@ impl Drop for Unsettled {
     fn drop(&mut self) {
         drop(self.0.take().map(Object::take));
     }
-}
-
-/// Whether the connection was lost or stopped responding.
-pub(super) fn is_lost(error: &sqlx::Error) -> bool {
-    matches!(
-        error,
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed
-    )
 }

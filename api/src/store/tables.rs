@@ -9,8 +9,9 @@ use sea_orm::{
 };
 
 use super::connect::{Database, Reads};
-use super::dialect::{Dialect, LOCK_TABLES};
+use super::dialect::Dialect;
 use super::error::Error;
+use super::locks::LOCK_TABLES;
 
 /// The time limit of all migrations together.
 const LONGEST: Duration = Duration::from_secs(3_600);

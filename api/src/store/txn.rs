@@ -60,9 +60,16 @@ impl Txn {
         roll_back(self.state.into_inner()).await;
     }
 
-    /// Sets a long time limit for all following statements: for work on the whole school, such as a publication.
-    pub(super) async fn take_time(&self) {
+    /// Allows each following statement of the transaction ten minutes, for work on the whole school. If the client sends
+    /// nothing for ten seconds between two statements, PostgreSQL ends the transaction and releases its locks.
+    pub(crate) async fn take_time(&self) -> Result<(), Error> {
         self.state.lock().await.session.take_time();
+        if self.dialect == Dialect::Postgres {
+            let untimed =
+                "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 10000";
+            self.connection().execute_unprepared(untimed).await?;
+        }
+        Ok(())
     }
 }
 

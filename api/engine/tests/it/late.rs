@@ -24,6 +24,14 @@ fn flags(school: &School, who: u128) -> Vec<Uuid> {
     kept.awards.iter().filter(|(_, award)| award.flagged).map(|((achievement, _), _)| *achievement).collect()
 }
 
+/// Three right answers of person 0, and a late wrong one in between: Row is flagged.
+fn break_the_row(catalog: &Catalog, school: &mut School) {
+    for (number, minutes) in [0, 10, 20, 15].into_iter().enumerate() {
+        record(school, catalog, &[answer(catalog, number, 0, minutes, minutes != 15)]);
+    }
+    assert!(flags(school, 0).contains(&achievement_id("playground/row")));
+}
+
 /// The first award of an achievement, of the first person.
 fn of(achievement: uuid::Uuid) -> AwardKey {
     AwardKey { person: person(0), achievement, occurrence: 1 }
@@ -62,11 +70,7 @@ fn a_late_wrong_answer_flags_the_run_it_broke_and_dependent_awards() {
 #[test]
 fn a_flagged_award_does_not_count_for_new_ones() {
     let (catalog, mut school) = (catalog(), school());
-    let answers = [(0, true), (10, true), (20, true), (15, false)];
-    for (number, (minutes, correct)) in answers.into_iter().enumerate() {
-        record(&mut school, &catalog, &[answer(&catalog, number, 0, minutes, correct)]);
-    }
-    assert!(flags(&school, 0).contains(&achievement_id("playground/row")));
+    break_the_row(&catalog, &mut school);
     let reads: Vec<Event> = (4..6).map(|number| event(&catalog, number, 0, 60, "read", json!({}))).collect();
     let awards = record(&mut school, &catalog, &reads);
     assert!(awards.iter().all(|(key, _)| key != "after-the-row"), "{awards:?}");
@@ -78,12 +82,7 @@ fn a_flagged_award_does_not_count_for_new_ones() {
 #[test]
 fn a_flagged_award_costs_only_events_that_reach_a_threshold() {
     let (catalog, mut school) = (catalog(), school());
-    for (number, (minutes, correct)) in
-        [(0, true), (10, true), (20, true), (15, false)].into_iter().enumerate()
-    {
-        record(&mut school, &catalog, &[answer(&catalog, number, 0, minutes, correct)]);
-    }
-    assert!(flags(&school, 0).contains(&achievement_id("playground/row")));
+    break_the_row(&catalog, &mut school);
     let state = engine::State { people: [(person(0), school.whole(person(0)))].into() };
     let (held, entitled) =
         (school.people[&person(0)].xp, engine::entitlement(&catalog, &school.whole(person(0))).xp);
@@ -99,11 +98,7 @@ fn a_flagged_award_costs_only_events_that_reach_a_threshold() {
 #[test]
 fn a_derived_event_can_end_the_flag_of_a_referrer() {
     let (catalog, mut school) = (catalog(), school());
-    for (number, (minutes, correct)) in
-        [(0, true), (10, true), (20, true), (15, false)].into_iter().enumerate()
-    {
-        record(&mut school, &catalog, &[answer(&catalog, number, 0, minutes, correct)]);
-    }
+    break_the_row(&catalog, &mut school);
     let hundred = achievement_id("playground/hundred");
     assert!(flags(&school, 0).contains(&hundred));
     let friend: Vec<Event> = (4..7).map(|number| answer(&catalog, number, 1, 60, true)).collect();
