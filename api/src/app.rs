@@ -35,6 +35,8 @@ pub struct App {
     pub(crate) bus: Bus,
     /// The reader of the feed for subscribers.
     pub(crate) hub: Arc<Hub>,
+    /// Held while this process empties the outbox, so that who waits for it finds the work done.
+    pub(crate) relaying: Arc<tokio::sync::Mutex<()>>,
     /// The cost budget of each caller.
     pub(crate) costs: Arc<CostBudget>,
     /// The running exports.
@@ -65,6 +67,7 @@ impl App {
             batcher: Batcher::new().0,
             bus: Bus::new(),
             hub: Arc::new(Hub::new()),
+            relaying: Arc::default(),
             exports: Arc::default(),
             turns,
             slow_lane: SlowLane::default(),

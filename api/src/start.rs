@@ -266,6 +266,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
         batcher,
         bus: Bus::new(),
         hub: Arc::new(Hub::new()),
+        relaying: Arc::default(),
         exports: Arc::default(),
         turns,
         slow_lane: SlowLane::default(),

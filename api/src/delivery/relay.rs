@@ -47,6 +47,7 @@ pub(crate) async fn deliver_due(app: &App) -> Result<usize, store::Error> {
 
 /// Delivers some of the due messages. Returns the number that it settled; 0 if none is due.
 async fn deliver(app: &App) -> Result<usize, store::Error> {
+    let _turn = app.relaying.lock().await;
     let now = app.clock.now();
     // Most rounds find nothing. This check does not use SQLite's only writer.
     if !outbox::is_due(&app.db, now).await? {
