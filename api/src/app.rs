@@ -10,6 +10,8 @@ use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::hub::Hub;
+use crate::delivery::mail::Mailer;
+use crate::delivery::mail::unsubscribe::Unsubscribing;
 use crate::pipeline::Batcher;
 use crate::pulse::Pulse;
 use crate::slow_lane::SlowLane;
@@ -35,8 +37,10 @@ pub struct App {
     pub(crate) bus: Bus,
     /// The reader of the feed for subscribers.
     pub(crate) hub: Arc<Hub>,
-    /// Held while this process empties the outbox, so that who waits for it finds the work done.
-    pub(crate) relaying: Arc<tokio::sync::Mutex<()>>,
+    /// Where mails go.
+    pub(crate) mailer: Arc<Mailer>,
+    /// Signs the links by which people stop their mails.
+    pub(crate) unsubscribing: Unsubscribing,
     /// The cost budget of each caller.
     pub(crate) costs: Arc<CostBudget>,
     /// The running exports.
@@ -67,7 +71,8 @@ impl App {
             batcher: Batcher::new().0,
             bus: Bus::new(),
             hub: Arc::new(Hub::new()),
-            relaying: Arc::default(),
+            mailer: Arc::new(Mailer::Off),
+            unsubscribing: Unsubscribing::new("the key of a test"),
             exports: Arc::default(),
             turns,
             slow_lane: SlowLane::default(),

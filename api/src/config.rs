@@ -3,6 +3,7 @@
 
 mod limits;
 mod load;
+mod mail;
 mod problem;
 mod settings;
 mod validate;
@@ -19,6 +20,7 @@ use url::Url;
 
 pub use limits::Limits;
 pub use load::Sources;
+pub use mail::{MailConfig, MailTarget, SmtpServer, Tls};
 pub(crate) use problem::nearest;
 pub use problem::{Problem, Problems};
 pub use values::parse_span;
@@ -88,8 +90,12 @@ pub struct Config {
     pub database_acquire_seconds: u64,
     /// Seconds a statement may take.
     pub database_statement_seconds: u64,
+    /// Whether this server plans and makes deliveries in addition to answering.
+    pub worker: bool,
     /// How tokens are verified.
     pub auth: AuthConfig,
+    /// How mails are sent.
+    pub mail: MailConfig,
     /// The limits of requests, sockets and people.
     pub limits: Limits,
     /// The log filter: a level, or `module=level` pairs separated by commas.
@@ -119,7 +125,9 @@ impl Config {
             database_connections: 8,
             database_acquire_seconds: 3,
             database_statement_seconds: 5,
+            worker: true,
             auth: AuthConfig::demo(),
+            mail: MailConfig::demo(),
             limits: Limits::default(),
             log_filter: "info".to_owned(),
             log_format: LogFormat::Text,
@@ -167,7 +175,9 @@ impl fmt::Debug for Config {
             .field("pack_settings", &self.pack_settings)
             .field("database_url", &"[hidden]")
             .field("database_connections", &self.database_connections)
+            .field("worker", &self.worker)
             .field("auth", &self.auth)
+            .field("mail", &self.mail)
             .field("limits", &self.limits)
             .field("log_filter", &self.log_filter)
             .finish_non_exhaustive()

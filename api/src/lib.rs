@@ -15,6 +15,7 @@ pub mod refusal;
 mod slow_lane;
 mod telemetry;
 mod text;
+mod words;
 
 mod audit;
 pub mod auth;

@@ -1,13 +1,14 @@
 //! The progress of a person: the state as the engine reads it, and its summary.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use engine::{Achievement, Catalog, Cause, Held, PersonState};
+use engine::{Achievement, Catalog, Cause, Held, LocalDay, PersonState, Progress};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::catalogue::Published;
+use crate::catalogue::{Known, Published};
 use crate::pipeline::load::{self, to_metric};
 use crate::store::awards::Brief;
 use crate::store::{self, metrics, people, totals};
@@ -75,6 +76,36 @@ pub(crate) fn state(
         metrics: metrics.iter().map(|row| (row.metric_id, to_metric(row))).collect(),
         ..load::state(person, Some(totals))?
     })
+}
+
+/// The person's local day now.
+///
+/// # Errors
+/// If this build does not know a stored time zone.
+pub(crate) fn today(person: &people::Row, now: DateTime<Utc>) -> Result<LocalDay, store::Error> {
+    let zone = load::zone(person)?;
+    Ok(LocalDay { date: engine::local(now, zone).date, zone })
+}
+
+/// The progress in each achievement that `wanted` accepts and that the person can still earn, in the order of the catalogue. An achievement with a
+/// revoked award counts as earned, unless it is repeatable.
+pub(crate) fn open(
+    published: &Published,
+    offer: &Offer,
+    held: &[Brief],
+    state: &PersonState,
+    today: LocalDay,
+    wanted: impl Fn(&Achievement) -> bool,
+) -> Vec<(Arc<Known>, Progress)> {
+    let open = published.catalog.achievements().iter().filter(|achievement| {
+        let earned = !achievement.repeatable && held.iter().any(|one| one.achievement_id == achievement.id);
+        !earned && wanted(achievement) && offer.includes(&published.catalog, achievement)
+    });
+    let rows = open.filter_map(|achievement| {
+        let known = published.achievements.get(&achievement.id)?;
+        Some((Arc::clone(known), engine::progress(&published.catalog, achievement, state, today)))
+    });
+    rows.collect()
 }
 
 /// Summarises the held awards; with `pack`, those of that pack alone. The ranks are those of the pack, otherwise of the

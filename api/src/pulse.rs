@@ -15,8 +15,10 @@ pub(crate) mod deadlines {
     pub(crate) const LANE: Duration = Duration::from_secs(10);
     /// One read of the feed.
     pub(crate) const HUB: Duration = Duration::from_secs(5);
-    /// One delivery, and one bounded deletion of settled messages.
+    /// One transaction that plans deliveries, and one bounded deletion of old ones.
     pub(crate) const RELAY: Duration = Duration::from_secs(10);
+    /// One transaction that leases deliveries or stores their results. Attempts are not part of a turn.
+    pub(crate) const CHANNEL: Duration = Duration::from_secs(10);
     /// One check of the published catalogue.
     pub(crate) const CATALOGUE: Duration = Duration::from_secs(10);
     /// One ping of the database. A ping times out after a second, so after a failed one the loop is late until one

@@ -12,6 +12,8 @@ use crate::pulse::{Beat, deadlines};
 
 /// How often the published version and the outbox are read.
 const ROUND: Duration = Duration::from_millis(500);
+/// Rounds of the relay between two deletions of what was delivered long ago.
+const TRIM: u64 = 20;
 /// How often the database is pinged.
 const PING: Duration = Duration::from_secs(1);
 /// The timeout of a ping.
@@ -27,11 +29,11 @@ pub(crate) async fn catalogue(app: App, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Delivers the due messages of the outbox, and deletes old ones.
+/// Plans the deliveries of the outbox, and deletes old ones.
 pub(crate) async fn relay(app: App, mut stop: watch::Receiver<bool>) {
     let beat = app.pulse.watch("relay", deadlines::RELAY);
-    loop {
-        if let Err(error) = relay::round(&app, &beat).await {
+    for round in 0_u64.. {
+        if let Err(error) = relay::round(&app, &beat, round.is_multiple_of(TRIM)).await {
             tracing::warn!(error = error.chain(), "the outbox cannot be read; trying again");
         }
         if rest(&mut stop, ROUND).await {

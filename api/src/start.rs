@@ -19,11 +19,14 @@ use crate::bus::Bus;
 use crate::catalogue::{Bundle, Catalogue, Source};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::delivery::channel;
+use crate::delivery::mail::{Mailer, unsubscribe::Unsubscribing};
 use crate::delivery::{hub::Hub, relay};
 use crate::pipeline::Batcher;
 use crate::pulse::{Pulse, deadlines};
 use crate::registry::publication::{self, Outcome};
 use crate::slow_lane::SlowLane;
+use crate::store::deliveries::Channel;
 use crate::store::{self, Database, Dialect};
 use crate::telemetry::Telemetry;
 use crate::{graphql, http, packs, rounds};
@@ -50,6 +53,8 @@ pub enum Refused {
     Database(store::Error),
     /// The database file does not exist.
     Missing(PathBuf),
+    /// Mails cannot be sent as the settings say.
+    Mail(String),
     /// The folder of GraphiQL's files cannot be used.
     Graphiql(String),
     /// The folder of the database file cannot be created.
@@ -106,6 +111,7 @@ impl fmt::Display for Refused {
                     file.display()
                 )
             }
+            Self::Mail(problem) => f.write_str(problem),
             Self::Graphiql(problem) => write!(
                 f,
                 "{problem}: PLAUDIT_GRAPHIQL_FILES needs a folder with the four files that config.default.toml names"
@@ -128,6 +134,7 @@ impl std::error::Error for Refused {
             | Self::Outdated(_)
             | Self::Unpublished
             | Self::Missing(_)
+            | Self::Mail(_)
             | Self::Graphiql(_) => None,
         }
     }
@@ -183,12 +190,14 @@ impl Running {
         self.app.hub.listeners()
     }
 
-    /// Delivers all due messages of the outbox and deletes old ones; returns how many it delivered.
+    /// Plans the deliveries of all messages, makes an attempt for each delivery that is due, and deletes old ones. Returns
+    /// the number of attempts.
     ///
     /// # Errors
     /// If the database fails.
     pub async fn settle(&self) -> Result<usize, store::Error> {
-        relay::deliver_due(&self.app).await
+        relay::plan_due(&self.app).await?;
+        channel::send_due(&self.app, Channel::Mail).await
     }
 }
 
@@ -247,6 +256,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
             "other machines cannot reach this address of pictures: set public_url (PLAUDIT_PUBLIC_URL)"
         );
     }
+    let mailer = Mailer::new(&config).map_err(Refused::Mail)?;
+    let key = store::installation_keys::find_or_create(&db, "unsubscribe").await?;
     let listener = listen(config.listen).map_err(|error| Refused::Listen(config.listen, error))?;
     let address = listener.local_addr().map_err(|error| Refused::Listen(config.listen, error))?;
     let operations = match config.operations_listen {
@@ -266,7 +277,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
         batcher,
         bus: Bus::new(),
         hub: Arc::new(Hub::new()),
-        relaying: Arc::default(),
+        mailer: Arc::new(mailer),
+        unsubscribing: Unsubscribing::new(&key),
         exports: Arc::default(),
         turns,
         slow_lane: SlowLane::default(),
@@ -283,7 +295,12 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
     let beat = app.pulse.watch("hub", deadlines::HUB);
     tasks.spawn(async move { hub.follow(following, beat, stopped).await });
     tasks.spawn(rounds::catalogue(apart.clone(), stop.subscribe()));
-    tasks.spawn(rounds::relay(apart.clone(), stop.subscribe()));
+    if app.config.worker {
+        tasks.spawn(rounds::relay(apart.clone(), stop.subscribe()));
+        if app.config.mail.is_on() {
+            tasks.spawn(channel::run(apart.clone(), Channel::Mail, stop.subscribe()));
+        }
+    }
     tasks.spawn(rounds::database(apart, stop.subscribe()));
 
     let shut = watch::Sender::new(false);

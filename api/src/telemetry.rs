@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use prometheus_client::encoding::prometheus_text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -44,6 +44,8 @@ struct Metrics {
     /// When the oldest undelivered message was created, in milliseconds since 1970; 0 if there is none.
     oldest_message: AtomicI64,
     feed_lag: Gauge,
+    deliveries: Family<[(&'static str, &'static str); 2], Counter>,
+    delivery_oldest: Family<Label<&'static str>, Seconds>,
 }
 
 /// A resource that is counted while it is open.
@@ -139,6 +141,17 @@ impl Telemetry {
         self.0.oldest_message.store(millis, Ordering::Relaxed);
     }
 
+    /// Counts an attempt to deliver on this channel, by its outcome: `delivered`, `retried` or `buried`.
+    pub(crate) fn delivered(&self, channel: &'static str, outcome: &'static str) {
+        self.0.deliveries.get_or_create(&[("channel", channel), ("outcome", outcome)]).inc();
+    }
+
+    /// Stores for how long the oldest due delivery of this channel has waited.
+    pub(crate) fn oldest_delivery(&self, channel: &'static str, waited: TimeDelta) {
+        let seconds = u32::try_from(waited.num_seconds().max(0)).unwrap_or(u32::MAX);
+        self.0.delivery_oldest.get_or_create(&[("channel", channel)]).set(f64::from(seconds));
+    }
+
     /// Reads the values of other parts: the loops, the pools, the feed. Waits for nothing.
     pub(crate) fn observe(&self, app: &App) {
         let metrics = &*self.0;
@@ -214,10 +227,16 @@ impl Metrics {
         r.register("pool_wait_seconds", "Seconds that callers have waited for one", self.pool_wait.clone());
         r.register(
             "outbox_oldest_seconds",
-            "Age of the oldest unsettled message",
+            "Age of the oldest message whose deliveries are not planned",
             self.outbox_oldest.clone(),
         );
         r.register("feed_lag", "Feed positions committed but not read by the hub", self.feed_lag.clone());
+        r.register("deliveries", "Attempts to deliver, by channel and outcome", self.deliveries.clone());
+        r.register(
+            "delivery_oldest_seconds",
+            "Seconds that the oldest due delivery has waited, by channel",
+            self.delivery_oldest.clone(),
+        );
         self.registry = registry;
     }
 }
@@ -243,6 +262,8 @@ mod tests {
         drop(telemetry.0.loop_age.get_or_create(&loops));
         drop(telemetry.0.loop_late.get_or_create(&loops));
         drop(telemetry.0.pool.get_or_create(&[("pool", "writer"), ("state", "idle")]));
+        telemetry.delivered("mail", "delivered");
+        telemetry.oldest_delivery("mail", TimeDelta::zero());
         let text = telemetry.text();
         let coded: BTreeSet<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();

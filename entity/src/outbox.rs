@@ -1,4 +1,4 @@
-//! Messages about consequences, each stored with its cause and delivered after the commit.
+//! Messages about consequences, each stored with its cause. Deliveries are planned after the commit.
 
 use sea_orm::entity::prelude::*;
 
@@ -24,18 +24,10 @@ pub struct Model {
     pub detail: Option<Json>,
     /// When its cause was committed.
     pub created_at: DateTimeUtc,
-    /// The earliest time of the next delivery; later after every failed attempt.
-    pub available_at: DateTimeUtc,
-    /// The number of delivery attempts.
-    pub attempts: i32,
-    /// Until when a relay holds it.
-    pub leased_until: Option<DateTimeUtc>,
-    /// When it was delivered.
-    pub settled_at: Option<DateTimeUtc>,
-    /// When delivery was given up. The message is kept for inspection.
-    pub buried_at: Option<DateTimeUtc>,
-    /// Why it was buried.
-    pub buried_because: Option<String>,
+    /// When its deliveries were planned.
+    pub planned_at: Option<DateTimeUtc>,
+    /// Why it is not delivered; none if it is.
+    pub silent_because: Option<String>,
 }
 
 /// The rows that it refers to.

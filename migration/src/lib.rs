@@ -13,6 +13,7 @@ mod m0009_late_events;
 mod m0010_zones;
 mod m0011_search_and_certificates;
 mod m0012_entries_by_time;
+mod m0013_deliveries;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_zones::Migration),
             Box::new(m0011_search_and_certificates::Migration),
             Box::new(m0012_entries_by_time::Migration),
+            Box::new(m0013_deliveries::Migration),
         ]
     }
 }

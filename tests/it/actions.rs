@@ -75,7 +75,7 @@ on_both! {
         assert_eq!(publish(&mut w).await, 5);
         let keys = ["listener/came", "listener/learnt", "listener/spoke", "listener/took", "listener/two-days"];
         assert_eq!(held(&w, ada_id).await, keys);
-        let told = "SELECT count(*) FROM outbox WHERE buried_because IS NULL OR settled_at IS NOT NULL";
+        let told = "SELECT count(*) FROM outbox WHERE silent_because IS NULL";
         assert_eq!(w.database.number(told).await, 0, "a publication is silent");
         assert_eq!(w.database.number("SELECT count(*) FROM events WHERE activity LIKE 'plaudit:%'").await, 0);
         assert_eq!(w.database.number("SELECT count(*) FROM events").await, 7);

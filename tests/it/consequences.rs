@@ -41,7 +41,7 @@ on_both! {
             ("SELECT count(DISTINCT group_id) FROM feed", 2),
             ("SELECT count(*) FROM feed f JOIN events e ON e.id = f.group_id", 6),
             ("SELECT count(*) FROM feed f JOIN outbox o ON o.kind = f.kind AND o.group_id = f.group_id", 6),
-            ("SELECT count(*) FROM outbox WHERE buried_at IS NOT NULL", 0),
+            ("SELECT count(*) FROM outbox WHERE silent_because IS NOT NULL", 0),
             ("SELECT count(*) FROM feed WHERE CAST(detail AS text) LIKE '%\"to\"%2%'", 1),
             ("SELECT count(*) FROM feed WHERE CAST(detail AS text) LIKE '%Master%'", 1),
             ("SELECT count(*) FROM feed WHERE CAST(detail AS text) LIKE '%\"days\"%3%'", 1),

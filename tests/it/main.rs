@@ -33,6 +33,7 @@ mod history;
 mod input;
 mod late_events;
 mod limits;
+mod mail;
 mod n_plus_one;
 mod network;
 mod operations;

@@ -103,7 +103,7 @@ async fn backfill(backend: Backend) {
         ]
     );
     let silent = "SELECT count(*) FROM outbox o JOIN awards a ON a.id = o.award_id WHERE a.xp_bonus > 0 \
-                  AND o.buried_because = 'earned before it was published' AND o.settled_at IS NULL AND o.attempts = 0";
+                  AND o.silent_because = 'earned before it was published' AND o.planned_at IS NOT NULL";
     assert_eq!(w.database.number(silent).await, 2);
     assert_eq!(w.database.number("SELECT count(*) FROM outbox").await, 4);
     assert_eq!(w.database.number("SELECT count(*) FROM feed").await, 4);
@@ -119,7 +119,7 @@ async fn backfill(backend: Backend) {
     let keys: Vec<_> =
         answer["awards"].as_array().unwrap().iter().map(|award| &award["achievement"]["key"]).collect();
     assert_eq!(keys, ["garden/green-thumb", "garden/veteran"]);
-    assert_eq!(w.database.number("SELECT count(*) FROM outbox WHERE buried_at IS NULL").await, 4);
+    assert_eq!(w.database.number("SELECT count(*) FROM outbox WHERE silent_because IS NULL").await, 4);
     w.finish().await;
 }
 

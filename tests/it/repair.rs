@@ -72,7 +72,7 @@ on_both! {
         assert_eq!(done(&w).await, nothing, "there is nothing left to repair");
         let asked = w.person(ada, Role::Student).ask("{ me { xp streak { longest } } }", json!({})).await;
         assert_eq!(asked.data()["me"], json!({"xp": 80, "streak": {"longest": 1}}));
-        assert_eq!(w.database.number("SELECT count(*) FROM outbox WHERE buried_because = 'restored by repair'").await, 3);
+        assert_eq!(w.database.number("SELECT count(*) FROM outbox WHERE silent_because = 'restored by repair'").await, 3);
         w.finish().await;
     }
 

@@ -108,6 +108,13 @@ impl Database {
         row.try_get_by_index::<i64>(0).expect("the row begins with a number")
     }
 
+    /// The single text that this query returns; empty for NULL.
+    pub async fn text(&self, sql: &str) -> String {
+        let rows = self.ask(sql).await;
+        let row = rows.first().expect("the query answers a row");
+        row.try_get_by_index::<Option<String>>(0).expect("the row begins with a text").unwrap_or_default()
+    }
+
     /// The numbers in the first column of this query's result.
     pub async fn numbers(&self, sql: &str) -> Vec<i64> {
         let rows = self.ask(sql).await;

@@ -17,6 +17,7 @@ mod expensive;
 pub mod figures;
 mod folder;
 mod gate;
+mod mail_server;
 mod meter;
 mod packs;
 mod process;
@@ -42,6 +43,7 @@ pub use client::{Answer, Client};
 pub use database::{Backend, Database};
 pub use expensive::Expensive;
 pub use gate::{Fault, Gate, Stop};
+pub use mail_server::{MailFault, MailServer, Phase};
 pub use meter::Meter;
 pub use packs::Packs;
 pub use process::{Process, SECRET, client_of, command, command_on_disk_of};
@@ -159,6 +161,14 @@ impl World {
         assert_eq!(answer.data()["upsertUser"], json!({"user": {"id": id}, "userErrors": []}));
     }
 
+    /// Links a guardian to a child.
+    pub async fn link(&self, parent: Uuid, child: Uuid) {
+        let link = "mutation($input: LinkGuardianInput!) { linkGuardian(input: $input) { linked userErrors { message } } }";
+        let input = json!({"parentId": parent, "studentId": child});
+        let answer = self.service().ask(link, json!({"input": input})).await;
+        assert_eq!(answer.data()["linkGuardian"], json!({"linked": true, "userErrors": []}));
+    }
+
     /// Waits until this number of subscriptions follow the feed, because a client cannot see when its own does.
     pub async fn followed_by(&self, subscriptions: usize) {
         let followed = async {
@@ -190,7 +200,7 @@ impl World {
             // A round of the server may still hold a message; rounds end before the server does.
             let (database, config, _) = self.stop().await;
             let left = database
-                .number("SELECT count(*) FROM outbox WHERE settled_at IS NULL AND buried_at IS NULL")
+                .number("SELECT count(*) FROM outbox WHERE planned_at IS NULL")
                 .await;
             assert_eq!(left, 0, "{caller}: messages are left in the outbox");
             let report = plaudit::check::run(&config).await.expect("the database can be checked");
@@ -220,6 +230,9 @@ pub fn settings(database: &Database) -> Config {
     config.database_statement_seconds = 20;
     // At the end of a test no client waits for the shutdown.
     config.limits.shutdown_seconds = 1;
+    // Tests drive deliveries by `settle`. Tests of mails set a target.
+    config.worker = false;
+    config.mail.target = None;
     // Tests send more than a person does. Tests of the budget set it.
     config.limits.cost_per_minute = 0;
     // Tests of races need many concurrent requests of one person at the database.
@@ -232,6 +245,28 @@ pub fn settings(database: &Database) -> Config {
 /// Parses this moment.
 pub fn moment(text: &str) -> DateTime<Utc> {
     text.parse().expect("an RFC 3339 time")
+}
+
+/// Creates two tests from one function of a backend, for worlds with other settings.
+#[macro_export]
+macro_rules! on_each {
+    ($($(#[$meta:meta])* async fn $name:ident($backend:ident: Backend) $body:block)*) => { $(
+        mod $name {
+            use super::*;
+
+            async fn body($backend: $crate::Backend) $body
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite() {
+                body($crate::Backend::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres() {
+                body($crate::Backend::Postgres).await;
+            }
+        }
+    )* };
 }
 
 /// Creates two tests from one body: on SQLite and on PostgreSQL.

@@ -92,8 +92,6 @@ pub struct Limits {
     pub socket_send_seconds: u64,
     /// Seconds from the stop signal to the end of the process.
     pub shutdown_seconds: u64,
-    /// Days after which an undelivered outbox row is buried, if delivery was tried often enough.
-    pub outbox_days: u64,
     /// Days that a delivered outbox row is kept.
     pub outbox_settled_days: u64,
 }
@@ -143,7 +141,6 @@ impl Default for Limits {
             socket_ping_seconds: 15,
             socket_send_seconds: 3,
             shutdown_seconds: 10,
-            outbox_days: 3,
             outbox_settled_days: 30,
         }
     }

@@ -1,103 +1,133 @@
-//! Leases the due messages of the outbox, delivers and settles them. It buries messages that failed for days, and deletes
-//! messages settled long ago. Its only sink is the log: one line per round, and with `debug` one line per message.
+//! Plans the deliveries of the outbox's messages, and trims what was delivered long ago. It opens no connection to another
+//! machine, so nothing slow is in its way.
 
-use chrono::TimeDelta;
+use std::collections::{BTreeSet, HashMap};
 
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::plan::{self, News, Plan, Reader};
 use crate::app::App;
+use crate::config::Config;
 use crate::pulse::Beat;
-use crate::store::{self, outbox};
+use crate::store::deliveries::Kind;
+use crate::store::feed::Kind as Consequence;
+use crate::store::{self, Txn, deliveries, events, guardians, mail_settings, outbox, people};
 
-/// Messages per delivery.
-const ROUND: u64 = 200;
-/// Settled messages that one transaction deletes.
+/// Messages per transaction.
+const ROUND: u64 = 500;
+/// Deliveries and messages that one transaction trims.
 const TRIM: u64 = 500;
-/// Minimum number of attempts before a message can be buried for its age.
-const ATTEMPTS: i32 = 8;
+/// News about events that happened earlier than this before their recording is not mailed.
+const NEWS: TimeDelta = TimeDelta::days(1);
 
-/// One round: delivers everything that is due, and deletes some messages that were settled long ago. Each bounded
+/// One round: plans everything that is due; in some rounds, `trims` a part of what was delivered long ago. Each bounded
 /// step is one turn of the loop.
 ///
 /// # Errors
 /// If the database fails; the next round continues.
-pub(crate) async fn round(app: &App, beat: &Beat) -> Result<(), store::Error> {
-    while beat.turn(deliver(app)).await? > 0 {}
-    // Once per round, so that a large backlog does not block SQLite's only writer.
-    beat.turn(trim(app)).await?;
+pub(crate) async fn round(app: &App, beat: &Beat, trims: bool) -> Result<(), store::Error> {
+    while beat.turn(plan_some(app)).await? > 0 {}
+    if trims {
+        // Once per round, so that a large backlog does not block SQLite's only writer.
+        beat.turn(trim(app)).await?;
+    }
     let oldest = beat.turn(outbox::oldest(&app.db)).await?;
     app.telemetry.oldest_message(oldest);
     Ok(())
 }
 
-/// Delivers everything that is due now, and deletes old settled messages. Returns the number of messages it settled.
+/// Plans everything that is due, and trims what was delivered long ago.
 ///
 /// # Errors
-/// If the database fails; leased messages become due again when their lease ends.
-pub(crate) async fn deliver_due(app: &App) -> Result<usize, store::Error> {
-    let mut settled = 0;
-    loop {
-        let delivered = deliver(app).await?;
-        if delivered == 0 {
-            break;
-        }
-        settled += delivered;
-    }
+/// If the database fails.
+pub(crate) async fn plan_due(app: &App) -> Result<(), store::Error> {
+    while plan_some(app).await? > 0 {}
     while trim(app).await? > 0 {}
-    Ok(settled)
-}
-
-/// Delivers some of the due messages. Returns the number that it settled; 0 if none is due.
-async fn deliver(app: &App) -> Result<usize, store::Error> {
-    let _turn = app.relaying.lock().await;
-    let now = app.clock.now();
-    // Most rounds find nothing. This check does not use SQLite's only writer.
-    if !outbox::is_due(&app.db, now).await? {
-        return Ok(0);
-    }
-    bury_expired(app).await?;
-    let txn = app.db.begin().await?;
-    let leased = outbox::lease_due(&txn, now, now + TimeDelta::minutes(1), ROUND).await?;
-    txn.commit().await?;
-    if leased.is_empty() {
-        return Ok(0);
-    }
-    // Runs between the two transactions, so that no transaction is open during delivery.
-    for message in &leased {
-        tracing::debug!(kind = ?message.kind, person = %message.person_id, award = ?message.award_id, "delivered");
-    }
-    let ids: Vec<_> = leased.iter().map(|message| message.id).collect();
-    let txn = app.db.begin().await?;
-    outbox::settle(&txn, &ids, app.clock.now()).await?;
-    txn.commit().await?;
-    tracing::info!(messages = ids.len(), "delivered");
-    Ok(ids.len())
-}
-
-/// Buries messages that are days old and were tried often enough. They are kept, but no longer delivered.
-async fn bury_expired(app: &App) -> Result<(), store::Error> {
-    let now = app.clock.now();
-    let days = i64::try_from(app.config.limits.outbox_days).unwrap_or(3);
-    let txn = app.db.begin().await?;
-    let buried = outbox::bury_older(&txn, now - TimeDelta::days(days), ATTEMPTS, now, "expired").await?;
-    txn.commit().await?;
-    if buried > 0 {
-        tracing::warn!(
-            buried,
-            days,
-            "buried messages that could not be delivered in time (limits.outbox_days)"
-        );
-    }
     Ok(())
 }
 
-/// Deletes some messages that were settled long ago. Returns their number.
+/// Plans the deliveries of some messages. Returns the number of messages; 0 if none is due.
+async fn plan_some(app: &App) -> Result<usize, store::Error> {
+    // Most rounds find nothing. This check does not use SQLite's only writer.
+    if !outbox::is_due(&app.db).await? {
+        return Ok(0);
+    }
+    let now = app.clock.now();
+    let txn = app.db.begin().await?;
+    let messages = outbox::lock_due(&txn, ROUND).await?;
+    if app.config.mail.is_on() {
+        let mails = mails(&txn, &app.config, &messages, now).await?;
+        deliveries::plan(&txn, mails.deliveries, mails.messages).await?;
+    }
+    let ids: Vec<Uuid> = messages.iter().map(|message| message.id).collect();
+    outbox::mark_planned(&txn, &ids, now).await?;
+    txn.commit().await?;
+    tracing::debug!(messages = ids.len(), "planned the deliveries");
+    Ok(ids.len())
+}
+
+/// The mails about these messages.
+async fn mails(
+    txn: &Txn,
+    config: &Config,
+    messages: &[outbox::Row],
+    now: DateTime<Utc>,
+) -> Result<Plan, store::Error> {
+    let told = messages.iter().filter(|message| message.kind != Consequence::AwardRevoked);
+    let groups: BTreeSet<Uuid> = told.clone().map(|message| message.group_id).collect();
+    let happened: HashMap<Uuid, DateTime<Utc>> = events::moments(txn, groups).await?.into_iter().collect();
+    let is_new = |message: &&outbox::Row| {
+        happened.get(&message.group_id).is_none_or(|at| message.created_at - *at <= NEWS)
+    };
+    let news: Vec<News> = told
+        .filter(is_new)
+        .map(|one| News { id: one.id, group: one.group_id, person: one.person_id })
+        .collect();
+    if news.is_empty() {
+        return Ok(Plan::default());
+    }
+    let about: BTreeSet<Uuid> = news.iter().map(|one| one.person).collect();
+    let mut readers_of: HashMap<Uuid, BTreeSet<Uuid>> =
+        about.iter().map(|person| (*person, BTreeSet::from([*person]))).collect();
+    for (guardian, child) in guardians::who_want_copies(txn, about).await? {
+        readers_of.entry(child).or_default().insert(guardian);
+    }
+    let ids: BTreeSet<Uuid> = readers_of.values().flatten().copied().collect();
+    let mut readers = readers(txn, config, &ids, now).await?;
+    Ok(plan::mails(&news, &readers_of, &mut readers, config.mail.per_day, now))
+}
+
+/// Those of these people who have an address.
+async fn readers(
+    txn: &Txn,
+    config: &Config,
+    ids: &BTreeSet<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<HashMap<Uuid, Reader>, store::Error> {
+    let chosen = mail_settings::of_people(txn, ids.iter().copied()).await?;
+    let mut chosen: HashMap<Uuid, _> = chosen.into_iter().map(|row| (row.person_id, row)).collect();
+    let since = now - TimeDelta::days(1);
+    let today = deliveries::planned_since(txn, ids.iter().copied(), Kind::News, since).await?;
+    let people = people::by_ids(txn, ids.iter().copied()).await?;
+    let reachable = people.into_iter().filter(|row| row.erased_at.is_none() && row.email.is_some());
+    let reader = |row: people::Row| {
+        let settings = chosen.remove(&row.id).unwrap_or_else(|| config.mail.usual_settings(row.id));
+        let zone = row.timezone.parse().unwrap_or(config.timezone);
+        (row.id, Reader { settings, zone, today: today.get(&row.id).copied().unwrap_or_default() })
+    };
+    Ok(reachable.map(reader).collect())
+}
+
+/// Deletes some deliveries and messages that were delivered long ago. Returns their number.
 async fn trim(app: &App) -> Result<u64, store::Error> {
     let days = i64::try_from(app.config.limits.outbox_settled_days).unwrap_or(30);
     let before = app.clock.now() - TimeDelta::days(days);
-    if !outbox::has_settled(&app.db, before).await? {
+    if !outbox::has_old(&app.db, before).await? && !deliveries::has_old(&app.db, before).await? {
         return Ok(0);
     }
     let txn = app.db.begin().await?;
-    let trimmed = outbox::trim(&txn, before, TRIM).await?;
+    let gone = deliveries::trim(&txn, before, TRIM).await? + outbox::trim(&txn, before, TRIM).await?;
     txn.commit().await?;
-    Ok(trimmed)
+    Ok(gone)
 }

@@ -119,8 +119,7 @@ impl User {
     }
 
     fn today(&self, ctx: &Context<'_>) -> Answer<LocalDay> {
-        let zone = load::zone(&self.row)?;
-        Ok(LocalDay { date: engine::local(app(ctx)?.clock.now(), zone).date, zone })
+        Ok(crate::progress::today(&self.row, app(ctx)?.clock.now())?)
     }
 
     async fn totals(&self, ctx: &Context<'_>) -> Answer<Option<totals::Row>> {
@@ -176,21 +175,15 @@ impl Record {
         wanted: impl Fn(&engine::catalog::Achievement) -> bool,
     ) -> Answer<Vec<Progress>> {
         let Self { held, state, today } = self;
-        let published = app(ctx)?.catalogue.current();
         let offer = Offer::of(app(ctx)?, held);
-        let open = published.catalog.achievements().iter().filter(|achievement| {
-            // A revoked award counts as earned, unless the achievement is repeatable.
-            let earned =
-                !achievement.repeatable && held.iter().any(|one| one.achievement_id == achievement.id);
-            !earned && wanted(achievement) && offer.includes(&published.catalog, achievement)
-        });
-        let rows = open.filter_map(|achievement| {
-            let known = published.achievements.get(&achievement.id)?;
-            let engine::Progress { current, target, percent } =
-                engine::progress(&published.catalog, achievement, state, *today);
-            Some(Progress { achievement: Achievement(Arc::clone(known)), current, target, percent })
-        });
-        Ok(rows.collect())
+        let open = crate::progress::open(&app(ctx)?.catalogue.current(), &offer, held, state, *today, wanted);
+        let row = |(known, engine::Progress { current, target, percent })| Progress {
+            achievement: Achievement(known),
+            current,
+            target,
+            percent,
+        };
+        Ok(open.into_iter().map(row).collect())
     }
 }
 

@@ -23,6 +23,7 @@ mod quota;
 mod request_id;
 mod send_deadline;
 mod socket;
+mod unsubscribe;
 #[cfg(test)]
 mod tests;
 
@@ -92,7 +93,8 @@ fn router<E: Executor>(site: Site<E>) -> Router {
         .route("/graphql", any(graphql::respond::<E>))
         .route("/health/live", get(pages::live))
         .route("/health/ready", get(pages::ready::<E>))
-        .route("/badges/{*file}", get(pages::badge::<E>));
+        .route("/badges/{*file}", get(pages::badge::<E>))
+        .route("/unsubscribe", get(unsubscribe::ask::<E>).post(unsubscribe::confirm::<E>));
     if site.app.config.is_demo() {
         router = router
             .route("/", get(async || Redirect::temporary("/graphiql")))

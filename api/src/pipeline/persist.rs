@@ -202,7 +202,7 @@ fn item(consequence: &Consequence, ids: Ids<'_>) -> Result<feed::Item, store::Er
     Ok(feed::Item { position: 0, kind, person_id, group_id, award_id, certificate_id, detail })
 }
 
-/// The message of a feed item. A silent message is created buried, so that the outbox still has every consequence.
+/// The message of a feed item. No deliveries are planned for a silent message, but the outbox still has every consequence.
 fn message(item: &feed::Item, writing: Writing<'_>) -> outbox::Row {
     let Writing { silent, now, .. } = writing;
     outbox::Row {
@@ -214,12 +214,8 @@ fn message(item: &feed::Item, writing: Writing<'_>) -> outbox::Row {
         certificate_id: item.certificate_id,
         detail: item.detail.clone(),
         created_at: now,
-        available_at: now,
-        attempts: 0,
-        leased_until: None,
-        settled_at: None,
-        buried_at: silent.map(|_| now),
-        buried_because: silent.map(str::to_owned),
+        planned_at: silent.map(|_| now),
+        silent_because: silent.map(str::to_owned),
     }
 }
 

@@ -246,7 +246,7 @@ fn difference(catalog: &Catalog, stored: &Stored, expected: &Expected) -> Step {
     step
 }
 
-/// Writes missing messages as buried ones. Does not restore trimmed messages.
+/// Writes missing messages as silent ones. Does not restore trimmed messages.
 async fn restore_messages(txn: &Txn, held: &[awards::Row], writing: Writing<'_>) -> Result<(), store::Error> {
     let messages = store::outbox::of_awards(txn, held.iter().map(|award| award.id)).await?;
     let trimmed = store::outbox::trimmed_until(txn).await?;

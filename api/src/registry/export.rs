@@ -274,8 +274,7 @@ fn of_personal_data(
             "certificateId": row.certificate_id,
             "detail": row.detail,
             "createdAt": time(row.created_at),
-            "settledAt": row.settled_at.map(time),
-            "buriedAt": row.buried_at.map(time),
+            "plannedAt": row.planned_at.map(time),
         }))?,
     }))
 }

@@ -9,6 +9,7 @@ pub(crate) mod erasure;
 pub(crate) mod export;
 pub(crate) mod guardians;
 pub(crate) mod lessons;
+pub(crate) mod mail_settings;
 pub(crate) mod people;
 pub(crate) mod publication;
 mod relations;

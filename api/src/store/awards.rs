@@ -179,6 +179,11 @@ pub(crate) async fn of_events(
     Ok(query.all(db.connection()).await?)
 }
 
+/// The awards with these ids, for messages about them.
+pub(crate) async fn by_ids(db: &Txn, ids: impl IntoIterator<Item = Uuid> + Send) -> Result<Vec<Row>, Error> {
+    Ok(Entity::find().filter(among(db.connection(), Column::Id, ids)).all(db.connection()).await?)
+}
+
 /// The award with this id, if its holder is within the reach and not erased.
 pub(crate) async fn by_id(db: &impl Reads, reach: &Reach, id: Uuid) -> Result<Option<Row>, Error> {
     let query = Entity::find_by_id(id)
@@ -275,6 +280,19 @@ pub(crate) struct Brief {
     pub(crate) earned_at: DateTime<Utc>,
     /// When it was revoked.
     pub(crate) revoked_at: Option<DateTime<Utc>>,
+}
+
+impl From<&Row> for Brief {
+    fn from(row: &Row) -> Self {
+        Self {
+            person_id: row.person_id,
+            achievement_id: row.achievement_id,
+            occurrence: row.occurrence,
+            xp_bonus: row.xp_bonus,
+            earned_at: row.earned_at,
+            revoked_at: row.revoked_at,
+        }
+    }
 }
 
 /// All awards of these people, including revoked ones.

@@ -10,6 +10,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::connect::Reads;
+use super::dialect::among;
 use super::error::Error;
 use super::scope::{Lookup, proven};
 use super::txn::Txn;
@@ -42,6 +43,11 @@ pub(crate) async fn update(txn: &Txn, row: Row) -> Result<(), Error> {
     let row: ActiveModel = super::rows::every_column(row.into_active_model());
     row.update(txn.connection()).await?;
     Ok(())
+}
+
+/// The certificates with these ids, deleted or not, for messages about them.
+pub(crate) async fn by_ids(db: &Txn, ids: impl IntoIterator<Item = Uuid> + Send) -> Result<Vec<Row>, Error> {
+    Ok(Entity::find().filter(among(db.connection(), Column::Id, ids)).all(db.connection()).await?)
 }
 
 /// The certificate with this id, deleted or not, locked, if its student is within the reach.

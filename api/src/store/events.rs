@@ -39,6 +39,18 @@ pub(crate) async fn by_external_ids(db: &Txn, keys: &BTreeSet<(String, String)>)
     super::rows::find::<Entity, _>(db, [Column::Source, Column::ExternalId], keys.collect()).await
 }
 
+/// When the events with these ids happened. Other ids are ignored.
+pub(crate) async fn moments(
+    db: &Txn,
+    ids: impl IntoIterator<Item = Uuid> + Send,
+) -> Result<Vec<(Uuid, DateTime<Utc>)>, Error> {
+    let query = Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::OccurredAt])
+        .filter(among(db.connection(), Column::Id, ids));
+    Ok(query.into_tuple().all(db.connection()).await?)
+}
+
 /// All events of these (person, activity) pairs, to be folded again.
 pub(crate) async fn history(db: &Txn, wanted: &BTreeSet<(Uuid, String)>) -> Result<Vec<Row>, Error> {
     if wanted.is_empty() {

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use entity::guardians::{ActiveModel, Column, Entity, Model};
-use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
 use super::connect::Reads;
+use super::dialect::among;
 use super::error::Error;
 use super::scope::proven;
 use super::txn::Txn;
@@ -47,6 +48,26 @@ pub(crate) async fn children_of(db: &impl Reads, guardians: &[Seen]) -> Result<V
     let query = Entity::find()
         .filter(Column::GuardianId.is_in(super::scope::readable(guardians)))
         .filter(Column::EndedAt.is_null());
+    let rows = query.all(db.connection()).await?;
+    Ok(rows.into_iter().map(|row| (row.guardian_id, row.child_id)).collect())
+}
+
+/// The current guardians of these children who want copies of their news: (guardian, child). For the relay.
+pub(crate) async fn who_want_copies(
+    db: &Txn,
+    children: impl IntoIterator<Item = Uuid> + Send,
+) -> Result<Vec<(Uuid, Uuid)>, Error> {
+    use entity::mail_settings;
+    let wanting = Query::select()
+        .column(mail_settings::Column::PersonId)
+        .from(mail_settings::Entity)
+        .and_where(mail_settings::Column::Copies.into_expr())
+        .and_where(mail_settings::Column::PersonId.into_expr().equals(Column::GuardianId.as_column_ref()))
+        .to_owned();
+    let query = Entity::find()
+        .filter(among(db.connection(), Column::ChildId, children))
+        .filter(Column::EndedAt.is_null())
+        .filter(Expr::exists(wanting));
     let rows = query.all(db.connection()).await?;
     Ok(rows.into_iter().map(|row| (row.guardian_id, row.child_id)).collect())
 }

@@ -13,13 +13,16 @@ use super::txn::Txn;
 pub(crate) enum AdvisoryLock {
     /// Batches hold it shared, a publication exclusive: the catalogue changes only between batches.
     Catalogue,
+    /// The process that plans deliveries holds it, so that one plans at a time.
+    Outbox,
 }
 
 impl AdvisoryLock {
     fn key(self) -> i64 {
-        // An arbitrary number: "plaudit" in ASCII. The next number is the migration's lock.
+        // An arbitrary number: "plaudit" in ASCII. The number after it is the migration's lock.
         match self {
             Self::Catalogue => 0x70_6c_61_75_64_69_74,
+            Self::Outbox => 0x70_6c_61_75_64_69_76,
         }
     }
 }

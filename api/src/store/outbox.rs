@@ -1,13 +1,14 @@
-//! The outbox: one message per consequence. Relays lease messages and settle or bury them. Settled messages are trimmed
-//! after some days. The time of the trim is stored, so that messages that are missing for another reason are detected.
+//! The outbox: one message per consequence. The relay plans the deliveries of each message once. Planned messages are
+//! trimmed after some days. The time of the trim is stored, so that messages that are missing for another reason are
+//! detected.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use entity::consequence::Kind;
 use entity::outbox::{self, Column, Entity};
 use entity::outbox_trims;
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use uuid::Uuid;
 
@@ -24,94 +25,75 @@ pub(crate) async fn insert(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
     super::rows::insert_all(txn, rows, None).await
 }
 
-/// Whether any message is due for delivery or burial.
-pub(crate) async fn is_due(db: &impl Reads, now: DateTime<Utc>) -> Result<bool, Error> {
-    let query = Entity::find().filter(unsettled()).filter(Column::AvailableAt.lte(now)).filter(free(now));
-    Ok(query.limit(1).one(db.connection()).await?.is_some())
+/// Whether the deliveries of any message are not planned yet.
+pub(crate) async fn is_due(db: &impl Reads) -> Result<bool, Error> {
+    let query = Entity::find().select_only().column(Column::Id).filter(due()).limit(1);
+    Ok(query.into_tuple::<Uuid>().one(db.connection()).await?.is_some())
 }
 
-/// Leases at most `limit` due messages until `until`.
-pub(crate) async fn lease_due(
-    txn: &Txn,
-    now: DateTime<Utc>,
-    until: DateTime<Utc>,
-    limit: u64,
-) -> Result<Vec<Row>, Error> {
-    let mut query = Entity::find()
-        .filter(unsettled())
-        .filter(Column::AvailableAt.lte(now))
-        .filter(free(now))
-        .order_by(Column::AvailableAt, Order::Asc)
+/// The oldest messages without planned deliveries: at most `limit`, and the other messages of their causes.
+pub(crate) async fn lock_due(txn: &Txn, limit: u64) -> Result<Vec<Row>, Error> {
+    // One process plans at a time, so that the messages of one cause are planned together.
+    super::locks::exclusive(txn, super::locks::AdvisoryLock::Outbox).await?;
+    let oldest = Entity::find()
+        .filter(due())
+        .order_by(Column::CreatedAt, Order::Asc)
         .order_by(Column::Id, Order::Asc)
         .limit(limit);
-    txn.dialect.lock_free_rows(QueryTrait::query(&mut query));
-    let rows = query.all(txn.connection()).await?;
-    if !rows.is_empty() {
-        let update = Entity::update_many()
-            .col_expr(Column::LeasedUntil, Expr::value(until))
-            .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
-            .filter(among(txn.connection(), Column::Id, rows.iter().map(|row| row.id)));
-        update.exec(txn.connection()).await?;
+    let rows = oldest.all(txn.connection()).await?;
+    if u64::try_from(rows.len()).unwrap_or(u64::MAX) < limit {
+        return Ok(rows);
     }
-    Ok(rows)
+    let groups: BTreeSet<Uuid> = rows.iter().map(|row| row.group_id).collect();
+    let whole = Entity::find()
+        .filter(due())
+        .filter(among(txn.connection(), Column::GroupId, groups))
+        .order_by(Column::Id, Order::Asc);
+    Ok(whole.all(txn.connection()).await?)
 }
 
-/// Marks these messages as delivered.
-pub(crate) async fn settle(txn: &Txn, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), Error> {
+/// The messages with these ids, in the order of their creation.
+pub(crate) async fn by_ids(db: &Txn, ids: impl IntoIterator<Item = Uuid> + Send) -> Result<Vec<Row>, Error> {
+    let query = Entity::find().filter(among(db.connection(), Column::Id, ids)).order_by(Column::Id, Order::Asc);
+    Ok(query.all(db.connection()).await?)
+}
+
+/// Marks the deliveries of these messages as planned.
+pub(crate) async fn mark_planned(txn: &Txn, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), Error> {
     let update = Entity::update_many()
-        .col_expr(Column::SettledAt, Expr::value(now))
-        .col_expr(Column::LeasedUntil, Expr::value(None::<DateTime<Utc>>))
-        .filter(unsettled())
+        .col_expr(Column::PlannedAt, Expr::value(now))
+        .filter(due())
         .filter(among(txn.connection(), Column::Id, ids.iter().copied()));
     update.exec(txn.connection()).await?;
     Ok(())
 }
 
-/// The creation time of the first due message, by `available_at`, that is neither delivered nor buried.
+/// The creation time of the oldest message without planned deliveries.
 pub(crate) async fn oldest(db: &impl Reads) -> Result<Option<DateTime<Utc>>, Error> {
     let query = Entity::find()
         .select_only()
         .column(Column::CreatedAt)
-        .filter(unsettled())
-        .order_by(Column::AvailableAt, Order::Asc)
+        .filter(due())
+        .order_by(Column::CreatedAt, Order::Asc)
         .order_by(Column::Id, Order::Asc)
         .limit(1);
     Ok(query.into_tuple().one(db.connection()).await?)
 }
 
-/// Buries the messages that are older than `before` and have had at least `attempts` attempts; returns their number.
-/// Age alone is not enough, because after a clock jump every message is old.
-pub(crate) async fn bury_older(
-    txn: &Txn,
-    before: DateTime<Utc>,
-    attempts: i32,
-    now: DateTime<Utc>,
-    because: &str,
-) -> Result<u64, Error> {
-    let update = Entity::update_many()
-        .col_expr(Column::BuriedAt, Expr::value(now))
-        .col_expr(Column::BuriedBecause, Expr::value(because))
-        .filter(unsettled())
-        .filter(free(now))
-        .filter(Column::CreatedAt.lt(before))
-        .filter(Column::Attempts.gte(attempts));
-    Ok(update.exec(txn.connection()).await?.rows_affected)
-}
-
-/// Whether a message was created and delivered before `before`.
-pub(crate) async fn has_settled(db: &impl Reads, before: DateTime<Utc>) -> Result<bool, Error> {
-    let query = Entity::find().select_only().column(Column::Id).filter(settled(before)).limit(1);
+/// Whether [`trim`] would delete a message.
+pub(crate) async fn has_old(db: &impl Reads, before: DateTime<Utc>) -> Result<bool, Error> {
+    let query = Entity::find().select_only().column(Column::Id).filter(over(before)).limit(1);
     Ok(query.into_tuple::<Uuid>().one(db.connection()).await?.is_some())
 }
 
-/// Deletes at most `limit` messages that were created and delivered before `before`, and stores that time; returns the
-/// number of deleted messages.
+/// Deletes at most `limit` messages that were planned before `before` and that no delivery is about, and stores that
+/// time; returns the number of deleted messages.
 pub(crate) async fn trim(txn: &Txn, before: DateTime<Utc>, limit: u64) -> Result<u64, Error> {
     let mut query = Entity::find()
         .select_only()
         .column(Column::Id)
-        .filter(settled(before))
-        .order_by(Column::SettledAt, Order::Asc)
+        .filter(over(before))
+        .order_by(Column::PlannedAt, Order::Asc)
         .limit(limit);
     txn.dialect.lock_free_rows(QueryTrait::query(&mut query));
     let ids: Vec<Uuid> = query.into_tuple().all(txn.connection()).await?;
@@ -155,20 +137,20 @@ pub(crate) async fn of_awards(
     Ok(messages)
 }
 
-/// No relay leases the message.
-fn free(now: DateTime<Utc>) -> Condition {
-    Condition::any().add(Column::LeasedUntil.is_null()).add(Column::LeasedUntil.lte(now))
+/// The deliveries of the message are not planned yet.
+fn due() -> SimpleExpr {
+    Column::PlannedAt.is_null()
 }
 
-/// The message was created and delivered before `before`. The creation time is checked too, because after a clock was
-/// set back, a message can have a delivery time before its creation time.
-fn settled(before: DateTime<Utc>) -> Condition {
+/// The message was created and planned before `before`, and no delivery is about it. The creation time is checked too,
+/// because after a clock was set back, a message can have a planning time before its creation time.
+fn over(before: DateTime<Utc>) -> Condition {
+    use entity::delivery_messages::{Column as Link, Entity as Links};
+    let same = Expr::col(Link::MessageId.as_column_ref()).eq(Expr::col(Column::Id.as_column_ref()));
+    let about = Query::select().expr(Expr::value(1)).from(Links).and_where(same).to_owned();
     Condition::all()
-        .add(Column::SettledAt.is_not_null())
-        .add(Column::SettledAt.lt(before))
+        .add(Column::PlannedAt.is_not_null())
+        .add(Column::PlannedAt.lt(before))
         .add(Column::CreatedAt.lt(before))
-}
-
-fn unsettled() -> Condition {
-    Condition::all().add(Column::SettledAt.is_null()).add(Column::BuriedAt.is_null())
+        .add(Expr::exists(about).not())
 }

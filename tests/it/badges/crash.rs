@@ -55,7 +55,7 @@ async fn kill_everywhere(
     act: impl AsyncFn(Client) -> Value,
 ) {
     // So that no later server delivers the remaining messages of an earlier one.
-    school.database.execute("UPDATE outbox SET settled_at = created_at WHERE settled_at IS NULL").await;
+    school.database.execute("UPDATE outbox SET planned_at = created_at WHERE planned_at IS NULL").await;
     let untouched = school.database.contents().await;
     let (mut statements, mut commits) = (0, false);
     while !commits {

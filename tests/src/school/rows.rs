@@ -71,8 +71,8 @@ impl School {
             ),
             format!("UPDATE feed_counter SET position = {awards}"),
             format!(
-                "INSERT INTO outbox (id, kind, person_id, award_id, group_id, created_at, available_at, attempts, settled_at)
-                 SELECT {}, 'AWARD_EARNED', {}, {award}, {award}, {awarded}, {awarded}, 1, {awarded} FROM {}",
+                "INSERT INTO outbox (id, kind, person_id, award_id, group_id, created_at, planned_at)
+                 SELECT {}, 'AWARD_EARNED', {}, {award}, {award}, {awarded}, {awarded} FROM {}",
                 d.id(Kind::Message, "n"), student("n"), d.series(awards)
             ),
             "INSERT INTO totals (person_id, xp, xp_reached_at, awards, streak_run, streak_longest, last_active_on,

@@ -1,0 +1,193 @@
+//! Sends the due deliveries of one channel: leases them, makes one attempt for each, and stores the results. Each channel is a
+//! task of its own, so that a slow one delays no other. No transaction is open during an attempt.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::FutureExt;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::mail;
+use super::retry::{Outcome, verdict};
+use crate::app::App;
+use crate::pulse::{Beat, deadlines};
+use crate::store::deliveries::{Channel, Row, Verdict};
+use crate::store::{self, deliveries};
+
+/// How often a task looks for due deliveries.
+const ROUND: Duration = Duration::from_millis(500);
+/// How much longer a lease is than the attempts that it is for.
+const RESERVE: TimeDelta = TimeDelta::minutes(1);
+/// Attempts with an unknown result after which a mail is not tried again, so that there is at most one duplicate.
+const DOUBTS: i32 = 2;
+const DOUBTFUL: &str = "two attempts ended without an answer of the mail server; it may have been delivered";
+
+/// Attempts whose results are not stored yet.
+struct Sending {
+    app: App,
+    channel: Channel,
+    under_way: JoinSet<(Row, Outcome)>,
+    results: Vec<(Row, Outcome)>,
+}
+
+/// Sends the deliveries of this channel until `stop` turns true. Then attempts under way may end, and the leases of the
+/// others are returned.
+pub(crate) async fn run(app: App, channel: Channel, mut stop: watch::Receiver<bool>) {
+    let beat = app.pulse.watch(name(channel), deadlines::CHANNEL);
+    let grace = Duration::from_secs(app.config.limits.shutdown_seconds) / 2;
+    let mut sending = Sending::new(app, channel);
+    loop {
+        if let Err(error) = sending.turn(&beat).await {
+            let error = error.chain();
+            tracing::warn!(error, channel = name(channel), "deliveries cannot be read or stored; trying again");
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(ended) = sending.under_way.join_next() => sending.results.extend(ended.ok()),
+            () = sleep(ROUND) => {}
+        }
+    }
+    if timeout(grace, sending.drain()).await.is_err() {
+        tracing::warn!(attempts = sending.under_way.len(), channel = name(channel), "stopped before all attempts had ended");
+    }
+}
+
+/// Makes an attempt for everything that is due now, and stores the results. Returns the number of attempts.
+///
+/// # Errors
+/// If the database fails.
+pub(crate) async fn send_due(app: &App, channel: Channel) -> Result<usize, store::Error> {
+    let beat = app.pulse.watch(name(channel), deadlines::CHANNEL);
+    let mut sending = Sending::new(app.clone(), channel);
+    let mut attempts = 0;
+    loop {
+        attempts += sending.turn(&beat).await?;
+        match sending.under_way.join_next().await {
+            Some(ended) => sending.results.extend(ended.ok()),
+            None if sending.results.is_empty() => return Ok(attempts),
+            None => {}
+        }
+    }
+}
+
+impl Sending {
+    fn new(app: App, channel: Channel) -> Self {
+        Self { app, channel, under_way: JoinSet::new(), results: Vec::new() }
+    }
+
+    /// Stores the results of the attempts that have ended, and starts attempts for due deliveries. Returns the number of
+    /// the started ones.
+    async fn turn(&mut self, beat: &Beat) -> Result<usize, store::Error> {
+        while let Some(ended) = self.under_way.try_join_next() {
+            self.results.extend(ended.ok());
+        }
+        beat.turn(self.store_results()).await?;
+        let free = slots(&self.app, self.channel).saturating_sub(self.under_way.len());
+        if free == 0 {
+            return Ok(0);
+        }
+        let leased = beat.turn(lease(&self.app, self.channel, free)).await?;
+        let started = leased.len();
+        for delivery in leased {
+            self.under_way.spawn(attempt(self.app.clone(), delivery));
+        }
+        Ok(started)
+    }
+
+    /// Stores the results. If the database fails, they stay for the next turn.
+    async fn store_results(&mut self) -> Result<(), store::Error> {
+        if self.results.is_empty() {
+            return Ok(());
+        }
+        let now = self.app.clock.now();
+        let verdicts: Vec<Verdict> =
+            self.results.iter().map(|(row, outcome)| verdict(row, outcome, now)).collect();
+        let txn = self.app.db.begin().await?;
+        deliveries::store(&txn, &verdicts).await?;
+        txn.commit().await?;
+        for ((row, outcome), verdict) in self.results.drain(..).zip(&verdicts) {
+            let end = outcome.name(verdict);
+            self.app.telemetry.delivered(name(row.channel), end);
+            let (id, kind, attempt, reason) = (row.id, row.kind, row.attempts, &verdict.reason);
+            match end {
+                "buried" => tracing::warn!(delivery = %id, ?kind, attempt, reason, "a delivery is given up: `plaudit outbox show` prints it"),
+                "retried" => tracing::info!(delivery = %id, ?kind, attempt, reason, "a delivery failed and is tried again"),
+                _ => tracing::debug!(delivery = %id, ?kind, attempt, "delivered"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the attempts under way, and stores their results.
+    async fn drain(&mut self) {
+        while let Some(ended) = self.under_way.join_next().await {
+            self.results.extend(ended.ok());
+        }
+        if let Err(error) = self.store_results().await {
+            tracing::warn!(error = error.chain(), "the results of the last attempts could not be stored");
+        }
+    }
+}
+
+async fn lease(app: &App, channel: Channel, free: usize) -> Result<Vec<Row>, store::Error> {
+    let now = app.clock.now();
+    let oldest = deliveries::oldest(&app.db, channel, now).await?;
+    app.telemetry.oldest_delivery(name(channel), oldest.map_or(TimeDelta::zero(), |since| now - since));
+    // Most rounds find nothing. This check does not use SQLite's only writer.
+    if !deliveries::is_due(&app.db, channel, now).await? {
+        return Ok(Vec::new());
+    }
+    let txn = app.db.begin().await?;
+    if channel == Channel::Mail {
+        let buried = deliveries::bury_doubtful(&txn, channel, now, DOUBTS, DOUBTFUL).await?;
+        if buried > 0 {
+            tracing::warn!(buried, "mails are given up after two attempts without an answer");
+        }
+    }
+    let limit = u64::try_from(free).unwrap_or(u64::MAX);
+    let leased = deliveries::lease(&txn, channel, now, now + lease_time(app, channel), limit).await?;
+    txn.commit().await?;
+    Ok(leased)
+}
+
+/// One attempt. A panic is an error of this delivery alone.
+async fn attempt(app: App, delivery: Row) -> (Row, Outcome) {
+    let sent = async {
+        match delivery.channel {
+            Channel::Mail => mail::send(&app, &delivery).await,
+            Channel::Webhook => Outcome::Refused("this release sends no webhooks".to_owned()),
+        }
+    };
+    let outcome = AssertUnwindSafe(sent).catch_unwind().await;
+    let broken = |_| Outcome::Refused("it cannot be written; the log has the error".to_owned());
+    let outcome = outcome.unwrap_or_else(broken);
+    (delivery, outcome)
+}
+
+/// The channel's name in metrics and logs.
+pub(crate) fn name(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Mail => "mail",
+        Channel::Webhook => "webhook",
+    }
+}
+
+/// The time of a lease: longer than the longest attempt.
+fn lease_time(app: &App, channel: Channel) -> TimeDelta {
+    let longest = match channel {
+        Channel::Mail => mail::longest_attempt(&app.config.mail),
+        Channel::Webhook => Duration::from_secs(10),
+    };
+    TimeDelta::from_std(longest).unwrap_or(RESERVE) + RESERVE
+}
+
+/// Attempts at a time.
+fn slots(app: &App, channel: Channel) -> usize {
+    match channel {
+        Channel::Mail => app.config.mail.connections,
+        Channel::Webhook => 16,
+    }
+}

@@ -1,0 +1,111 @@
+//! Mails: the target of the settings, and one attempt to send one mail.
+
+mod compose;
+mod letter;
+mod smtp;
+pub(crate) mod unsubscribe;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lettre::address::Envelope;
+use lettre::message::Mailbox;
+
+use self::compose::Frame;
+use self::smtp::Smtp;
+use super::retry::Outcome;
+use crate::app::App;
+use crate::config::{Config, MailConfig, MailTarget};
+use crate::store::deliveries;
+use crate::words;
+
+/// Where mails go.
+pub(crate) enum Mailer {
+    /// Nowhere: no mails are planned.
+    Off,
+    /// A folder; each mail is a file that mail programs open.
+    Folder(PathBuf),
+    /// A mail server.
+    Smtp(Smtp),
+}
+
+impl Mailer {
+    /// The target of the settings. Creates its folder; opens no connection.
+    ///
+    /// # Errors
+    /// Why it cannot be used, and what to do.
+    pub(crate) fn new(config: &Config) -> Result<Self, String> {
+        match &config.mail.target {
+            None => Ok(Self::Off),
+            Some(MailTarget::Folder(folder)) => {
+                std::fs::create_dir_all(folder).map_err(|error| {
+                    format!("the folder of mails {} cannot be created ({error}): see PLAUDIT_MAIL_URL", folder.display())
+                })?;
+                Ok(Self::Folder(folder.clone()))
+            }
+            Some(MailTarget::Smtp(server)) => Smtp::new(&config.mail, server.clone()).map(Self::Smtp),
+        }
+    }
+
+    async fn send(&self, delivery: &deliveries::Row, envelope: &Envelope, mail: Vec<u8>) -> Outcome {
+        match self {
+            Self::Off => Outcome::Failed("mail is off (mail.url)".to_owned()),
+            Self::Folder(folder) => write(folder, delivery, mail).await,
+            Self::Smtp(smtp) => smtp.send(envelope, &mail).await,
+        }
+    }
+}
+
+/// The longest time of one attempt: to connect, to announce the mail, and to have it accepted.
+pub(super) fn longest_attempt(config: &MailConfig) -> Duration {
+    config.timeout * (2 + smtp::ACCEPTANCE)
+}
+
+/// One attempt to send a mail.
+pub(super) async fn send(app: &App, delivery: &deliveries::Row) -> Outcome {
+    let letter = match letter::read(app, delivery).await {
+        Ok(Ok(letter)) => letter,
+        Ok(Err(reason)) => return Outcome::Refused(reason.to_owned()),
+        Err(error) => {
+            tracing::warn!(error = error.chain(), delivery = %delivery.id, "a mail's content cannot be read");
+            return Outcome::Failed("the database failed".to_owned());
+        }
+    };
+    let config = &app.config.mail;
+    let Some(address) = letter.reader.email.as_deref().and_then(|email| email.parse().ok()) else {
+        return Outcome::Refused("the person's address is not valid".to_owned());
+    };
+    let to = Mailbox::new(Some(letter.reader.display_name.clone()), address);
+    let Ok(envelope) = Envelope::new(Some(config.from.email.clone()), vec![to.email.clone()]) else {
+        return Outcome::Refused("the person's address is not valid".to_owned());
+    };
+    let words = words::of(letter.reader.locale.as_deref(), &config.language);
+    let frame = Frame {
+        id: delivery.id,
+        from: config.from.clone(),
+        to,
+        link: config.link.as_ref().unwrap_or(&app.config.public_url).to_string(),
+        unsubscribe: app.unsubscribing.url(&app.config.public_url, letter.reader.id),
+        date: app.clock.now().into(),
+    };
+    // Pictures take milliseconds of processor time.
+    let written = tokio::task::spawn_blocking(move || compose::mail(&letter, words, &frame)).await;
+    match written {
+        Ok(Some(mail)) => app.mailer.send(delivery, &envelope, mail).await,
+        Ok(None) | Err(_) => Outcome::Refused("it cannot be written; the log has the error".to_owned()),
+    }
+}
+
+/// Writes a mail as a file. The file has its name only when it is complete; a second attempt replaces it.
+async fn write(folder: &Path, delivery: &deliveries::Row, mail: Vec<u8>) -> Outcome {
+    let (part, whole) = (folder.join(format!("{}.part", delivery.id)), folder.join(format!("{}.eml", delivery.id)));
+    let written = tokio::task::spawn_blocking(move || {
+        std::fs::write(&part, mail)?;
+        std::fs::rename(&part, &whole)
+    });
+    match written.await {
+        Ok(Ok(())) => Outcome::Delivered,
+        Ok(Err(error)) => Outcome::Failed(format!("the folder of mails cannot be written ({})", error.kind())),
+        Err(_) => Outcome::Failed("the folder of mails cannot be written".to_owned()),
+    }
+}

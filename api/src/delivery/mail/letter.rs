@@ -1,0 +1,247 @@
+//! What a mail says, read from the database when it is sent: what has been revoked since, or belongs to a child that is no
+//! longer linked, is left out.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use engine::Progress;
+use engine::catalog::Rarity;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::catalogue::Published;
+use crate::progress::{self, Offer};
+use crate::store::deliveries::{self, Kind};
+use crate::store::feed::Kind as Consequence;
+use crate::store::mail_settings::{self, Mode};
+use crate::store::{self, Txn, awards, certificates, guardians, metrics, outbox, people, totals};
+
+/// Messages that one mail is about; the others are counted.
+const MESSAGES: u64 = 50;
+
+/// The content of a mail.
+#[derive(Debug)]
+pub(super) struct Letter {
+    /// What is delivered.
+    pub(super) kind: Kind,
+    /// Who gets it.
+    pub(super) reader: people::Row,
+    /// What happened, in order.
+    pub(super) news: Vec<News>,
+    /// The reader's XP and level, if the news is about them.
+    pub(super) standing: Option<(i64, i64)>,
+    /// The achievement that the reader can earn next.
+    pub(super) next: Option<Next>,
+}
+
+/// One thing that happened.
+#[derive(Debug)]
+pub(super) struct News {
+    /// The name of the child it is about; none if it is about the reader.
+    pub(super) child: Option<String>,
+    /// What happened.
+    pub(super) what: What,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(super) enum What {
+    /// An award was earned or given.
+    Award {
+        /// The achievement's name.
+        name: String,
+        /// Its description.
+        description: String,
+        /// What it takes.
+        requirement: String,
+        /// XP of the award.
+        xp: i64,
+        /// Its category.
+        category: String,
+        /// Its rarity.
+        rarity: Rarity,
+        /// Who gave it and what they wrote.
+        note: Option<(String, String)>,
+    },
+    /// A level was reached.
+    Level(i64),
+    /// A rank was reached.
+    Rank(String),
+    /// A streak milestone was reached.
+    Streak(i64),
+    /// A certificate was issued.
+    Certificate {
+        /// Its title.
+        title: String,
+        /// Who issued it.
+        issuer: String,
+        /// The day of issue.
+        date: NaiveDate,
+        /// Its number.
+        number: String,
+    },
+}
+
+/// An achievement that the reader can earn.
+#[derive(Debug)]
+pub(super) struct Next {
+    /// Its name.
+    pub(super) name: String,
+    /// The progress, from 0 to `target`.
+    pub(super) current: i64,
+    /// The progress at which it is earned.
+    pub(super) target: i64,
+    /// The progress in percent.
+    pub(super) percent: i64,
+}
+
+/// The content of this delivery, or why nothing is sent.
+///
+/// # Errors
+/// If the database fails.
+pub(super) async fn read(app: &App, delivery: &deliveries::Row) -> Result<Result<Letter, &'static str>, store::Error> {
+    let txn = app.db.snapshot().await?;
+    let letter = read_within(app, &txn, delivery).await;
+    txn.rollback().await;
+    letter
+}
+
+async fn read_within(
+    app: &App,
+    txn: &Txn,
+    delivery: &deliveries::Row,
+) -> Result<Result<Letter, &'static str>, store::Error> {
+    let id = delivery.person_id;
+    let reader = match people::by_id(txn, id).await? {
+        Some(row) if row.erased_at.is_none() => row,
+        _ => return Ok(Err("the person was erased")),
+    };
+    if reader.email.is_none() {
+        return Ok(Err("the person has no address"));
+    }
+    let chosen = mail_settings::of_people(txn, [id]).await?.pop();
+    let settings = chosen.unwrap_or_else(|| app.config.mail.usual_settings(id));
+    if settings.mode == Mode::None {
+        return Ok(Err("the person wants no mails"));
+    }
+    let messages = deliveries::messages(txn, delivery.id, MESSAGES).await?;
+    let messages = outbox::by_ids(txn, messages).await?;
+    let children: BTreeSet<Uuid> = messages.iter().map(|one| one.person_id).filter(|about| *about != id).collect();
+    let copied = guardians::who_want_copies(txn, children).await?;
+    let children: BTreeSet<Uuid> =
+        copied.into_iter().filter(|(guardian, _)| *guardian == id).map(|(_, child)| child).collect();
+    let published = app.catalogue.current();
+    let told = Told::read(txn, &published, &messages, &children).await?;
+    let news: Vec<News> = messages
+        .iter()
+        .filter(|one| one.person_id == id || children.contains(&one.person_id))
+        .filter_map(|one| told.news(one, id))
+        .collect();
+    if news.is_empty() {
+        return Ok(Err("everything in it was withdrawn"));
+    }
+    let (mut standing, mut next) = (None, None);
+    if news.iter().any(|one| one.child.is_none()) {
+        let totals = totals::of_people(txn, [id]).await?.pop();
+        let totals = totals.unwrap_or(totals::none(id, reader.created_at));
+        standing = Some((totals.xp, published.catalog.level(totals.xp).number));
+        next = comes_next(app, txn, &published, &reader, &totals).await?;
+    }
+    Ok(Ok(Letter { kind: delivery.kind, reader, news, standing, next }))
+}
+
+/// The rows that the messages refer to.
+struct Told<'a> {
+    published: &'a Published,
+    awards: HashMap<Uuid, awards::Row>,
+    certificates: HashMap<Uuid, certificates::Row>,
+    names: HashMap<Uuid, String>,
+}
+
+impl<'a> Told<'a> {
+    async fn read(
+        txn: &Txn,
+        published: &'a Published,
+        messages: &[outbox::Row],
+        children: &BTreeSet<Uuid>,
+    ) -> Result<Self, store::Error> {
+        let awards = awards::by_ids(txn, messages.iter().filter_map(|one| one.award_id)).await?;
+        let certificates = certificates::by_ids(txn, messages.iter().filter_map(|one| one.certificate_id)).await?;
+        let givers = awards.iter().filter_map(|award| award.awarded_by);
+        let people = people::by_ids(txn, givers.chain(children.iter().copied())).await?;
+        Ok(Self {
+            published,
+            awards: awards.into_iter().map(|row| (row.id, row)).collect(),
+            certificates: certificates.into_iter().map(|row| (row.id, row)).collect(),
+            names: people.into_iter().map(|row| (row.id, row.display_name)).collect(),
+        })
+    }
+
+    /// What a message says to this reader; none if it was withdrawn since.
+    fn news(&self, message: &outbox::Row, reader: Uuid) -> Option<News> {
+        let child = match message.person_id == reader {
+            true => None,
+            false => Some(self.names.get(&message.person_id)?.clone()),
+        };
+        let detail = |name: &str| message.detail.as_ref().and_then(|detail| detail.get(name));
+        let number = |name: &str| detail(name).and_then(serde_json::Value::as_i64);
+        let what = match message.kind {
+            Consequence::AwardEarned => self.award(message.award_id?)?,
+            Consequence::AwardRevoked => return None,
+            Consequence::LevelReached => What::Level(number("to")?),
+            Consequence::RankReached => What::Rank(detail("rank")?.as_str()?.to_owned()),
+            Consequence::StreakReached => What::Streak(number("days")?),
+            Consequence::CertificateIssued => {
+                let row = self.certificates.get(&message.certificate_id?)?;
+                row.deleted_at.is_none().then(|| What::Certificate {
+                    title: row.title.clone(),
+                    issuer: row.issued_by.clone(),
+                    date: row.issued_date,
+                    number: row.number.clone(),
+                })?
+            }
+        };
+        Some(News { child, what })
+    }
+
+    fn award(&self, id: Uuid) -> Option<What> {
+        let award = self.awards.get(&id).filter(|award| award.revoked_at.is_none())?;
+        let known = Arc::clone(self.published.achievements.get(&award.achievement_id)?);
+        let giver = award.awarded_by.and_then(|by| self.names.get(&by).cloned());
+        Some(What::Award {
+            name: known.definition.name.clone(),
+            description: known.definition.description.clone(),
+            requirement: known.definition.requirement.clone(),
+            xp: award.xp_bonus,
+            category: known.definition.category.clone(),
+            rarity: known.definition.rarity,
+            note: giver.zip(award.notes.clone()),
+        })
+    }
+}
+
+/// The achievement in which the reader has made the most progress.
+async fn comes_next(
+    app: &App,
+    txn: &Txn,
+    published: &Published,
+    reader: &people::Row,
+    totals: &totals::Row,
+) -> Result<Option<Next>, store::Error> {
+    let held: Vec<awards::Brief> = awards::of_people(txn, [reader.id]).await?.iter().map(Into::into).collect();
+    let metrics = metrics::of_people(txn, [reader.id]).await?;
+    let state = progress::state(reader, totals, &held, &metrics)?;
+    let today = progress::today(reader, app.clock.now())?;
+    let open = progress::open(published, &Offer::of(app, &held), &held, &state, today, |_| true);
+    let started = open.into_iter().filter(|(_, progress)| progress.current > 0);
+    let nearest = started.max_by(|(a, one), (b, other)| {
+        one.percent.total_cmp(&other.percent).then_with(|| b.key.cmp(&a.key))
+    });
+    Ok(nearest.map(|(known, Progress { current, target, .. })| Next {
+        name: known.definition.name.clone(),
+        current,
+        target,
+        percent: current.saturating_mul(100) / target.max(1),
+    }))
+}

@@ -1,0 +1,218 @@
+//! Sends mails to a mail server, step by step, so that it is known whether a mail that failed can have been delivered.
+
+use std::fmt;
+use std::time::Duration;
+
+use deadpool::managed::{self, Metrics, Object, Pool, RecycleError, RecycleResult};
+use lettre::address::Envelope;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
+use lettre::transport::smtp::{Error, response::Response};
+use tokio::time::timeout;
+
+use crate::config::{MailConfig, SmtpServer, Tls};
+use crate::delivery::retry::Outcome;
+
+/// How much longer than for another step a server may take to accept a mail, because it checks the mail. To give up too early
+/// means a duplicate.
+pub(super) const ACCEPTANCE: u32 = 4;
+/// An idle connection older than this is closed, because servers close theirs.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// A mail server with a pool of connections.
+pub(crate) struct Smtp {
+    pool: Pool<Opener>,
+    step: Duration,
+}
+
+/// Opens connections to the server.
+struct Opener {
+    server: SmtpServer,
+    hello: ClientId,
+    tls: TlsParameters,
+    step: Duration,
+}
+
+/// Why a connection cannot be opened.
+#[derive(Debug)]
+enum Closed {
+    /// No connection, or no greeting.
+    Smtp(Error),
+    /// The server offers no STARTTLS, which the settings require.
+    NoTls,
+    /// It takes too long.
+    Late,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Smtp(error) if error.is_tls() => f.write_str("the mail server's certificate is not accepted (mail.ca_file)"),
+            Self::Smtp(error) => match code(error) {
+                Some(code) => write!(f, "the mail server refuses the connection or the password ({code})"),
+                None => f.write_str("the mail server cannot be reached"),
+            },
+            Self::NoTls => f.write_str("the mail server offers no encryption (STARTTLS), which mail.url requires"),
+            Self::Late => f.write_str("the mail server does not answer in time"),
+        }
+    }
+}
+
+impl std::error::Error for Closed {}
+
+impl From<Error> for Closed {
+    fn from(error: Error) -> Self {
+        Self::Smtp(error)
+    }
+}
+
+impl managed::Manager for Opener {
+    type Type = AsyncSmtpConnection;
+    type Error = Closed;
+
+    async fn create(&self) -> Result<AsyncSmtpConnection, Closed> {
+        timeout(self.step, self.open()).await.unwrap_or(Err(Closed::Late))
+    }
+
+    async fn recycle(&self, connection: &mut AsyncSmtpConnection, metrics: &Metrics) -> RecycleResult<Closed> {
+        if connection.has_broken() || metrics.last_used() >= IDLE {
+            return Err(RecycleError::message("the connection is broken or old"));
+        }
+        Ok(())
+    }
+}
+
+impl Opener {
+    async fn open(&self) -> Result<AsyncSmtpConnection, Closed> {
+        let SmtpServer { host, port, tls, login } = &self.server;
+        let always = (*tls == Tls::Always).then(|| self.tls.clone());
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1((host.as_str(), *port), Some(self.step), &self.hello, always, None).await?;
+        match tls {
+            Tls::Required if !connection.can_starttls() => return Err(Closed::NoTls),
+            Tls::Required | Tls::Offered if connection.can_starttls() => {
+                connection.starttls(self.tls.clone(), &self.hello).await?;
+            }
+            _ => {}
+        }
+        if let Some((user, password)) = login {
+            let credentials = Credentials::new(user.clone(), password.clone());
+            connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await?;
+        }
+        Ok(connection)
+    }
+}
+
+impl Smtp {
+    /// A server of the settings. No connection is opened yet.
+    ///
+    /// # Errors
+    /// If the certificates of the settings cannot be used, with what to do.
+    pub(super) fn new(config: &MailConfig, server: SmtpServer) -> Result<Self, String> {
+        let mut tls = TlsParameters::builder(server.host.clone());
+        if let Some(file) = &config.ca_file {
+            let wrong = || "mail.ca_file (PLAUDIT_MAIL_CA_FILE) must be a readable file of certificates in PEM".to_owned();
+            let text = std::fs::read(file).map_err(|_| wrong())?;
+            tls = tls.add_root_certificate(Certificate::from_pem(&text).map_err(|_| wrong())?);
+        }
+        let tls = tls.build_rustls().map_err(|_| "the certificates of the mail server cannot be checked".to_owned())?;
+        let hello = ClientId::Domain(config.from.email.domain().to_owned());
+        let opener = Opener { server, hello, tls, step: config.timeout };
+        let pool = Pool::builder(opener).max_size(config.connections).build();
+        Ok(Self { pool: pool.map_err(|error| error.to_string())?, step: config.timeout })
+    }
+
+    /// Sends one mail to one address.
+    pub(super) async fn send(&self, envelope: &Envelope, mail: &[u8]) -> Outcome {
+        let mut connection = match self.pool.get().await {
+            Ok(connection) => connection,
+            Err(managed::PoolError::Backend(closed)) => return Outcome::Failed(closed.to_string()),
+            Err(_) => return Outcome::Failed("no connection to the mail server is free".to_owned()),
+        };
+        let outcome = converse(&mut connection, envelope, mail, self.step).await;
+        if outcome != Outcome::Delivered {
+            // What the server expects next is uncertain.
+            drop(Object::take(connection));
+        }
+        outcome
+    }
+
+    /// Opens a connection as for a mail, without sending one.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    pub(crate) async fn probe(&self) -> Result<(), String> {
+        match self.pool.get().await {
+            Ok(_) => Ok(()),
+            Err(managed::PoolError::Backend(closed)) => Err(closed.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// One mail over an open connection.
+async fn converse(
+    connection: &mut AsyncSmtpConnection,
+    envelope: &Envelope,
+    mail: &[u8],
+    step: Duration,
+) -> Outcome {
+    match timeout(step, announce(connection, envelope)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(refused)) => return refused,
+        Err(_) => return Outcome::Failed("the mail server does not answer in time".to_owned()),
+    }
+    match timeout(step * ACCEPTANCE, connection.message(mail)).await {
+        Ok(Ok(_)) => Outcome::Delivered,
+        Ok(Err(error)) if error.status().is_some() => refusal("the mail", &error),
+        Ok(Err(_)) => Outcome::Unknown("the connection ended before the mail server accepted the mail".to_owned()),
+        Err(_) => Outcome::Unknown("the mail server did not accept the mail in time".to_owned()),
+    }
+}
+
+/// The commands before the content.
+async fn announce(connection: &mut AsyncSmtpConnection, envelope: &Envelope) -> Result<(), Outcome> {
+    let mut parameters = Vec::new();
+    let addresses = envelope.to().iter().chain(envelope.from());
+    if addresses.map(AsRef::<str>::as_ref).any(|address| !address.is_ascii()) {
+        if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
+            return Err(Outcome::Refused("the mail server takes only ASCII addresses".to_owned()));
+        }
+        parameters.push(MailParameter::SmtpUtfEight);
+    }
+    let of = |what: &'static str| move |error: Error| refusal(what, &error);
+    let _: Response = connection.command(Mail::new(envelope.from().cloned(), parameters)).await.map_err(of("the sender"))?;
+    for to in envelope.to() {
+        connection.command(Rcpt::new(to.clone(), Vec::new())).await.map_err(of("the recipient"))?;
+    }
+    connection.command(Data).await.map_err(of("the mail"))?;
+    Ok(())
+}
+
+/// The outcome of a negative answer: for good with 5xx, for now with 4xx or without an answer. The server's text may contain
+/// addresses, so only its codes are kept.
+fn refusal(what: &str, error: &Error) -> Outcome {
+    match code(error) {
+        Some(code) if error.is_permanent() => Outcome::Refused(format!("the mail server refuses {what} ({code})")),
+        Some(code) => Outcome::Failed(format!("the mail server does not accept {what} now ({code})")),
+        None => Outcome::Failed("the connection to the mail server ended".to_owned()),
+    }
+}
+
+/// The code of an answer, such as `550 5.1.1`.
+fn code(error: &Error) -> Option<String> {
+    let status = error.status()?;
+    let text = error.to_string();
+    let is_enhanced = |word: &&str| {
+        let parts: Vec<&str> = word.split('.').collect();
+        let [class, subject, detail] = parts.as_slice() else { return false };
+        let is_number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+        matches!(*class, "4" | "5") && is_number(subject) && is_number(detail)
+    };
+    Some(match text.split_whitespace().find(is_enhanced) {
+        Some(enhanced) => format!("{status} {enhanced}"),
+        None => status.to_string(),
+    })
+}

@@ -1,0 +1,131 @@
+//! What follows an attempt: delivered, tried again after a pause, or buried.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::store::deliveries::{Row, Verdict};
+
+/// The pauses after the first, second, … attempt, in seconds: eight attempts over about a day.
+const PAUSES: [i64; 7] = [5, 60, 600, 3_600, 10_800, 28_800, 43_200];
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The other side has accepted it.
+    Delivered,
+    /// It was not delivered, and may be later.
+    Failed(String),
+    /// The other side did not answer after it had got everything: it may have been delivered.
+    Unknown(String),
+    /// It will never be delivered, or there is nothing left to deliver.
+    Refused(String),
+}
+
+impl Outcome {
+    /// The outcome's name in metrics.
+    pub(super) fn name(&self, verdict: &Verdict) -> &'static str {
+        match (self, verdict.buried_at) {
+            (Self::Delivered, _) => "delivered",
+            (_, Some(_)) => "buried",
+            (_, None) => "retried",
+        }
+    }
+}
+
+/// What to store about a leased delivery after its attempt.
+pub(super) fn verdict(delivery: &Row, outcome: &Outcome, now: DateTime<Utc>) -> Verdict {
+    // A lease counts as a doubt until its result is known.
+    let doubts = match outcome {
+        Outcome::Unknown(_) => delivery.doubts,
+        _ => delivery.doubts.saturating_sub(1),
+    };
+    let kept = Verdict {
+        id: delivery.id,
+        fence: delivery.fence,
+        settled_at: None,
+        buried_at: None,
+        available_at: now,
+        doubts,
+        reason: None,
+    };
+    match outcome {
+        Outcome::Delivered => Verdict { settled_at: Some(now), ..kept },
+        Outcome::Refused(reason) => Verdict { buried_at: Some(now), reason: Some(reason.clone()), ..kept },
+        Outcome::Failed(reason) | Outcome::Unknown(reason) => match pause(delivery) {
+            Some(pause) => Verdict { available_at: now + pause, reason: Some(reason.clone()), ..kept },
+            None => {
+                let reason = format!("{reason}; given up after {} attempts", delivery.attempts);
+                Verdict { buried_at: Some(now), reason: Some(reason), ..kept }
+            }
+        },
+    }
+}
+
+/// The pause before the next attempt, 20 % shorter or longer by the delivery's id, so that what failed together is not tried
+/// together. None after the last attempt.
+fn pause(delivery: &Row) -> Option<TimeDelta> {
+    let done = usize::try_from(delivery.attempts).ok()?;
+    let pause = PAUSES.get(done.checked_sub(1)?)?;
+    let chance = i64::from(*delivery.id.as_bytes().get(done)?);
+    Some(TimeDelta::milliseconds(pause * (800 + chance * 400 / 255)))
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::store::deliveries::{Channel, Kind};
+
+    const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+    fn leased(attempts: i32, doubts: i32) -> Row {
+        Row {
+            id: Uuid::from_u128(0xff),
+            channel: Channel::Mail,
+            kind: Kind::News,
+            person_id: Uuid::nil(),
+            created_at: NOW,
+            available_at: NOW,
+            attempts,
+            doubts,
+            fence: 7,
+            leased_until: Some(NOW),
+            settled_at: None,
+            buried_at: None,
+            reason: None,
+        }
+    }
+
+    #[test]
+    fn eight_attempts_take_about_a_day_and_then_it_is_buried() {
+        let failed = Outcome::Failed("no connection".to_owned());
+        let mut waited = TimeDelta::zero();
+        for attempt in 1..8 {
+            let verdict = verdict(&leased(attempt, 1), &failed, NOW);
+            assert_eq!((verdict.buried_at, verdict.doubts, verdict.fence), (None, 0, 7));
+            waited += verdict.available_at - NOW;
+        }
+        // Every byte of the id but the last is 0, so each pause is 20 % shorter.
+        assert_eq!(waited.num_seconds(), 87_065 * 8 / 10);
+        let last = verdict(&leased(8, 1), &failed, NOW);
+        assert_eq!(last.buried_at, Some(NOW));
+        assert_eq!(last.reason.as_deref(), Some("no connection; given up after 8 attempts"));
+        assert_eq!(failed.name(&last), "buried");
+    }
+
+    #[test]
+    fn an_id_makes_the_pause_up_to_a_fifth_longer() {
+        let most = Row { id: Uuid::max(), ..leased(1, 1) };
+        assert_eq!(pause(&most), Some(TimeDelta::milliseconds(6_000)));
+        assert_eq!(pause(&leased(1, 1)), Some(TimeDelta::milliseconds(4_000)));
+    }
+
+    #[test]
+    fn only_an_unknown_result_stays_a_doubt() {
+        let doubts = |outcome: Outcome| verdict(&leased(1, 2), &outcome, NOW).doubts;
+        assert_eq!(doubts(Outcome::Unknown("cut".to_owned())), 2);
+        assert_eq!(doubts(Outcome::Failed("busy".to_owned())), 1);
+        assert_eq!(doubts(Outcome::Refused("no such user".to_owned())), 1);
+        assert_eq!(doubts(Outcome::Delivered), 1);
+    }
+}

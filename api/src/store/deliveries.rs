@@ -1,0 +1,222 @@
+//! Deliveries: planned, leased, and settled or buried. A lease carries a fence number, and a result counts only with the
+//! number of the current lease.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use entity::deliveries::{Column, Entity, Model};
+use entity::delivery_messages;
+pub(crate) use entity::delivery::{Channel, Kind};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, SimpleExpr, Value};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use uuid::Uuid;
+
+use super::connect::Reads;
+use super::dialect::among;
+use super::error::Error;
+use super::txn::Txn;
+
+/// A row of `deliveries`.
+pub(crate) type Row = Model;
+
+/// The result of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// The delivery.
+    pub(crate) id: Uuid,
+    /// The fence number of the lease under which it was tried.
+    pub(crate) fence: i64,
+    /// When it was delivered.
+    pub(crate) settled_at: Option<DateTime<Utc>>,
+    /// When it was given up.
+    pub(crate) buried_at: Option<DateTime<Utc>>,
+    /// The earliest time of the next attempt.
+    pub(crate) available_at: DateTime<Utc>,
+    /// The number of attempts with an unknown result.
+    pub(crate) doubts: i32,
+    /// Why it failed.
+    pub(crate) reason: Option<String>,
+}
+
+/// Plans deliveries, each about some messages. What is planned already stays, and gets the messages that it lacks.
+pub(crate) async fn plan(txn: &Txn, rows: Vec<Row>, messages: Vec<(Uuid, Uuid)>) -> Result<(), Error> {
+    use delivery_messages::Column::{DeliveryId, MessageId};
+    let planned = OnConflict::column(Column::Id).do_nothing().to_owned();
+    super::rows::insert_all(txn, rows, Some(planned)).await?;
+    let links = messages.into_iter();
+    let links = links.map(|(delivery_id, message_id)| delivery_messages::Model { delivery_id, message_id });
+    let known = OnConflict::columns([DeliveryId, MessageId]).do_nothing().to_owned();
+    super::rows::insert_all(txn, links.collect(), Some(known)).await
+}
+
+/// The number of deliveries of this kind that were planned for each of these people since `since`.
+pub(crate) async fn planned_since(
+    db: &Txn,
+    people: impl IntoIterator<Item = Uuid> + Send,
+    kind: Kind,
+    since: DateTime<Utc>,
+) -> Result<HashMap<Uuid, i64>, Error> {
+    let query = Entity::find()
+        .select_only()
+        .column(Column::PersonId)
+        .column_as(Column::Id.count(), "planned")
+        .filter(among(db.connection(), Column::PersonId, people))
+        .filter(Column::CreatedAt.gt(since))
+        .filter(Column::Kind.eq(kind))
+        .filter(Column::Channel.eq(Channel::Mail))
+        .group_by(Column::PersonId);
+    Ok(query.into_tuple::<(Uuid, i64)>().all(db.connection()).await?.into_iter().collect())
+}
+
+/// Whether a delivery of this channel is due and free.
+pub(crate) async fn is_due(db: &impl Reads, channel: Channel, now: DateTime<Utc>) -> Result<bool, Error> {
+    let query = Entity::find().select_only().column(Column::Id).filter(due(channel, now)).limit(1);
+    Ok(query.into_tuple::<Uuid>().one(db.connection()).await?.is_some())
+}
+
+/// Leases at most `limit` due deliveries until `until`, the oldest first. Each counts as an attempt with an unknown result
+/// until its result is stored.
+pub(crate) async fn lease(
+    txn: &Txn,
+    channel: Channel,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<Row>, Error> {
+    let mut query = Entity::find()
+        .filter(due(channel, now))
+        .order_by(Column::AvailableAt, Order::Asc)
+        .order_by(Column::Id, Order::Asc)
+        .limit(limit);
+    txn.dialect.lock_free_rows(QueryTrait::query(&mut query));
+    let mut rows = query.all(txn.connection()).await?;
+    if rows.is_empty() {
+        return Ok(rows);
+    }
+    let update = Entity::update_many()
+        .col_expr(Column::LeasedUntil, Expr::value(until))
+        .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
+        .col_expr(Column::Doubts, Expr::col(Column::Doubts).add(1))
+        .col_expr(Column::Fence, Expr::col(Column::Fence).add(1))
+        .filter(among(txn.connection(), Column::Id, rows.iter().map(|row| row.id)));
+    update.exec(txn.connection()).await?;
+    for row in &mut rows {
+        row.attempts = row.attempts.saturating_add(1);
+        row.doubts = row.doubts.saturating_add(1);
+        row.fence = row.fence.saturating_add(1);
+        row.leased_until = Some(until);
+    }
+    Ok(rows)
+}
+
+/// Stores the results of attempts and ends their leases.
+pub(crate) async fn store(txn: &Txn, verdicts: &[Verdict]) -> Result<(), Error> {
+    let sql = "UPDATE deliveries SET leased_until = NULL, settled_at = taken.column3, buried_at = taken.column4, \
+               available_at = taken.column5, doubts = taken.column6, reason = taken.column7 FROM {rows} AS taken \
+               WHERE deliveries.id = taken.column1 AND deliveries.fence = taken.column2 \
+               AND deliveries.settled_at IS NULL AND deliveries.buried_at IS NULL";
+    let values = |one: &Verdict| -> Vec<Value> {
+        vec![
+            one.id.into(),
+            one.fence.into(),
+            one.settled_at.into(),
+            one.buried_at.into(),
+            one.available_at.into(),
+            one.doubts.into(),
+            one.reason.clone().into(),
+        ]
+    };
+    super::rows::update_from(txn, sql, verdicts, values).await
+}
+
+/// Buries the due deliveries of a channel that have `doubts` attempts with an unknown result; returns their number.
+pub(crate) async fn bury_doubtful(
+    txn: &Txn,
+    channel: Channel,
+    now: DateTime<Utc>,
+    doubts: i32,
+    because: &str,
+) -> Result<u64, Error> {
+    let update = Entity::update_many()
+        .col_expr(Column::BuriedAt, Expr::value(now))
+        .col_expr(Column::LeasedUntil, Expr::value(None::<DateTime<Utc>>))
+        .col_expr(Column::Reason, Expr::value(because))
+        .filter(due(channel, now))
+        .filter(Column::Doubts.gte(doubts));
+    Ok(update.exec(txn.connection()).await?.rows_affected)
+}
+
+/// The time since which the oldest due delivery of a channel has waited.
+pub(crate) async fn oldest(
+    db: &impl Reads,
+    channel: Channel,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, Error> {
+    let query = Entity::find()
+        .select_only()
+        .column(Column::AvailableAt)
+        .filter(open(channel))
+        .filter(Column::AvailableAt.lte(now))
+        .order_by(Column::AvailableAt, Order::Asc)
+        .limit(1);
+    Ok(query.into_tuple().one(db.connection()).await?)
+}
+
+/// Whether [`trim`] would delete a delivery.
+pub(crate) async fn has_old(db: &impl Reads, before: DateTime<Utc>) -> Result<bool, Error> {
+    let query = Entity::find().select_only().column(Column::Id).filter(over(before)).limit(1);
+    Ok(query.into_tuple::<Uuid>().one(db.connection()).await?.is_some())
+}
+
+/// Deletes at most `limit` deliveries that were delivered before `before`; returns their number.
+pub(crate) async fn trim(txn: &Txn, before: DateTime<Utc>, limit: u64) -> Result<u64, Error> {
+    let mut query = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(over(before))
+        .order_by(Column::SettledAt, Order::Asc)
+        .limit(limit);
+    txn.dialect.lock_free_rows(QueryTrait::query(&mut query));
+    let ids: Vec<Uuid> = query.into_tuple().all(txn.connection()).await?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let db = txn.connection();
+    let of_links = among(db, delivery_messages::Column::DeliveryId, ids.iter().copied());
+    delivery_messages::Entity::delete_many().filter(of_links).exec(db).await?;
+    let gone = entity::deliveries::Entity::delete_many().filter(among(db, Column::Id, ids));
+    Ok(gone.exec(db).await?.rows_affected)
+}
+
+/// The ids of the messages that a delivery is about, oldest first, at most `limit`.
+pub(crate) async fn messages(db: &Txn, delivery: Uuid, limit: u64) -> Result<Vec<Uuid>, Error> {
+    use delivery_messages::Column::{DeliveryId, MessageId};
+    let query = delivery_messages::Entity::find()
+        .select_only()
+        .column(MessageId)
+        .filter(DeliveryId.eq(delivery))
+        .order_by(MessageId, Order::Asc)
+        .limit(limit);
+    Ok(query.into_tuple().all(db.connection()).await?)
+}
+
+/// It was delivered before `before`.
+fn over(before: DateTime<Utc>) -> SimpleExpr {
+    Column::SettledAt.is_not_null().and(Column::SettledAt.lt(before))
+}
+
+fn open(channel: Channel) -> Condition {
+    Condition::all()
+        .add(Column::Channel.eq(channel))
+        .add(Column::SettledAt.is_null())
+        .add(Column::BuriedAt.is_null())
+}
+
+fn due(channel: Channel, now: DateTime<Utc>) -> Condition {
+    open(channel).add(Column::AvailableAt.lte(now)).add(free(now))
+}
+
+/// No process holds it.
+fn free(now: DateTime<Utc>) -> SimpleExpr {
+    Column::LeasedUntil.is_null().or(Column::LeasedUntil.lte(now))
+}

@@ -1,0 +1,65 @@
+# What people read in mails and on pages, in Arabic.
+
+greeting = مرحبًا { $reader }،
+
+award-title = تهانينا! حصلت على شارة «{ $name }»!
+award-title-of = شارة جديدة للمتعلم { $child }: «{ $name }»
+award-why = السبب: { $requirement }
+award-bonus = مكافأة: +{ $xp } XP
+award-note = كتب { $giver }: «{ $note }»
+award-picture = شارة «{ $name }»، { $rarity ->
+    [common] عادية
+    [rare] نادرة
+    [epic] مميزة
+   *[legendary] أسطورية
+}
+level-title = وصلت إلى المستوى { $level }!
+level-title-of = المستوى الجديد للمتعلم { $child }: { $level }
+rank-title = وصلت إلى رتبة «{ $rank }»!
+rank-title-of = رتبة جديدة للمتعلم { $child }: «{ $rank }»
+streak-title = { $days ->
+    [one] يوم واحد!
+    [two] يومان متتاليان!
+    [few] { $days } أيام متتالية!
+    [many] { $days } يومًا متتاليًا!
+   *[other] { $days } يوم متتالٍ!
+}
+streak-title-of = { $child }: { $days ->
+    [one] يوم واحد!
+    [two] يومان متتاليان!
+    [few] { $days } أيام متتالية!
+    [many] { $days } يومًا متتاليًا!
+   *[other] { $days } يوم متتالٍ!
+}
+certificate-title = حصلت على شهادة «{ $title }».
+certificate-title-of = شهادة جديدة للمتعلم { $child }: «{ $title }»
+certificate-line = أصدرها { $issuer } بتاريخ { $date }. الرقم { $number }.
+
+subject-several = { $count ->
+    [one] سبب واحد للاحتفال
+    [two] سببان للاحتفال
+    [few] { $count } أسباب للاحتفال
+    [many] { $count } سببًا للاحتفال
+   *[other] { $count } سبب للاحتفال
+}
+intro-digest = هذا ما حدث منذ الرسالة الأخيرة.
+more = { $count ->
+    [one] وخبر آخر.
+    [two] وخبران آخران.
+    [few] و{ $count } أخبار أخرى.
+    [many] و{ $count } خبرًا آخر.
+   *[other] و{ $count } خبر آخر.
+}
+standing = لديك الآن { $xp } XP وأنت في المستوى { $level }.
+next-heading = ما القادم
+next-line = { $name }: { $current } من { $target } ({ $percent }%)
+button = عرض الإنجازات
+footer = تصلك هذه الرسالة لأن مدرستك تحتفظ بعنوانك لإرسال أخبار الإنجازات.
+unsubscribe = إلغاء الاشتراك
+
+unsubscribe-title = إلغاء الاشتراك
+unsubscribe-question = هل تريد ألا تصلك رسائل أخرى عن الإنجازات؟
+unsubscribe-button = نعم، ألغِ الاشتراك
+unsubscribe-done = أُلغي اشتراكك. يمكنك اختيار الرسائل من جديد في إعدادات حسابك.
+unsubscribe-wrong = هذا الرابط غير مكتمل أو لم يعد صالحًا. افتح الرابط في رسالة أحدث.
+unsubscribe-later = لم ينجح ذلك. حاول مرة أخرى بعد دقيقة.
