@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::delivery::hub::Hub;
 use crate::delivery::mail::Mailer;
 use crate::delivery::mail::unsubscribe::Unsubscribing;
+use crate::delivery::webhook::Webhooks;
 use crate::pipeline::Batcher;
 use crate::pulse::Pulse;
 use crate::slow_lane::SlowLane;
@@ -41,6 +42,8 @@ pub struct App {
     pub(crate) mailer: Arc<Mailer>,
     /// Signs the links by which people stop their mails.
     pub(crate) unsubscribing: Unsubscribing,
+    /// Sends requests to webhooks.
+    pub(crate) webhooks: Webhooks,
     /// The cost budget of each caller.
     pub(crate) costs: Arc<CostBudget>,
     /// The running exports.
@@ -72,6 +75,7 @@ impl App {
             bus: Bus::new(),
             hub: Arc::new(Hub::new()),
             mailer: Arc::new(Mailer::Off),
+            webhooks: Webhooks::off(),
             unsubscribing: Unsubscribing::new("the key of a test"),
             exports: Arc::default(),
             turns,

@@ -94,6 +94,11 @@ pub struct Config {
     pub worker: bool,
     /// How tokens are verified.
     pub auth: AuthConfig,
+    /// A file with certificates (PEM) of an authority of the school's own, which connections to the mail server and to webhooks
+    /// accept in addition to the well-known ones.
+    pub ca_file: Option<PathBuf>,
+    /// Networks that webhooks may reach although they are not public; there also by http.
+    pub webhook_networks: Vec<ipnet::IpNet>,
     /// How mails are sent.
     pub mail: MailConfig,
     /// The limits of requests, sockets and people.
@@ -127,6 +132,8 @@ impl Config {
             database_statement_seconds: 5,
             worker: true,
             auth: AuthConfig::demo(),
+            ca_file: None,
+            webhook_networks: loopback(),
             mail: MailConfig::demo(),
             limits: Limits::default(),
             log_filter: "info".to_owned(),
@@ -231,6 +238,11 @@ impl fmt::Debug for AuthConfig {
             .field("max_ttl", &self.max_ttl)
             .finish()
     }
+}
+
+/// The networks of this machine itself.
+fn loopback() -> Vec<ipnet::IpNet> {
+    ["127.0.0.0/8", "::1/128"].iter().filter_map(|text| text.parse().ok()).collect()
 }
 
 /// The address for a client on this machine; an unspecified address becomes the loopback address.

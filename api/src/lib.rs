@@ -12,6 +12,7 @@ mod packs;
 mod progress;
 mod pulse;
 pub mod refusal;
+mod secret;
 mod slow_lane;
 mod telemetry;
 mod text;

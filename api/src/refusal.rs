@@ -100,6 +100,11 @@ pub enum Reason {
     CertificateNotFound,
     CertificateDeleted,
     ExportRunning,
+    WebhookNotFound,
+    WebhookDisabled,
+    TooManyWebhooks,
+    DeliveryNotFound,
+    DeliveryUnderWay,
 }
 
 /// An error of the domain.

@@ -19,8 +19,9 @@ use crate::bus::Bus;
 use crate::catalogue::{Bundle, Catalogue, Source};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delivery::channel;
+use crate::delivery::{channel, tls};
 use crate::delivery::mail::{Mailer, unsubscribe::Unsubscribing};
+use crate::delivery::webhook::{Webhooks, address::Allowed};
 use crate::delivery::{hub::Hub, relay};
 use crate::pipeline::Batcher;
 use crate::pulse::{Pulse, deadlines};
@@ -53,8 +54,8 @@ pub enum Refused {
     Database(store::Error),
     /// The database file does not exist.
     Missing(PathBuf),
-    /// Mails cannot be sent as the settings say.
-    Mail(String),
+    /// Deliveries cannot be made as the settings say.
+    Delivery(String),
     /// The folder of GraphiQL's files cannot be used.
     Graphiql(String),
     /// The folder of the database file cannot be created.
@@ -111,7 +112,7 @@ impl fmt::Display for Refused {
                     file.display()
                 )
             }
-            Self::Mail(problem) => f.write_str(problem),
+            Self::Delivery(problem) => f.write_str(problem),
             Self::Graphiql(problem) => write!(
                 f,
                 "{problem}: PLAUDIT_GRAPHIQL_FILES needs a folder with the four files that config.default.toml names"
@@ -134,7 +135,7 @@ impl std::error::Error for Refused {
             | Self::Outdated(_)
             | Self::Unpublished
             | Self::Missing(_)
-            | Self::Mail(_)
+            | Self::Delivery(_)
             | Self::Graphiql(_) => None,
         }
     }
@@ -197,7 +198,8 @@ impl Running {
     /// If the database fails.
     pub async fn settle(&self) -> Result<usize, store::Error> {
         relay::plan_due(&self.app).await?;
-        channel::send_due(&self.app, Channel::Mail).await
+        let requests = channel::send_due(&self.app, Channel::Webhook).await?;
+        Ok(requests + channel::send_due(&self.app, Channel::Mail).await?)
     }
 }
 
@@ -256,7 +258,10 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
             "other machines cannot reach this address of pictures: set public_url (PLAUDIT_PUBLIC_URL)"
         );
     }
-    let mailer = Mailer::new(&config).map_err(Refused::Mail)?;
+    let mailer = Mailer::new(&config).map_err(Refused::Delivery)?;
+    let trusted = tls::client(&config).map_err(Refused::Delivery)?;
+    let webhooks = Webhooks::new(Allowed(config.webhook_networks.clone().into()), trusted);
+    let webhooks = webhooks.map_err(Refused::Delivery)?;
     let key = store::installation_keys::find_or_create(&db, "unsubscribe").await?;
     let listener = listen(config.listen).map_err(|error| Refused::Listen(config.listen, error))?;
     let address = listener.local_addr().map_err(|error| Refused::Listen(config.listen, error))?;
@@ -278,6 +283,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
         bus: Bus::new(),
         hub: Arc::new(Hub::new()),
         mailer: Arc::new(mailer),
+        webhooks,
         unsubscribing: Unsubscribing::new(&key),
         exports: Arc::default(),
         turns,
@@ -300,6 +306,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
         if app.config.mail.is_on() {
             tasks.spawn(channel::run(apart.clone(), Channel::Mail, stop.subscribe()));
         }
+        tasks.spawn(channel::run(apart.clone(), Channel::Webhook, stop.subscribe()));
     }
     tasks.spawn(rounds::database(apart, stop.subscribe()));
 

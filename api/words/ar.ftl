@@ -63,3 +63,7 @@ unsubscribe-button = نعم، ألغِ الاشتراك
 unsubscribe-done = أُلغي اشتراكك. يمكنك اختيار الرسائل من جديد في إعدادات حسابك.
 unsubscribe-wrong = هذا الرابط غير مكتمل أو لم يعد صالحًا. افتح الرابط في رسالة أحدث.
 unsubscribe-later = لم ينجح ذلك. حاول مرة أخرى بعد دقيقة.
+
+webhook-disabled = عُطّل الـ webhook «{ $description }».
+webhook-disabled-why = السبب: { $reason }
+webhook-disabled-then = فشلت طلباته نحو يوم. أصلح المستقبِل، ثم فعّل الـ webhook من جديد بواسطة updateWebhook، وأرسل ما فاته بواسطة redeliverWebhook.

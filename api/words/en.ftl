@@ -51,3 +51,7 @@ unsubscribe-button = Yes, unsubscribe
 unsubscribe-done = You are unsubscribed. You can choose mails again in the settings of your account.
 unsubscribe-wrong = This link is not complete or no longer valid. Open the link of a newer mail.
 unsubscribe-later = That did not work. Try again in a minute.
+
+webhook-disabled = The webhook “{ $description }” was disabled.
+webhook-disabled-why = Reason: { $reason }
+webhook-disabled-then = Its requests failed for about a day. Mend the receiver, enable the webhook with updateWebhook, and send what it missed with redeliverWebhook.

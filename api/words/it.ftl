@@ -51,3 +51,7 @@ unsubscribe-button = Sì, annulla l’iscrizione
 unsubscribe-done = Iscrizione annullata. Puoi scegliere di nuovo le e-mail nelle impostazioni del tuo account.
 unsubscribe-wrong = Questo link è incompleto o non più valido. Apri il link di un’e-mail più recente.
 unsubscribe-later = Non ha funzionato. Riprova tra un minuto.
+
+webhook-disabled = Il webhook “{ $description }” è stato disattivato.
+webhook-disabled-why = Motivo: { $reason }
+webhook-disabled-then = Le sue richieste sono fallite per circa un giorno. Ripara il destinatario, riattiva il webhook con updateWebhook e invia di nuovo ciò che ha perso con redeliverWebhook.

@@ -103,6 +103,24 @@ pub enum Action {
     /// Retired a badge.
     #[sea_orm(string_value = "retire_badge")]
     RetireBadge,
+    /// Created a webhook.
+    #[sea_orm(string_value = "create_webhook")]
+    CreateWebhook,
+    /// Changed a webhook.
+    #[sea_orm(string_value = "update_webhook")]
+    UpdateWebhook,
+    /// Gave a webhook a new secret.
+    #[sea_orm(string_value = "rotate_webhook_secret")]
+    RotateWebhookSecret,
+    /// Sent a test to a webhook.
+    #[sea_orm(string_value = "test_webhook")]
+    TestWebhook,
+    /// Sent events to a webhook again.
+    #[sea_orm(string_value = "redeliver_webhook")]
+    RedeliverWebhook,
+    /// Made a delivery due again.
+    #[sea_orm(string_value = "retry_delivery")]
+    RetryDelivery,
     /// Awarded a badge.
     #[sea_orm(string_value = "award_badge")]
     AwardBadge,

@@ -26,4 +26,7 @@ pub enum Kind {
     /// A certificate was issued.
     #[sea_orm(string_value = "CERTIFICATE_ISSUED")]
     CertificateIssued,
+    /// A person was erased. Only in the outbox, not in the feed.
+    #[sea_orm(string_value = "PERSON_ERASED")]
+    PersonErased,
 }

@@ -33,6 +33,12 @@ pub struct Model {
     pub buried_at: Option<DateTimeUtc>,
     /// Why the last attempt failed, or why it was buried. No address, and no text of the other side.
     pub reason: Option<String>,
+    /// The webhook that gets the request.
+    pub webhook_id: Option<Uuid>,
+    /// The HTTP status of the last answer of a webhook.
+    pub status: Option<i16>,
+    /// The beginning of the last answer of a webhook.
+    pub answer: Option<String>,
 }
 
 /// The rows that it refers to.
@@ -45,6 +51,13 @@ pub enum Relation {
         to = "super::people::Column::Id"
     )]
     Person,
+    /// The webhook.
+    #[sea_orm(
+        belongs_to = "super::webhooks::Entity",
+        from = "Column::WebhookId",
+        to = "super::webhooks::Column::Id"
+    )]
+    Webhook,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -27,4 +27,13 @@ pub enum Kind {
     /// The consequences of several causes, collected until a local hour.
     #[sea_orm(string_value = "DIGEST")]
     Digest,
+    /// A webhook was disabled, for admins.
+    #[sea_orm(string_value = "WEBHOOK_DISABLED")]
+    WebhookDisabled,
+    /// One message, for a webhook.
+    #[sea_orm(string_value = "EVENT")]
+    Event,
+    /// A test of a webhook.
+    #[sea_orm(string_value = "TEST")]
+    Test,
 }

@@ -30,4 +30,5 @@ pub mod people;
 pub mod publications;
 pub mod role;
 pub mod totals;
+pub mod webhooks;
 pub mod xp_entries;

@@ -36,6 +36,24 @@ const STATEMENTS: &[&str] = &[
     "CREATE INDEX outbox_due ON outbox (created_at, id) WHERE planned_at IS NULL",
     "CREATE INDEX outbox_due_of_group ON outbox (group_id) WHERE planned_at IS NULL",
     "CREATE INDEX outbox_planned ON outbox (planned_at, id) WHERE planned_at IS NOT NULL",
+    "CREATE TABLE webhooks (
+        id {uuid} NOT NULL PRIMARY KEY,
+        url text NOT NULL,
+        description text NOT NULL,
+        types {json} NOT NULL,
+        secret text NOT NULL,
+        old_secret text,
+        old_secret_until {time},
+        created_at {time} NOT NULL,
+        updated_at {time} NOT NULL,
+        disabled_at {time},
+        disabled_because text,
+        replay_after {uuid},
+        replay_since {time},
+        replay_until {time},
+        CHECK ((disabled_at IS NULL) = (disabled_because IS NULL)),
+        CHECK ((replay_since IS NULL) = (replay_until IS NULL))
+    )",
     "CREATE TABLE deliveries (
         id {uuid} NOT NULL PRIMARY KEY,
         channel text NOT NULL CHECK (channel IN ('MAIL', 'WEBHOOK')),
@@ -49,8 +67,15 @@ const STATEMENTS: &[&str] = &[
         leased_until {time},
         settled_at {time},
         buried_at {time},
-        reason text
+        reason text,
+        webhook_id {uuid} REFERENCES webhooks (id),
+        status smallint,
+        answer text,
+        CHECK (channel = 'MAIL' OR webhook_id IS NOT NULL)
     )",
+    "CREATE INDEX deliveries_due_of_webhook ON deliveries (webhook_id, available_at, id)
+        WHERE webhook_id IS NOT NULL AND settled_at IS NULL AND buried_at IS NULL",
+    "CREATE INDEX deliveries_of_webhook ON deliveries (webhook_id, created_at, id) WHERE webhook_id IS NOT NULL",
     "CREATE INDEX deliveries_due ON deliveries (channel, available_at, id) WHERE settled_at IS NULL AND buried_at IS NULL",
     "CREATE INDEX deliveries_of_person ON deliveries (person_id, created_at)",
     "CREATE INDEX deliveries_by_time ON deliveries (created_at, id)",

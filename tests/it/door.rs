@@ -83,7 +83,7 @@ async fn a_picture_reveals_no_secret() {
     let world = World::with(Backend::Sqlite, |config| config.catalogs = vec![packs.setting()]);
     let w = world.await.unwrap();
     let get = async |name: &str| {
-        let request = reqwest::Client::new().get(format!("{}/badges/{name}.svg", w.url()));
+        let request = tests::http().get(format!("{}/badges/{name}.svg", w.url()));
         let answer = request.send().await.unwrap();
         let own = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
         (answer.status().as_u16(), answer.text().await.unwrap().replace(&own, "mine"))

@@ -33,7 +33,7 @@ fn deed(name: &str, category: &str, target: i64) -> Value {
 
 /// The text of an answer, for comparing the order of its fields.
 async fn text(w: &World, client: &Client, query: &str, variables: Value) -> String {
-    let request = reqwest::Client::new()
+    let request = tests::http()
         .post(format!("{}/graphql", w.url()))
         .bearer_auth(client.token().unwrap())
         .json(&json!({"query": query, "variables": variables}));

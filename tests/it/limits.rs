@@ -48,7 +48,7 @@ async fn a_person_who_has_spent_their_budget_waits_while_others_go_on() {
     ask_expensive(&client, ada).await.data();
     assert_limited(&ask_expensive(&client, ada).await, 16..=60, "limits.cost_per_minute");
     // The older media type has the same status, because clients use it to decide when to retry.
-    let plain = reqwest::Client::new()
+    let plain = tests::http()
         .post(format!("{}/graphql", w.url()))
         .bearer_auth(client.token().unwrap())
         .header("accept", "application/json")
@@ -175,7 +175,7 @@ async fn invalid_requests_cost_every_caller_something() {
     }
     let ada = w.person(Uuid::new_v4(), Role::Student);
     let mutation = "mutation%20%7B%20recordEvent(input:%20%7BuserId:%20%22%22,%20activity:%20%22%22%7D)%20%7B%20eventId%20%7D%20%7D";
-    let request = reqwest::Client::new().get(format!("{}/graphql?query={mutation}", w.url()));
+    let request = tests::http().get(format!("{}/graphql?query={mutation}", w.url()));
     assert_eq!(request.bearer_auth(ada.token().unwrap()).send().await.unwrap().status().as_u16(), 405);
     assert_limited(&ada.ask("{ __typename }", json!({})).await, 1..=60, "limits.cost_per_minute");
     // Signed-in people have their own budgets, although the address has spent its budget.

@@ -52,3 +52,4 @@ mod self_reports;
 mod streaks;
 mod tables;
 mod tidy;
+mod webhooks;

@@ -111,6 +111,7 @@ on_both! {
             described::<entity::people::Entity>(backend),
             described::<entity::publications::Entity>(backend),
             described::<entity::totals::Entity>(backend),
+            described::<entity::webhooks::Entity>(backend),
             described::<entity::xp_entries::Entity>(backend),
         ]
         .into();

@@ -28,7 +28,7 @@ pub struct Answer {
 impl Client {
     /// A client of the server at `url`, with or without a token.
     pub fn new(url: String, token: Option<String>) -> Self {
-        Self { url, token, http: reqwest::Client::new() }
+        Self { url, token, http: crate::http() }
     }
 
     /// The same caller on another server.

@@ -21,6 +21,7 @@ mod mail_server;
 mod meter;
 mod packs;
 mod process;
+mod receiver;
 mod school;
 mod socket;
 
@@ -47,6 +48,7 @@ pub use mail_server::{MailFault, MailServer, Phase};
 pub use meter::Meter;
 pub use packs::Packs;
 pub use process::{Process, SECRET, client_of, command, command_on_disk_of};
+pub use receiver::{Received, Receiver, Reply};
 pub use school::{Kind, School};
 pub use socket::{Closed, Frame, Socket};
 
@@ -218,6 +220,13 @@ impl World {
         server.stop().await;
         (database, config, clock)
     }
+}
+
+/// A client for plain HTTP requests.
+pub fn http() -> reqwest::Client {
+    // The client demands one although it sends no request with TLS. Every call but the first finds it installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }
 
 /// The settings of a test's server: those of the demo, with a free port and this database.

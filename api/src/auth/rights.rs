@@ -41,6 +41,10 @@ pub enum Action {
     ExportPerson,
     /// Erase the data that identifies a person.
     ErasePerson,
+    /// Choose one's own mails.
+    ChooseMails,
+    /// Manage webhooks, and read and retry deliveries.
+    ManageDeliveries,
 }
 
 /// How a person is currently related to the actor.
@@ -67,7 +71,7 @@ pub enum Whom {
 
 impl Action {
     /// All actions, in the order of the printed table.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::SeeRecord,
         Self::RecordEvents,
         Self::KeepPeople,
@@ -86,6 +90,8 @@ impl Action {
         Self::ReadAudit,
         Self::ExportPerson,
         Self::ErasePerson,
+        Self::ChooseMails,
+        Self::ManageDeliveries,
     ];
 
     /// The action as a phrase that completes "Your role cannot …".
@@ -109,6 +115,8 @@ impl Action {
             Self::ReadAudit => "read the audit log",
             Self::ExportPerson => "export personal data",
             Self::ErasePerson => "erase people",
+            Self::ChooseMails => "get mails",
+            Self::ManageDeliveries => "manage webhooks and deliveries",
         }
     }
 }
@@ -123,6 +131,8 @@ pub fn whom(action: Action, role: Role) -> Whom {
     match (action, role) {
         (A::ErasePerson, R::SuperAdmin) => Everybody,
         (A::ErasePerson, _) => Nobody,
+        (A::ChooseMails, R::Service) => Nobody,
+        (A::ChooseMails, _) => Only(&[Themselves]),
         (A::WriteComment, R::Student) => Only(&[Themselves]),
         (A::WriteComment, _) => Nobody,
 

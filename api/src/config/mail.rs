@@ -62,8 +62,6 @@ pub struct MailConfig {
     pub timeout: Duration,
     /// Connections to the mail server at a time.
     pub connections: usize,
-    /// A file with the certificates (PEM) of the authority of the mail server, in addition to the well-known ones.
-    pub ca_file: Option<PathBuf>,
     /// Whether guardians get a summary of the week, unless they choose otherwise.
     pub weekly_summary: bool,
     /// Whether people are reminded of a streak that ends tonight, unless they choose otherwise.
@@ -84,7 +82,6 @@ impl MailConfig {
             per_day: 10,
             timeout: Duration::from_secs(15),
             connections: 4,
-            ca_file: None,
             weekly_summary: false,
             streak_reminder: false,
         }

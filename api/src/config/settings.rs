@@ -117,6 +117,7 @@ pub(super) const SETTINGS: &[Setting] = &[
             if config.profile == Profile::Production {
                 config.auth.secret = None;
                 config.mail.target = None;
+                config.webhook_networks.clear();
                 config.origins.clear();
             }
             Ok(())
@@ -325,6 +326,25 @@ pub(super) const SETTINGS: &[Setting] = &[
         get: |config| text(config.worker),
     },
     Setting {
+        key: "ca_file",
+        set: |config, raw| {
+            config.ca_file = Some(raw.text()?.into());
+            Ok(())
+        },
+        get: |config| path(config.ca_file.as_ref()),
+    },
+    Setting {
+        key: "webhooks.allowed_networks",
+        set: |config, raw| {
+            config.webhook_networks = read_networks(&raw.list())?;
+            Ok(())
+        },
+        get: |config| {
+            let is_usual = config.webhook_networks == Config::demo().webhook_networks;
+            if is_usual { text("") } else { Raw::List(config.webhook_networks.iter().map(ToString::to_string).collect()) }
+        },
+    },
+    Setting {
         key: "mail.url",
         set: |config, raw| {
             config.mail.target = match raw.text()? {
@@ -361,14 +381,6 @@ pub(super) const SETTINGS: &[Setting] = &[
             Ok(())
         },
         get: |config| text(&config.mail.language),
-    },
-    Setting {
-        key: "mail.ca_file",
-        set: |config, raw| {
-            config.mail.ca_file = Some(raw.text()?.into());
-            Ok(())
-        },
-        get: |config| path(config.mail.ca_file.as_ref()),
     },
     Setting {
         key: "mail.timeout_seconds",

@@ -1,6 +1,7 @@
 //! Sends the due deliveries of one channel: leases them, makes one attempt for each, and stores the results. Each channel is a
 //! task of its own, so that a slow one delays no other. No transaction is open during an attempt.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -9,16 +10,19 @@ use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
-use super::mail;
+use super::{disable, mail, webhook};
 use super::retry::{Outcome, verdict};
 use crate::app::App;
 use crate::pulse::{Beat, deadlines};
-use crate::store::deliveries::{Channel, Row, Verdict};
-use crate::store::{self, deliveries};
+use crate::store::deliveries::{Channel, Lane, Row, Verdict};
+use crate::store::{self, deliveries, webhooks};
 
 /// How often a task looks for due deliveries.
 const ROUND: Duration = Duration::from_millis(500);
+/// Requests to one webhook at a time.
+const AT_ONCE: usize = 4;
 /// How much longer a lease is than the attempts that it is for.
 const RESERVE: TimeDelta = TimeDelta::minutes(1);
 /// Attempts with an unknown result after which a mail is not tried again, so that there is at most one duplicate.
@@ -30,6 +34,8 @@ struct Sending {
     app: App,
     channel: Channel,
     under_way: JoinSet<(Row, Outcome)>,
+    /// The lanes of the attempts under way and of the results, by delivery.
+    busy: HashMap<Uuid, Lane>,
     results: Vec<(Row, Outcome)>,
 }
 
@@ -75,7 +81,7 @@ pub(crate) async fn send_due(app: &App, channel: Channel) -> Result<usize, store
 
 impl Sending {
     fn new(app: App, channel: Channel) -> Self {
-        Self { app, channel, under_way: JoinSet::new(), results: Vec::new() }
+        Self { app, channel, under_way: JoinSet::new(), busy: HashMap::new(), results: Vec::new() }
     }
 
     /// Stores the results of the attempts that have ended, and starts attempts for due deliveries. Returns the number of
@@ -85,14 +91,18 @@ impl Sending {
             self.results.extend(ended.ok());
         }
         beat.turn(self.store_results()).await?;
-        let free = slots(&self.app, self.channel).saturating_sub(self.under_way.len());
-        if free == 0 {
-            return Ok(0);
-        }
-        let leased = beat.turn(lease(&self.app, self.channel, free)).await?;
-        let started = leased.len();
-        for delivery in leased {
-            self.under_way.spawn(attempt(self.app.clone(), delivery));
+        let mut started = 0;
+        for lane in beat.turn(lanes(&self.app, self.channel)).await? {
+            let busy = self.busy.values().filter(|of| **of == lane).count();
+            let free = slots(&self.app, lane).saturating_sub(busy);
+            if free == 0 {
+                continue;
+            }
+            for delivery in beat.turn(lease(&self.app, lane, free)).await? {
+                started += 1;
+                self.busy.insert(delivery.id, lane);
+                self.under_way.spawn(attempt(self.app.clone(), delivery));
+            }
         }
         Ok(started)
     }
@@ -107,8 +117,12 @@ impl Sending {
             self.results.iter().map(|(row, outcome)| verdict(row, outcome, now)).collect();
         let txn = self.app.db.begin().await?;
         deliveries::store(&txn, &verdicts).await?;
+        if self.channel == Channel::Webhook {
+            disable::disable_failing(&self.app, &txn, &self.results, &verdicts).await?;
+        }
         txn.commit().await?;
         for ((row, outcome), verdict) in self.results.drain(..).zip(&verdicts) {
+            self.busy.remove(&row.id);
             let end = outcome.name(verdict);
             self.app.telemetry.delivered(name(row.channel), end);
             let (id, kind, attempt, reason) = (row.id, row.kind, row.attempts, &verdict.reason);
@@ -132,33 +146,39 @@ impl Sending {
     }
 }
 
-async fn lease(app: &App, channel: Channel, free: usize) -> Result<Vec<Row>, store::Error> {
+/// The lanes that have due deliveries. Most rounds find none, and use no writer.
+async fn lanes(app: &App, channel: Channel) -> Result<Vec<Lane>, store::Error> {
     let now = app.clock.now();
-    let oldest = deliveries::oldest(&app.db, channel, now).await?;
-    app.telemetry.oldest_delivery(name(channel), oldest.map_or(TimeDelta::zero(), |since| now - since));
-    // Most rounds find nothing. This check does not use SQLite's only writer.
-    if !deliveries::is_due(&app.db, channel, now).await? {
-        return Ok(Vec::new());
-    }
+    Ok(match channel {
+        Channel::Mail if deliveries::is_due(&app.db, Lane::Mail, now).await? => vec![Lane::Mail],
+        Channel::Mail => Vec::new(),
+        Channel::Webhook => {
+            webhooks::with_due_deliveries(&app.db, now).await?.into_iter().map(Lane::Webhook).collect()
+        }
+    })
+}
+
+async fn lease(app: &App, lane: Lane, free: usize) -> Result<Vec<Row>, store::Error> {
+    let now = app.clock.now();
     let txn = app.db.begin().await?;
-    if channel == Channel::Mail {
-        let buried = deliveries::bury_doubtful(&txn, channel, now, DOUBTS, DOUBTFUL).await?;
+    if lane == Lane::Mail {
+        let buried = deliveries::bury_doubtful(&txn, lane, now, DOUBTS, DOUBTFUL).await?;
         if buried > 0 {
             tracing::warn!(buried, "mails are given up after two attempts without an answer");
         }
     }
     let limit = u64::try_from(free).unwrap_or(u64::MAX);
-    let leased = deliveries::lease(&txn, channel, now, now + lease_time(app, channel), limit).await?;
+    let leased = deliveries::lease(&txn, lane, now, now + lease_time(app, lane), limit).await?;
     txn.commit().await?;
     Ok(leased)
 }
 
 /// One attempt. A panic is an error of this delivery alone.
-async fn attempt(app: App, delivery: Row) -> (Row, Outcome) {
+async fn attempt(app: App, mut delivery: Row) -> (Row, Outcome) {
     let sent = async {
         match delivery.channel {
             Channel::Mail => mail::send(&app, &delivery).await,
-            Channel::Webhook => Outcome::Refused("this release sends no webhooks".to_owned()),
+            Channel::Webhook => webhook::send(&app, &mut delivery).await,
         }
     };
     let outcome = AssertUnwindSafe(sent).catch_unwind().await;
@@ -176,18 +196,18 @@ pub(crate) fn name(channel: Channel) -> &'static str {
 }
 
 /// The time of a lease: longer than the longest attempt.
-fn lease_time(app: &App, channel: Channel) -> TimeDelta {
-    let longest = match channel {
-        Channel::Mail => mail::longest_attempt(&app.config.mail),
-        Channel::Webhook => Duration::from_secs(10),
+fn lease_time(app: &App, lane: Lane) -> TimeDelta {
+    let longest = match lane {
+        Lane::Mail => mail::longest_attempt(&app.config.mail),
+        Lane::Webhook(_) => webhook::LONGEST,
     };
     TimeDelta::from_std(longest).unwrap_or(RESERVE) + RESERVE
 }
 
 /// Attempts at a time.
-fn slots(app: &App, channel: Channel) -> usize {
-    match channel {
-        Channel::Mail => app.config.mail.connections,
-        Channel::Webhook => 16,
+fn slots(app: &App, lane: Lane) -> usize {
+    match lane {
+        Lane::Mail => app.config.mail.connections,
+        Lane::Webhook(_) => AT_ONCE,
     }
 }

@@ -43,7 +43,7 @@ impl Mailer {
                 })?;
                 Ok(Self::Folder(folder.clone()))
             }
-            Some(MailTarget::Smtp(server)) => Smtp::new(&config.mail, server.clone()).map(Self::Smtp),
+            Some(MailTarget::Smtp(server)) => Smtp::new(config, server.clone()).map(Self::Smtp),
         }
     }
 

@@ -1,8 +1,11 @@
 //! The part of the flow after the commit. It sends results and decides nothing.
 
 pub(crate) mod channel;
+mod disable;
 pub(crate) mod hub;
 pub(crate) mod mail;
 mod plan;
 pub(crate) mod relay;
 mod retry;
+pub(crate) mod tls;
+pub(crate) mod webhook;

@@ -1,4 +1,4 @@
-//! Plans mails: which person gets which messages, in which mail, and when. Pure: rows in, rows out.
+//! Plans deliveries: which person gets which messages, in which mail, and when; and which webhook. Pure: rows in, rows out.
 //!
 //! Messages of one cause are one mail. A person's settings, their quiet hours and the limit per day decide whether it goes out
 //! at once or waits; what waits for the same moment is one mail, the digest.
@@ -11,9 +11,10 @@ use uuid::{Uuid, uuid};
 
 use crate::store::deliveries::{self, Channel, Kind};
 use crate::store::mail_settings::{self, Mode};
+use crate::store::{outbox, webhooks};
 
 /// The ids of deliveries are UUIDv5 in this namespace, so that a delivery is planned once.
-const NAMESPACE: Uuid = uuid!("5f0c2c7e-3b0a-4d0e-9c58-6a1f0b7d9e21");
+pub(super) const NAMESPACE: Uuid = uuid!("5f0c2c7e-3b0a-4d0e-9c58-6a1f0b7d9e21");
 /// A digest that is due sooner than this takes no more messages: it may be on its way in another process.
 const CLOSING: TimeDelta = TimeDelta::minutes(1);
 
@@ -84,8 +85,40 @@ pub(super) fn mails(
     Plan { deliveries: deliveries.into_values().collect(), messages }
 }
 
+/// The requests about these messages to the webhooks that want them.
+pub(super) fn requests(messages: &[outbox::Row], webhooks: &[webhooks::Row], now: DateTime<Utc>) -> Plan {
+    let mut plan = Plan::default();
+    for webhook in webhooks {
+        let wanted = types(webhook);
+        for message in messages.iter().filter(|message| wanted.contains(webhooks::type_of(message.kind))) {
+            let of = format!("webhook/{}/{}", webhook.id, message.id);
+            let id = Uuid::new_v5(&NAMESPACE, of.as_bytes());
+            plan.deliveries.push(request(id, Kind::Event, webhook.id, message.person_id, now));
+            plan.messages.push((id, message.id));
+        }
+    }
+    plan
+}
+
+/// A request that was not tried yet.
+fn request(id: Uuid, kind: Kind, webhook: Uuid, person: Uuid, now: DateTime<Utc>) -> deliveries::Row {
+    let row = mail(id, kind, person, now, now);
+    deliveries::Row { channel: Channel::Webhook, webhook_id: Some(webhook), ..row }
+}
+
+/// The types of events that a webhook wants.
+fn types(webhook: &webhooks::Row) -> BTreeSet<&str> {
+    webhook.types.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect()
+}
+
 /// A mail that was not tried yet.
-fn mail(id: Uuid, kind: Kind, person_id: Uuid, available_at: DateTime<Utc>, now: DateTime<Utc>) -> deliveries::Row {
+pub(super) fn mail(
+    id: Uuid,
+    kind: Kind,
+    person_id: Uuid,
+    available_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> deliveries::Row {
     deliveries::Row {
         id,
         channel: Channel::Mail,
@@ -100,6 +133,9 @@ fn mail(id: Uuid, kind: Kind, person_id: Uuid, available_at: DateTime<Utc>, now:
         settled_at: None,
         buried_at: None,
         reason: None,
+        webhook_id: None,
+        status: None,
+        answer: None,
     }
 }
 

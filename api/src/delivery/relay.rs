@@ -6,13 +6,14 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+use super::channel;
 use super::plan::{self, News, Plan, Reader};
 use crate::app::App;
 use crate::config::Config;
 use crate::pulse::Beat;
-use crate::store::deliveries::Kind;
+use crate::store::deliveries::{Channel, Kind};
 use crate::store::feed::Kind as Consequence;
-use crate::store::{self, Txn, deliveries, events, guardians, mail_settings, outbox, people};
+use crate::store::{self, Txn, deliveries, events, guardians, mail_settings, outbox, people, webhooks};
 
 /// Messages per transaction.
 const ROUND: u64 = 500;
@@ -31,7 +32,14 @@ pub(crate) async fn round(app: &App, beat: &Beat, trims: bool) -> Result<(), sto
     if trims {
         // Once per round, so that a large backlog does not block SQLite's only writer.
         beat.turn(trim(app)).await?;
+        let now = app.clock.now();
+        for channel in [Channel::Mail, Channel::Webhook] {
+            let oldest = beat.turn(deliveries::oldest(&app.db, channel, now)).await?;
+            let waited = oldest.map_or(TimeDelta::zero(), |since| now - since);
+            app.telemetry.oldest_delivery(channel::name(channel), waited);
+        }
     }
+    while beat.turn(replay_some(app)).await? {}
     let oldest = beat.turn(outbox::oldest(&app.db)).await?;
     app.telemetry.oldest_message(oldest);
     Ok(())
@@ -43,6 +51,7 @@ pub(crate) async fn round(app: &App, beat: &Beat, trims: bool) -> Result<(), sto
 /// If the database fails.
 pub(crate) async fn plan_due(app: &App) -> Result<(), store::Error> {
     while plan_some(app).await? > 0 {}
+    while replay_some(app).await? {}
     while trim(app).await? > 0 {}
     Ok(())
 }
@@ -56,8 +65,11 @@ async fn plan_some(app: &App) -> Result<usize, store::Error> {
     let now = app.clock.now();
     let txn = app.db.begin().await?;
     let messages = outbox::lock_due(&txn, ROUND).await?;
+    let told: Vec<outbox::Row> = messages.iter().filter(|one| one.silent_because.is_none()).cloned().collect();
+    let requests = plan::requests(&told, &webhooks::enabled(&txn).await?, now);
+    deliveries::plan(&txn, requests.deliveries, requests.messages).await?;
     if app.config.mail.is_on() {
-        let mails = mails(&txn, &app.config, &messages, now).await?;
+        let mails = mails(&txn, &app.config, &told, now).await?;
         deliveries::plan(&txn, mails.deliveries, mails.messages).await?;
     }
     let ids: Vec<Uuid> = messages.iter().map(|message| message.id).collect();
@@ -67,6 +79,34 @@ async fn plan_some(app: &App) -> Result<usize, store::Error> {
     Ok(ids.len())
 }
 
+/// Plans the deliveries of some messages to one webhook again, whether they were delivered or not. Returns whether there
+/// was one to do.
+async fn replay_some(app: &App) -> Result<bool, store::Error> {
+    let Some(waiting) = webhooks::with_replay(&app.db).await?.into_iter().next() else { return Ok(false) };
+    let now = app.clock.now();
+    let txn = app.db.begin().await?;
+    let webhook = match webhooks::lock(&txn, waiting.id).await? {
+        Some(webhook) if webhook.disabled_at.is_none() => webhook,
+        _ => return Ok(true),
+    };
+    let Some(span) = webhook.replay_since.zip(webhook.replay_until) else { return Ok(true) };
+    let messages = outbox::page_of(&txn, span, webhook.replay_after, ROUND).await?;
+    let plan = plan::requests(&messages, std::slice::from_ref(&webhook), now);
+    let ids: Vec<Uuid> = plan.deliveries.iter().map(|delivery| delivery.id).collect();
+    deliveries::plan(&txn, plan.deliveries, plan.messages).await?;
+    deliveries::renew(&txn, ids, now).await?;
+    let is_last = messages.is_empty();
+    let webhook = webhooks::Row {
+        replay_after: messages.last().map(|message| message.id),
+        replay_since: webhook.replay_since.filter(|_| !is_last),
+        replay_until: webhook.replay_until.filter(|_| !is_last),
+        ..webhook
+    };
+    webhooks::update(&txn, webhook).await?;
+    txn.commit().await?;
+    Ok(true)
+}
+
 /// The mails about these messages.
 async fn mails(
     txn: &Txn,
@@ -74,7 +114,8 @@ async fn mails(
     messages: &[outbox::Row],
     now: DateTime<Utc>,
 ) -> Result<Plan, store::Error> {
-    let told = messages.iter().filter(|message| message.kind != Consequence::AwardRevoked);
+    let is_untold = [Consequence::AwardRevoked, Consequence::PersonErased];
+    let told = messages.iter().filter(|message| !is_untold.contains(&message.kind));
     let groups: BTreeSet<Uuid> = told.clone().map(|message| message.group_id).collect();
     let happened: HashMap<Uuid, DateTime<Utc>> = events::moments(txn, groups).await?.into_iter().collect();
     let is_new = |message: &&outbox::Row| {

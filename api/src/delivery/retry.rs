@@ -7,6 +7,9 @@ use crate::store::deliveries::{Row, Verdict};
 /// The pauses after the first, second, … attempt, in seconds: eight attempts over about a day.
 const PAUSES: [i64; 7] = [5, 60, 600, 3_600, 10_800, 28_800, 43_200];
 
+/// The answer of a receiver that wants no more requests.
+const GONE: &str = "the receiver wants no more requests (status 410)";
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -16,6 +19,8 @@ pub(super) enum Outcome {
     Failed(String),
     /// The other side did not answer after it had got everything: it may have been delivered.
     Unknown(String),
+    /// The receiver wants no more requests.
+    Gone,
     /// It will never be delivered, or there is nothing left to deliver.
     Refused(String),
 }
@@ -46,9 +51,12 @@ pub(super) fn verdict(delivery: &Row, outcome: &Outcome, now: DateTime<Utc>) -> 
         available_at: now,
         doubts,
         reason: None,
+        status: delivery.status,
+        answer: delivery.answer.clone(),
     };
     match outcome {
         Outcome::Delivered => Verdict { settled_at: Some(now), ..kept },
+        Outcome::Gone => Verdict { buried_at: Some(now), reason: Some(GONE.to_owned()), ..kept },
         Outcome::Refused(reason) => Verdict { buried_at: Some(now), reason: Some(reason.clone()), ..kept },
         Outcome::Failed(reason) | Outcome::Unknown(reason) => match pause(delivery) {
             Some(pause) => Verdict { available_at: now + pause, reason: Some(reason.clone()), ..kept },
@@ -93,6 +101,9 @@ mod tests {
             settled_at: None,
             buried_at: None,
             reason: None,
+            webhook_id: None,
+            status: None,
+            answer: None,
         }
     }
 

@@ -12,6 +12,7 @@ use super::certificates::{
     UpdateCertificateInput, UpdateCertificatePayload,
 };
 use super::courses::{self, CreateCourseInput, CreateCoursePayload, UpdateCourseInput, UpdateCoursePayload};
+use super::deliveries::{self, RetryDeliveryInput, RetryDeliveryPayload};
 use super::erasure::{self, ErasePersonInput, ErasePersonPayload, ExportPersonInput, ExportPersonPayload};
 use super::events::{
     RecordEventInput, RecordEventPayload, RecordEventsInput, RecordEventsPayload, record_many, record_one,
@@ -22,7 +23,12 @@ use super::lessons::{
     self, CompleteLessonInput, CompleteLessonPayload, EnrollInput, EnrollPayload, WriteCommentInput,
     WriteCommentPayload,
 };
+use super::mail_settings::{self, UpdateMeInput, UpdateMePayload};
 use super::register::{UpsertUserInput, UpsertUserPayload, upsert};
+use super::webhooks::{
+    self, CreateWebhookInput, RedeliverWebhookInput, RotateWebhookSecretInput, TestWebhookInput, TestWebhookPayload,
+    UpdateWebhookInput, WebhookPayload, WebhookSecretPayload,
+};
 
 /// Changes data. Errors in the input are returned in the payload's `userErrors`. All other errors are top-level errors.
 pub(crate) struct Mutation;
@@ -227,5 +233,69 @@ impl Mutation {
         #[graphql(desc = "The award and the reason.")] input: RevokeAwardInput,
     ) -> Answer<RevokeAwardPayload> {
         badges::revoke(ctx, input).await
+    }
+
+    /// Changes the caller's own settings: the language and the mails. Not for services.
+    async fn update_me(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The settings.")] input: UpdateMeInput,
+    ) -> Answer<UpdateMePayload> {
+        mail_settings::update(ctx, input).await
+    }
+
+    /// Creates a webhook and returns its secret. Allowed for ADMIN and SUPER_ADMIN.
+    async fn create_webhook(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The webhook.")] input: CreateWebhookInput,
+    ) -> Answer<WebhookSecretPayload> {
+        webhooks::create(ctx, input).await
+    }
+
+    /// Changes, disables or enables a webhook. Allowed for ADMIN and SUPER_ADMIN.
+    async fn update_webhook(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The webhook and its new values.")] input: UpdateWebhookInput,
+    ) -> Answer<WebhookPayload> {
+        webhooks::update(ctx, input).await
+    }
+
+    /// Gives a webhook a new secret. For 24 hours requests are also signed with the secret before. Allowed for ADMIN
+    /// and SUPER_ADMIN.
+    async fn rotate_webhook_secret(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The webhook.")] input: RotateWebhookSecretInput,
+    ) -> Answer<WebhookSecretPayload> {
+        webhooks::rotate(ctx, input).await
+    }
+
+    /// Sends a test request to a webhook soon. Allowed for ADMIN and SUPER_ADMIN.
+    async fn test_webhook(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The webhook.")] input: TestWebhookInput,
+    ) -> Answer<TestWebhookPayload> {
+        webhooks::test(ctx, input).await
+    }
+
+    /// Sends what happened since a time to a webhook again. Allowed for ADMIN and SUPER_ADMIN.
+    async fn redeliver_webhook(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The webhook and the time.")] input: RedeliverWebhookInput,
+    ) -> Answer<WebhookPayload> {
+        webhooks::redeliver(ctx, input).await
+    }
+
+    /// Makes a delivery due now, also if it was delivered or given up. Allowed for ADMIN and SUPER_ADMIN.
+    async fn retry_delivery(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The delivery.")] input: RetryDeliveryInput,
+    ) -> Answer<RetryDeliveryPayload> {
+        deliveries::retry(ctx, input).await
     }
 }

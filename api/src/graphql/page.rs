@@ -88,6 +88,10 @@ pub(crate) mod list {
     pub(crate) const COMMENTS: char = 't';
     /// Courses.
     pub(crate) const COURSES: char = 'c';
+    /// Deliveries.
+    pub(crate) const DELIVERIES: char = 'e';
+    /// Webhooks.
+    pub(crate) const WEBHOOKS: char = 'w';
 }
 
 /// A time and an id: a position in a [`list`].

@@ -66,6 +66,8 @@ const AWARDS: u64 = 20;
 const AWARDS_OF_ROW: u64 = 3;
 /// The errors of one row of many events or awards. A row is refused for one reason.
 const ERRORS_OF_ROW: u64 = 2;
+/// The types of events of webhooks.
+const WEBHOOK_TYPES: u64 = 7;
 /// The maximum number of tracks of `nextAchievements`.
 pub(crate) const MOST_TRACKS: u64 = 100;
 /// The default number of achievements of `catalog`.
@@ -176,14 +178,14 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
                 .for_teacher(PEOPLE, PEOPLE_COUNT)
         }
         ("Query", "certificates") => Price::rows(STATEMENT, PAGE).for_teacher(CERTIFICATES, PEOPLE_COUNT),
-        ("Query", "courses" | "comments" | "earned" | "auditLog") => Price::rows(STATEMENT, PAGE),
+        ("Query", "courses" | "comments" | "earned" | "auditLog" | "deliveries" | "webhooks") => Price::rows(STATEMENT, PAGE),
         ("Query" | "User", "inProgress") => Price::rows(PROGRESS, PAGE),
         ("Query", "nextAchievements") => Price::rows(PROGRESS, Rows::AtMost(MOST_TRACKS)),
         ("Query", "catalog") => {
             Price::rows(STATEMENT, Rows::Page { usual: USUAL_CATALOG, most: MOST_CATALOG })
         }
         ("Query", "leaderboard") => Price::base(0).below("achievement", AWARD_BOARD),
-        ("Query", "me" | "node" | "user" | "certificate" | "feedCursor") => Price::base(STATEMENT),
+        ("Query", "me" | "node" | "user" | "certificate" | "feedCursor" | "mailSettings") => Price::base(STATEMENT),
 
         ("User", "earned") => Price::rows(SHARE, PAGE),
         ("Course", "students") => Price::rows(STUDENTS, PAGE).for_teacher(0, STUDENTS_COUNT),
@@ -213,6 +215,7 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
         ("Comment", "body") | ("Certificate", "description") => Price::base(PROSE),
         ("Certificate", "additionalMetadata") => Price::base(METADATA),
 
+        ("Webhook", "types") => Price::rows(0, Rows::AtMost(WEBHOOK_TYPES)),
         ("Mutation", field) => of_mutation(field),
         ("RecordEventsPayload" | "AwardBadgesPayload", "results") => Price::base(0),
         ("RecordEventResult" | "AwardResult", "awards") => Price::rows(0, Rows::AtMost(AWARDS_OF_ROW)),
@@ -234,9 +237,10 @@ fn of_mutation(field: &str) -> Price {
         "createCourse" | "updateCourse" => Price::base(COURSE),
         "exportPerson" => Price::base(EXPORT),
         "erasePerson" => Price::base(ERASURE),
-        "awardBadge" | "completeLesson" | "createBadge" | "createCertificate" | "deleteCertificate"
-        | "enroll" | "linkGuardian" | "retireBadge" | "revokeAward" | "updateBadge" | "updateCertificate"
-        | "upsertUser" | "writeComment" => Price::base(WRITE),
+        "awardBadge" | "completeLesson" | "createBadge" | "createCertificate" | "createWebhook"
+        | "deleteCertificate" | "enroll" | "linkGuardian" | "redeliverWebhook" | "retireBadge" | "retryDelivery"
+        | "revokeAward" | "rotateWebhookSecret" | "testWebhook" | "updateBadge" | "updateCertificate"
+        | "updateMe" | "updateWebhook" | "upsertUser" | "writeComment" => Price::base(WRITE),
         // `tests/it/checklist.rs` finds a mutation without a price.
         _ => Price::base(WRITE),
     }

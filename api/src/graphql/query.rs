@@ -9,6 +9,9 @@ use uuid::Uuid;
 
 use super::achievements::{Achievement, AwardCause, Catalog, Category, Rarity, Summary};
 use super::audit::{self, AuditPage};
+use super::deliveries::{self, DeliveryFilter, DeliveryPage};
+use super::mail_settings::{self, MailSettings};
+use super::webhooks::{self, WebhookPage};
 use super::awards::{AwardOrder, AwardPage, Filter, page as award_page};
 use super::certificates::{self, Certificate, CertificatePage, StudentAchievements};
 use super::comments::{self, CommentPage};
@@ -264,6 +267,32 @@ impl Query {
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
     ) -> Answer<Option<AuditPage>> {
         audit::page(ctx, user_id.as_ref(), first, after.as_deref()).await
+    }
+
+    /// Mails to people and requests to webhooks, newest first. Allowed for ADMIN and SUPER_ADMIN.
+    async fn deliveries(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only these deliveries.")] filter: Option<DeliveryFilter>,
+        #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
+    ) -> Answer<DeliveryPage> {
+        deliveries::page(ctx, filter, first, after.as_deref()).await
+    }
+
+    /// The webhooks, newest first. Allowed for ADMIN and SUPER_ADMIN.
+    async fn webhooks(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
+    ) -> Answer<WebhookPage> {
+        webhooks::page(ctx, first, after.as_deref()).await
+    }
+
+    /// The mails that the caller gets. Not for services.
+    async fn mail_settings(&self, ctx: &Context<'_>) -> Answer<MailSettings> {
+        mail_settings::own(ctx).await
     }
 
     /// The cursor of the latest award. Query it before the data of a page, and pass it as `after` of `achievementEarned`:

@@ -58,6 +58,16 @@ pub(crate) enum ErrorReason {
     CertificateDeleted,
     /// Another export of this person is running.
     ExportRunning,
+    /// The webhook does not exist.
+    WebhookNotFound,
+    /// The webhook is disabled. Enable it first.
+    WebhookDisabled,
+    /// There are as many enabled webhooks as allowed. Disable one first.
+    TooManyWebhooks,
+    /// The delivery does not exist.
+    DeliveryNotFound,
+    /// An attempt of the delivery is under way.
+    DeliveryUnderWay,
 }
 
 impl ErrorReason {

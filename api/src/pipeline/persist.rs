@@ -219,6 +219,27 @@ fn message(item: &feed::Item, writing: Writing<'_>) -> outbox::Row {
     }
 }
 
+/// Writes the message that a person was erased. It has no feed item: the feed tells what there is to celebrate.
+///
+/// # Errors
+/// When the database fails; the caller rolls back.
+pub(crate) async fn tell_erasure(txn: &Txn, person_id: Uuid, now: DateTime<Utc>) -> Result<(), store::Error> {
+    let id = id::new(now);
+    let row = outbox::Row {
+        id,
+        kind: Kind::PersonErased,
+        person_id,
+        group_id: id,
+        award_id: None,
+        certificate_id: None,
+        detail: None,
+        created_at: now,
+        planned_at: None,
+        silent_because: None,
+    };
+    outbox::insert(txn, vec![row]).await
+}
+
 /// Writes messages for these earned awards, which have no message.
 ///
 /// # Errors

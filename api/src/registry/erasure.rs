@@ -9,7 +9,7 @@ use super::{Interrupted, attempt_alone, relations};
 use crate::app::App;
 use crate::auth::policy::{self, Action};
 use crate::id;
-use crate::pipeline::OWN_SOURCE;
+use crate::pipeline::{OWN_SOURCE, persist};
 use crate::refusal::{Code, Failure, Reason, Refusal};
 use crate::store::{Txn, people, personal_data, scope};
 use crate::text;
@@ -70,6 +70,7 @@ async fn erase_within(
     personal_data::blank_certificates(txn, seen, now, WORD, &number).await?;
     // Ids of our own events are derived from other ids. They identify what has been sent.
     personal_data::rename_events(txn, seen, OWN_SOURCE, &format!("erased:{drawn}:")).await?;
+    persist::tell_erasure(txn, person, now).await?;
     audit::note(txn, request, AuditAction::ErasePerson, [(Some(person), None)], now).await?;
     Ok(row)
 }

@@ -5,6 +5,7 @@ pub(crate) mod awards;
 pub(crate) mod badges;
 pub(crate) mod certificates;
 pub(crate) mod courses;
+pub(crate) mod deliveries;
 pub(crate) mod erasure;
 pub(crate) mod export;
 pub(crate) mod guardians;
@@ -13,6 +14,7 @@ pub(crate) mod mail_settings;
 pub(crate) mod people;
 pub(crate) mod publication;
 mod relations;
+pub(crate) mod webhooks;
 
 use crate::app::App;
 use crate::audit;

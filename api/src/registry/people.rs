@@ -329,12 +329,12 @@ fn check_email(email: &str) -> Result<(), Refusal> {
     Err(Refusal::invalid(["email"], "Not an e-mail address. Send one such as ada@school.example."))
 }
 
-fn check_locale(locale: &str) -> Result<(), Refusal> {
+pub(super) fn check_locale(locale: &str) -> Result<String, Refusal> {
     let part = |part: &str| {
         (1..=8).contains(&part.len()) && part.chars().all(|letter| letter.is_ascii_alphanumeric())
     };
     if locale.len() <= 35 && locale.split('-').all(part) {
-        return Ok(());
+        return Ok(locale.to_owned());
     }
     Err(Refusal::invalid(["locale"], "Not a language tag. Send one such as en or pt-BR."))
 }

@@ -19,6 +19,15 @@ use super::txn::Txn;
 /// A row of `deliveries`.
 pub(crate) type Row = Model;
 
+/// Deliveries that wait for each other. Those of other lanes are made meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Lane {
+    /// All mails, which go to one server.
+    Mail,
+    /// One webhook.
+    Webhook(Uuid),
+}
+
 /// The result of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Verdict {
@@ -36,6 +45,10 @@ pub(crate) struct Verdict {
     pub(crate) doubts: i32,
     /// Why it failed.
     pub(crate) reason: Option<String>,
+    /// The HTTP status of a webhook's answer.
+    pub(crate) status: Option<i16>,
+    /// The beginning of a webhook's answer.
+    pub(crate) answer: Option<String>,
 }
 
 /// Plans deliveries, each about some messages. What is planned already stays, and gets the messages that it lacks.
@@ -68,9 +81,9 @@ pub(crate) async fn planned_since(
     Ok(query.into_tuple::<(Uuid, i64)>().all(db.connection()).await?.into_iter().collect())
 }
 
-/// Whether a delivery of this channel is due and free.
-pub(crate) async fn is_due(db: &impl Reads, channel: Channel, now: DateTime<Utc>) -> Result<bool, Error> {
-    let query = Entity::find().select_only().column(Column::Id).filter(due(channel, now)).limit(1);
+/// Whether a delivery of this lane is due and free.
+pub(crate) async fn is_due(db: &impl Reads, lane: Lane, now: DateTime<Utc>) -> Result<bool, Error> {
+    let query = Entity::find().select_only().column(Column::Id).filter(due(lane, now)).limit(1);
     Ok(query.into_tuple::<Uuid>().one(db.connection()).await?.is_some())
 }
 
@@ -78,13 +91,13 @@ pub(crate) async fn is_due(db: &impl Reads, channel: Channel, now: DateTime<Utc>
 /// until its result is stored.
 pub(crate) async fn lease(
     txn: &Txn,
-    channel: Channel,
+    lane: Lane,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
     limit: u64,
 ) -> Result<Vec<Row>, Error> {
     let mut query = Entity::find()
-        .filter(due(channel, now))
+        .filter(due(lane, now))
         .order_by(Column::AvailableAt, Order::Asc)
         .order_by(Column::Id, Order::Asc)
         .limit(limit);
@@ -112,7 +125,8 @@ pub(crate) async fn lease(
 /// Stores the results of attempts and ends their leases.
 pub(crate) async fn store(txn: &Txn, verdicts: &[Verdict]) -> Result<(), Error> {
     let sql = "UPDATE deliveries SET leased_until = NULL, settled_at = taken.column3, buried_at = taken.column4, \
-               available_at = taken.column5, doubts = taken.column6, reason = taken.column7 FROM {rows} AS taken \
+               available_at = taken.column5, doubts = taken.column6, reason = taken.column7, \
+               status = taken.column8, answer = taken.column9 FROM {rows} AS taken \
                WHERE deliveries.id = taken.column1 AND deliveries.fence = taken.column2 \
                AND deliveries.settled_at IS NULL AND deliveries.buried_at IS NULL";
     let values = |one: &Verdict| -> Vec<Value> {
@@ -124,6 +138,8 @@ pub(crate) async fn store(txn: &Txn, verdicts: &[Verdict]) -> Result<(), Error> 
             one.available_at.into(),
             one.doubts.into(),
             one.reason.clone().into(),
+            one.status.into(),
+            one.answer.clone().into(),
         ]
     };
     super::rows::update_from(txn, sql, verdicts, values).await
@@ -132,7 +148,7 @@ pub(crate) async fn store(txn: &Txn, verdicts: &[Verdict]) -> Result<(), Error> 
 /// Buries the due deliveries of a channel that have `doubts` attempts with an unknown result; returns their number.
 pub(crate) async fn bury_doubtful(
     txn: &Txn,
-    channel: Channel,
+    lane: Lane,
     now: DateTime<Utc>,
     doubts: i32,
     because: &str,
@@ -141,25 +157,146 @@ pub(crate) async fn bury_doubtful(
         .col_expr(Column::BuriedAt, Expr::value(now))
         .col_expr(Column::LeasedUntil, Expr::value(None::<DateTime<Utc>>))
         .col_expr(Column::Reason, Expr::value(because))
-        .filter(due(channel, now))
+        .filter(due(lane, now))
         .filter(Column::Doubts.gte(doubts));
     Ok(update.exec(txn.connection()).await?.rows_affected)
 }
 
-/// The time since which the oldest due delivery of a channel has waited.
+/// Gives up all open deliveries of a webhook.
+pub(crate) async fn bury_of_webhook(
+    txn: &Txn,
+    webhook: Uuid,
+    now: DateTime<Utc>,
+    because: &str,
+) -> Result<(), Error> {
+    let update = Entity::update_many()
+        .col_expr(Column::BuriedAt, Expr::value(now))
+        .col_expr(Column::LeasedUntil, Expr::value(None::<DateTime<Utc>>))
+        .col_expr(Column::Reason, Expr::value(because))
+        .filter(open(Channel::Webhook))
+        .filter(Column::WebhookId.eq(webhook));
+    update.exec(txn.connection()).await?;
+    Ok(())
+}
+
+/// Makes these deliveries due again, as if they had never been tried; returns their number. A delivery under way is left.
+pub(crate) async fn renew(
+    txn: &Txn,
+    ids: impl IntoIterator<Item = Uuid> + Send,
+    now: DateTime<Utc>,
+) -> Result<u64, Error> {
+    let update = Entity::update_many()
+        .col_expr(Column::AvailableAt, Expr::value(now))
+        .col_expr(Column::Attempts, Expr::value(0))
+        .col_expr(Column::Doubts, Expr::value(0))
+        .col_expr(Column::SettledAt, Expr::value(None::<DateTime<Utc>>))
+        .col_expr(Column::BuriedAt, Expr::value(None::<DateTime<Utc>>))
+        .col_expr(Column::LeasedUntil, Expr::value(None::<DateTime<Utc>>))
+        .filter(among(txn.connection(), Column::Id, ids))
+        .filter(free(now));
+    Ok(update.exec(txn.connection()).await?.rows_affected)
+}
+
+/// Gives up a delivery that is open and not under way; returns whether it was.
+pub(crate) async fn bury(txn: &Txn, id: Uuid, now: DateTime<Utc>, because: &str) -> Result<bool, Error> {
+    let update = Entity::update_many()
+        .col_expr(Column::BuriedAt, Expr::value(now))
+        .col_expr(Column::Reason, Expr::value(because))
+        .filter(Column::Id.eq(id))
+        .filter(Column::SettledAt.is_null())
+        .filter(Column::BuriedAt.is_null())
+        .filter(free(now));
+    Ok(update.exec(txn.connection()).await?.rows_affected > 0)
+}
+
+/// The state of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It waits for its first or next attempt, or an attempt is under way.
+    Open,
+    /// It was delivered.
+    Delivered,
+    /// It was given up.
+    GivenUp,
+}
+
+impl State {
+    /// The state of this row.
+    pub(crate) fn of(row: &Row) -> Self {
+        match (row.settled_at, row.buried_at) {
+            (Some(_), _) => Self::Delivered,
+            (None, Some(_)) => Self::GivenUp,
+            (None, None) => Self::Open,
+        }
+    }
+}
+
+/// A filter of deliveries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Only of this channel.
+    pub(crate) channel: Option<Channel>,
+    /// Only in this state.
+    pub(crate) state: Option<State>,
+    /// Only to this person, or about this person.
+    pub(crate) person: Option<Uuid>,
+    /// Only of this webhook.
+    pub(crate) webhook: Option<Uuid>,
+    /// Only planned at this time or later.
+    pub(crate) since: Option<DateTime<Utc>>,
+}
+
+/// At most `limit` deliveries before `from`, newest first. For operators.
+pub(crate) async fn page_of(
+    db: &impl Reads,
+    wanted: &Wanted,
+    from: Option<(DateTime<Utc>, Uuid)>,
+    limit: u64,
+) -> Result<Vec<Row>, Error> {
+    let mut query = Entity::find().filter(are(wanted));
+    if let Some((at, id)) = from {
+        let here = Expr::tuple([Expr::col(Column::CreatedAt), Expr::col(Column::Id)]);
+        query = query.filter(here.lt(Expr::tuple([Expr::value(at), Expr::value(id)])));
+    }
+    let query =
+        query.order_by(Column::CreatedAt, Order::Desc).order_by(Column::Id, Order::Desc).limit(limit);
+    Ok(query.all(db.connection()).await?)
+}
+
+/// The delivery with this id.
+pub(crate) async fn by_id(db: &impl Reads, id: Uuid) -> Result<Option<Row>, Error> {
+    Ok(Entity::find_by_id(id).one(db.connection()).await?)
+}
+
+fn are(wanted: &Wanted) -> Condition {
+    let of_state = wanted.state.map(|state| match state {
+        State::Open => Column::SettledAt.is_null().and(Column::BuriedAt.is_null()),
+        State::Delivered => Column::SettledAt.is_not_null(),
+        State::GivenUp => Column::BuriedAt.is_not_null(),
+    });
+    Condition::all()
+        .add_option(wanted.channel.map(|channel| Column::Channel.eq(channel)))
+        .add_option(wanted.person.map(|person| Column::PersonId.eq(person)))
+        .add_option(wanted.webhook.map(|webhook| Column::WebhookId.eq(webhook)))
+        .add_option(wanted.since.map(|since| Column::CreatedAt.gte(since)))
+        .add_option(of_state)
+}
+
+/// The time since which the oldest delivery of a channel has waited that was due once. It reads all open deliveries.
 pub(crate) async fn oldest(
     db: &impl Reads,
     channel: Channel,
     now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, Error> {
-    let query = Entity::find()
-        .select_only()
-        .column(Column::AvailableAt)
-        .filter(open(channel))
-        .filter(Column::AvailableAt.lte(now))
-        .order_by(Column::AvailableAt, Order::Asc)
-        .limit(1);
-    Ok(query.into_tuple().one(db.connection()).await?)
+    // A delivery that failed has waited since it was planned; a new one since it became due.
+    let of = |which: SimpleExpr, since: Column| {
+        let query = Entity::find().select_only().column_as(since.min(), "since");
+        query.filter(open(channel)).filter(which).into_tuple::<Option<DateTime<Utc>>>()
+    };
+    let failed = of(Column::Attempts.gt(0), Column::CreatedAt).one(db.connection()).await?.flatten();
+    let fresh = Column::Attempts.eq(0).and(Column::AvailableAt.lte(now));
+    let fresh = of(fresh, Column::AvailableAt).one(db.connection()).await?.flatten();
+    Ok([failed, fresh].into_iter().flatten().min())
 }
 
 /// Whether [`trim`] would delete a delivery.
@@ -212,8 +349,12 @@ fn open(channel: Channel) -> Condition {
         .add(Column::BuriedAt.is_null())
 }
 
-fn due(channel: Channel, now: DateTime<Utc>) -> Condition {
-    open(channel).add(Column::AvailableAt.lte(now)).add(free(now))
+fn due(lane: Lane, now: DateTime<Utc>) -> Condition {
+    let of_lane = match lane {
+        Lane::Mail => open(Channel::Mail),
+        Lane::Webhook(id) => open(Channel::Webhook).add(Column::WebhookId.eq(id)),
+    };
+    of_lane.add(Column::AvailableAt.lte(now)).add(free(now))
 }
 
 /// No process holds it.

@@ -3,7 +3,6 @@
 use entity::installation_keys::{Column, Entity, Model};
 use sea_orm::EntityTrait;
 use sea_orm::sea_query::OnConflict;
-use uuid::Uuid;
 
 use super::connect::Database;
 use super::error::Error;
@@ -15,8 +14,7 @@ pub(crate) async fn find_or_create(db: &Database, name: &str) -> Result<String, 
         return Ok(row.value);
     }
     let txn = db.begin().await?;
-    // Two random ids have 244 random bits.
-    let value = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let value = crate::secret::random();
     let kept = OnConflict::column(Column::Name).do_nothing().to_owned();
     super::rows::insert_all(&txn, vec![Model { name: name.to_owned(), value }], Some(kept)).await?;
     let row = Entity::find_by_id(name.to_owned()).one(txn.connection()).await?;

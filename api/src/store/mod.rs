@@ -33,6 +33,7 @@ mod session;
 pub(crate) mod tables;
 pub(crate) mod totals;
 mod txn;
+pub(crate) mod webhooks;
 
 pub(crate) use connect::Reads;
 pub use connect::{Database, PoolLimits};

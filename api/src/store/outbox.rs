@@ -58,6 +58,25 @@ pub(crate) async fn by_ids(db: &Txn, ids: impl IntoIterator<Item = Uuid> + Send)
     Ok(query.all(db.connection()).await?)
 }
 
+/// At most `limit` messages that were created within this span, both ends included, after `after`, oldest first.
+pub(crate) async fn page_of(
+    db: &Txn,
+    (since, until): (DateTime<Utc>, DateTime<Utc>),
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<Row>, Error> {
+    let mut query = Entity::find()
+        .filter(Column::CreatedAt.gte(since))
+        .filter(Column::CreatedAt.lte(until))
+        .filter(Column::PlannedAt.is_not_null())
+        .order_by(Column::Id, Order::Asc)
+        .limit(limit);
+    if let Some(after) = after {
+        query = query.filter(Column::Id.gt(after));
+    }
+    Ok(query.all(db.connection()).await?)
+}
+
 /// Marks the deliveries of these messages as planned.
 pub(crate) async fn mark_planned(txn: &Txn, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), Error> {
     let update = Entity::update_many()

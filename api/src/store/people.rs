@@ -157,6 +157,17 @@ pub(super) fn takes(course: Uuid) -> Expr {
     Expr::exists(enrolment.and_where(same).to_owned())
 }
 
+/// At most `limit` admins and super admins who have an address, by id.
+pub(crate) async fn admins_with_address(db: &Txn, limit: u64) -> Result<Vec<Row>, Error> {
+    let query = Entity::find()
+        .filter(Column::Role.is_in([Role::Admin, Role::SuperAdmin]))
+        .filter(Column::Email.is_not_null())
+        .filter(Column::ErasedAt.is_null())
+        .order_by(Column::Id, Order::Asc)
+        .limit(limit);
+    Ok(query.all(db.connection()).await?)
+}
+
 /// At most `limit` people after `after`, by id: for scans of the whole school.
 pub(crate) async fn walk(db: &impl Reads, after: Option<Uuid>, limit: u64) -> Result<Vec<Row>, Error> {
     let after = after.map(|id| Column::Id.gt(id));

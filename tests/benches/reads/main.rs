@@ -110,7 +110,7 @@ async fn theirs(url: &str, route: &str, seconds: Duration) -> f64 {
         let answer: Value = response.json().await.unwrap();
         assert!(answer["me"]["xp"].is_i64(), "{answer}");
     };
-    let callers = (0..CALLERS).map(|nth| (reqwest::Client::new(), format!("{url}/{route}/{}", student(nth))));
+    let callers = (0..CALLERS).map(|nth| (tests::http(), format!("{url}/{route}/{}", student(nth))));
     per_second(callers.collect(), seconds, ask).await
 }
 
@@ -122,7 +122,7 @@ async fn yogas(url: &str, document: &str, seconds: Duration) -> f64 {
         let answer: Value = request.send().await.unwrap().json().await.unwrap();
         assert!(answer["data"]["me"]["xp"].is_i64() && answer["errors"].is_null(), "{answer}");
     };
-    let callers = (0..CALLERS).map(|nth| (reqwest::Client::new(), student(nth)));
+    let callers = (0..CALLERS).map(|nth| (tests::http(), student(nth)));
     per_second(callers.collect(), seconds, ask).await
 }
 

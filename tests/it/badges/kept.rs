@@ -143,7 +143,7 @@ on_both! {
         assert!(text(&changed["achievement"]["badgeUrl"]).ends_with("/badges/school/helper.svg"), "{changed}");
         let plain = mutate(&school.admin, "createBadge", "achievement { badgeUrl }", json!({"name": "Plain"})).await;
         assert!(text(&plain["achievement"]["badgeUrl"]).ends_with("/badges/school/plain.svg"), "{plain}");
-        let drawn = reqwest::get(format!("{}/badges/school/plain.svg", w.url())).await.unwrap();
+        let drawn = tests::http().get(format!("{}/badges/school/plain.svg", w.url())).send().await.unwrap();
         assert_eq!(drawn.status().as_u16(), 200);
         assert_eq!(drawn.headers()["content-type"], "image/svg+xml; charset=utf-8");
         w.finish().await;

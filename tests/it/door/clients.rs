@@ -69,7 +69,7 @@ fn resident(server: &Process) -> u64 {
 
 /// The bytes of bodies that the server holds.
 async fn arrived(metrics: &str) -> u64 {
-    let text = reqwest::get(metrics).await.unwrap().text().await.unwrap();
+    let text = tests::http().get(metrics).send().await.unwrap().text().await.unwrap();
     let held = text.lines().find_map(|line| line.strip_prefix("plaudit_bytes_in_flight{of=\"requests\"} "));
     held.unwrap().parse().unwrap()
 }
@@ -150,7 +150,7 @@ async fn the_audit_log_has_the_servers_request_id_whatever_the_caller_sends() {
     let document =
         "mutation($input: UpsertUserInput!) { upsertUser(input: $input) { userErrors { message } } }";
     let input = json!({"id": ada, "displayName": "Ada Lovelace"});
-    let request = reqwest::Client::new()
+    let request = tests::http()
         .post(format!("{}/graphql", w.url()))
         .header("x-request-id", "somebody-elses")
         .bearer_auth(head.token().unwrap())

@@ -185,7 +185,7 @@ on_both! {
     async fn nothing_is_recorded_by_get(w: World) {
         let ada = w.student("UTC").await;
         let kept = Kept::of(&w).await;
-        let http = reqwest::Client::new();
+        let http = tests::http();
         let token = w.service().token().unwrap().to_owned();
         let address = format!("{}/graphql", w.url());
         for (query, status, allow) in [

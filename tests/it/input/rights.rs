@@ -34,7 +34,7 @@ async fn bystanders(w: &World) -> Vec<Client> {
 
 /// The bytes of an answer.
 async fn bytes(w: &World, client: &Client, query: &str, id: Uuid) -> String {
-    let request = reqwest::Client::new()
+    let request = tests::http()
         .post(format!("{}/graphql", w.url()))
         .bearer_auth(client.token().unwrap())
         .json(&json!({"query": query, "variables": {"id": id}}));

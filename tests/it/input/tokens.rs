@@ -129,7 +129,7 @@ on_both! {
     async fn an_authorization_without_bearer_gives_no_access(w: World) {
         let token = w.token(&Uuid::new_v4().to_string(), Role::Student);
         let kept = Kept::of(&w).await;
-        let http = reqwest::Client::new();
+        let http = tests::http();
         let body = json!({"query": "{ __typename }"});
         for authorization in
             ["", "Bearer", "Bearer ", &token, &format!("Basic {token}"), &format!("Bearer {token} {token}")]

@@ -14,7 +14,7 @@ on_each! {
         let Some(w) = World::with(backend, |config| server.receive(config)).await else { return };
         let ada = ada(&w).await;
         let answer = w.service().record(json!({"userId": ada, "activity": "question_answered", "attributes": {"correct": true}})).await;
-        assert_eq!(answer["awards"][0]["achievement"]["name"], "First Steps", "{answer}");
+        assert_eq!(answer["awards"][0]["achievement"]["key"], "aurora/first-steps", "{answer}");
         w.server.settle().await.unwrap();
         let kept = mails(&server);
         let [mail] = kept.as_slice() else { panic!("{} mails", kept.len()) };
@@ -23,11 +23,14 @@ on_each! {
         for line in [
             "Hello Ada,",
             "Congratulations! You earned the “First Steps” badge!",
-            "Complete your first question",
+            "The first question is the hardest to begin. You began.",
+            "Why: Answer 1 question",
             "Bonus: +50 XP",
+            "You now have 60 XP and are at level 1.",
             "What comes next",
+            "Getting Warmed Up: 60 of 100 (60%)",
         ] {
-            assert!(mail.text.lines().any(|one| one == line) || mail.text.contains(line), "{line}\n{}", mail.text);
+            assert!(mail.text.lines().any(|one| one == line), "{line}\n{}", mail.text);
             assert!(mail.html.contains(line), "{line}\n{}", mail.html);
         }
         let png = b"\x89PNG\r\n\x1a\n".to_vec();
@@ -52,9 +55,9 @@ on_each! {
         let kept = mails(&server);
         let subjects: Vec<&str> = kept.iter().map(|mail| mail.subject.as_str()).collect();
         assert_eq!(subjects, [
-            "🎉 Congratulazioni! Il badge “First Comment” è tuo!",
-            "🎉 تهانينا! حصلت على شارة «\u{2068}First Comment\u{2069}»!",
-            "🎉 Congratulations! You earned the “First Comment” badge!",
+            "🎉 Congratulazioni! Il badge “First Comment Written” è tuo!",
+            "🎉 تهانينا! حصلت على شارة «\u{2068}First Comment Written\u{2069}»!",
+            "🎉 Congratulations! You earned the “First Comment Written” badge!",
         ]);
         assert!(kept[1].html.contains(r#"<html lang="ar" dir="rtl">"#));
         w.finish().await;
@@ -67,13 +70,13 @@ on_each! {
         let admin = Uuid::new_v4();
         let client = w.person(admin, Role::Admin);
         let created = client.ask(
-            "mutation { createBadge(input: {name: \"Team <Player>\", description: \"Helps others.\"}) { badge { id } userErrors { message } } }",
+            "mutation { createBadge(input: {name: \"Team <Player>\", description: \"Helps others.\"}) { achievement { id } userErrors { message } } }",
             json!({}),
         ).await;
-        let badge = created.data()["createBadge"]["badge"]["id"].clone();
+        let badge = created.data()["createBadge"]["achievement"]["id"].clone();
         let given = client.ask(
             "mutation($input: AwardBadgeInput!) { awardBadge(input: $input) { awards { id } userErrors { message } } }",
-            json!({"input": {"badgeId": badge, "userIds": [ada], "notes": "Thank you for\nthe <b>help</b>!"}}),
+            json!({"input": {"badgeId": badge, "studentId": ada, "notes": "Thank you for\nthe <b>help</b>!"}}),
         ).await;
         assert_eq!(given.data()["awardBadge"]["userErrors"], json!([]));
         let issued = client.ask(
@@ -97,9 +100,11 @@ on_each! {
         let server = MailServer::start().await;
         let Some(w) = World::with(backend, |config| server.receive(config)).await else { return };
         let ada = ada(&w).await;
-        let answer = w.service().record(json!({"userId": ada, "activity": "comment_written"})).await;
-        let award = answer["awards"][0]["id"].clone();
-        let revoked = w.person(Uuid::new_v4(), Role::Admin).ask(
+        earn(&w, ada, "comment_written").await;
+        let admin = w.person(Uuid::new_v4(), Role::Admin);
+        let held = admin.ask("query($id: ID!) { earned(userId: $id) { nodes { id } } }", json!({"id": ada})).await;
+        let award = held.data()["earned"]["nodes"][0]["id"].clone();
+        let revoked = admin.ask(
             "mutation($id: ID!) { revokeAward(input: {awardId: $id, reason: \"A mistake.\"}) { userErrors { message } } }",
             json!({"id": award}),
         ).await;

@@ -1,5 +1,8 @@
 //! Which mails a person gets is their choice.
 
+use chrono::TimeDelta;
+use plaudit::auth::Role;
+use plaudit::config::Config;
 use serde_json::json;
 use tests::{MailServer, World, on_each};
 
@@ -13,7 +16,7 @@ on_each! {
         earn(&w, ada, "comment_written").await;
         w.server.settle().await.unwrap();
         let link = format!("{}{}", w.url(), mails(&server)[0].unsubscribe());
-        let client = reqwest::Client::new();
+        let client = tests::http();
         let asked = client.get(&link).header("accept-language", "it").send().await.unwrap();
         assert_eq!(asked.status(), 200);
         assert!(asked.text().await.unwrap().contains("Sì, annulla l’iscrizione"));
@@ -46,9 +49,9 @@ on_each! {
         earn(&w, ada, "comment_written").await;
         w.server.settle().await.unwrap();
         assert_eq!(mails(&server).len(), 1, "not unless they wish");
-        let wish = "INSERT INTO mail_settings (person_id, mode, digest_hour, copies, weekly_summary, streak_reminder, updated_at) \
-                    SELECT id, 'EACH', 17, TRUE, FALSE, FALSE, created_at FROM people WHERE display_name = 'Grace'";
-        w.database.execute(wish).await;
+        let wish = "mutation { updateMe(input: {mail: {copiesOfChildren: true}}) { mailSettings { copiesOfChildren } userErrors { message } } }";
+        let answer = w.person(parent, Role::Parent).ask(wish, json!({})).await;
+        assert_eq!(answer.data()["updateMe"], json!({"mailSettings": {"copiesOfChildren": true}, "userErrors": []}));
         earn(&w, ada, "session_join").await;
         w.server.settle().await.unwrap();
         let kept = mails(&server);
@@ -56,6 +59,70 @@ on_each! {
         assert_eq!(kept.len(), 3);
         assert!(of_parent.subject.starts_with("🎉 Ada earned the “"), "{}", of_parent.subject);
         assert!(!of_parent.text.contains("You now have"), "{}", of_parent.text);
+        w.finish().await;
+    }
+
+    async fn people_choose_the_hour_the_language_and_the_quiet_hours(backend: Backend) {
+        let server = MailServer::start().await;
+        let Some(w) = World::with(backend, |config| server.receive(config)).await else { return };
+        let ada = ada(&w).await;
+        let change = async |input: &str| {
+            let document = format!(
+                "mutation {{ updateMe(input: {input}) {{ user {{ locale }} mailSettings {{ mode digestHour quietHours {{ from until }} }} \
+                 userErrors {{ field code message }} }} }}"
+            );
+            w.person(ada, Role::Student).ask(&document, json!({})).await.data()["updateMe"].clone()
+        };
+        let answer = change("{locale: \"it\", mail: {mode: DAILY, digestHour: 18, quietHours: {from: 21, until: 7}}}").await;
+        let settings = json!({"mode": "DAILY", "digestHour": 18, "quietHours": {"from": 21, "until": 7}});
+        assert_eq!(answer, json!({"user": {"locale": "it"}, "mailSettings": settings, "userErrors": []}));
+        let asked = w.person(ada, Role::Student).ask("{ mailSettings { mode digestHour quietHours { from until } } }", json!({})).await;
+        assert_eq!(asked.data()["mailSettings"], settings);
+
+        // The clock is at noon: two things wait for 18 o'clock and are one mail.
+        earn(&w, ada, "comment_written").await;
+        earn(&w, ada, "session_join").await;
+        w.server.settle().await.unwrap();
+        assert_eq!(mails(&server).len(), 0);
+        w.tick(TimeDelta::hours(6));
+        w.server.settle().await.unwrap();
+        let kept = mails(&server);
+        assert_eq!(kept.len(), 1);
+        assert_eq!(kept[0].subject, "🎉 2 motivi per festeggiare");
+        assert!(kept[0].text.contains("Ecco che cosa è successo dall’ultima e-mail."), "{}", kept[0].text);
+
+        let answer = change("{mail: {mode: EACH, quietHours: null}}").await;
+        assert_eq!(answer["mailSettings"], json!({"mode": "EACH", "digestHour": 18, "quietHours": null}));
+        for (input, field) in [
+            ("{mail: {digestHour: 24}}", json!(["input", "mail", "digestHour"])),
+            ("{mail: {digestHour: -1}}", json!(["input", "mail", "digestHour"])),
+            ("{mail: {quietHours: {from: 7, until: 7}}}", json!(["input", "mail", "quietHours", "until"])),
+            ("{mail: {quietHours: {from: 70000, until: 7}}}", json!(["input", "mail", "quietHours", "from"])),
+            ("{locale: \"not a language\"}", json!(["input", "locale"])),
+        ] {
+            let refused = change(input).await;
+            assert_eq!((&refused["userErrors"][0]["field"], &refused["user"]), (&field, &json!(null)), "{input}");
+        }
+        w.finish().await;
+    }
+
+    async fn more_mails_than_the_limit_of_a_day_wait_for_the_daily_one(backend: Backend) {
+        let server = MailServer::start().await;
+        let with_limit = |config: &mut Config| {
+            server.receive(config);
+            config.mail.per_day = 2;
+        };
+        let Some(w) = World::with(backend, with_limit).await else { return };
+        let ada = ada(&w).await;
+        for activity in ["comment_written", "session_join", "visualize"] {
+            earn(&w, ada, activity).await;
+            w.server.settle().await.unwrap();
+        }
+        assert_eq!(mails(&server).len(), 2);
+        w.tick(TimeDelta::hours(5));
+        w.server.settle().await.unwrap();
+        assert_eq!(mails(&server).len(), 3);
+        assert_eq!(w.database.number("SELECT count(*) FROM deliveries WHERE kind = 'DIGEST'").await, 1);
         w.finish().await;
     }
 }

@@ -66,11 +66,19 @@ impl School {
             Target::Comment => courses(&|course| self.comments[&course.1].clone()),
             Target::Secret => secrets(&|secret| secret.0.clone()),
             Target::SecretKey => secrets(&|secret| secret.1.clone()),
-            Target::Nothing | Target::Giver | Target::Badge | Target::Old | Target::Entry => {
+            Target::Nothing
+            | Target::Giver
+            | Target::Badge
+            | Target::Old
+            | Target::Entry
+            | Target::Webhook
+            | Target::Delivery => {
                 let mut goals: Vec<Goal> = each(&|who| match of {
                     Target::Badge => self.badges["Kind"].clone(),
                     Target::Old => self.badges["Old"].clone(),
                     Target::Entry => self.entry.clone(),
+                    Target::Webhook => self.webhook.clone(),
+                    Target::Delivery => self.delivery.clone(),
                     _ => self.people[who].clone(),
                 });
                 goals.retain(|goal| goal.who == "super admin");

@@ -65,6 +65,9 @@ pub(super) struct School {
     pub(super) comments: BTreeMap<String, String>,
     /// An entry of the audit log.
     pub(super) entry: String,
+    pub(super) webhook: String,
+    /// A test of the webhook.
+    pub(super) delivery: String,
     pub(super) badges: BTreeMap<&'static str, String>,
     /// The id and the key of each.
     pub(super) secrets: BTreeMap<&'static str, (String, String)>,
@@ -101,6 +104,8 @@ impl School {
             courses: BTreeMap::new(),
             comments: BTreeMap::new(),
             entry: String::new(),
+            webhook: String::new(),
+            delivery: String::new(),
             badges: BTreeMap::new(),
             secrets: BTreeMap::new(),
         };
@@ -119,6 +124,8 @@ impl School {
         school.set_courses(&clients).await;
         school.comment(&clients).await;
         school.link(admin).await;
+        let head = clients["super admin"].clone();
+        school.create_webhook(&head).await;
         school.grant_badges(&clients).await;
         school.hide(&service).await;
         school.end(&clients).await;
@@ -187,6 +194,16 @@ impl School {
             }
         }
         self.link_one(admin, "another parent", "nobody's pupil", true).await;
+    }
+
+    async fn create_webhook(&mut self, admin: &Client) {
+        let ask = "createWebhook(input: {url: \"http://127.0.0.1:9/\", types: [AWARD_EARNED], description: \"A system\"}) { webhook { id } userErrors { message } }";
+        self.webhook = text(&done(admin, ask).await["webhook"]["id"]);
+        let ask = format!(
+            "testWebhook(input: {{webhookId: \"{}\"}}) {{ delivery {{ id }} userErrors {{ message }} }}",
+            self.webhook
+        );
+        self.delivery = text(&done(admin, &ask).await["delivery"]["id"]);
     }
 
     async fn grant_badges(&mut self, clients: &BTreeMap<&'static str, Client>) {

@@ -59,6 +59,10 @@ pub(super) enum Target {
     Badge,
     /// Another badge, to be retired.
     Old,
+    /// A webhook.
+    Webhook,
+    /// A test of that webhook.
+    Delivery,
     /// A secret achievement, by its id or its key.
     Secret,
     SecretKey,
@@ -112,14 +116,15 @@ pub(super) struct Row {
 use Fit::{Anybody, Guardians, Learners, Staff, Students};
 use Read::{Errors, List, Null, Record};
 use Target::{
-    Badge, Certificate, Comment, Course, Deleted, Earned, Entry, Given, Giver, Lesson, Nothing, Old, Person,
-    Secret, SecretKey, Spare,
+    Badge, Certificate, Comment, Course, Deleted, Delivery, Earned, Entry, Given, Giver, Lesson, Nothing, Old,
+    Person, Secret, SecretKey, Spare, Webhook,
 };
 use Tie::{Above, Child, Own, Student, Taken};
 use Who::{All, No, Only};
 
 const OPEN: [Who; 6] = [All; 6];
 const SIGHT: [Who; 6] = [All, All, Only(&[Own, Student, Child]), Only(&[Own]), Only(&[Own, Child]), All];
+const PEOPLE: [Who; 6] = [All, All, All, All, All, No];
 const ADMINS: [Who; 6] = [All, All, No, No, No, No];
 const ADMINS_SEE: [Who; 6] = [All, All, Only(&[]), Only(&[]), Only(&[]), Only(&[])];
 const STAFF_AND_SERVICES_SEE: [Who; 6] = [All, All, Only(&[]), Only(&[]), Only(&[]), All];
@@ -228,6 +233,10 @@ pub(super) const TABLE: &[Row] = &[
     row("Query.studentAchievements(studentId)", "Read a person's certificates and badges", "studentAchievements(studentId: $id) { certificates { id } badges { id } }", Person, Null, SIGHT),
     row("Query.auditLog", "Read the audit log", "auditLog { totalCount }", Nothing, Null, ADMINS),
     row("Query.auditLog(userId)", "Read the audit log of a person", "auditLog(userId: $id) { totalCount }", Person, Null, ADMINS),
+    row("Query.mailSettings", "Read one's own mail settings", "mailSettings { mode }", Nothing, Null, PEOPLE),
+    row("Query.webhooks", "List the webhooks", "webhooks { nodes { id } }", Nothing, Null, ADMINS),
+    row("Query.deliveries(userId)", "List the mails to a person", "deliveries(filter: {userId: $id}) { nodes { id } }", Person, Null, ADMINS),
+    row("Query.deliveries(webhookId)", "List the requests to a webhook", "deliveries(filter: {webhookId: $id}) { nodes { id } }", Webhook, Null, ADMINS),
     row("Query.feedCursor", "Read the feed cursor", "feedCursor", Nothing, Null, OPEN),
     fit(Learners, row("User.id", "See a person on a leaderboard", "leaderboard { standing(userId: $id) { user { id } } }", Person, List, OPEN)),
     fit(Learners, row("User.displayName", "See their name there", "leaderboard { standing(userId: $id) { user { id displayName } } }", Person, List, OPEN)),
@@ -293,5 +302,12 @@ pub(super) const TABLE: &[Row] = &[
     row("Mutation.deleteCertificate(id)", "Delete a certificate", "deleteCertificate(input: {id: $id}) { userErrors { field code message reason } }", Spare, Errors, GIVE),
     row("Mutation.revokeAward(awardId) given", "Take back a badge that a teacher gave", "revokeAward(input: {awardId: $id, reason: \"A mistake\"}) { userErrors { field code message reason } }", Given, Errors, GIVE),
     row("Mutation.revokeAward(awardId) earned", "Take back what events earned", "revokeAward(input: {awardId: $id, reason: \"A mistake\"}) { userErrors { field code message reason } }", Earned, Errors, [All, All, Only(&[]), No, No, No]),
+    row("Mutation.updateMe", "Choose one's own mails", "updateMe(input: {mail: {digestHour: 8}}) { userErrors { field code message reason } }", Nothing, Errors, PEOPLE),
+    row("Mutation.createWebhook", "Make a webhook", "createWebhook(input: {url: \"http://127.0.0.1:9/\", types: [PERSON_ERASED], description: \"A system\"}) { userErrors { field code message reason } }", Nothing, Errors, ADMINS),
+    row("Mutation.updateWebhook(webhookId)", "Change a webhook", "updateWebhook(input: {webhookId: $id, description: \"Another system\"}) { userErrors { field code message reason } }", Webhook, Errors, ADMINS),
+    row("Mutation.rotateWebhookSecret(webhookId)", "Give a webhook a new secret", "rotateWebhookSecret(input: {webhookId: $id}) { userErrors { field code message reason } }", Webhook, Errors, ADMINS),
+    row("Mutation.testWebhook(webhookId)", "Test a webhook", "testWebhook(input: {webhookId: $id}) { userErrors { field code message reason } }", Webhook, Errors, ADMINS),
+    row("Mutation.redeliverWebhook(webhookId)", "Send a webhook what happened again", "redeliverWebhook(input: {webhookId: $id, since: \"2026-01-15T12:00:00Z\"}) { userErrors { field code message reason } }", Webhook, Errors, ADMINS),
+    row("Mutation.retryDelivery(deliveryId)", "Try a delivery again", "retryDelivery(input: {deliveryId: $id}) { userErrors { field code message reason } }", Delivery, Errors, ADMINS),
     but(&[Own], row("Mutation.erasePerson(userId)", "Erase a person", "erasePerson(input: {userId: $id}) { userErrors { field code message reason } }", Person, Errors, [All, No, No, No, No, No])),
 ];

@@ -137,7 +137,7 @@ fn view(letter: &Letter, words: &Words, frame: &Frame) -> View {
     View {
         language: words.language,
         direction: words.direction,
-        subject: format!("🎉 {subject}"),
+        subject: if letter.kind == Kind::WebhookDisabled { subject } else { format!("🎉 {subject}") },
         greeting: words.say("greeting", &[("reader", letter.reader.display_name.as_str().into())]),
         intro: (letter.kind == Kind::Digest).then(|| words.say("intro-digest", &[])),
         items,
@@ -199,6 +199,14 @@ fn item(news: &News, at: usize, words: &Words) -> Item {
             let values = [("issuer", issuer.as_str().into()), ("date", date.to_string().into()), ("number", number.as_str().into())];
             let lines = vec![words.say("certificate-line", &values)];
             Item { lines, ..plain(say("certificate-title", &[("title", title.as_str().into())])) }
+        }
+        What::WebhookDisabled { description, reason } => {
+            let lines = vec![
+                words.say("webhook-disabled-why", &[("reason", reason.as_str().into())]),
+                words.say("webhook-disabled-then", &[]),
+            ];
+            let title = words.say("webhook-disabled", &[("description", description.as_str().into())]);
+            Item { lines, ..plain(title) }
         }
     }
 }

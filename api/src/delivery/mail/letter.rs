@@ -15,7 +15,7 @@ use crate::progress::{self, Offer};
 use crate::store::deliveries::{self, Kind};
 use crate::store::feed::Kind as Consequence;
 use crate::store::mail_settings::{self, Mode};
-use crate::store::{self, Txn, awards, certificates, guardians, metrics, outbox, people, totals};
+use crate::store::{self, Txn, awards, certificates, guardians, metrics, outbox, people, totals, webhooks};
 
 /// Messages that one mail is about; the others are counted.
 const MESSAGES: u64 = 50;
@@ -81,6 +81,13 @@ pub(super) enum What {
         /// Its number.
         number: String,
     },
+    /// A webhook was disabled.
+    WebhookDisabled {
+        /// What it is for.
+        description: String,
+        /// Why it was disabled.
+        reason: String,
+    },
 }
 
 /// An achievement that the reader can earn.
@@ -125,6 +132,9 @@ async fn read_within(
     if settings.mode == Mode::None {
         return Ok(Err("the person wants no mails"));
     }
+    if delivery.kind == Kind::WebhookDisabled {
+        return Ok(webhook_disabled(txn, delivery, reader).await?.ok_or("the webhook was enabled again"));
+    }
     let messages = deliveries::messages(txn, delivery.id, MESSAGES).await?;
     let messages = outbox::by_ids(txn, messages).await?;
     let children: BTreeSet<Uuid> = messages.iter().map(|one| one.person_id).filter(|about| *about != id).collect();
@@ -149,6 +159,21 @@ async fn read_within(
         next = comes_next(app, txn, &published, &reader, &totals).await?;
     }
     Ok(Ok(Letter { kind: delivery.kind, reader, news, standing, next }))
+}
+
+/// The letter to an admin about a webhook that was disabled; none if it was enabled since.
+async fn webhook_disabled(
+    txn: &Txn,
+    delivery: &deliveries::Row,
+    reader: people::Row,
+) -> Result<Option<Letter>, store::Error> {
+    let webhook = webhooks::by_id(txn, delivery.webhook_id.unwrap_or_default()).await?;
+    let news = webhook.and_then(|webhook| {
+        let reason = webhook.disabled_because?;
+        let what = What::WebhookDisabled { description: webhook.description, reason };
+        Some(vec![News { child: None, what }])
+    });
+    Ok(news.map(|news| Letter { kind: delivery.kind, reader, news, standing: None, next: None }))
 }
 
 /// The rows that the messages refer to.
@@ -188,7 +213,7 @@ impl<'a> Told<'a> {
         let number = |name: &str| detail(name).and_then(serde_json::Value::as_i64);
         let what = match message.kind {
             Consequence::AwardEarned => self.award(message.award_id?)?,
-            Consequence::AwardRevoked => return None,
+            Consequence::AwardRevoked | Consequence::PersonErased => return None,
             Consequence::LevelReached => What::Level(number("to")?),
             Consequence::RankReached => What::Rank(detail("rank")?.as_str()?.to_owned()),
             Consequence::StreakReached => What::Streak(number("days")?),

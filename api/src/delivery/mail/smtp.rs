@@ -12,8 +12,9 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use lettre::transport::smtp::{Error, response::Response};
 use tokio::time::timeout;
 
-use crate::config::{MailConfig, SmtpServer, Tls};
+use crate::config::{Config, SmtpServer, Tls};
 use crate::delivery::retry::Outcome;
+use crate::delivery::tls::own_authority;
 
 /// How much longer than for another step a server may take to accept a mail, because it checks the mail. To give up too early
 /// means a duplicate.
@@ -49,7 +50,7 @@ enum Closed {
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Smtp(error) if error.is_tls() => f.write_str("the mail server's certificate is not accepted (mail.ca_file)"),
+            Self::Smtp(error) if error.is_tls() => f.write_str("the mail server's certificate is not accepted (ca_file)"),
             Self::Smtp(error) => match code(error) {
                 Some(code) => write!(f, "the mail server refuses the connection or the password ({code})"),
                 None => f.write_str("the mail server cannot be reached"),
@@ -110,18 +111,17 @@ impl Smtp {
     ///
     /// # Errors
     /// If the certificates of the settings cannot be used, with what to do.
-    pub(super) fn new(config: &MailConfig, server: SmtpServer) -> Result<Self, String> {
+    pub(super) fn new(config: &Config, server: SmtpServer) -> Result<Self, String> {
         let mut tls = TlsParameters::builder(server.host.clone());
-        if let Some(file) = &config.ca_file {
-            let wrong = || "mail.ca_file (PLAUDIT_MAIL_CA_FILE) must be a readable file of certificates in PEM".to_owned();
-            let text = std::fs::read(file).map_err(|_| wrong())?;
-            tls = tls.add_root_certificate(Certificate::from_pem(&text).map_err(|_| wrong())?);
+        for authority in own_authority(config)? {
+            let wrong = "a certificate of ca_file (PLAUDIT_CA_FILE) cannot be used";
+            tls = tls.add_root_certificate(Certificate::from_der(authority.to_vec()).map_err(|_| wrong)?);
         }
-        let tls = tls.build_rustls().map_err(|_| "the certificates of the mail server cannot be checked".to_owned())?;
-        let hello = ClientId::Domain(config.from.email.domain().to_owned());
-        let opener = Opener { server, hello, tls, step: config.timeout };
-        let pool = Pool::builder(opener).max_size(config.connections).build();
-        Ok(Self { pool: pool.map_err(|error| error.to_string())?, step: config.timeout })
+        let tls = tls.build_rustls().map_err(|_| "the certificates of the mail server cannot be checked")?;
+        let hello = ClientId::Domain(config.mail.from.email.domain().to_owned());
+        let opener = Opener { server, hello, tls, step: config.mail.timeout };
+        let pool = Pool::builder(opener).max_size(config.mail.connections).build();
+        Ok(Self { pool: pool.map_err(|error| error.to_string())?, step: config.mail.timeout })
     }
 
     /// Sends one mail to one address.

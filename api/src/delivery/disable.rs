@@ -1,0 +1,55 @@
+//! Disables webhooks that fail for about a day, or that answer that they are gone, and tells the admins by mail.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::plan::{self, NAMESPACE};
+use super::retry::Outcome;
+use crate::app::App;
+use crate::store::deliveries::{self, Kind, Row, Verdict};
+use crate::store::{self, Txn, people, webhooks};
+
+/// Admins who get a mail about it.
+const ADMINS: u64 = 20;
+/// Disables the webhooks whose attempts ended for good, gives up their open deliveries, and plans the mails to admins.
+pub(super) async fn disable_failing(
+    app: &App,
+    txn: &Txn,
+    results: &[(Row, Outcome)],
+    verdicts: &[Verdict],
+) -> Result<(), store::Error> {
+    let ended = results.iter().zip(verdicts).filter(|((_, outcome), verdict)| {
+        // A delivery that was refused before it was sent says nothing about the receiver.
+        verdict.buried_at.is_some() && !matches!(outcome, Outcome::Refused(_))
+    });
+    let failing: BTreeMap<Uuid, &str> = ended
+        .filter_map(|((row, _), verdict)| row.webhook_id.zip(verdict.reason.as_deref()))
+        .collect();
+    for (id, reason) in failing {
+        disable(app, txn, id, reason).await?;
+    }
+    Ok(())
+}
+
+async fn disable(app: &App, txn: &Txn, id: Uuid, reason: &str) -> Result<(), store::Error> {
+    let now = app.clock.now();
+    let webhook = match webhooks::lock(txn, id).await? {
+        Some(webhook) if webhook.disabled_at.is_none() => webhook,
+        _ => return Ok(()),
+    };
+    tracing::warn!(webhook = %id, reason, "a webhook is disabled: `enabled: true` in updateWebhook enables it");
+    let row = webhooks::Row { disabled_at: Some(now), disabled_because: Some(reason.to_owned()), ..webhook };
+    webhooks::update(txn, row).await?;
+    deliveries::bury_of_webhook(txn, id, now, webhooks::DISABLED).await?;
+    if app.config.mail.is_on() {
+        let mail = |admin: people::Row| {
+            let of = format!("mail/webhook-disabled/{id}/{}/{}", now.timestamp_millis(), admin.id);
+            let mail = Uuid::new_v5(&NAMESPACE, of.as_bytes());
+            Row { webhook_id: Some(id), ..plan::mail(mail, Kind::WebhookDisabled, admin.id, now, now) }
+        };
+        let mails = people::admins_with_address(txn, ADMINS).await?.into_iter().map(mail);
+        deliveries::plan(txn, mails.collect(), Vec::new()).await?;
+    }
+    Ok(())
+}

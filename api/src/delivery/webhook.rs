@@ -1,0 +1,246 @@
+//! Requests to webhooks: one attempt to send one message, signed. Receivers get a message at least once; its id is the same for
+//! every attempt.
+
+pub(crate) mod address;
+pub(crate) mod payload;
+pub(crate) mod sign;
+
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use uuid::Uuid;
+
+use self::address::{Allowed, NOT_PUBLIC};
+use self::payload::{Achievement, Award, Body, Certificate, Event};
+use super::retry::Outcome;
+use crate::app::App;
+use crate::catalogue::rarity_word;
+use crate::store::awards::Cause;
+use crate::store::deliveries::{self, Kind};
+use crate::store::feed::Kind as Consequence;
+use crate::store::{self, Txn, awards, certificates, outbox, webhooks};
+
+/// The time of one request, with its answer.
+pub(super) const LONGEST: Duration = Duration::from_secs(10);
+/// Bytes of an answer that are read.
+const ANSWER: usize = 64 * 1_024;
+/// Characters of an answer that are kept for admins.
+const KEPT: usize = 500;
+
+/// Sends requests. Connections are shared by all webhooks.
+#[derive(Clone)]
+pub(crate) struct Webhooks {
+    client: Option<reqwest::Client>,
+    /// Where requests may go.
+    pub(crate) allowed: Allowed,
+}
+
+impl Webhooks {
+    /// A client that follows no redirects, uses no proxy, and connects to allowed addresses only.
+    ///
+    /// # Errors
+    /// If the client cannot be made.
+    pub(crate) fn new(allowed: Allowed, tls: rustls::ClientConfig) -> Result<Self, String> {
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(Policy::none())
+            .no_proxy()
+            .timeout(LONGEST)
+            .connect_timeout(LONGEST / 2)
+            .pool_max_idle_per_host(2)
+            .dns_resolver(std::sync::Arc::new(allowed.clone()))
+            .user_agent(concat!("Plaudit/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| format!("requests to webhooks cannot be sent: {error}"))?;
+        Ok(Self { client: Some(client), allowed })
+    }
+
+    /// Sends nothing, for tests of other parts.
+    #[cfg(test)]
+    pub(crate) fn off() -> Self {
+        Self { client: None, allowed: Allowed(Vec::new().into()) }
+    }
+}
+
+/// One attempt. The status and the beginning of the answer go into the delivery.
+pub(super) async fn send(app: &App, delivery: &mut deliveries::Row) -> Outcome {
+    (delivery.status, delivery.answer) = (None, None);
+    match read(app, delivery).await {
+        Ok(Ok((webhook, id, body))) => request(app, delivery, &webhook, &id, body).await,
+        Ok(Err(reason)) => Outcome::Refused(reason.to_owned()),
+        Err(error) => {
+            tracing::warn!(error = error.chain(), delivery = %delivery.id, "the body for a webhook cannot be read");
+            Outcome::Failed("the database failed".to_owned())
+        }
+    }
+}
+
+async fn request(
+    app: &App,
+    delivery: &mut deliveries::Row,
+    webhook: &webhooks::Row,
+    id: &str,
+    body: String,
+) -> Outcome {
+    let now = app.clock.now();
+    let old = webhook.old_secret_until.filter(|until| *until > now).and(webhook.old_secret.as_deref());
+    let secrets: Vec<&str> = [webhook.secret.as_str()].into_iter().chain(old).collect();
+    let seconds = now.timestamp();
+    let signature = sign::signatures(&secrets, id, seconds, &body);
+    let Some(client) = app.webhooks.client.as_ref() else { return Outcome::Failed("webhooks are off".to_owned()) };
+    let url = match webhook.url.parse().map(|url| (app.webhooks.allowed.check(&url), url)) {
+        Ok((Ok(()), url)) => url,
+        Ok((Err(problem), _)) => return Outcome::Refused(problem.to_owned()),
+        Err(_) => return Outcome::Refused("the webhook's URL is not valid".to_owned()),
+    };
+    let url: url::Url = url;
+    let sent = client
+        .post(url)
+        .header("content-type", "application/json")
+        .header("webhook-id", id)
+        .header("webhook-timestamp", seconds)
+        .header("webhook-signature", signature)
+        .body(body)
+        .send()
+        .await;
+    let mut response = match sent {
+        Ok(response) => response,
+        Err(error) => return Outcome::Failed(problem(&error).to_owned()),
+    };
+    let status = response.status();
+    delivery.status = i16::try_from(status.as_u16()).ok();
+    let mut answer = Vec::new();
+    while let Ok(Some(part)) = response.chunk().await {
+        answer.extend_from_slice(&part);
+        if answer.len() >= ANSWER {
+            break;
+        }
+    }
+    delivery.answer = Some(beginning(&answer));
+    match status.as_u16() {
+        200..300 => Outcome::Delivered,
+        300..400 => Outcome::Failed("the receiver answers with a redirect, which is not followed".to_owned()),
+        410 => Outcome::Gone,
+        code => Outcome::Failed(format!("the receiver answers with status {code}")),
+    }
+}
+
+/// The beginning of an answer, as text without control characters.
+fn beginning(answer: &[u8]) -> String {
+    let text = String::from_utf8_lossy(answer);
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(KEPT).collect()
+}
+
+/// Why a request failed, without the URL.
+fn problem(error: &reqwest::Error) -> &'static str {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(one) = cause {
+        let text = one.to_string();
+        if text == NOT_PUBLIC {
+            return NOT_PUBLIC;
+        }
+        if text.contains("certificate") {
+            return "the receiver's certificate is not accepted (ca_file)";
+        }
+        cause = one.source();
+    }
+    if error.is_timeout() {
+        "the receiver does not answer in time"
+    } else if error.is_connect() {
+        "the receiver cannot be reached"
+    } else {
+        "the connection to the receiver ended"
+    }
+}
+
+/// The webhook, the id and the body of a delivery, or why nothing is sent.
+async fn read(
+    app: &App,
+    delivery: &deliveries::Row,
+) -> Result<Result<(webhooks::Row, String, String), &'static str>, store::Error> {
+    let txn = app.db.snapshot().await?;
+    let found = read_within(app, &txn, delivery).await;
+    txn.rollback().await;
+    found
+}
+
+async fn read_within(
+    app: &App,
+    txn: &Txn,
+    delivery: &deliveries::Row,
+) -> Result<Result<(webhooks::Row, String, String), &'static str>, store::Error> {
+    let id = delivery.webhook_id.unwrap_or_default();
+    let webhook = match webhooks::by_id(txn, id).await? {
+        Some(webhook) if webhook.disabled_at.is_none() => webhook,
+        _ => return Ok(Err("the webhook is disabled")),
+    };
+    let message = deliveries::messages(txn, delivery.id, 1).await?;
+    let message = outbox::by_ids(txn, message).await?.pop();
+    let (id, timestamp, group_id, event) = match (delivery.kind, message) {
+        (Kind::Test, _) => (delivery.id, delivery.created_at, None, Event::Test { webhook_id: webhook.id }),
+        (_, Some(message)) => match event(app, txn, &message).await? {
+            Some(event) => (message.id, message.created_at, Some(message.group_id), event),
+            None => return Ok(Err("what it is about no longer exists")),
+        },
+        (_, None) => return Ok(Err("what it is about no longer exists")),
+    };
+    let body = Body { version: payload::VERSION, timestamp, group_id, event };
+    let body = serde_json::to_string(&body).map_err(|error| store::Error::Impossible(error.to_string()))?;
+    Ok(Ok((webhook, format!("msg_{}", id.simple()), body)))
+}
+
+async fn event(app: &App, txn: &Txn, message: &outbox::Row) -> Result<Option<Event>, store::Error> {
+    let user_id = message.person_id;
+    let detail = |name: &str| message.detail.as_ref().and_then(|detail| detail.get(name));
+    let number = |name: &str| detail(name).and_then(serde_json::Value::as_i64).unwrap_or_default();
+    let text = |name: &str| detail(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    Ok(match message.kind {
+        Consequence::AwardEarned => award(app, txn, message.award_id).await?.map(Event::AwardEarned),
+        Consequence::AwardRevoked => award(app, txn, message.award_id).await?.map(Event::AwardRevoked),
+        Consequence::LevelReached => Some(Event::LevelReached { user_id, from: number("from"), to: number("to") }),
+        Consequence::RankReached => Some(Event::RankReached { user_id, pack: text("pack"), rank: text("rank") }),
+        Consequence::StreakReached => Some(Event::StreakReached { user_id, days: number("days") }),
+        Consequence::CertificateIssued => certificate(txn, message.certificate_id).await?.map(Event::CertificateIssued),
+        Consequence::PersonErased => Some(Event::PersonErased { user_id }),
+    })
+}
+
+async fn award(app: &App, txn: &Txn, id: Option<Uuid>) -> Result<Option<Award>, store::Error> {
+    let Some(row) = awards::by_ids(txn, id).await?.pop() else { return Ok(None) };
+    let published = app.catalogue.current();
+    let Some(known) = published.achievements.get(&row.achievement_id) else { return Ok(None) };
+    Ok(Some(Award {
+        id: row.id,
+        user_id: row.person_id,
+        achievement: Achievement {
+            id: known.id,
+            key: known.key.clone(),
+            name: known.definition.name.clone(),
+            category: known.definition.category.clone(),
+            rarity: rarity_word(known.definition.rarity),
+        },
+        occurrence: row.occurrence,
+        cause: match row.cause {
+            Cause::Rule => "RULE",
+            Cause::Person => "PERSON",
+            Cause::Import => "IMPORT",
+        },
+        earned_at: row.earned_at,
+        xp_bonus: row.xp_bonus,
+        revoked_at: row.revoked_at,
+    }))
+}
+
+async fn certificate(txn: &Txn, id: Option<Uuid>) -> Result<Option<Certificate>, store::Error> {
+    let row = certificates::by_ids(txn, id).await?.pop();
+    Ok(row.map(|row| Certificate {
+        id: row.id,
+        user_id: row.student_id,
+        number: row.number,
+        title: row.title,
+        issued_by: row.issued_by,
+        issued_date: row.issued_date,
+        course_id: row.course_id,
+        deleted_at: row.deleted_at,
+    }))
+}
