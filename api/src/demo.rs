@@ -61,6 +61,8 @@ async fn move_in(app: &App) -> Result<bool, Failure> {
         let change = Change {
             display_name: member.name.clone(),
             role: Role::parse(&member.role),
+            // A reserved domain: no mail reaches anybody.
+            email: Some(Some(address(&member.name))),
             timezone: Some(Some(member.timezone.clone())),
             referred_by: member.referred_by.map(Some),
             ..Change::default()
@@ -85,6 +87,13 @@ async fn move_in(app: &App) -> Result<bool, Failure> {
     };
     people::sign_in(app, claims).await?;
     Ok(true)
+}
+
+/// The mail address of a member, from the ASCII letters of the name.
+fn address(name: &str) -> String {
+    let words =
+        name.split(' ').map(|word| word.chars().filter(char::is_ascii_alphanumeric).collect::<String>());
+    format!("{}@school.example", words.collect::<Vec<_>>().join(".").to_lowercase())
 }
 
 /// A token of the demo's admin.

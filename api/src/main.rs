@@ -1,144 +1,26 @@
 //! The binary: parses the arguments, makes one call, and prints the result.
 
+#[path = "main/arguments.rs"]
+mod arguments;
+
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use clap::{Parser, Subcommand};
-use plaudit::auth::Role;
+use clap::Parser;
 use plaudit::auth::token::Keys;
 use plaudit::clock::Clock;
-use plaudit::config::{Config, LogFormat, Sources, parse_span};
+use plaudit::config::{Config, LogFormat, Sources};
 use plaudit::watch::Watch;
-use plaudit::{backup, check, demo, handles, repair, signals, start, watch};
+use plaudit::{backup, check, demo, doctor, handles, health, outbox, repair, signals, start, watch};
 use tracing_subscriber::EnvFilter;
-use uuid::Uuid;
+
+use arguments::{Arguments, Command, Outbox};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-const HELP: &str = "\
-Examples:
-  plaudit                                      a demo on http://127.0.0.1:8000, with sample data
-  plaudit watch                                prints awards as they happen, in a second terminal
-  plaudit --config plaudit.toml serve          the same server with your own settings
-  PLAUDIT_LISTEN=127.0.0.1:9000 plaudit        the environment can set every setting
-  plaudit token --sub lesson-player --role service
-                                               a token for a backend that sends events
-
-The most important settings (api/config.default.toml describes all):
-  PLAUDIT_PROFILE        demo (the default) or production
-  PLAUDIT_LISTEN         address and port, 127.0.0.1:8000
-  PLAUDIT_DATABASE_URL   sqlite://data/plaudit.db?mode=rwc, or postgres://USER:PASSWORD@HOST/DATABASE
-  PLAUDIT_AUTH_SECRET    the secret that signs tokens, at least 32 bytes; or
-  PLAUDIT_AUTH_JWKS      a file with the public keys of your identity provider
-  PLAUDIT_CATALOGS       packs to load: aurora,tests,code-lab,course-portal or paths with a /
-  PLAUDIT_TIMEZONE       the school's time zone, UTC
-
-Metrics, health, backup and repair: api/OPERATIONS.md.
-
-Exit codes: 0 done, 1 `check` found differences, 2 it could not run (the reason is on standard error).
-`repair` and `backup` end with a check and return its exit code.";
-
-/// Achievements backend: learning events in, achievements out, over GraphQL.
-#[derive(Parser)]
-#[command(name = "plaudit", version, about, after_help = HELP)]
-struct Arguments {
-    /// A TOML file of settings; environment variables override it [env: PLAUDIT_CONFIG]
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run the server; the default command
-    #[command(
-        after_help = "SIGTERM or Ctrl-C stops it: it completes running requests, and clients of sockets reconnect."
-    )]
-    Serve,
-    /// Migrate the tables and publish the catalogue
-    #[command(
-        after_help = "On SQLite the server does this when it starts. On PostgreSQL run it once per release, \
-        before you start the servers: they refuse outdated tables, and use the published catalogue."
-    )]
-    Migrate,
-    /// Print the GraphQL schema, sorted
-    #[command(after_help = "Example:\n  plaudit schema > schema.graphql")]
-    Schema,
-    /// Create a token, signed with the secret of the settings, and print it
-    #[command(after_help = "Examples:\n  \
-        plaudit token --sub 0198c0de-0000-7000-8000-000000000005 --role student\n  \
-        plaudit token --sub lesson-player --role service --ttl 30m\n\n\
-        The first use of the token creates an unknown person. From then on the stored role applies.")]
-    Token {
-        /// The subject: a person's UUID, or the name of a sending system for the role service
-        #[arg(long)]
-        sub: String,
-        /// super_admin, admin, teacher, student, parent or service
-        #[arg(long, value_parser = parse_role)]
-        role: Role,
-        /// The person's name, used when the server creates the person
-        #[arg(long)]
-        name: Option<String>,
-        /// How long the token is valid: 90s, 30m, 12h; at most `auth.max_ttl`, by default 24h
-        #[arg(long, default_value = "12h", value_parser = parse_ttl)]
-        ttl: TimeDelta,
-    },
-    /// Recalculate every number from events, awards and XP entries, and report each difference
-    #[command(after_help = "Writes nothing, and may run while a server runs.\n\
-        Exit codes: 0 no difference, 1 differences (one line each), 2 it could not run.")]
-    Check,
-    /// Correct the differences that `check` finds, one person per transaction
-    #[command(
-        after_help = "May run while a server runs: it locks one person at a time. It does not change events, awards \
-        and XP entries. If `check` finds differences in those, it changes nothing.\n\
-        Exit codes: 0 no difference remains, 1 differences remain (one line each), 2 it could not run."
-    )]
-    Repair,
-    /// Write a verified copy of a SQLite database while the server runs
-    #[command(after_help = "Examples:\n  \
-        plaudit backup /backups/monday.db   a copy that only its owner can read\n  \
-        plaudit check                       afterwards, with PLAUDIT_DATABASE_URL set to the copy\n\n\
-        FILE must not exist. Until the copy is complete and checked, its name is FILE.part. \
-        On PostgreSQL the command writes nothing: it prints the pg_dump command to run.\n\
-        Exit codes: 0 written and without differences, 1 written, but `check` finds differences in it, \
-        2 nothing was written.")]
-    Backup {
-        /// The new file
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
-    /// Print awards as they happen, one line each
-    #[command(after_help = "Examples:\n  \
-        plaudit watch                                   everyone's awards of the demo on this machine\n  \
-        plaudit watch --user 0198c0de-0000-7000-8000-000000000005\n  \
-        plaudit watch --url wss://plaudit.example.school/graphql --token \"$TOKEN\"\n\n\
-        After a lost connection it resumes without a gap. Ctrl-C ends it.")]
-    Watch {
-        /// The server's /graphql URL; by default that of the settings, on this machine
-        #[arg(long, value_name = "URL")]
-        url: Option<String>,
-        /// The token to watch with; in the demo, by default an admin's
-        #[arg(long, env = "PLAUDIT_TOKEN", hide_env_values = true)]
-        token: Option<String>,
-        /// Only this person's awards
-        #[arg(long, value_name = "ID", value_parser = user_id)]
-        user: Option<Uuid>,
-        /// The last cursor seen: prints the missed awards first
-        #[arg(long, value_name = "CURSOR")]
-        after: Option<String>,
-    },
-}
-
-fn user_id(text: &str) -> Result<Uuid, &'static str> {
-    text.parse()
-        .map_err(|_| "it is not the id of a person: copy one from the API, for example from `{ me { id } }`")
-}
 
 fn main() -> ExitCode {
     let Arguments { config, command } = Arguments::parse();
@@ -212,6 +94,25 @@ async fn run(file: Option<PathBuf>, command: Command) -> Result<ExitCode, AnyErr
                 }
             }
         }
+        Command::Outbox { command } => {
+            let config = settings()?;
+            log(&config);
+            print(deliveries(&config, command).await?)?;
+        }
+        Command::Doctor => {
+            let config = settings()?;
+            log(&config);
+            let mut wrong = 0_u8;
+            let mut failed = Ok(());
+            let mut tell = |finding: doctor::Finding| {
+                wrong |= u8::from(finding.is_wrong());
+                failed = print(finding);
+            };
+            doctor::run(&config, &Clock::System, &mut tell).await;
+            failed?;
+            return Ok(ExitCode::from(wrong));
+        }
+        Command::Health => health::run(&settings()?).await?,
         Command::Watch { url, token, user, after } => {
             let user = user.map(|id| id.to_string());
             let (url, token): (String, Box<dyn Fn() -> Result<String, String>>) = match (url, token) {
@@ -229,6 +130,29 @@ async fn run(file: Option<PathBuf>, command: Command) -> Result<ExitCode, AnyErr
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Lists or changes deliveries; returns what to print.
+async fn deliveries(config: &Config, command: Outbox) -> Result<String, outbox::Problem> {
+    let clock = &Clock::System;
+    Ok(match command {
+        Outbox::List { filter, state, limit } => {
+            outbox::list(config, clock, &filter.with(state), limit).await?
+        }
+        Outbox::Show { id } => outbox::show(config, id).await?,
+        Outbox::Retry { id: Some(id), .. } => {
+            outbox::retry(config, clock, id).await?;
+            format!("{id} is due now.")
+        }
+        Outbox::Retry { id: None, filter } => {
+            let renewed = outbox::retry_all(config, clock, &filter.with(None)).await?;
+            format!("{renewed} deliveries are due now.")
+        }
+        Outbox::Bury { id } => {
+            outbox::bury(config, clock, id).await?;
+            format!("{id} is given up.")
+        }
+    })
 }
 
 /// Prints the differences, and the numbers of checked rows.
@@ -317,14 +241,6 @@ fn admin_token(config: &Config) -> Result<Box<dyn Fn() -> Result<String, String>
     }
     let keys = Keys::load(&config.auth)?;
     Ok(Box::new(move || demo::admin_token(&keys, Clock::System.now()).map_err(|refusal| refusal.message)))
-}
-
-fn parse_role(word: &str) -> Result<Role, String> {
-    Role::parse(word).ok_or_else(|| format!("a role is one of {}", Role::ALL.map(Role::as_str).join(", ")))
-}
-
-fn parse_ttl(text: &str) -> Result<TimeDelta, String> {
-    parse_span(text).map_err(|right| format!("it {right}"))
 }
 
 /// Logs to standard error, so that other programs can use standard output. A line that cannot be written is lost:

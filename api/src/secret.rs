@@ -9,7 +9,8 @@ pub(crate) const WEBHOOK: &str = "whsec_";
 
 /// 32 random bytes in base64. Two random ids have 244 random bits.
 pub(crate) fn random() -> String {
-    let bytes: Vec<u8> = [Uuid::new_v4(), Uuid::new_v4()].iter().flat_map(|id| id.as_bytes().to_vec()).collect();
+    let bytes: Vec<u8> =
+        [Uuid::new_v4(), Uuid::new_v4()].iter().flat_map(|id| id.as_bytes().to_vec()).collect();
     STANDARD.encode(bytes)
 }
 

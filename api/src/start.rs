@@ -19,9 +19,9 @@ use crate::bus::Bus;
 use crate::catalogue::{Bundle, Catalogue, Source};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delivery::{channel, tls};
 use crate::delivery::mail::{Mailer, unsubscribe::Unsubscribing};
 use crate::delivery::webhook::{Webhooks, address::Allowed};
+use crate::delivery::{channel, tls};
 use crate::delivery::{hub::Hub, relay};
 use crate::pipeline::Batcher;
 use crate::pulse::{Pulse, deadlines};
@@ -359,7 +359,7 @@ pub(crate) async fn open_existing(config: &Config) -> Result<Database, Refused> 
 }
 
 /// The path of the database file; `None` for PostgreSQL.
-fn file(config: &Config) -> Option<&Path> {
+pub(crate) fn file(config: &Config) -> Option<&Path> {
     let path = config.database_url.strip_prefix("sqlite://")?;
     Some(Path::new(path.split('?').next().unwrap_or(path)))
 }

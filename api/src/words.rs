@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn counts_have_the_plural_of_the_language() {
-        let said = |tag: &str, count: i64| of(Some(tag), "en").say("subject-several", &[("count", count.into())]);
+        let said =
+            |tag: &str, count: i64| of(Some(tag), "en").say("subject-several", &[("count", count.into())]);
         assert_eq!(said("en", 1), "1 reason to celebrate");
         assert_eq!(said("en", 2), "2 reasons to celebrate");
         assert_eq!(said("it", 2), "2 motivi per festeggiare");

@@ -59,5 +59,11 @@ pub(crate) async fn badge(admin: &Client) -> Value {
 
 /// The status of the server's readiness.
 pub(crate) async fn ready(server: &Process) -> u16 {
-    tests::http().get(format!("{}/health/ready", server.url)).send().await.expect("the server answers").status().as_u16()
+    tests::http()
+        .get(format!("{}/health/ready", server.url))
+        .send()
+        .await
+        .expect("the server answers")
+        .status()
+        .as_u16()
 }

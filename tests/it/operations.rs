@@ -17,7 +17,8 @@ async fn world(backend: Backend, connections: usize) -> Option<World> {
 
 async fn get(w: &World, path: &str) -> (u16, String) {
     let address = w.server.operations.expect("the settings name an address");
-    let response = tests::http().get(format!("http://{address}{path}")).send().await.expect("the listener answers");
+    let response =
+        tests::http().get(format!("http://{address}{path}")).send().await.expect("the listener answers");
     (response.status().as_u16(), response.text().await.expect("the answer is text"))
 }
 

@@ -50,7 +50,10 @@ impl Hooked {
     }
 
     async fn deliveries(&self, w: &World) -> Vec<Value> {
-        let answer = self.admin(w).ask(DELIVERIES, json!({"filter": {"channel": "WEBHOOK", "webhookId": self.id}})).await;
+        let answer = self
+            .admin(w)
+            .ask(DELIVERIES, json!({"filter": {"channel": "WEBHOOK", "webhookId": self.id}}))
+            .await;
         answer.data()["deliveries"]["nodes"].as_array().unwrap().clone()
     }
 }
@@ -276,7 +279,7 @@ on_each! {
         hook.receiver.plan(vec![Reply::Status(503, "later"); 8]);
         let ada = w.student("UTC").await;
         w.service().record(json!({"userId": ada, "activity": "comment_written"})).await;
-        for _ in 0..30 {
+        for _ in 0..40 {
             w.server.settle().await.unwrap();
             w.tick(TimeDelta::hours(1));
         }

@@ -201,9 +201,7 @@ impl World {
             self.server.settle().await.expect("the outbox is delivered");
             // A round of the server may still hold a message; rounds end before the server does.
             let (database, config, _) = self.stop().await;
-            let left = database
-                .number("SELECT count(*) FROM outbox WHERE planned_at IS NULL")
-                .await;
+            let left = database.number("SELECT count(*) FROM outbox WHERE planned_at IS NULL").await;
             assert_eq!(left, 0, "{caller}: messages are left in the outbox");
             let report = plaudit::check::run(&config).await.expect("the database can be checked");
             let differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();

@@ -83,7 +83,8 @@ impl MailServer {
     /// Changes the settings so that mails go here, and silence ends after half a second.
     pub fn receive(&self, config: &mut Config) {
         let (host, port) = (self.address.ip().to_string(), self.address.port());
-        config.mail.target = Some(MailTarget::Smtp(SmtpServer { host, port, tls: Tls::Offered, login: None }));
+        config.mail.target =
+            Some(MailTarget::Smtp(SmtpServer { host, port, tls: Tls::Offered, login: None }));
         config.mail.timeout = Duration::from_millis(500);
     }
 

@@ -111,11 +111,17 @@ async fn answer(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> 
         let Some((name, value)) = header.trim_end().split_once(':') else { break };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let length = headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, value)| value.parse().unwrap());
+    let length = headers
+        .iter()
+        .find(|(name, _)| name == "content-length")
+        .map_or(0, |(_, value)| value.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;
-    let request =
-        Received { line: line.trim_end().to_owned(), headers, body: String::from_utf8(body).expect("the body is UTF-8") };
+    let request = Received {
+        line: line.trim_end().to_owned(),
+        headers,
+        body: String::from_utf8(body).expect("the body is UTF-8"),
+    };
     let reply = {
         let mut state = state.lock().unwrap();
         state.requests.push(request);

@@ -152,12 +152,18 @@ fn read_server(text: &str) -> Result<SmtpServer, String> {
         return Err(WRONG.to_owned());
     }
     let decoded = |part: &str| {
-        percent_encoding::percent_decode_str(part).decode_utf8().map(String::from).map_err(|_| WRONG.to_owned())
+        percent_encoding::percent_decode_str(part)
+            .decode_utf8()
+            .map(String::from)
+            .map_err(|_| WRONG.to_owned())
     };
     let login = match (url.username(), url.password()) {
         ("", None) => None,
         ("", Some(_)) | (_, None) => {
-            return Err("has a user without a password, or a password without a user; write both or neither.".to_owned());
+            return Err(
+                "has a user without a password, or a password without a user; write both or neither."
+                    .to_owned(),
+            );
         }
         (user, Some(password)) => Some((decoded(user)?, decoded(password)?)),
     };
@@ -167,15 +173,23 @@ fn read_server(text: &str) -> Result<SmtpServer, String> {
             ("tls", "required") => Some(Tls::Required),
             ("tls", "offered") => Some(Tls::Offered),
             ("tls", "never") => Some(Tls::Never),
-            _ => return Err("has an unknown parameter; tls=required, tls=offered and tls=never are known.".to_owned()),
+            _ => {
+                return Err(
+                    "has an unknown parameter; tls=required, tls=offered and tls=never are known.".to_owned()
+                );
+            }
         };
     }
     let is_secret = login.is_some();
     let tls = match (tls, chosen) {
-        (Some(_), Some(_)) => return Err("has tls=… although smtps:// is always encrypted; leave it out.".to_owned()),
+        (Some(_), Some(_)) => {
+            return Err("has tls=… although smtps:// is always encrypted; leave it out.".to_owned());
+        }
         (Some(tls), None) => tls,
         (None, Some(Tls::Offered | Tls::Never)) if is_secret && !is_here(host) => {
-            return Err("would send the password without encryption; leave out tls=…, or use smtps://.".to_owned());
+            return Err(
+                "would send the password without encryption; leave out tls=…, or use smtps://.".to_owned()
+            );
         }
         (None, Some(tls)) => tls,
         (None, None) if is_secret && !is_here(host) => Tls::Required,

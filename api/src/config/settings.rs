@@ -341,7 +341,11 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         get: |config| {
             let is_usual = config.webhook_networks == Config::demo().webhook_networks;
-            if is_usual { text("") } else { Raw::List(config.webhook_networks.iter().map(ToString::to_string).collect()) }
+            if is_usual {
+                text("")
+            } else {
+                Raw::List(config.webhook_networks.iter().map(ToString::to_string).collect())
+            }
         },
     },
     Setting {
@@ -387,7 +391,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         set: |config, raw| {
             let wrong = || "must be a whole number from 1 to 300.".to_owned();
             let seconds = raw.text()?.parse().map_err(|_| wrong())?;
-            config.mail.timeout = Some(seconds).filter(|s| (1..=300).contains(s)).map(Duration::from_secs).ok_or_else(wrong)?;
+            config.mail.timeout =
+                Some(seconds).filter(|s| (1..=300).contains(s)).map(Duration::from_secs).ok_or_else(wrong)?;
             Ok(())
         },
         get: |config| text(config.mail.timeout.as_secs()),

@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::{disable, mail, webhook};
 use super::retry::{Outcome, verdict};
+use super::{disable, mail, webhook};
 use crate::app::App;
 use crate::pulse::{Beat, deadlines};
 use crate::store::deliveries::{Channel, Lane, Row, Verdict};
@@ -48,7 +48,11 @@ pub(crate) async fn run(app: App, channel: Channel, mut stop: watch::Receiver<bo
     loop {
         if let Err(error) = sending.turn(&beat).await {
             let error = error.chain();
-            tracing::warn!(error, channel = name(channel), "deliveries cannot be read or stored; trying again");
+            tracing::warn!(
+                error,
+                channel = name(channel),
+                "deliveries cannot be read or stored; trying again"
+            );
         }
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
@@ -57,7 +61,11 @@ pub(crate) async fn run(app: App, channel: Channel, mut stop: watch::Receiver<bo
         }
     }
     if timeout(grace, sending.drain()).await.is_err() {
-        tracing::warn!(attempts = sending.under_way.len(), channel = name(channel), "stopped before all attempts had ended");
+        tracing::warn!(
+            attempts = sending.under_way.len(),
+            channel = name(channel),
+            "stopped before all attempts had ended"
+        );
     }
 }
 
@@ -127,8 +135,12 @@ impl Sending {
             self.app.telemetry.delivered(name(row.channel), end);
             let (id, kind, attempt, reason) = (row.id, row.kind, row.attempts, &verdict.reason);
             match end {
-                "buried" => tracing::warn!(delivery = %id, ?kind, attempt, reason, "a delivery is given up: `plaudit outbox show` prints it"),
-                "retried" => tracing::info!(delivery = %id, ?kind, attempt, reason, "a delivery failed and is tried again"),
+                "buried" => {
+                    tracing::warn!(delivery = %id, ?kind, attempt, reason, "a delivery is given up: `plaudit outbox show` prints it")
+                }
+                "retried" => {
+                    tracing::info!(delivery = %id, ?kind, attempt, reason, "a delivery failed and is tried again")
+                }
                 _ => tracing::debug!(delivery = %id, ?kind, attempt, "delivered"),
             }
         }

@@ -23,9 +23,8 @@ pub(super) async fn disable_failing(
         // A delivery that was refused before it was sent says nothing about the receiver.
         verdict.buried_at.is_some() && !matches!(outcome, Outcome::Refused(_))
     });
-    let failing: BTreeMap<Uuid, &str> = ended
-        .filter_map(|((row, _), verdict)| row.webhook_id.zip(verdict.reason.as_deref()))
-        .collect();
+    let failing: BTreeMap<Uuid, &str> =
+        ended.filter_map(|((row, _), verdict)| row.webhook_id.zip(verdict.reason.as_deref())).collect();
     for (id, reason) in failing {
         disable(app, txn, id, reason).await?;
     }

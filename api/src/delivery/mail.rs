@@ -39,7 +39,10 @@ impl Mailer {
             None => Ok(Self::Off),
             Some(MailTarget::Folder(folder)) => {
                 std::fs::create_dir_all(folder).map_err(|error| {
-                    format!("the folder of mails {} cannot be created ({error}): see PLAUDIT_MAIL_URL", folder.display())
+                    format!(
+                        "the folder of mails {} cannot be created ({error}): see PLAUDIT_MAIL_URL",
+                        folder.display()
+                    )
                 })?;
                 Ok(Self::Folder(folder.clone()))
             }
@@ -98,14 +101,17 @@ pub(super) async fn send(app: &App, delivery: &deliveries::Row) -> Outcome {
 
 /// Writes a mail as a file. The file has its name only when it is complete; a second attempt replaces it.
 async fn write(folder: &Path, delivery: &deliveries::Row, mail: Vec<u8>) -> Outcome {
-    let (part, whole) = (folder.join(format!("{}.part", delivery.id)), folder.join(format!("{}.eml", delivery.id)));
+    let (part, whole) =
+        (folder.join(format!("{}.part", delivery.id)), folder.join(format!("{}.eml", delivery.id)));
     let written = tokio::task::spawn_blocking(move || {
         std::fs::write(&part, mail)?;
         std::fs::rename(&part, &whole)
     });
     match written.await {
         Ok(Ok(())) => Outcome::Delivered,
-        Ok(Err(error)) => Outcome::Failed(format!("the folder of mails cannot be written ({})", error.kind())),
+        Ok(Err(error)) => {
+            Outcome::Failed(format!("the folder of mails cannot be written ({})", error.kind()))
+        }
         Err(_) => Outcome::Failed("the folder of mails cannot be written".to_owned()),
     }
 }

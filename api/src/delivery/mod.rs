@@ -4,6 +4,7 @@ pub(crate) mod channel;
 mod disable;
 pub(crate) mod hub;
 pub(crate) mod mail;
+pub(crate) mod manage;
 mod plan;
 pub(crate) mod relay;
 mod retry;

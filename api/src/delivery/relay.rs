@@ -65,7 +65,8 @@ async fn plan_some(app: &App) -> Result<usize, store::Error> {
     let now = app.clock.now();
     let txn = app.db.begin().await?;
     let messages = outbox::lock_due(&txn, ROUND).await?;
-    let told: Vec<outbox::Row> = messages.iter().filter(|one| one.silent_because.is_none()).cloned().collect();
+    let told: Vec<outbox::Row> =
+        messages.iter().filter(|one| one.silent_because.is_none()).cloned().collect();
     let requests = plan::requests(&told, &webhooks::enabled(&txn).await?, now);
     deliveries::plan(&txn, requests.deliveries, requests.messages).await?;
     if app.config.mail.is_on() {

@@ -87,7 +87,9 @@ async fn request(
     let secrets: Vec<&str> = [webhook.secret.as_str()].into_iter().chain(old).collect();
     let seconds = now.timestamp();
     let signature = sign::signatures(&secrets, id, seconds, &body);
-    let Some(client) = app.webhooks.client.as_ref() else { return Outcome::Failed("webhooks are off".to_owned()) };
+    let Some(client) = app.webhooks.client.as_ref() else {
+        return Outcome::Failed("webhooks are off".to_owned());
+    };
     let url = match webhook.url.parse().map(|url| (app.webhooks.allowed.check(&url), url)) {
         Ok((Ok(()), url)) => url,
         Ok((Err(problem), _)) => return Outcome::Refused(problem.to_owned()),
@@ -197,10 +199,16 @@ async fn event(app: &App, txn: &Txn, message: &outbox::Row) -> Result<Option<Eve
     Ok(match message.kind {
         Consequence::AwardEarned => award(app, txn, message.award_id).await?.map(Event::AwardEarned),
         Consequence::AwardRevoked => award(app, txn, message.award_id).await?.map(Event::AwardRevoked),
-        Consequence::LevelReached => Some(Event::LevelReached { user_id, from: number("from"), to: number("to") }),
-        Consequence::RankReached => Some(Event::RankReached { user_id, pack: text("pack"), rank: text("rank") }),
+        Consequence::LevelReached => {
+            Some(Event::LevelReached { user_id, from: number("from"), to: number("to") })
+        }
+        Consequence::RankReached => {
+            Some(Event::RankReached { user_id, pack: text("pack"), rank: text("rank") })
+        }
         Consequence::StreakReached => Some(Event::StreakReached { user_id, days: number("days") }),
-        Consequence::CertificateIssued => certificate(txn, message.certificate_id).await?.map(Event::CertificateIssued),
+        Consequence::CertificateIssued => {
+            certificate(txn, message.certificate_id).await?.map(Event::CertificateIssued)
+        }
         Consequence::PersonErased => Some(Event::PersonErased { user_id }),
     })
 }

@@ -26,8 +26,8 @@ use super::lessons::{
 use super::mail_settings::{self, UpdateMeInput, UpdateMePayload};
 use super::register::{UpsertUserInput, UpsertUserPayload, upsert};
 use super::webhooks::{
-    self, CreateWebhookInput, RedeliverWebhookInput, RotateWebhookSecretInput, TestWebhookInput, TestWebhookPayload,
-    UpdateWebhookInput, WebhookPayload, WebhookSecretPayload,
+    self, CreateWebhookInput, RedeliverWebhookInput, RotateWebhookSecretInput, TestWebhookInput,
+    TestWebhookPayload, UpdateWebhookInput, WebhookPayload, WebhookSecretPayload,
 };
 
 /// Changes data. Errors in the input are returned in the payload's `userErrors`. All other errors are top-level errors.

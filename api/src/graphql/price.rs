@@ -178,14 +178,18 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
                 .for_teacher(PEOPLE, PEOPLE_COUNT)
         }
         ("Query", "certificates") => Price::rows(STATEMENT, PAGE).for_teacher(CERTIFICATES, PEOPLE_COUNT),
-        ("Query", "courses" | "comments" | "earned" | "auditLog" | "deliveries" | "webhooks") => Price::rows(STATEMENT, PAGE),
+        ("Query", "courses" | "comments" | "earned" | "auditLog" | "deliveries" | "webhooks") => {
+            Price::rows(STATEMENT, PAGE)
+        }
         ("Query" | "User", "inProgress") => Price::rows(PROGRESS, PAGE),
         ("Query", "nextAchievements") => Price::rows(PROGRESS, Rows::AtMost(MOST_TRACKS)),
         ("Query", "catalog") => {
             Price::rows(STATEMENT, Rows::Page { usual: USUAL_CATALOG, most: MOST_CATALOG })
         }
         ("Query", "leaderboard") => Price::base(0).below("achievement", AWARD_BOARD),
-        ("Query", "me" | "node" | "user" | "certificate" | "feedCursor" | "mailSettings") => Price::base(STATEMENT),
+        ("Query", "me" | "node" | "user" | "certificate" | "feedCursor" | "mailSettings") => {
+            Price::base(STATEMENT)
+        }
 
         ("User", "earned") => Price::rows(SHARE, PAGE),
         ("Course", "students") => Price::rows(STUDENTS, PAGE).for_teacher(0, STUDENTS_COUNT),
@@ -237,10 +241,26 @@ fn of_mutation(field: &str) -> Price {
         "createCourse" | "updateCourse" => Price::base(COURSE),
         "exportPerson" => Price::base(EXPORT),
         "erasePerson" => Price::base(ERASURE),
-        "awardBadge" | "completeLesson" | "createBadge" | "createCertificate" | "createWebhook"
-        | "deleteCertificate" | "enroll" | "linkGuardian" | "redeliverWebhook" | "retireBadge" | "retryDelivery"
-        | "revokeAward" | "rotateWebhookSecret" | "testWebhook" | "updateBadge" | "updateCertificate"
-        | "updateMe" | "updateWebhook" | "upsertUser" | "writeComment" => Price::base(WRITE),
+        "awardBadge"
+        | "completeLesson"
+        | "createBadge"
+        | "createCertificate"
+        | "createWebhook"
+        | "deleteCertificate"
+        | "enroll"
+        | "linkGuardian"
+        | "redeliverWebhook"
+        | "retireBadge"
+        | "retryDelivery"
+        | "revokeAward"
+        | "rotateWebhookSecret"
+        | "testWebhook"
+        | "updateBadge"
+        | "updateCertificate"
+        | "updateMe"
+        | "updateWebhook"
+        | "upsertUser"
+        | "writeComment" => Price::base(WRITE),
         // `tests/it/checklist.rs` finds a mutation without a price.
         _ => Price::base(WRITE),
     }

@@ -7,6 +7,7 @@ use super::awards::AwardPage;
 use super::certificates::CertificatePage;
 use super::comments::CommentPage;
 use super::courses::CoursePage;
+use super::deliveries::DeliveryPage;
 use super::feed::Subscriptions;
 use super::leaderboard::StandingPage;
 use super::mutation::Mutation;
@@ -14,6 +15,7 @@ use super::nullable::Nullable;
 use super::progress::ProgressPage;
 use super::query::Query;
 use super::roster::UserPage;
+use super::webhooks::WebhookPage;
 use crate::app::App;
 
 /// The schema type of this API.
@@ -45,6 +47,8 @@ fn described() -> SchemaBuilder<Nullable<Query>, Nullable<Mutation>, Subscriptio
         .override_output_type_description::<ProgressPage>("A page of progress, highest `percent` first.")
         .override_output_type_description::<CertificatePage>("A page of certificates, newest first.")
         .override_output_type_description::<AuditPage>("A page of the audit log, newest first.")
+        .override_output_type_description::<DeliveryPage>("A page of deliveries, newest first.")
+        .override_output_type_description::<WebhookPage>("A page of webhooks, newest first.")
         .override_output_type_description::<CommentPage>("A page of comments, newest first.")
         .override_output_type_description::<CoursePage>("A page of courses, newest first.")
         .override_output_type_description::<UserPage>("A page of people, ordered by name.")

@@ -11,8 +11,8 @@ use super::scalars::{DateTime, Given, Url};
 use crate::auth::policy::{self, Action};
 use crate::refusal::Failure;
 use crate::registry::webhooks::{self as registry, Change};
-use crate::store::feed::Kind;
 use crate::store;
+use crate::store::feed::Kind;
 use crate::store::webhooks::{self, Row, type_of};
 
 /// A type of event that webhooks get. In a request, `type` has the name in lower case with dots, such as `award.earned`.
@@ -248,7 +248,10 @@ pub(crate) async fn update(ctx: &Context<'_>, input: UpdateWebhookInput) -> Answ
 }
 
 /// Rotates the secret of a webhook, if the caller is allowed to.
-pub(crate) async fn rotate(ctx: &Context<'_>, input: RotateWebhookSecretInput) -> Answer<WebhookSecretPayload> {
+pub(crate) async fn rotate(
+    ctx: &Context<'_>,
+    input: RotateWebhookSecretInput,
+) -> Answer<WebhookSecretPayload> {
     let request = request_context(ctx)?;
     policy::reach(&request.actor, Action::ManageDeliveries)?;
     match id_of("webhookId", &input.webhook_id) {

@@ -23,9 +23,9 @@ mod quota;
 mod request_id;
 mod send_deadline;
 mod socket;
-mod unsubscribe;
 #[cfg(test)]
 mod tests;
+mod unsubscribe;
 
 pub(crate) use accept::serve;
 pub(crate) use graphiql::GraphiqlFiles;

@@ -19,7 +19,8 @@ use crate::store::{Txn, webhooks};
 /// database fails.
 pub(crate) async fn retry(app: &App, request: &RequestContext, id: Uuid) -> Result<Row, Failure> {
     policy::reach(&request.actor, Action::ManageDeliveries)?;
-    attempt(app, |txn, _| async move { Ok((retry_within(app, txn, request, id).await?, None)) }.scope_boxed()).await
+    attempt(app, |txn, _| async move { Ok((retry_within(app, txn, request, id).await?, None)) }.scope_boxed())
+        .await
 }
 
 async fn retry_within(app: &App, txn: &Txn, request: &RequestContext, id: Uuid) -> Result<Row, Interrupted> {
@@ -31,7 +32,10 @@ async fn retry_within(app: &App, txn: &Txn, request: &RequestContext, id: Uuid) 
     let now = app.clock.now();
     if deliveries::renew(txn, [id], now).await? == 0 {
         let message = "An attempt is under way. Look at the delivery again when it has ended.";
-        return Err(Refusal::new(Code::Conflict, message).at(["deliveryId"]).because(Reason::DeliveryUnderWay).into());
+        return Err(Refusal::new(Code::Conflict, message)
+            .at(["deliveryId"])
+            .because(Reason::DeliveryUnderWay)
+            .into());
     }
     audit::note(txn, request, AuditAction::RetryDelivery, [(Some(before.person_id), Some(id))], now).await?;
     Ok(deliveries::by_id(txn, id).await?.ok_or_else(missing)?)

@@ -40,10 +40,17 @@ pub(crate) struct Change {
 ///
 /// # Errors
 /// FORBIDDEN by role, `INVALID_INPUT` at the field, `CONFLICT` if there are too many. An error if the database fails.
-pub(crate) async fn create(app: &App, request: &RequestContext, change: Change) -> Result<webhooks::Row, Failure> {
+pub(crate) async fn create(
+    app: &App,
+    request: &RequestContext,
+    change: Change,
+) -> Result<webhooks::Row, Failure> {
     policy::reach(&request.actor, Action::ManageDeliveries)?;
     let change = &check(app, change)?;
-    attempt(app, |txn, _| async move { Ok((create_within(app, txn, request, change).await?, None)) }.scope_boxed()).await
+    attempt(app, |txn, _| {
+        async move { Ok((create_within(app, txn, request, change).await?, None)) }.scope_boxed()
+    })
+    .await
 }
 
 async fn create_within(
@@ -87,8 +94,10 @@ pub(crate) async fn update(
 ) -> Result<webhooks::Row, Failure> {
     policy::reach(&request.actor, Action::ManageDeliveries)?;
     let change = &check(app, change)?;
-    attempt(app, |txn, _| async move { Ok((update_within(app, txn, request, id, change).await?, None)) }.scope_boxed())
-        .await
+    attempt(app, |txn, _| {
+        async move { Ok((update_within(app, txn, request, id, change).await?, None)) }.scope_boxed()
+    })
+    .await
 }
 
 async fn update_within(
@@ -127,7 +136,11 @@ async fn update_within(
 ///
 /// # Errors
 /// FORBIDDEN by role, `NOT_FOUND`. An error if the database fails.
-pub(crate) async fn rotate_secret(app: &App, request: &RequestContext, id: Uuid) -> Result<webhooks::Row, Failure> {
+pub(crate) async fn rotate_secret(
+    app: &App,
+    request: &RequestContext,
+    id: Uuid,
+) -> Result<webhooks::Row, Failure> {
     policy::reach(&request.actor, Action::ManageDeliveries)?;
     attempt(app, |txn, _| {
         async move {

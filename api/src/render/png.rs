@@ -33,7 +33,9 @@ mod tests {
         let svg = super::super::badge("Learning Machine", "progress", "rare");
         let picture = Pixmap::decode_png(&png(&svg, 192).unwrap()).unwrap();
         assert_eq!((picture.width(), picture.height()), (192, 192));
-        let is_white = |x, y| picture.pixel(x, y).is_some_and(|dot| dot.red() > 250 && dot.green() > 250 && dot.alpha() == 255);
+        let is_white = |x, y| {
+            picture.pixel(x, y).is_some_and(|dot| dot.red() > 250 && dot.green() > 250 && dot.alpha() == 255)
+        };
         let across: Vec<u32> = (60..132).filter(|x| is_white(*x, 91)).collect();
         assert!(across.len() > 8, "white letters cross the middle: {across:?}");
         assert_eq!(picture.pixel(0, 0).map(|dot| dot.alpha()), Some(0), "the corner is transparent");

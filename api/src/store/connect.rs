@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sea_orm::sqlx::postgres::PgPoolOptions;
 use sea_orm::sqlx::sqlite::SqlitePoolOptions;
 use sea_orm::{
@@ -205,6 +206,26 @@ impl Database {
     /// If it does not respond.
     pub async fn ping(&self) -> Result<(), Error> {
         within_a_second(&self.pools.reserved).await
+    }
+
+    /// The time of the database's clock.
+    ///
+    /// # Errors
+    /// If it does not respond.
+    pub(crate) async fn now(&self) -> Result<DateTime<Utc>, Error> {
+        // SQLite has no clock of its own: it reads that of this machine.
+        let sql = match self.dialect() {
+            Dialect::Sqlite => "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+            Dialect::Postgres => {
+                "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+            }
+        };
+        let row = self.connection().query_one_raw(super::statement(self.connection(), sql, [])).await?;
+        let text: String = match row {
+            Some(row) => row.try_get_by_index(0)?,
+            None => return Err(Error::Impossible("the clock answers nothing".into())),
+        };
+        text.parse().map_err(|_| Error::Impossible("the clock is not readable".into()))
     }
 
     /// Checks that the database responds within a second, on a connection for recording.

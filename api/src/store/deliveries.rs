@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use entity::deliveries::{Column, Entity, Model};
-use entity::delivery_messages;
 pub(crate) use entity::delivery::{Channel, Kind};
+use entity::delivery_messages;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, SimpleExpr, Value};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use uuid::Uuid;
@@ -258,8 +258,7 @@ pub(crate) async fn page_of(
         let here = Expr::tuple([Expr::col(Column::CreatedAt), Expr::col(Column::Id)]);
         query = query.filter(here.lt(Expr::tuple([Expr::value(at), Expr::value(id)])));
     }
-    let query =
-        query.order_by(Column::CreatedAt, Order::Desc).order_by(Column::Id, Order::Desc).limit(limit);
+    let query = query.order_by(Column::CreatedAt, Order::Desc).order_by(Column::Id, Order::Desc).limit(limit);
     Ok(query.all(db.connection()).await?)
 }
 

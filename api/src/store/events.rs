@@ -44,10 +44,11 @@ pub(crate) async fn moments(
     db: &Txn,
     ids: impl IntoIterator<Item = Uuid> + Send,
 ) -> Result<Vec<(Uuid, DateTime<Utc>)>, Error> {
-    let query = Entity::find()
-        .select_only()
-        .columns([Column::Id, Column::OccurredAt])
-        .filter(among(db.connection(), Column::Id, ids));
+    let query = Entity::find().select_only().columns([Column::Id, Column::OccurredAt]).filter(among(
+        db.connection(),
+        Column::Id,
+        ids,
+    ));
     Ok(query.into_tuple().all(db.connection()).await?)
 }
 

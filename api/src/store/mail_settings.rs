@@ -1,8 +1,8 @@
 //! Which mails people want.
 
 use chrono::DateTime;
-use entity::mail_settings::{ActiveModel, Column, Entity};
 pub(crate) use entity::mail_settings::Mode;
+use entity::mail_settings::{ActiveModel, Column, Entity};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{EntityTrait, IntoActiveModel, Iterable, QueryFilter};
 use uuid::Uuid;

@@ -54,7 +54,8 @@ pub(crate) async fn lock_due(txn: &Txn, limit: u64) -> Result<Vec<Row>, Error> {
 
 /// The messages with these ids, in the order of their creation.
 pub(crate) async fn by_ids(db: &Txn, ids: impl IntoIterator<Item = Uuid> + Send) -> Result<Vec<Row>, Error> {
-    let query = Entity::find().filter(among(db.connection(), Column::Id, ids)).order_by(Column::Id, Order::Asc);
+    let query =
+        Entity::find().filter(among(db.connection(), Column::Id, ids)).order_by(Column::Id, Order::Asc);
     Ok(query.all(db.connection()).await?)
 }
 

@@ -5,8 +5,8 @@ use entity::consequence::Kind;
 use entity::webhooks::{ActiveModel, Column, Entity, Model};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, Order, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, Order, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
 
@@ -65,8 +65,7 @@ pub(crate) async fn enabled(db: &impl Reads) -> Result<Vec<Row>, Error> {
 
 /// The enabled webhooks whose messages are to be delivered again.
 pub(crate) async fn with_replay(db: &impl Reads) -> Result<Vec<Row>, Error> {
-    let query =
-        Entity::find().filter(Column::DisabledAt.is_null()).filter(Column::ReplaySince.is_not_null());
+    let query = Entity::find().filter(Column::DisabledAt.is_null()).filter(Column::ReplaySince.is_not_null());
     Ok(query.order_by(Column::Id, Order::Asc).all(db.connection()).await?)
 }
 
@@ -95,9 +94,7 @@ pub(crate) async fn with_due_deliveries(db: &impl Reads, now: DateTime<Utc>) -> 
         .and_where(Delivery::SettledAt.is_null())
         .and_where(Delivery::BuriedAt.is_null())
         .and_where(Delivery::AvailableAt.lte(now))
-        .cond_where(
-            Condition::any().add(Delivery::LeasedUntil.is_null()).add(Delivery::LeasedUntil.lte(now)),
-        )
+        .cond_where(Condition::any().add(Delivery::LeasedUntil.is_null()).add(Delivery::LeasedUntil.lte(now)))
         .to_owned();
     let query = Entity::find()
         .select_only()

@@ -116,8 +116,8 @@ pub(super) struct Row {
 use Fit::{Anybody, Guardians, Learners, Staff, Students};
 use Read::{Errors, List, Null, Record};
 use Target::{
-    Badge, Certificate, Comment, Course, Deleted, Delivery, Earned, Entry, Given, Giver, Lesson, Nothing, Old,
-    Person, Secret, SecretKey, Spare, Webhook,
+    Badge, Certificate, Comment, Course, Deleted, Delivery, Earned, Entry, Given, Giver, Lesson, Nothing,
+    Old, Person, Secret, SecretKey, Spare, Webhook,
 };
 use Tie::{Above, Child, Own, Student, Taken};
 use Who::{All, No, Only};
@@ -166,6 +166,7 @@ pub(super) const ERASED: &[Left] = &[
     left("Query.certificate(id)", STAFF, "ok"),
     left("Query.certificate(id) deleted", STAFF, "ok"),
     left("Query.auditLog(userId)", STAFF, "ok"),
+    left("Query.deliveries(userId)", STAFF, "ok"),
     left("User.id", &Role::ALL, "ok"),
     left("User.displayName", &Role::ALL, "ok"),
     left("User.role", &Role::ALL, "ok"),

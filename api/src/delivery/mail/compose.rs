@@ -94,9 +94,10 @@ pub(super) fn mail(letter: &Letter, words: &Words, frame: &Frame) -> Option<Vec<
     let view = view(letter, words, frame);
     let (text, html) = (Text { view: &view }.render().ok()?, Html { view: &view }.render().ok()?);
     let pictures = view.items.into_iter().filter_map(|item| item.picture);
-    let with_pictures = pictures.fold(MultiPart::related().singlepart(SinglePart::html(html)), |part, picture| {
-        part.singlepart(Attachment::new_inline(picture.id).body(picture.png, png()))
-    });
+    let with_pictures = pictures
+        .fold(MultiPart::related().singlepart(SinglePart::html(html)), |part, picture| {
+            part.singlepart(Attachment::new_inline(picture.id).body(picture.png, png()))
+        });
     let body = MultiPart::alternative().singlepart(SinglePart::plain(text)).multipart(with_pictures);
     let domain = frame.from.email.domain();
     let message = Message::builder()
@@ -180,7 +181,10 @@ fn item(news: &News, at: usize, words: &Words) -> Item {
     let plain = |title: String| Item { picture: None, title, lines: Vec::new(), note: None };
     match &news.what {
         What::Award { name, description, requirement, xp, category, rarity, note } => {
-            let mut lines = vec![description.clone(), words.say("award-why", &[("requirement", requirement.as_str().into())])];
+            let mut lines = vec![
+                description.clone(),
+                words.say("award-why", &[("requirement", requirement.as_str().into())]),
+            ];
             if description == requirement {
                 lines.remove(0);
             }
@@ -196,7 +200,11 @@ fn item(news: &News, at: usize, words: &Words) -> Item {
         What::Rank(rank) => plain(say("rank-title", &[("rank", rank.as_str().into())])),
         What::Streak(days) => plain(say("streak-title", &[("days", (*days).into())])),
         What::Certificate { title, issuer, date, number } => {
-            let values = [("issuer", issuer.as_str().into()), ("date", date.to_string().into()), ("number", number.as_str().into())];
+            let values = [
+                ("issuer", issuer.as_str().into()),
+                ("date", date.to_string().into()),
+                ("number", number.as_str().into()),
+            ];
             let lines = vec![words.say("certificate-line", &values)];
             Item { lines, ..plain(say("certificate-title", &[("title", title.as_str().into())])) }
         }
@@ -217,3 +225,6 @@ fn picture(name: &str, category: &str, rarity: Rarity, at: usize, words: &Words)
     let alt = words.say("award-picture", &[("name", name.into()), ("rarity", rarity.into())]);
     Some(Picture { id: format!("badge{at}"), alt, png })
 }
+
+#[cfg(test)]
+mod tests;

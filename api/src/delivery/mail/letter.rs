@@ -107,7 +107,10 @@ pub(super) struct Next {
 ///
 /// # Errors
 /// If the database fails.
-pub(super) async fn read(app: &App, delivery: &deliveries::Row) -> Result<Result<Letter, &'static str>, store::Error> {
+pub(super) async fn read(
+    app: &App,
+    delivery: &deliveries::Row,
+) -> Result<Result<Letter, &'static str>, store::Error> {
     let txn = app.db.snapshot().await?;
     let letter = read_within(app, &txn, delivery).await;
     txn.rollback().await;
@@ -137,7 +140,8 @@ async fn read_within(
     }
     let messages = deliveries::messages(txn, delivery.id, MESSAGES).await?;
     let messages = outbox::by_ids(txn, messages).await?;
-    let children: BTreeSet<Uuid> = messages.iter().map(|one| one.person_id).filter(|about| *about != id).collect();
+    let children: BTreeSet<Uuid> =
+        messages.iter().map(|one| one.person_id).filter(|about| *about != id).collect();
     let copied = guardians::who_want_copies(txn, children).await?;
     let children: BTreeSet<Uuid> =
         copied.into_iter().filter(|(guardian, _)| *guardian == id).map(|(_, child)| child).collect();
@@ -192,7 +196,8 @@ impl<'a> Told<'a> {
         children: &BTreeSet<Uuid>,
     ) -> Result<Self, store::Error> {
         let awards = awards::by_ids(txn, messages.iter().filter_map(|one| one.award_id)).await?;
-        let certificates = certificates::by_ids(txn, messages.iter().filter_map(|one| one.certificate_id)).await?;
+        let certificates =
+            certificates::by_ids(txn, messages.iter().filter_map(|one| one.certificate_id)).await?;
         let givers = awards.iter().filter_map(|award| award.awarded_by);
         let people = people::by_ids(txn, givers.chain(children.iter().copied())).await?;
         Ok(Self {
@@ -254,15 +259,15 @@ async fn comes_next(
     reader: &people::Row,
     totals: &totals::Row,
 ) -> Result<Option<Next>, store::Error> {
-    let held: Vec<awards::Brief> = awards::of_people(txn, [reader.id]).await?.iter().map(Into::into).collect();
+    let held: Vec<awards::Brief> =
+        awards::of_people(txn, [reader.id]).await?.iter().map(Into::into).collect();
     let metrics = metrics::of_people(txn, [reader.id]).await?;
     let state = progress::state(reader, totals, &held, &metrics)?;
     let today = progress::today(reader, app.clock.now())?;
     let open = progress::open(published, &Offer::of(app, &held), &held, &state, today, |_| true);
     let started = open.into_iter().filter(|(_, progress)| progress.current > 0);
-    let nearest = started.max_by(|(a, one), (b, other)| {
-        one.percent.total_cmp(&other.percent).then_with(|| b.key.cmp(&a.key))
-    });
+    let nearest = started
+        .max_by(|(a, one), (b, other)| one.percent.total_cmp(&other.percent).then_with(|| b.key.cmp(&a.key)));
     Ok(nearest.map(|(known, Progress { current, target, .. })| Next {
         name: known.definition.name.clone(),
         current,

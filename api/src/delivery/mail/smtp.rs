@@ -50,12 +50,16 @@ enum Closed {
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Smtp(error) if error.is_tls() => f.write_str("the mail server's certificate is not accepted (ca_file)"),
+            Self::Smtp(error) if error.is_tls() => {
+                f.write_str("the mail server's certificate is not accepted (ca_file)")
+            }
             Self::Smtp(error) => match code(error) {
                 Some(code) => write!(f, "the mail server refuses the connection or the password ({code})"),
                 None => f.write_str("the mail server cannot be reached"),
             },
-            Self::NoTls => f.write_str("the mail server offers no encryption (STARTTLS), which mail.url requires"),
+            Self::NoTls => {
+                f.write_str("the mail server offers no encryption (STARTTLS), which mail.url requires")
+            }
             Self::Late => f.write_str("the mail server does not answer in time"),
         }
     }
@@ -77,7 +81,11 @@ impl managed::Manager for Opener {
         timeout(self.step, self.open()).await.unwrap_or(Err(Closed::Late))
     }
 
-    async fn recycle(&self, connection: &mut AsyncSmtpConnection, metrics: &Metrics) -> RecycleResult<Closed> {
+    async fn recycle(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        metrics: &Metrics,
+    ) -> RecycleResult<Closed> {
         if connection.has_broken() || metrics.last_used() >= IDLE {
             return Err(RecycleError::message("the connection is broken or old"));
         }
@@ -89,8 +97,14 @@ impl Opener {
     async fn open(&self) -> Result<AsyncSmtpConnection, Closed> {
         let SmtpServer { host, port, tls, login } = &self.server;
         let always = (*tls == Tls::Always).then(|| self.tls.clone());
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1((host.as_str(), *port), Some(self.step), &self.hello, always, None).await?;
+        let mut connection = AsyncSmtpConnection::connect_tokio1(
+            (host.as_str(), *port),
+            Some(self.step),
+            &self.hello,
+            always,
+            None,
+        )
+        .await?;
         match tls {
             Tls::Required if !connection.can_starttls() => return Err(Closed::NoTls),
             Tls::Required | Tls::Offered if connection.can_starttls() => {
@@ -167,7 +181,9 @@ async fn converse(
     match timeout(step * ACCEPTANCE, connection.message(mail)).await {
         Ok(Ok(_)) => Outcome::Delivered,
         Ok(Err(error)) if error.status().is_some() => refusal("the mail", &error),
-        Ok(Err(_)) => Outcome::Unknown("the connection ended before the mail server accepted the mail".to_owned()),
+        Ok(Err(_)) => {
+            Outcome::Unknown("the connection ended before the mail server accepted the mail".to_owned())
+        }
         Err(_) => Outcome::Unknown("the mail server did not accept the mail in time".to_owned()),
     }
 }
@@ -183,7 +199,10 @@ async fn announce(connection: &mut AsyncSmtpConnection, envelope: &Envelope) -> 
         parameters.push(MailParameter::SmtpUtfEight);
     }
     let of = |what: &'static str| move |error: Error| refusal(what, &error);
-    let _: Response = connection.command(Mail::new(envelope.from().cloned(), parameters)).await.map_err(of("the sender"))?;
+    let _: Response = connection
+        .command(Mail::new(envelope.from().cloned(), parameters))
+        .await
+        .map_err(of("the sender"))?;
     for to in envelope.to() {
         connection.command(Rcpt::new(to.clone(), Vec::new())).await.map_err(of("the recipient"))?;
     }
@@ -195,7 +214,9 @@ async fn announce(connection: &mut AsyncSmtpConnection, envelope: &Envelope) -> 
 /// addresses, so only its codes are kept.
 fn refusal(what: &str, error: &Error) -> Outcome {
     match code(error) {
-        Some(code) if error.is_permanent() => Outcome::Refused(format!("the mail server refuses {what} ({code})")),
+        Some(code) if error.is_permanent() => {
+            Outcome::Refused(format!("the mail server refuses {what} ({code})"))
+        }
         Some(code) => Outcome::Failed(format!("the mail server does not accept {what} now ({code})")),
         None => Outcome::Failed("the connection to the mail server ended".to_owned()),
     }
@@ -208,7 +229,8 @@ fn code(error: &Error) -> Option<String> {
     let is_enhanced = |word: &&str| {
         let parts: Vec<&str> = word.split('.').collect();
         let [class, subject, detail] = parts.as_slice() else { return false };
-        let is_number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+        let is_number =
+            |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
         matches!(*class, "4" | "5") && is_number(subject) && is_number(detail)
     };
     Some(match text.split_whitespace().find(is_enhanced) {

@@ -53,8 +53,10 @@ impl Unsubscribing {
 
 /// The bytes of a text of hexadecimal digits.
 fn hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> =
-        text.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect::<Option<_>>()?;
+    let digits: Vec<u8> = text
+        .chars()
+        .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .collect::<Option<_>>()?;
     let (pairs, rest) = digits.as_chunks::<2>();
     rest.is_empty().then(|| pairs.iter().map(|[high, low]| high * 16 + low).collect())
 }
@@ -72,7 +74,9 @@ mod tests {
         assert_eq!(there.person(&token), None);
         let (_, signature) = token.split_once('.').unwrap();
         assert_eq!(here.person(&format!("{}.{signature}", bob.simple())), None);
-        for broken in ["", ".", "x.y", &token[..token.len() - 2], &format!("{token}00"), &token.replace('.', "")] {
+        for broken in
+            ["", ".", "x.y", &token[..token.len() - 2], &format!("{token}00"), &token.replace('.', "")]
+        {
             assert_eq!(here.person(broken), None, "{broken}");
         }
     }
@@ -81,6 +85,9 @@ mod tests {
     fn a_link_is_below_the_public_url() {
         let here = Unsubscribing::new("one key");
         let url = here.url(&Url::parse("https://school.example/plaudit/").unwrap(), Uuid::nil());
-        assert!(url.starts_with("https://school.example/plaudit/unsubscribe?t=00000000000000000000000000000000."), "{url}");
+        assert!(
+            url.starts_with("https://school.example/plaudit/unsubscribe?t=00000000000000000000000000000000."),
+            "{url}"
+        );
     }
 }

@@ -54,9 +54,8 @@ fn the_messages_of_one_cause_are_one_mail_and_another_cause_is_another() {
 
 #[test]
 fn planning_twice_gives_the_same_deliveries() {
-    let plan = || {
-        mails(&[news(1, 7, 1)], &readers_of(&[1], None), &mut HashMap::from([reader(1)]), 10, noon())
-    };
+    let plan =
+        || mails(&[news(1, 7, 1)], &readers_of(&[1], None), &mut HashMap::from([reader(1)]), 10, noon());
     assert_eq!(plan(), plan());
 }
 
@@ -100,7 +99,10 @@ fn more_mails_than_the_limit_become_the_daily_mail() {
 #[test]
 fn in_quiet_hours_mails_wait_until_they_end() {
     let quiet = |from: i16, until: i16, now: &str| {
-        planned(|one| (one.settings.quiet_from, one.settings.quiet_until) = (Some(from), Some(until)), at(now))
+        planned(
+            |one| (one.settings.quiet_from, one.settings.quiet_until) = (Some(from), Some(until)),
+            at(now),
+        )
     };
     // From 21 to 7 o'clock in Rome.
     assert_eq!(quiet(21, 7, "2026-01-15T20:30:00Z"), [(Kind::Digest, at("2026-01-16T06:00:00Z"))]);

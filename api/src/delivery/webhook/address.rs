@@ -32,8 +32,9 @@ const SPECIAL_V6: [&str; 4] = ["2001::/23", "2001:db8::/32", "2002::/16", "3fff:
 /// The public part of IPv6.
 const PUBLIC_V6: &str = "2000::/3";
 
-static SPECIAL: LazyLock<Vec<IpNet>> =
-    LazyLock::new(|| SPECIAL_V4.iter().chain(&SPECIAL_V6).filter_map(|text| IpNet::from_str(text).ok()).collect());
+static SPECIAL: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
+    SPECIAL_V4.iter().chain(&SPECIAL_V6).filter_map(|text| IpNet::from_str(text).ok()).collect()
+});
 
 /// Whether an address is part of the public Internet.
 fn is_public(address: IpAddr) -> bool {
@@ -74,8 +75,10 @@ impl Allowed {
             Some(Host::Domain(_)) => None,
         };
         if literal.is_some_and(|address| !self.has(address)) {
-            return Err("The URL's address is not on the public Internet: use a public address, or ask the operator to \
-                        allow its network (webhooks.allowed_networks).");
+            return Err(
+                "The URL's address is not on the public Internet: use a public address, or ask the operator to \
+                        allow its network (webhooks.allowed_networks).",
+            );
         }
         if url.scheme() != "https" && self.0.is_empty() {
             return Err("The URL must begin with https://.");
@@ -114,16 +117,48 @@ mod tests {
     #[test]
     fn addresses_that_are_not_public_are_refused_in_every_notation() {
         let refused = [
-            "127.0.0.1", "127.1.2.3", "0.0.0.0", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254",
-            "100.64.0.1", "192.0.0.1", "192.0.2.1", "198.18.0.1", "198.51.100.7", "203.0.113.9", "224.0.0.1", "240.0.0.1",
-            "255.255.255.255", "::", "::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::127.0.0.1", "fe80::1", "fc00::1", "fd12::1",
-            "ff02::1", "64:ff9b::7f00:1", "64:ff9b:1::1", "100::1", "2001::1", "2001:db8::1", "2002:7f00:1::1", "3fff::1", "5f00::1",
+            "127.0.0.1",
+            "127.1.2.3",
+            "0.0.0.0",
+            "10.1.2.3",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "192.0.0.1",
+            "192.0.2.1",
+            "198.18.0.1",
+            "198.51.100.7",
+            "203.0.113.9",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::127.0.0.1",
+            "fe80::1",
+            "fc00::1",
+            "fd12::1",
+            "ff02::1",
+            "64:ff9b::7f00:1",
+            "64:ff9b:1::1",
+            "100::1",
+            "2001::1",
+            "2001:db8::1",
+            "2002:7f00:1::1",
+            "3fff::1",
+            "5f00::1",
         ];
         for text in refused {
             let address: IpAddr = text.parse().unwrap();
             assert!(!is_public(address), "{text}");
         }
-        for text in ["1.1.1.1", "93.184.216.34", "172.32.0.1", "2606:2800:220:1::1", "2a00:1450::1", "::ffff:1.1.1.1"] {
+        for text in
+            ["1.1.1.1", "93.184.216.34", "172.32.0.1", "2606:2800:220:1::1", "2a00:1450::1", "::ffff:1.1.1.1"]
+        {
             assert!(is_public(text.parse().unwrap()), "{text}");
         }
     }
@@ -143,7 +178,8 @@ mod tests {
         ] {
             assert!(!check(refused), "{refused}");
         }
-        for good in ["https://hooks.example/a?b=c", "https://1.1.1.1/", "https://[2606:2800:220:1::1]:8443/"] {
+        for good in ["https://hooks.example/a?b=c", "https://1.1.1.1/", "https://[2606:2800:220:1::1]:8443/"]
+        {
             assert!(check(good), "{good}");
         }
         let inside = allowed(&["10.0.0.0/8"]);

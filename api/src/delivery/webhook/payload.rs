@@ -139,15 +139,15 @@ pub(crate) struct Certificate {
     pub(super) deleted_at: Option<DateTime<Utc>>,
 }
 
-/// The JSON Schema of all bodies.
-pub(crate) fn schema() -> String {
-    let schema = schemars::schema_for!(Body);
-    serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The JSON Schema of all bodies.
+    fn schema() -> String {
+        let schema = schemars::schema_for!(Body);
+        serde_json::to_string_pretty(&schema).unwrap() + "\n"
+    }
 
     #[test]
     fn the_published_schema_is_that_of_the_types() {
@@ -156,6 +156,9 @@ mod tests {
             std::fs::write(file, schema()).unwrap();
         }
         let kept = std::fs::read_to_string(file).unwrap_or_default();
-        assert!(kept == schema(), "api/webhooks.schema.json is out of date: run this test with PLAUDIT_WRITE_SCHEMA=1");
+        assert!(
+            kept == schema(),
+            "api/webhooks.schema.json is out of date: run this test with PLAUDIT_WRITE_SCHEMA=1"
+        );
     }
 }
