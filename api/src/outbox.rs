@@ -211,6 +211,8 @@ fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::News => "news",
         Kind::Digest => "digest",
+        Kind::StreakReminder => "streak-reminder",
+        Kind::WeeklySummary => "weekly-summary",
         Kind::WebhookDisabled => "webhook-disabled",
         Kind::Event => "event",
         Kind::Test => "test",

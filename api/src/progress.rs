@@ -87,6 +87,14 @@ pub(crate) fn today(person: &people::Row, now: DateTime<Utc>) -> Result<LocalDay
     Ok(LocalDay { date: engine::local(now, zone).date, zone })
 }
 
+/// The days of the person's current streak.
+///
+/// # Errors
+/// If this build does not know a stored time zone.
+pub(crate) fn streak(totals: &totals::Row, today: LocalDay) -> Result<i64, store::Error> {
+    Ok(load::streak(totals)?.current(today))
+}
+
 /// The progress in each achievement that `wanted` accepts and that the person can still earn, in the order of the catalogue. An achievement with a
 /// revoked award counts as earned, unless it is repeatable.
 pub(crate) fn open(

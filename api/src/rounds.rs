@@ -7,13 +7,15 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::delivery::relay;
+use crate::delivery::{calendar, relay};
 use crate::pulse::{Beat, deadlines};
 
 /// How often the published version and the outbox are read.
 const ROUND: Duration = Duration::from_millis(500);
 /// Rounds of the relay between two deletions of what was delivered long ago.
 const TRIM: u64 = 20;
+/// How often mails that are due by the calendar are planned.
+const CALENDAR: Duration = Duration::from_secs(60);
 /// How often the database is pinged.
 const PING: Duration = Duration::from_secs(1);
 /// The timeout of a ping.
@@ -38,6 +40,15 @@ pub(crate) async fn relay(app: App, mut stop: watch::Receiver<bool>) {
         }
         if rest(&mut stop, ROUND).await {
             return;
+        }
+    }
+}
+
+/// Plans the mails that are due by the calendar.
+pub(crate) async fn calendar(app: App, mut stop: watch::Receiver<bool>) {
+    while !rest(&mut stop, CALENDAR).await {
+        if let Err(error) = calendar::plan_due(&app).await {
+            tracing::warn!(error = error.chain(), "the mails of the day cannot be planned; trying again");
         }
     }
 }

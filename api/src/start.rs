@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::mail::{Mailer, unsubscribe::Unsubscribing};
 use crate::delivery::webhook::{Webhooks, address::Allowed};
-use crate::delivery::{channel, tls};
+use crate::delivery::{calendar, channel, tls};
 use crate::delivery::{hub::Hub, relay};
 use crate::pipeline::Batcher;
 use crate::pulse::{Pulse, deadlines};
@@ -198,6 +198,7 @@ impl Running {
     /// If the database fails.
     pub async fn settle(&self) -> Result<usize, store::Error> {
         relay::plan_due(&self.app).await?;
+        calendar::plan_due(&self.app).await?;
         let requests = channel::send_due(&self.app, Channel::Webhook).await?;
         Ok(requests + channel::send_due(&self.app, Channel::Mail).await?)
     }
@@ -304,6 +305,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
     if app.config.worker {
         tasks.spawn(rounds::relay(apart.clone(), stop.subscribe()));
         if app.config.mail.is_on() {
+            tasks.spawn(rounds::calendar(apart.clone(), stop.subscribe()));
             tasks.spawn(channel::run(apart.clone(), Channel::Mail, stop.subscribe()));
         }
         tasks.spawn(channel::run(apart.clone(), Channel::Webhook, stop.subscribe()));

@@ -1,6 +1,8 @@
 //! The server's metrics, as Prometheus text. Every label has a fixed set of values, so the number of series does not
 //! grow. `OPERATIONS.md` describes each metric; a test compares the names.
 
+mod operations;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,6 +14,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use self::operations::Operations;
 use crate::app::App;
 use crate::refusal::Code;
 
@@ -45,7 +48,9 @@ struct Metrics {
     oldest_message: AtomicI64,
     feed_lag: Gauge,
     deliveries: Family<[(&'static str, &'static str); 2], Counter>,
+    deliveries_due: Family<Label<&'static str>, Gauge>,
     delivery_oldest: Family<Label<&'static str>, Seconds>,
+    operations: Operations,
 }
 
 /// A resource that is counted while it is open.
@@ -102,6 +107,11 @@ impl Telemetry {
         for code in Code::ALL {
             drop(metrics.refusals.get_or_create(&[("code", code.as_str())]));
         }
+        for channel in ["mail", "webhook"] {
+            for outcome in ["delivered", "retried", "buried"] {
+                drop(metrics.deliveries.get_or_create(&[("channel", channel), ("outcome", outcome)]));
+            }
+        }
         for bytes in Bytes::ALL {
             drop(metrics.bytes.get_or_create(&bytes.label()));
         }
@@ -141,13 +151,21 @@ impl Telemetry {
         self.0.oldest_message.store(millis, Ordering::Relaxed);
     }
 
+    /// Counts an executed query or mutation, by its type and root fields.
+    pub(crate) fn executed(&self, name: &str, took: Duration) {
+        let operations = &self.0.operations;
+        let label = [("operation", operations.label(name))];
+        operations.seconds.get_or_create_owned(&label).observe(took.as_secs_f64());
+    }
+
     /// Counts an attempt to deliver on this channel, by its outcome: `delivered`, `retried` or `buried`.
     pub(crate) fn delivered(&self, channel: &'static str, outcome: &'static str) {
         self.0.deliveries.get_or_create(&[("channel", channel), ("outcome", outcome)]).inc();
     }
 
-    /// Stores for how long the oldest due delivery of this channel has waited.
-    pub(crate) fn oldest_delivery(&self, channel: &'static str, waited: TimeDelta) {
+    /// Stores the number of due deliveries of this channel, and for how long the oldest has waited.
+    pub(crate) fn waiting_deliveries(&self, channel: &'static str, due: i64, waited: TimeDelta) {
+        self.0.deliveries_due.get_or_create(&[("channel", channel)]).set(due);
         let seconds = u32::try_from(waited.num_seconds().max(0)).unwrap_or(u32::MAX);
         self.0.delivery_oldest.get_or_create(&[("channel", channel)]).set(f64::from(seconds));
     }
@@ -232,9 +250,15 @@ impl Metrics {
         );
         r.register("feed_lag", "Feed positions committed but not read by the hub", self.feed_lag.clone());
         r.register("deliveries", "Attempts to deliver, by channel and outcome", self.deliveries.clone());
+        r.register("deliveries_due", "Deliveries that are due, by channel", self.deliveries_due.clone());
+        r.register(
+            "graphql_seconds",
+            "Seconds of an operation, by its name",
+            self.operations.seconds.clone(),
+        );
         r.register(
             "delivery_oldest_seconds",
-            "Seconds that the oldest due delivery has waited, by channel",
+            "Seconds that the oldest delivery that was due once has waited, by channel",
             self.delivery_oldest.clone(),
         );
         self.registry = registry;
@@ -263,7 +287,8 @@ mod tests {
         drop(telemetry.0.loop_late.get_or_create(&loops));
         drop(telemetry.0.pool.get_or_create(&[("pool", "writer"), ("state", "idle")]));
         telemetry.delivered("mail", "delivered");
-        telemetry.oldest_delivery("mail", TimeDelta::zero());
+        telemetry.waiting_deliveries("mail", 0, TimeDelta::zero());
+        telemetry.executed("query me", Duration::ZERO);
         let text = telemetry.text();
         let coded: BTreeSet<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
@@ -272,6 +297,25 @@ mod tests {
             .map(|line| format!("plaudit_{}", line.split(['`', '{']).next().unwrap_or_default()))
             .collect();
         assert_eq!(documented.iter().map(String::as_str).collect::<BTreeSet<_>>(), coded);
+    }
+
+    #[test]
+    fn the_dashboard_and_the_alerts_name_only_metrics_that_exist() {
+        let texts = [include_str!("../deploy/grafana.json"), include_str!("../deploy/alerts.yaml")];
+        for text in texts {
+            let mut names = 0;
+            for part in text.split("plaudit_").skip(1) {
+                let end = part.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+                let name = format!("plaudit_{}", part.split_at(end.unwrap_or(part.len())).0);
+                let name = ["_bucket", "_count", "_sum"]
+                    .iter()
+                    .find_map(|end| name.strip_suffix(end))
+                    .unwrap_or(&name);
+                assert!(DOCUMENT.contains(&format!("| `{name}")), "{name} is not in OPERATIONS.md");
+                names += 1;
+            }
+            assert!(names > 8);
+        }
     }
 
     #[test]

@@ -67,3 +67,25 @@ unsubscribe-later = لم ينجح ذلك. حاول مرة أخرى بعد دقي
 webhook-disabled = عُطّل الـ webhook «{ $description }».
 webhook-disabled-why = السبب: { $reason }
 webhook-disabled-then = فشلت طلباته نحو يوم. أصلح المستقبِل، ثم فعّل الـ webhook من جديد بواسطة updateWebhook، وأرسل ما فاته بواسطة redeliverWebhook.
+
+subject-week = أسبوع أبنائك
+week-xp = { $xp } XP هذا الأسبوع
+week-awards = { $awards ->
+    [0] لا شارات جديدة
+    [one] شارة جديدة واحدة
+    [two] شارتان جديدتان
+    [few] { $awards } شارات جديدة
+   *[other] { $awards } شارة جديدة
+}
+week-streak = { $days ->
+    [0] لا سلسلة حاليًا
+    [one] يوم واحد
+    [two] يومان متتاليان
+    [few] { $days } أيام متتالية
+   *[other] { $days } يومًا متتاليًا
+}
+streak-ends = تنتهي الليلة سلسلتك من { $days ->
+    [few] { $days } أيام
+   *[other] { $days } يومًا
+}
+streak-ends-then = تعلّم شيئًا اليوم لتستمر.

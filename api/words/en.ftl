@@ -55,3 +55,18 @@ unsubscribe-later = That did not work. Try again in a minute.
 webhook-disabled = The webhook “{ $description }” was disabled.
 webhook-disabled-why = Reason: { $reason }
 webhook-disabled-then = Its requests failed for about a day. Mend the receiver, enable the webhook with updateWebhook, and send what it missed with redeliverWebhook.
+
+subject-week = The week of your children
+week-xp = { $xp } XP this week
+week-awards = { $awards ->
+    [0] No new badge
+    [one] { $awards } new badge
+   *[other] { $awards } new badges
+}
+week-streak = { $days ->
+    [0] No streak now
+    [one] { $days } day in a row
+   *[other] { $days } days in a row
+}
+streak-ends = Your streak of { $days } days ends tonight
+streak-ends-then = Learn something today, and it goes on.

@@ -55,3 +55,18 @@ unsubscribe-later = Non ha funzionato. Riprova tra un minuto.
 webhook-disabled = Il webhook “{ $description }” è stato disattivato.
 webhook-disabled-why = Motivo: { $reason }
 webhook-disabled-then = Le sue richieste sono fallite per circa un giorno. Ripara il destinatario, riattiva il webhook con updateWebhook e invia di nuovo ciò che ha perso con redeliverWebhook.
+
+subject-week = La settimana dei tuoi figli
+week-xp = { $xp } XP questa settimana
+week-awards = { $awards ->
+    [0] Nessun nuovo badge
+    [one] { $awards } nuovo badge
+   *[other] { $awards } nuovi badge
+}
+week-streak = { $days ->
+    [0] Nessuna serie in corso
+    [one] { $days } giorno di fila
+   *[other] { $days } giorni di fila
+}
+streak-ends = La tua serie di { $days } giorni finisce stasera
+streak-ends-then = Impara qualcosa oggi, e continua.

@@ -27,6 +27,12 @@ pub enum Kind {
     /// The consequences of several causes, collected until a local hour.
     #[sea_orm(string_value = "DIGEST")]
     Digest,
+    /// A streak ends tonight.
+    #[sea_orm(string_value = "STREAK_REMINDER")]
+    StreakReminder,
+    /// The week of the children, for a guardian.
+    #[sea_orm(string_value = "WEEKLY_SUMMARY")]
+    WeeklySummary,
     /// A webhook was disabled, for admins.
     #[sea_orm(string_value = "WEBHOOK_DISABLED")]
     WebhookDisabled,

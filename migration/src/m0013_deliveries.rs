@@ -98,6 +98,7 @@ const STATEMENTS: &[&str] = &[
         updated_at {time} NOT NULL,
         CHECK ((quiet_from IS NULL) = (quiet_until IS NULL))
     )",
+    "CREATE INDEX mail_settings_by_calendar ON mail_settings (person_id) WHERE streak_reminder OR weekly_summary",
     // Keys that the servers of an installation share, such as the one that signs unsubscribe links.
     "CREATE TABLE installation_keys (
         name text NOT NULL PRIMARY KEY,

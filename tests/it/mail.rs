@@ -1,5 +1,6 @@
 //! Mails: what happened reaches the inbox of the person and of the guardian, once, whatever the mail server does.
 
+mod by_calendar;
 mod faults;
 mod letters;
 mod preferences;

@@ -60,11 +60,7 @@ fn every_rule_detects_its_violation() {
         ("api/src/registry/a.rs", "awards::insert(txn, rows).await?;", "only persist writes"),
         ("api/src/graphql/a.rs", "let txn = app.db.begin().await?;", "who may open a transaction"),
         ("api/src/demo.rs", "let txn = db.begin_with_options(options).await?;", "who may open a transaction"),
-        (
-            "api/src/pipeline/a.rs",
-            "crate::delivery::relay::deliver_due(app)",
-            "pipeline does not know delivery",
-        ),
+        ("api/src/pipeline/a.rs", "crate::delivery::relay::plan_due(app)", "pipeline does not know delivery"),
         ("api/src/pipeline/a.rs", "use crate::graphql::fault::Fault;", "pipeline does not know graphql"),
         ("api/src/store/a.rs", "use crate::pipeline;", "store does not know pipeline"),
         ("api/src/store/a.rs", "use crate::{clock::Clock, pipeline};", "store does not know pipeline"),

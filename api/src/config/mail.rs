@@ -6,9 +6,6 @@ use std::time::Duration;
 
 use lettre::message::Mailbox;
 use url::Url;
-use uuid::Uuid;
-
-use crate::store::mail_settings;
 
 /// Where mails go.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,10 +59,6 @@ pub struct MailConfig {
     pub timeout: Duration,
     /// Connections to the mail server at a time.
     pub connections: usize,
-    /// Whether guardians get a summary of the week, unless they choose otherwise.
-    pub weekly_summary: bool,
-    /// Whether people are reminded of a streak that ends tonight, unless they choose otherwise.
-    pub streak_reminder: bool,
 }
 
 impl MailConfig {
@@ -82,8 +75,6 @@ impl MailConfig {
             per_day: 10,
             timeout: Duration::from_secs(15),
             connections: 4,
-            weekly_summary: false,
-            streak_reminder: false,
         }
     }
 
@@ -91,11 +82,6 @@ impl MailConfig {
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.target.is_some()
-    }
-
-    /// The settings of a person who has not chosen any.
-    pub(crate) fn usual_settings(&self, person: Uuid) -> mail_settings::Row {
-        mail_settings::usual(person, self.weekly_summary, self.streak_reminder)
     }
 }
 

@@ -156,6 +156,17 @@ fn waits_until(reader: &Reader, per_day: i64, now: DateTime<Utc>) -> Option<Date
     Some(next_hour(now, *zone, hour))
 }
 
+/// Now, or the end of the reader's quiet hours.
+pub(super) fn after_quiet_hours(
+    settings: &mail_settings::Row,
+    zone: Tz,
+    now: DateTime<Utc>,
+) -> DateTime<Utc> {
+    let quiet = settings.quiet_from.zip(settings.quiet_until);
+    let until = quiet.filter(|(from, until)| is_between(hour_of(now, zone), *from, *until));
+    until.map_or(now, |(_, until)| next_hour(now, zone, until))
+}
+
 /// Whether an hour is in a span of hours, which may cross midnight.
 fn is_between(hour: i16, from: i16, until: i16) -> bool {
     if from <= until { (from..until).contains(&hour) } else { hour >= from || hour < until }

@@ -34,9 +34,9 @@ pub(crate) async fn round(app: &App, beat: &Beat, trims: bool) -> Result<(), sto
         beat.turn(trim(app)).await?;
         let now = app.clock.now();
         for channel in [Channel::Mail, Channel::Webhook] {
-            let oldest = beat.turn(deliveries::oldest(&app.db, channel, now)).await?;
+            let (due, oldest) = beat.turn(deliveries::waiting(&app.db, channel, now)).await?;
             let waited = oldest.map_or(TimeDelta::zero(), |since| now - since);
-            app.telemetry.oldest_delivery(channel::name(channel), waited);
+            app.telemetry.waiting_deliveries(channel::name(channel), due, waited);
         }
     }
     while beat.turn(replay_some(app)).await? {}
@@ -154,7 +154,7 @@ async fn readers(
     let people = people::by_ids(txn, ids.iter().copied()).await?;
     let reachable = people.into_iter().filter(|row| row.erased_at.is_none() && row.email.is_some());
     let reader = |row: people::Row| {
-        let settings = chosen.remove(&row.id).unwrap_or_else(|| config.mail.usual_settings(row.id));
+        let settings = chosen.remove(&row.id).unwrap_or_else(|| mail_settings::usual(row.id));
         let zone = row.timezone.parse().unwrap_or(config.timezone);
         (row.id, Reader { settings, zone, today: today.get(&row.id).copied().unwrap_or_default() })
     };

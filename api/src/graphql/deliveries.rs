@@ -31,6 +31,10 @@ pub(crate) enum DeliveryKind {
     News,
     /// A mail about several causes: the daily mail, or what waited during quiet hours.
     Digest,
+    /// A mail: a streak ends tonight.
+    StreakReminder,
+    /// A mail to a guardian: the week of their children.
+    WeeklySummary,
     /// A mail to an admin: a webhook was disabled.
     WebhookDisabled,
     /// A request to a webhook about one event.

@@ -32,6 +32,10 @@ pub(crate) struct MailSettings {
     quiet_hours: Option<QuietHours>,
     /// Whether a guardian gets copies of the news of linked children. Default: false.
     copies_of_children: bool,
+    /// Whether a guardian gets a summary of the week of linked children, on Sunday at 17:00. Default: false.
+    weekly_summary: bool,
+    /// Whether to be reminded at 18:00 of a streak that ends tonight. Default: false.
+    streak_reminder: bool,
 }
 
 /// Local hours in which no mail is sent. What happens meanwhile is one mail at the end.
@@ -63,6 +67,10 @@ pub(crate) struct MailSettingsInput {
     quiet_hours: MaybeUndefined<QuietHoursInput>,
     /// Whether a guardian gets copies of the news of linked children.
     copies_of_children: Option<bool>,
+    /// Whether a guardian gets a summary of the week of linked children.
+    weekly_summary: Option<bool>,
+    /// Whether to be reminded of a streak that ends tonight.
+    streak_reminder: Option<bool>,
 }
 
 /// What the caller chooses for themselves. Omitted fields keep their value.
@@ -94,6 +102,8 @@ impl From<Row> for MailSettings {
             digest_hour: row.digest_hour,
             quiet_hours: quiet.map(|(from, until)| QuietHours { from, until }),
             copies_of_children: row.copies,
+            weekly_summary: row.weekly_summary,
+            streak_reminder: row.streak_reminder,
         }
     }
 }
@@ -114,6 +124,8 @@ pub(crate) async fn update(ctx: &Context<'_>, input: UpdateMeInput) -> Answer<Up
         digest_hour: None,
         quiet_hours: MaybeUndefined::Undefined,
         copies_of_children: None,
+        weekly_summary: None,
+        streak_reminder: None,
     });
     let quiet = mail.quiet_hours.as_opt_ref();
     let change = Change {
@@ -122,6 +134,8 @@ pub(crate) async fn update(ctx: &Context<'_>, input: UpdateMeInput) -> Answer<Up
         digest_hour: mail.digest_hour,
         quiet: quiet.map(|hours| hours.map(|hours| Quiet { from: hours.from, until: hours.until })),
         copies: mail.copies_of_children,
+        weekly_summary: mail.weekly_summary,
+        streak_reminder: mail.streak_reminder,
     };
     Ok(match registry::update(app(ctx)?, &request, change).await {
         Ok((person, settings)) => UpdateMePayload {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Executor, Request, Response, ServerError, Value, value};
 use futures_util::{Stream, StreamExt};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::answer::{has_code, is_request_error, server_error};
@@ -63,6 +64,7 @@ impl Operation {
             }
         };
         let request = request.data(loaders);
+        let (name, started) = (asked.operation.clone(), Instant::now());
         let mut answer = match lane {
             Some(lane) => {
                 let schema = schema.clone();
@@ -71,6 +73,7 @@ impl Operation {
             }
             None => asked.run(batching.run(schema.execute(request))).await,
         };
+        app.telemetry.executed(&name, started.elapsed());
         charge.settle(&answer);
         answer.extensions.insert("cost".to_owned(), cost);
         answer

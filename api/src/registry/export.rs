@@ -276,6 +276,26 @@ fn of_personal_data(
             "createdAt": time(row.created_at),
             "plannedAt": row.planned_at.map(time),
         }))?,
+        "deliveries": room.list(held.deliveries, |row| json!({
+            "id": row.id,
+            "channel": row.channel,
+            "kind": row.kind,
+            "createdAt": time(row.created_at),
+            "attempts": row.attempts,
+            "deliveredAt": row.settled_at.map(time),
+            "givenUpAt": row.buried_at.map(time),
+            "reason": row.reason,
+        }))?,
+        "mailSettings": room.list(held.mail_settings, |row| json!({
+            "mode": row.mode,
+            "digestHour": row.digest_hour,
+            "quietFrom": row.quiet_from,
+            "quietUntil": row.quiet_until,
+            "copiesOfChildren": row.copies,
+            "weeklySummary": row.weekly_summary,
+            "streakReminder": row.streak_reminder,
+            "updatedAt": time(row.updated_at),
+        }))?,
     }))
 }
 

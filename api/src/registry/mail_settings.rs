@@ -37,6 +37,10 @@ pub(crate) struct Change {
     pub(crate) quiet: Option<Option<Quiet>>,
     /// Whether a guardian gets copies.
     pub(crate) copies: Option<bool>,
+    /// Whether a guardian gets a summary of the week.
+    pub(crate) weekly_summary: Option<bool>,
+    /// Whether they are reminded of a streak that ends tonight.
+    pub(crate) streak_reminder: Option<bool>,
 }
 
 /// The settings of the actor.
@@ -47,7 +51,7 @@ pub(crate) async fn of(app: &App, actor: &Actor) -> Result<Row, Failure> {
     policy::reach(actor, Action::ChooseMails)?;
     let person = actor.person().unwrap_or_default();
     let chosen = mail_settings::of_people(&app.db, [person]).await?.pop();
-    Ok(chosen.unwrap_or_else(|| app.config.mail.usual_settings(person)))
+    Ok(chosen.unwrap_or_else(|| mail_settings::usual(person)))
 }
 
 /// Changes the settings of the actor.
@@ -68,7 +72,7 @@ pub(crate) async fn update(
     let (locale, change) = (&locale, &change);
     attempt(app, |txn, _| {
         async move {
-            let before = locked(app, txn, person).await?.ok_or(Interrupted::Again)?;
+            let before = locked(txn, person).await?.ok_or(Interrupted::Again)?;
             let now = app.clock.now();
             let (mut row, settings) = before;
             if let Some(locale) = locale {
@@ -86,6 +90,8 @@ pub(crate) async fn update(
                 quiet_from,
                 quiet_until,
                 copies: change.copies.unwrap_or(settings.copies),
+                weekly_summary: change.weekly_summary.unwrap_or(settings.weekly_summary),
+                streak_reminder: change.streak_reminder.unwrap_or(settings.streak_reminder),
                 updated_at: now,
                 ..settings
             };
@@ -104,7 +110,7 @@ pub(crate) async fn update(
 pub(crate) async fn unsubscribe(app: &App, person: Uuid) -> Result<(), Failure> {
     attempt(app, |txn, _| {
         async move {
-            if let Some((_, settings)) = locked(app, txn, person).await? {
+            if let Some((_, settings)) = locked(txn, person).await? {
                 let settings = Row {
                     mode: Mode::None,
                     copies: false,
@@ -123,11 +129,11 @@ pub(crate) async fn unsubscribe(app: &App, person: Uuid) -> Result<(), Failure> 
 }
 
 /// The person, locked, and their settings; none for an unknown or erased person.
-async fn locked(app: &App, txn: &Txn, person: Uuid) -> Result<Option<(people::Row, Row)>, store::Error> {
+async fn locked(txn: &Txn, person: Uuid) -> Result<Option<(people::Row, Row)>, store::Error> {
     let rows = people::lock(txn, &BTreeSet::from([person])).await?;
     let Some(row) = rows.into_iter().find(|row| row.erased_at.is_none()) else { return Ok(None) };
     let chosen = mail_settings::of_people(txn, [person]).await?.pop();
-    Ok(Some((row, chosen.unwrap_or_else(|| app.config.mail.usual_settings(person)))))
+    Ok(Some((row, chosen.unwrap_or_else(|| mail_settings::usual(person)))))
 }
 
 /// An hour of the day.

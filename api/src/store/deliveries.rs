@@ -8,7 +8,10 @@ use entity::deliveries::{Column, Entity, Model};
 pub(crate) use entity::delivery::{Channel, Kind};
 use entity::delivery_messages;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, SimpleExpr, Value};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
+};
 use uuid::Uuid;
 
 use super::connect::Reads;
@@ -281,12 +284,13 @@ fn are(wanted: &Wanted) -> Condition {
         .add_option(of_state)
 }
 
-/// The time since which the oldest delivery of a channel has waited that was due once. It reads all open deliveries.
-pub(crate) async fn oldest(
+/// The number of due deliveries of a channel, and the time since which the oldest delivery has waited that was due once. It
+/// reads all open deliveries.
+pub(crate) async fn waiting(
     db: &impl Reads,
     channel: Channel,
     now: DateTime<Utc>,
-) -> Result<Option<DateTime<Utc>>, Error> {
+) -> Result<(i64, Option<DateTime<Utc>>), Error> {
     // A delivery that failed has waited since it was planned; a new one since it became due.
     let of = |which: SimpleExpr, since: Column| {
         let query = Entity::find().select_only().column_as(since.min(), "since");
@@ -295,7 +299,9 @@ pub(crate) async fn oldest(
     let failed = of(Column::Attempts.gt(0), Column::CreatedAt).one(db.connection()).await?.flatten();
     let fresh = Column::Attempts.eq(0).and(Column::AvailableAt.lte(now));
     let fresh = of(fresh, Column::AvailableAt).one(db.connection()).await?.flatten();
-    Ok([failed, fresh].into_iter().flatten().min())
+    let due = Entity::find().filter(open(channel)).filter(Column::AvailableAt.lte(now));
+    let due = i64::try_from(due.count(db.connection()).await?).unwrap_or(i64::MAX);
+    Ok((due, [failed, fresh].into_iter().flatten().min()))
 }
 
 /// Whether [`trim`] would delete a delivery.

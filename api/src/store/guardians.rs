@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use entity::guardians::{ActiveModel, Column, Entity, Model};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query};
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, Order, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::connect::Reads;
@@ -70,6 +70,18 @@ pub(crate) async fn who_want_copies(
         .filter(Expr::exists(wanting));
     let rows = query.all(db.connection()).await?;
     Ok(rows.into_iter().map(|row| (row.guardian_id, row.child_id)).collect())
+}
+
+/// At most `limit` children who are linked to this guardian now. For the guardian's mails.
+pub(crate) async fn linked_to(db: &Txn, guardian: Uuid, limit: u64) -> Result<Vec<Uuid>, Error> {
+    let query = Entity::find()
+        .select_only()
+        .column(Column::ChildId)
+        .filter(Column::GuardianId.eq(guardian))
+        .filter(Column::EndedAt.is_null())
+        .order_by(Column::LinkedAt, Order::Asc)
+        .limit(limit);
+    Ok(query.into_tuple().all(db.connection()).await?)
 }
 
 /// The children among these that are currently linked to this guardian.

@@ -19,7 +19,7 @@ pub(crate) type Row = entity::mail_settings::Model;
 const DIGEST_HOUR: i16 = 17;
 
 /// The settings of a person who has not chosen any.
-pub(crate) fn usual(person_id: Uuid, weekly_summary: bool, streak_reminder: bool) -> Row {
+pub(crate) fn usual(person_id: Uuid) -> Row {
     Row {
         person_id,
         mode: Mode::Each,
@@ -27,8 +27,8 @@ pub(crate) fn usual(person_id: Uuid, weekly_summary: bool, streak_reminder: bool
         quiet_from: None,
         quiet_until: None,
         copies: false,
-        weekly_summary,
-        streak_reminder,
+        weekly_summary: false,
+        streak_reminder: false,
         updated_at: DateTime::UNIX_EPOCH,
     }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod audit_log;
 pub(crate) mod awards;
 pub(crate) mod backup;
+pub(crate) mod calendar;
 pub(crate) mod catalogue;
 pub(crate) mod certificates;
 mod connect;

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use entity::{
-    audit_log, awards, certificates, comments, completions, courses, enrollments, guardians, outbox, people,
+    audit_log, awards, certificates, comments, completions, courses, deliveries, enrollments, guardians,
+    mail_settings, outbox, people,
 };
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
@@ -44,6 +45,10 @@ pub(crate) struct PersonRecords {
     pub(crate) acts_by: Vec<audit_log::Model>,
     /// The messages about them.
     pub(crate) messages: Vec<outbox::Model>,
+    /// The mails to them, and the requests to webhooks about them.
+    pub(crate) deliveries: Vec<deliveries::Model>,
+    /// The mails that they have chosen.
+    pub(crate) mail_settings: Vec<mail_settings::Model>,
 }
 
 /// Reads all of it, at most `limit` rows per list.
@@ -120,6 +125,17 @@ pub(crate) async fn of_person(txn: &Txn, person: Seen, limit: u64) -> Result<Per
             .limit(limit)
             .all(db)
             .await?,
+        deliveries: deliveries::Entity::find()
+            .filter(deliveries::Column::PersonId.eq(id))
+            .order_by(deliveries::Column::CreatedAt, Order::Asc)
+            .order_by(deliveries::Column::Id, Order::Asc)
+            .limit(limit)
+            .all(db)
+            .await?,
+        mail_settings: mail_settings::Entity::find()
+            .filter(mail_settings::Column::PersonId.eq(id))
+            .all(db)
+            .await?,
     })
 }
 
@@ -187,7 +203,7 @@ pub(crate) async fn end_teaching(txn: &Txn, person: Seen, now: DateTime<Utc>) ->
     Ok(taught)
 }
 
-/// Clears the texts by and about this person: comments, notes, reasons.
+/// Clears the texts by and about this person: comments, notes, reasons, answers of webhooks.
 pub(crate) async fn blank_words(txn: &Txn, person: Seen) -> Result<(), Error> {
     use awards::Column;
     let (db, id) = (txn.connection(), proven(person, &[Action::ErasePerson])?);
@@ -197,6 +213,13 @@ pub(crate) async fn blank_words(txn: &Txn, person: Seen) -> Result<(), Error> {
         .exec(db)
         .await?;
     let nothing = || Expr::value(None::<String>);
+    // A receiver may have repeated what it was told.
+    deliveries::Entity::update_many()
+        .col_expr(deliveries::Column::Answer, nothing())
+        .filter(deliveries::Column::PersonId.eq(id))
+        .filter(deliveries::Column::Answer.is_not_null())
+        .exec(db)
+        .await?;
     for (words, of) in [
         (Column::Notes, Column::PersonId),
         (Column::RevocationReason, Column::PersonId),

@@ -116,10 +116,7 @@ pub(super) fn mail(letter: &Letter, words: &Words, frame: &Frame) -> Option<Vec<
 fn view(letter: &Letter, words: &Words, frame: &Frame) -> View {
     let shown = letter.news.iter().take(SHOWN).enumerate();
     let items: Vec<Item> = shown.map(|(at, one)| item(one, at, words)).collect();
-    let subject = match items.as_slice() {
-        [only] => only.title.clone(),
-        _ => words.say("subject-several", &[("count", count(letter.news.len()))]),
-    };
+    let subject = subject(letter, &items, words);
     let further = letter.news.len().saturating_sub(SHOWN);
     let standing = letter.standing;
     let next = letter.next.as_ref().map(|next| {
@@ -138,7 +135,10 @@ fn view(letter: &Letter, words: &Words, frame: &Frame) -> View {
     View {
         language: words.language,
         direction: words.direction,
-        subject: if letter.kind == Kind::WebhookDisabled { subject } else { format!("🎉 {subject}") },
+        subject: match letter.kind {
+            Kind::News | Kind::Digest => format!("🎉 {subject}"),
+            _ => subject,
+        },
         greeting: words.say("greeting", &[("reader", letter.reader.display_name.as_str().into())]),
         intro: (letter.kind == Kind::Digest).then(|| words.say("intro-digest", &[])),
         items,
@@ -149,6 +149,21 @@ fn view(letter: &Letter, words: &Words, frame: &Frame) -> View {
         button: Link { label: words.say("button", &[]), url: frame.link.clone() },
         footer: words.say("footer", &[]),
         unsubscribe: Link { label: words.say("unsubscribe", &[]), url: frame.unsubscribe.clone() },
+    }
+}
+
+/// The title of the only award of a cause, because it says more than the level that came with it; of the only item; or a count.
+fn subject(letter: &Letter, items: &[Item], words: &Words) -> String {
+    let of_cause = letter.news.iter().zip(items).filter(|_| letter.kind == Kind::News);
+    let awards: Vec<&Item> =
+        of_cause.filter(|(news, _)| matches!(news.what, What::Award { .. })).map(|(_, item)| item).collect();
+    if letter.kind == Kind::WeeklySummary {
+        return words.say("subject-week", &[]);
+    }
+    match (awards.as_slice(), items) {
+        ([only], _) => only.title.clone(),
+        ([], [only]) => only.title.clone(),
+        _ => words.say("subject-several", &[("count", count(letter.news.len()))]),
     }
 }
 
@@ -207,6 +222,18 @@ fn item(news: &News, at: usize, words: &Words) -> Item {
             ];
             let lines = vec![words.say("certificate-line", &values)];
             Item { lines, ..plain(say("certificate-title", &[("title", title.as_str().into())])) }
+        }
+        What::StreakEnds(days) => {
+            let lines = vec![words.say("streak-ends-then", &[])];
+            Item { lines, ..plain(words.say("streak-ends", &[("days", (*days).into())])) }
+        }
+        What::Week { xp, awards, streak } => {
+            let lines = vec![
+                words.say("week-xp", &[("xp", number(*xp))]),
+                words.say("week-awards", &[("awards", (*awards).into())]),
+                words.say("week-streak", &[("days", (*streak).into())]),
+            ];
+            Item { lines, ..plain(news.child.clone().unwrap_or_default()) }
         }
         What::WebhookDisabled { description, reason } => {
             let lines = vec![

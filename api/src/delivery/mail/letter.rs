@@ -11,12 +11,15 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::catalogue::Published;
+use crate::delivery::calendar;
 use crate::progress::{self, Offer};
 use crate::store::deliveries::{self, Kind};
 use crate::store::feed::Kind as Consequence;
 use crate::store::mail_settings::{self, Mode};
 use crate::store::{self, Txn, awards, certificates, guardians, metrics, outbox, people, totals, webhooks};
 
+/// Children in a summary of the week.
+const CHILDREN: u64 = 10;
 /// Messages that one mail is about; the others are counted.
 const MESSAGES: u64 = 50;
 
@@ -81,6 +84,17 @@ pub(super) enum What {
         /// Its number.
         number: String,
     },
+    /// The streak of this many days ends tonight.
+    StreakEnds(i64),
+    /// A child's week.
+    Week {
+        /// XP of the week.
+        xp: i64,
+        /// Awards of the week.
+        awards: i64,
+        /// The current streak, in days.
+        streak: i64,
+    },
     /// A webhook was disabled.
     WebhookDisabled {
         /// What it is for.
@@ -131,12 +145,18 @@ async fn read_within(
         return Ok(Err("the person has no address"));
     }
     let chosen = mail_settings::of_people(txn, [id]).await?.pop();
-    let settings = chosen.unwrap_or_else(|| app.config.mail.usual_settings(id));
+    let settings = chosen.unwrap_or_else(|| mail_settings::usual(id));
     if settings.mode == Mode::None {
         return Ok(Err("the person wants no mails"));
     }
     if delivery.kind == Kind::WebhookDisabled {
         return Ok(webhook_disabled(txn, delivery, reader).await?.ok_or("the webhook was enabled again"));
+    }
+    if delivery.kind == Kind::StreakReminder {
+        return Ok(streak_ends(app, txn, delivery, reader).await?.ok_or("the streak does not end any more"));
+    }
+    if delivery.kind == Kind::WeeklySummary {
+        return Ok(week(app, txn, delivery, reader).await?.ok_or("no child is linked any more"));
     }
     let messages = deliveries::messages(txn, delivery.id, MESSAGES).await?;
     let messages = outbox::by_ids(txn, messages).await?;
@@ -163,6 +183,47 @@ async fn read_within(
         next = comes_next(app, txn, &published, &reader, &totals).await?;
     }
     Ok(Ok(Letter { kind: delivery.kind, reader, news, standing, next }))
+}
+
+/// The reminder of a streak; none if the reader was active since, or if the day is over.
+async fn streak_ends(
+    app: &App,
+    txn: &Txn,
+    delivery: &deliveries::Row,
+    reader: people::Row,
+) -> Result<Option<Letter>, store::Error> {
+    let Some(totals) = totals::of_people(txn, [reader.id]).await?.pop() else { return Ok(None) };
+    let today = progress::today(&reader, app.clock.now())?.date;
+    let ends = totals.last_active_on.is_some_and(|day| day.succ_opt() == Some(today));
+    let news = vec![News { child: None, what: What::StreakEnds(totals.streak_run) }];
+    Ok(ends.then_some(Letter { kind: delivery.kind, reader, news, standing: None, next: None }))
+}
+
+/// The week of the reader's children; none if there is no child.
+async fn week(
+    app: &App,
+    txn: &Txn,
+    delivery: &deliveries::Row,
+    reader: people::Row,
+) -> Result<Option<Letter>, store::Error> {
+    let children = guardians::linked_to(txn, reader.id, CHILDREN).await?;
+    let since = calendar::week_before(app.clock.now());
+    let gains = store::calendar::gains_since(txn, &children, since).await?;
+    let totals = totals::of_people(txn, children.iter().copied()).await?;
+    let totals: HashMap<Uuid, totals::Row> = totals.into_iter().map(|row| (row.person_id, row)).collect();
+    let mut people = people::by_ids(txn, children).await?;
+    people.retain(|child| child.erased_at.is_none());
+    people.sort_by(|a, b| (&a.search_name, a.id).cmp(&(&b.search_name, b.id)));
+    let mut news = Vec::with_capacity(people.len());
+    for child in people {
+        let (xp, awards) = gains.get(&child.id).copied().unwrap_or_default();
+        let today = progress::today(&child, app.clock.now())?;
+        let streak =
+            totals.get(&child.id).map(|row| progress::streak(row, today)).transpose()?.unwrap_or_default();
+        news.push(News { child: Some(child.display_name), what: What::Week { xp, awards, streak } });
+    }
+    let letter = Letter { kind: delivery.kind, reader, news, standing: None, next: None };
+    Ok(Some(letter).filter(|letter| !letter.news.is_empty()))
 }
 
 /// The letter to an admin about a webhook that was disabled; none if it was enabled since.

@@ -13,7 +13,7 @@ fn at(text: &str) -> DateTime<Utc> {
 
 fn reader(person: u128) -> (Uuid, Reader) {
     let id = Uuid::from_u128(person);
-    (id, Reader { settings: mail_settings::usual(id, false, false), zone: Tz::Europe__Rome, today: 0 })
+    (id, Reader { settings: mail_settings::usual(id), zone: Tz::Europe__Rome, today: 0 })
 }
 
 fn news(id: u128, group: u128, person: u128) -> News {
