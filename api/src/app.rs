@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::auth::token::Keys;
 use crate::budget::turns::Turns;
 use crate::budget::{CostBudget, Exports};
@@ -18,6 +20,9 @@ use crate::pulse::Pulse;
 use crate::slow_lane::SlowLane;
 use crate::store::Database;
 use crate::telemetry::Telemetry;
+
+/// How many deliveries read their content at a time.
+pub(crate) const DELIVERY_READS: usize = 2;
 
 /// The running application. Cheap to clone.
 #[derive(Clone)]
@@ -42,6 +47,8 @@ pub struct App {
     pub(crate) mailer: Arc<Mailer>,
     /// Signs the links by which people stop their mails.
     pub(crate) unsubscribing: Unsubscribing,
+    /// How many deliveries read their content at a time, so that they leave connections for requests.
+    pub(crate) delivery_reads: Arc<Semaphore>,
     /// Sends requests to webhooks.
     pub(crate) webhooks: Webhooks,
     /// The cost budget of each caller.
@@ -75,6 +82,7 @@ impl App {
             bus: Bus::new(),
             hub: Arc::new(Hub::new()),
             mailer: Arc::new(Mailer::Off),
+            delivery_reads: Arc::new(Semaphore::new(DELIVERY_READS)),
             webhooks: Webhooks::off(),
             unsubscribing: Unsubscribing::new("the key of a test"),
             exports: Arc::default(),

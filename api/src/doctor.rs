@@ -143,19 +143,19 @@ fn disk(config: &Config) -> Verdict {
 }
 
 async fn mail(config: &Config) -> Verdict {
+    if let Some(MailTarget::Folder(folder)) = &config.mail.target {
+        return Verdict::Notice(format!("mails are files in {}, and reach nobody", folder.display()));
+    }
     let mailer = match Mailer::new(config) {
         Ok(mailer) => mailer,
         Err(problem) => return Verdict::Wrong(problem),
     };
-    match (&mailer, &config.mail.target) {
-        (Mailer::Smtp(smtp), _) => match tokio::time::timeout(Duration::from_secs(60), smtp.probe()).await {
+    match &mailer {
+        Mailer::Smtp(smtp) => match tokio::time::timeout(Duration::from_secs(60), smtp.probe()).await {
             Ok(Ok(())) => Verdict::Fine("the mail server accepts the connection".to_owned()),
             Ok(Err(problem)) => Verdict::Wrong(format!("{problem}: see PLAUDIT_MAIL_URL")),
             Err(_) => Verdict::Wrong("the mail server does not answer: see PLAUDIT_MAIL_URL".to_owned()),
         },
-        (_, Some(MailTarget::Folder(folder))) => {
-            Verdict::Notice(format!("mails are files in {}, and reach nobody", folder.display()))
-        }
         _ => Verdict::Notice("no mails are sent: set PLAUDIT_MAIL_URL".to_owned()),
     }
 }

@@ -50,7 +50,11 @@ impl fmt::Display for Problem {
                 write!(f, "no delivery has the id {id}: `plaudit outbox list` prints the ids")
             }
             Self::NotOpen(id) => {
-                write!(f, "{id} has ended, or an attempt is under way: `plaudit outbox show {id}` prints it")
+                write!(
+                    f,
+                    "nothing was changed: {id} has ended, an attempt is under way, it is a daily mail that still collects \
+                     news, or its webhook is disabled. `plaudit outbox show {id}` prints it"
+                )
             }
             Self::Database(refused) => write!(f, "{refused}"),
         }

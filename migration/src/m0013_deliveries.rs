@@ -73,12 +73,16 @@ const STATEMENTS: &[&str] = &[
         answer text,
         CHECK (channel = 'MAIL' OR webhook_id IS NOT NULL)
     )",
-    "CREATE INDEX deliveries_due_of_webhook ON deliveries (webhook_id, available_at, id)
+    "CREATE INDEX deliveries_due_of_webhook ON deliveries (webhook_id, channel, available_at, id)
         WHERE webhook_id IS NOT NULL AND settled_at IS NULL AND buried_at IS NULL",
     "CREATE INDEX deliveries_of_webhook ON deliveries (webhook_id, created_at, id) WHERE webhook_id IS NOT NULL",
+    "CREATE INDEX deliveries_accepted ON deliveries (webhook_id, settled_at)
+        WHERE webhook_id IS NOT NULL AND settled_at IS NOT NULL",
     "CREATE INDEX deliveries_due ON deliveries (channel, available_at, id) WHERE settled_at IS NULL AND buried_at IS NULL",
     "CREATE INDEX deliveries_of_person ON deliveries (person_id, created_at)",
     "CREATE INDEX deliveries_by_time ON deliveries (created_at, id)",
+    "CREATE INDEX deliveries_open ON deliveries (created_at, id) WHERE settled_at IS NULL AND buried_at IS NULL",
+    "CREATE INDEX deliveries_buried ON deliveries (created_at, id) WHERE buried_at IS NOT NULL",
     "CREATE INDEX deliveries_settled ON deliveries (settled_at, id) WHERE settled_at IS NOT NULL",
     "CREATE TABLE delivery_messages (
         delivery_id {uuid} NOT NULL REFERENCES deliveries (id),

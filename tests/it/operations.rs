@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 async fn world(backend: Backend, connections: usize) -> Option<World> {
     World::with(backend, |config| {
         config.operations_listen = Some(([127, 0, 0, 1], 0).into());
+        config.worker = true;
         config.limits.connections = connections;
     })
     .await
@@ -72,13 +73,13 @@ async fn check_metrics(backend: Backend, loops: &[&str], pools: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_count_the_work_done_on_sqlite() {
-    let loops = ["batcher lane 1", "catalogue", "database", "hub", "relay"];
+    let loops = ["batcher lane 1", "catalogue", "database", "hub", "relay", "webhook"];
     check_metrics(Backend::Sqlite, &loops, &["readers", "writers", "reserved", "tasks"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_count_the_work_done_on_postgresql() {
-    let loops = ["batcher lane 1", "batcher lane 2", "catalogue", "database", "hub", "relay"];
+    let loops = ["batcher lane 1", "batcher lane 2", "catalogue", "database", "hub", "relay", "webhook"];
     check_metrics(Backend::Postgres, &loops, &["readers", "writers", "recorders", "reserved", "tasks"]).await;
 }
 

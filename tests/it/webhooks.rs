@@ -297,6 +297,30 @@ on_each! {
         w.finish().await;
     }
 
+    async fn one_event_that_is_always_refused_does_not_disable_a_receiver_that_accepts_others(backend: Backend) {
+        let Some(w) = World::on(backend).await else { return };
+        let hook = Hooked::of(&w, json!(["AWARD_EARNED"])).await;
+        hook.receiver.plan([Reply::Status(400, "no")]);
+        let ada = w.student("UTC").await;
+        w.service().record(json!({"userId": ada, "activity": "comment_written"})).await;
+        w.server.settle().await.unwrap();
+        // Another event is accepted in between.
+        w.service().record(json!({"userId": ada, "activity": "session_join"})).await;
+        w.server.settle().await.unwrap();
+        hook.receiver.plan(vec![Reply::Status(400, "no"); 7]);
+        for _ in 0..40 {
+            w.tick(TimeDelta::hours(1));
+            w.server.settle().await.unwrap();
+        }
+        let mut states: Vec<String> =
+            hook.deliveries(&w).await.iter().map(|one| one["state"].as_str().unwrap().to_owned()).collect();
+        states.sort();
+        assert_eq!((hook.receiver.requests().len(), states), (9, vec!["DELIVERED".to_owned(), "GIVEN_UP".to_owned()]));
+        let listed = hook.admin(&w).ask("{ webhooks { nodes { enabled } } }", json!({})).await;
+        assert_eq!(listed.data()["webhooks"]["nodes"], json!([{"enabled": true}]));
+        w.finish().await;
+    }
+
     async fn a_receiver_that_is_gone_is_disabled_at_once(backend: Backend) {
         let Some(w) = World::on(backend).await else { return };
         let hook = Hooked::of(&w, json!(["AWARD_EARNED"])).await;

@@ -167,6 +167,8 @@ fn plaudit(config: &Config) -> Command {
         .env("PLAUDIT_DATABASE_URL", &config.database_url)
         .env("PLAUDIT_DATABASE_STATEMENT_SECONDS", config.database_statement_seconds.to_string())
         .env("PLAUDIT_CATALOGS", config.catalogs.join(","))
+        // A fault that a test plans for a transaction must not hit one of the relay.
+        .env("PLAUDIT_WORKER", config.worker.to_string())
         .env("PLAUDIT_LOG_FORMAT", "json");
     command
 }

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::problem::{Problem, Problems, nearest};
-use super::settings::{Raw, SETTINGS, Setting, environment_name};
+use super::settings::{self, Raw, Setting, environment_name};
 use super::{Config, validate};
 use crate::packs;
 
@@ -50,7 +50,7 @@ impl Config {
 
         let mut config = Self::demo();
         let mut origin = BTreeMap::new();
-        for setting in SETTINGS {
+        for setting in settings::all() {
             let variable = environment_name(setting.key);
             let in_file = file.remove(setting.key).map(|raw| (setting.key.to_owned(), raw));
             let in_environment = environment.remove(&variable).map(|text| (variable, Raw::Text(text)));
@@ -153,7 +153,7 @@ fn flatten(
 
 /// Every known name, as (key in the file, name in the environment).
 fn known_names(declared: &BTreeSet<(String, String)>) -> Vec<(String, String)> {
-    let ours = SETTINGS.iter().map(|setting| (setting.key.to_owned(), environment_name(setting.key)));
+    let ours = settings::all().map(|setting| (setting.key.to_owned(), environment_name(setting.key)));
     let packs = declared.iter().map(|(pack, setting)| {
         (format!("packs.{pack}.{setting}"), environment_name(&format!("{pack}.{setting}")))
     });

@@ -2,13 +2,12 @@
 //! The order matters: a row (the profile, the address) may change the defaults of later rows.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::values::{
     parse_span, read_hosts, read_listen, read_log_format, read_networks, read_operations_listen,
     read_origins, read_profile, read_public_url, read_timezone, read_truth,
 };
-use super::{Config, DEMO_SECRET, LogFormat, Profile, mail, url_of};
+use super::{Config, DEMO_SECRET, LogFormat, Profile, url_of};
 
 /// One setting.
 pub(super) struct Setting {
@@ -107,8 +106,15 @@ macro_rules! number {
     };
 }
 
+mod delivery;
+
 /// Every setting, in the order it is applied.
-pub(super) const SETTINGS: &[Setting] = &[
+pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
+    GENERAL.iter().chain(delivery::SETTINGS)
+}
+
+/// The settings of the server, its limits and its log.
+const GENERAL: &[Setting] = &[
     Setting {
         key: "profile",
         set: |config, raw| {
@@ -317,88 +323,6 @@ pub(super) const SETTINGS: &[Setting] = &[
     number!("limits.socket_send_seconds", limits.socket_send_seconds, 1..=60),
     number!("limits.shutdown_seconds", limits.shutdown_seconds, 1..=600),
     number!("limits.outbox_settled_days", limits.outbox_settled_days, 1..=3_650),
-    Setting {
-        key: "worker",
-        set: |config, raw| {
-            config.worker = read_truth(raw.text()?)?;
-            Ok(())
-        },
-        get: |config| text(config.worker),
-    },
-    Setting {
-        key: "ca_file",
-        set: |config, raw| {
-            config.ca_file = Some(raw.text()?.into());
-            Ok(())
-        },
-        get: |config| path(config.ca_file.as_ref()),
-    },
-    Setting {
-        key: "webhooks.allowed_networks",
-        set: |config, raw| {
-            config.webhook_networks = read_networks(&raw.list())?;
-            Ok(())
-        },
-        get: |config| {
-            let is_usual = config.webhook_networks == Config::demo().webhook_networks;
-            if is_usual {
-                text("")
-            } else {
-                Raw::List(config.webhook_networks.iter().map(ToString::to_string).collect())
-            }
-        },
-    },
-    Setting {
-        key: "mail.url",
-        set: |config, raw| {
-            config.mail.target = match raw.text()? {
-                "none" => None,
-                text => Some(mail::read_target(text)?),
-            };
-            Ok(())
-        },
-        get: |config| {
-            let is_usual = config.mail.target == Config::demo().mail.target;
-            text(if is_usual { String::new() } else { mail::written(config.mail.target.as_ref()) })
-        },
-    },
-    Setting {
-        key: "mail.from",
-        set: |config, raw| {
-            config.mail.from = mail::read_from(raw.text()?)?;
-            Ok(())
-        },
-        get: |config| text(&config.mail.from),
-    },
-    Setting {
-        key: "mail.link",
-        set: |config, raw| {
-            config.mail.link = Some(read_public_url(raw.text()?)?);
-            Ok(())
-        },
-        get: |config| config.mail.link.as_ref().map_or_else(|| text(""), text),
-    },
-    Setting {
-        key: "mail.language",
-        set: |config, raw| {
-            config.mail.language = mail::read_language(raw.text()?)?;
-            Ok(())
-        },
-        get: |config| text(&config.mail.language),
-    },
-    Setting {
-        key: "mail.timeout_seconds",
-        set: |config, raw| {
-            let wrong = || "must be a whole number from 1 to 300.".to_owned();
-            let seconds = raw.text()?.parse().map_err(|_| wrong())?;
-            config.mail.timeout =
-                Some(seconds).filter(|s| (1..=300).contains(s)).map(Duration::from_secs).ok_or_else(wrong)?;
-            Ok(())
-        },
-        get: |config| text(config.mail.timeout.as_secs()),
-    },
-    number!("mail.connections", mail.connections, 1..=32),
-    number!("mail.per_day", mail.per_day, 0..=1_000),
     Setting {
         key: "log.filter",
         set: |config, raw| put(&mut config.log_filter, raw),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use chrono::TimeDelta;
 
-use super::settings::{Raw, SETTINGS, environment_name};
+use super::settings::{self, Raw, environment_name};
 use super::{Config, DEMO_SECRET, Problem, Problems, Profile, Sources, parse_span};
 
 const DEFAULTS: &str = include_str!("../../config.default.toml");
@@ -57,7 +57,7 @@ fn the_documented_defaults_are_the_defaults() {
         }
     }
     let config = Config::demo();
-    let coded: BTreeMap<_, _> = SETTINGS.iter().map(|s| (s.key.to_owned(), (s.get)(&config))).collect();
+    let coded: BTreeMap<_, _> = settings::all().map(|s| (s.key.to_owned(), (s.get)(&config))).collect();
     assert_eq!(documented, coded);
 }
 
@@ -65,7 +65,7 @@ fn the_documented_defaults_are_the_defaults() {
 fn the_documented_defaults_load_as_the_defaults() {
     let loaded = load_file(DEFAULTS, &[]).unwrap();
     let defaults = load(&[]).unwrap();
-    for setting in SETTINGS {
+    for setting in settings::all() {
         assert_eq!((setting.get)(&loaded), (setting.get)(&defaults), "{}", setting.key);
     }
     assert_eq!(defaults.auth.secret.as_deref(), Some(DEMO_SECRET));
@@ -74,7 +74,7 @@ fn the_documented_defaults_load_as_the_defaults() {
 
 #[test]
 fn every_setting_can_come_from_the_environment() {
-    let names: Vec<_> = SETTINGS.iter().map(|setting| environment_name(setting.key)).collect();
+    let names: Vec<_> = settings::all().map(|setting| environment_name(setting.key)).collect();
     for documented in ["PROFILE", "LISTEN", "PUBLIC_URL", "ORIGINS", "TIMEZONE", "DATABASE_URL", "CATALOGS"] {
         assert!(names.contains(&format!("PLAUDIT_{documented}")), "{documented}");
     }

@@ -30,17 +30,17 @@ pub(crate) async fn plan_due(app: &App) -> Result<(), store::Error> {
         let Ok(tz) = zone.parse::<Tz>() else { continue };
         let local = app.clock.now().with_timezone(&tz);
         if EVENING.contains(&local.hour()) {
-            while plan_some(app, &zone, tz, Kind::StreakReminder).await? > 0 {}
+            while plan_some(app, &zone, tz, Kind::StreakReminder).await? {}
         }
         if local.weekday() == SUMMARY.0 && local.hour() >= SUMMARY.1 {
-            while plan_some(app, &zone, tz, Kind::WeeklySummary).await? > 0 {}
+            while plan_some(app, &zone, tz, Kind::WeeklySummary).await? {}
         }
     }
     Ok(())
 }
 
-/// Plans some mails of this kind in one zone. Returns their number.
-async fn plan_some(app: &App, zone: &str, tz: Tz, kind: Kind) -> Result<usize, store::Error> {
+/// Plans some mails of this kind in one zone. Returns whether there may be more.
+async fn plan_some(app: &App, zone: &str, tz: Tz, kind: Kind) -> Result<bool, store::Error> {
     let now = app.clock.now();
     let today = now.with_timezone(&tz).date_naive();
     let [day, week] = ONCE;
@@ -57,10 +57,10 @@ async fn plan_some(app: &App, zone: &str, tz: Tz, kind: Kind) -> Result<usize, s
         plan::mail(id, kind, reader.person_id, plan::after_quiet_hours(reader, tz, now), now)
     });
     let mails: Vec<Row> = mails.collect();
-    let planned = mails.len();
+    let is_full = u64::try_from(mails.len()).unwrap_or(u64::MAX) == SOME;
     deliveries::plan(&txn, mails, Vec::new()).await?;
     txn.commit().await?;
-    Ok(planned)
+    Ok(is_full)
 }
 
 /// The beginning of the week that a summary is about.

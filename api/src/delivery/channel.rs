@@ -34,8 +34,8 @@ struct Sending {
     app: App,
     channel: Channel,
     under_way: JoinSet<(Row, Outcome)>,
-    /// The lanes of the attempts under way and of the results, by delivery.
-    busy: HashMap<Uuid, Lane>,
+    /// The lane and the fence number of each attempt under way and of each result.
+    busy: HashMap<Uuid, (Lane, i64)>,
     results: Vec<(Row, Outcome)>,
 }
 
@@ -60,13 +60,7 @@ pub(crate) async fn run(app: App, channel: Channel, mut stop: watch::Receiver<bo
             () = sleep(ROUND) => {}
         }
     }
-    if timeout(grace, sending.drain()).await.is_err() {
-        tracing::warn!(
-            attempts = sending.under_way.len(),
-            channel = name(channel),
-            "stopped before all attempts had ended"
-        );
-    }
+    sending.end(grace).await;
 }
 
 /// Makes an attempt for everything that is due now, and stores the results. Returns the number of attempts.
@@ -101,14 +95,14 @@ impl Sending {
         beat.turn(self.store_results()).await?;
         let mut started = 0;
         for lane in beat.turn(lanes(&self.app, self.channel)).await? {
-            let busy = self.busy.values().filter(|of| **of == lane).count();
+            let busy = self.busy.values().filter(|(of, _)| *of == lane).count();
             let free = slots(&self.app, lane).saturating_sub(busy);
             if free == 0 {
                 continue;
             }
             for delivery in beat.turn(lease(&self.app, lane, free)).await? {
                 started += 1;
-                self.busy.insert(delivery.id, lane);
+                self.busy.insert(delivery.id, (lane, delivery.fence));
                 self.under_way.spawn(attempt(self.app.clone(), delivery));
             }
         }
@@ -147,13 +141,35 @@ impl Sending {
         Ok(())
     }
 
-    /// Waits for the attempts under way, and stores their results.
-    async fn drain(&mut self) {
-        while let Some(ended) = self.under_way.join_next().await {
-            self.results.extend(ended.ok());
-        }
+    /// Lets the attempts under way end within `grace`, stores their results, and returns the leases of the others.
+    async fn end(mut self, grace: Duration) {
+        let ending = async {
+            while let Some(ended) = self.under_way.join_next().await {
+                self.results.extend(ended.ok());
+            }
+        };
+        let in_time = timeout(grace, ending).await.is_ok();
+        self.under_way.shutdown().await;
         if let Err(error) = self.store_results().await {
             tracing::warn!(error = error.chain(), "the results of the last attempts could not be stored");
+        }
+        if in_time {
+            return;
+        }
+        let held: Vec<(Uuid, i64)> = self.busy.iter().map(|(id, (_, fence))| (*id, *fence)).collect();
+        let returned = async {
+            let txn = self.app.db.begin().await?;
+            deliveries::release(&txn, &held).await?;
+            txn.commit().await
+        };
+        let channel = name(self.channel);
+        match returned.await {
+            Ok(()) => tracing::warn!(attempts = held.len(), channel, "stopped before all attempts had ended"),
+            Err(error) => tracing::warn!(
+                error = error.chain(),
+                channel,
+                "the leases could not be returned; they end by themselves"
+            ),
         }
     }
 }

@@ -19,12 +19,23 @@ pub(super) async fn disable_failing(
     results: &[(Row, Outcome)],
     verdicts: &[Verdict],
 ) -> Result<(), store::Error> {
-    let ended = results.iter().zip(verdicts).filter(|((_, outcome), verdict)| {
-        // A delivery that was refused before it was sent says nothing about the receiver.
-        verdict.buried_at.is_some() && !matches!(outcome, Outcome::Refused(_))
-    });
-    let failing: BTreeMap<Uuid, &str> =
-        ended.filter_map(|((row, _), verdict)| row.webhook_id.zip(verdict.reason.as_deref())).collect();
+    let leases: Vec<(Uuid, i64)> = verdicts.iter().map(|verdict| (verdict.id, verdict.fence)).collect();
+    let given_up = deliveries::given_up_among(txn, &leases).await?;
+    let mut failing: BTreeMap<Uuid, &str> = BTreeMap::new();
+    for ((row, outcome), verdict) in
+        results.iter().zip(verdicts).filter(|(_, one)| given_up.contains(&one.id))
+    {
+        let Some((webhook, reason)) = row.webhook_id.zip(verdict.reason.as_deref()) else { continue };
+        let fails = match outcome {
+            Outcome::Gone => true,
+            // A receiver that refuses one event and accepts others works.
+            Outcome::Failed(_) => !deliveries::has_accepted_since(txn, webhook, row.created_at).await?,
+            Outcome::Delivered | Outcome::Unknown(_) | Outcome::Later(_) | Outcome::Refused(_) => false,
+        };
+        if fails {
+            failing.insert(webhook, reason);
+        }
+    }
     for (id, reason) in failing {
         disable(app, txn, id, reason).await?;
     }

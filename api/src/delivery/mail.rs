@@ -16,7 +16,7 @@ use self::smtp::Smtp;
 use super::retry::Outcome;
 use crate::app::App;
 use crate::config::{Config, MailConfig, MailTarget};
-use crate::store::deliveries;
+use crate::store::{self, Database, deliveries};
 use crate::words;
 
 /// Where mails go.
@@ -50,11 +50,17 @@ impl Mailer {
         }
     }
 
-    async fn send(&self, delivery: &deliveries::Row, envelope: &Envelope, mail: Vec<u8>) -> Outcome {
+    async fn send(
+        &self,
+        db: &Database,
+        delivery: &deliveries::Row,
+        envelope: &Envelope,
+        mail: Vec<u8>,
+    ) -> Outcome {
         match self {
-            Self::Off => Outcome::Failed("mail is off (mail.url)".to_owned()),
+            Self::Off => Outcome::Later("mail is off (mail.url)".to_owned()),
             Self::Folder(folder) => write(folder, delivery, mail).await,
-            Self::Smtp(smtp) => smtp.send(envelope, &mail).await,
+            Self::Smtp(smtp) => smtp.send(envelope, &mail, doubt(db, delivery)).await,
         }
     }
 }
@@ -66,12 +72,16 @@ pub(super) fn longest_attempt(config: &MailConfig) -> Duration {
 
 /// One attempt to send a mail.
 pub(super) async fn send(app: &App, delivery: &deliveries::Row) -> Outcome {
-    let letter = match letter::read(app, delivery).await {
+    let read = {
+        let _turn = app.delivery_reads.acquire().await;
+        letter::read(app, delivery).await
+    };
+    let letter = match read {
         Ok(Ok(letter)) => letter,
         Ok(Err(reason)) => return Outcome::Refused(reason.to_owned()),
         Err(error) => {
             tracing::warn!(error = error.chain(), delivery = %delivery.id, "a mail's content cannot be read");
-            return Outcome::Failed("the database failed".to_owned());
+            return Outcome::Later("the database failed".to_owned());
         }
     };
     let config = &app.config.mail;
@@ -94,8 +104,23 @@ pub(super) async fn send(app: &App, delivery: &deliveries::Row) -> Outcome {
     // Pictures take milliseconds of processor time.
     let written = tokio::task::spawn_blocking(move || compose::mail(&letter, words, &frame)).await;
     match written {
-        Ok(Some(mail)) => app.mailer.send(delivery, &envelope, mail).await,
+        Ok(Some(mail)) => app.mailer.send(&app.db, delivery, &envelope, mail).await,
         Ok(None) | Err(_) => Outcome::Refused("it cannot be written; the log has the error".to_owned()),
+    }
+}
+
+/// Notes that the mail may be delivered from now on. If the process ends before the result is stored, the note stays.
+async fn doubt(db: &Database, delivery: &deliveries::Row) -> Result<(), Outcome> {
+    let noted = async {
+        let txn = db.begin().await?;
+        let is_ours = deliveries::doubt(&txn, delivery.id, delivery.fence).await?;
+        txn.commit().await?;
+        Ok::<bool, store::Error>(is_ours)
+    };
+    match noted.await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Outcome::Later("another process has taken it over".to_owned())),
+        Err(_) => Err(Outcome::Later("the database failed".to_owned())),
     }
 }
 

@@ -143,10 +143,9 @@ pub(super) fn mail(
 fn waits_until(reader: &Reader, per_day: i64, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let Reader { settings, zone, today } = reader;
     let quiet = settings.quiet_from.zip(settings.quiet_until);
-    if let Some((from, until)) = quiet
-        && is_between(hour_of(now, *zone), from, until)
-    {
-        return Some(next_hour(now, *zone, until));
+    let after_quiet = after_quiet_hours(settings, *zone, now);
+    if settings.mode == Mode::Each && after_quiet > now {
+        return Some(after_quiet);
     }
     if settings.mode == Mode::Each && *today < per_day {
         return None;
@@ -164,7 +163,10 @@ pub(super) fn after_quiet_hours(
 ) -> DateTime<Utc> {
     let quiet = settings.quiet_from.zip(settings.quiet_until);
     let until = quiet.filter(|(from, until)| is_between(hour_of(now, zone), *from, *until));
-    until.map_or(now, |(_, until)| next_hour(now, zone, until))
+    // What is due within a minute takes no more messages; a minute later is soon enough.
+    let moment = |until: i16| hours_from(now, zone, until).find(|at| *at > now);
+    let late = |at: DateTime<Utc>| if at - now > CLOSING { at } else { at + CLOSING };
+    until.and_then(|(_, until)| moment(until)).map_or(now, late)
 }
 
 /// Whether an hour is in a span of hours, which may cross midnight.
@@ -179,15 +181,19 @@ fn hour_of(now: DateTime<Utc>, zone: Tz) -> i16 {
 /// The next time at which it is `hour` o'clock in this zone, at least a minute from now. Where the clock is set ahead past
 /// the hour, the first moment after the gap.
 pub(super) fn next_hour(now: DateTime<Utc>, zone: Tz, hour: i16) -> DateTime<Utc> {
+    hours_from(now, zone, hour).find(|at| *at > now + CLOSING).unwrap_or(now + TimeDelta::days(1))
+}
+
+/// The moments at which it is `hour` o'clock in this zone, today and on the next days.
+fn hours_from(now: DateTime<Utc>, zone: Tz, hour: i16) -> impl Iterator<Item = DateTime<Utc>> {
     let time = NaiveTime::from_hms_opt(u32::try_from(hour).unwrap_or_default(), 0, 0).unwrap_or_default();
     let today = now.with_timezone(&zone).date_naive();
-    let days = today.iter_days().take(3).filter_map(|day| {
+    today.iter_days().take(3).filter_map(move |day| {
         let local = day.and_time(time);
         let exact = zone.from_local_datetime(&local).earliest();
-        exact.or_else(|| zone.from_local_datetime(&(local + TimeDelta::hours(1))).earliest())
-    });
-    let mut moments = days.map(|at| at.with_timezone(&Utc));
-    moments.find(|at| *at > now + CLOSING).unwrap_or(now + TimeDelta::days(1))
+        let at = exact.or_else(|| zone.from_local_datetime(&(local + TimeDelta::hours(1))).earliest());
+        at.map(|at| at.with_timezone(&Utc))
+    })
 }
 
 #[cfg(test)]

@@ -39,7 +39,8 @@ pub(crate) async fn round(app: &App, beat: &Beat, trims: bool) -> Result<(), sto
             app.telemetry.waiting_deliveries(channel::name(channel), due, waited);
         }
     }
-    while beat.turn(replay_some(app)).await? {}
+    // Once per round, so that a long replay does not delay what happens now.
+    beat.turn(replay_some(app)).await?;
     let oldest = beat.turn(outbox::oldest(&app.db)).await?;
     app.telemetry.oldest_message(oldest);
     Ok(())
@@ -67,7 +68,7 @@ async fn plan_some(app: &App) -> Result<usize, store::Error> {
     let messages = outbox::lock_due(&txn, ROUND).await?;
     let told: Vec<outbox::Row> =
         messages.iter().filter(|one| one.silent_because.is_none()).cloned().collect();
-    let requests = plan::requests(&told, &webhooks::enabled(&txn).await?, now);
+    let requests = plan::requests(&told, &webhooks::hold_enabled(&txn).await?, now);
     deliveries::plan(&txn, requests.deliveries, requests.messages).await?;
     if app.config.mail.is_on() {
         let mails = mails(&txn, &app.config, &told, now).await?;

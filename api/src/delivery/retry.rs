@@ -7,6 +7,9 @@ use crate::store::deliveries::{Row, Verdict};
 /// The pauses after the first, second, … attempt, in seconds: eight attempts over about a day.
 const PAUSES: [i64; 7] = [5, 60, 600, 3_600, 10_800, 28_800, 43_200];
 
+/// The pause after an attempt that was not made.
+const LATER: TimeDelta = TimeDelta::seconds(10);
+
 /// The answer of a receiver that wants no more requests.
 const GONE: &str = "the receiver wants no more requests (status 410)";
 
@@ -19,6 +22,8 @@ pub(super) enum Outcome {
     Failed(String),
     /// The other side did not answer after it had got everything: it may have been delivered.
     Unknown(String),
+    /// It was not tried, because a part of this server did not work. The attempt does not count.
+    Later(String),
     /// The receiver wants no more requests.
     Gone,
     /// It will never be delivered, or there is nothing left to deliver.
@@ -38,10 +43,10 @@ impl Outcome {
 
 /// What to store about a leased delivery after its attempt.
 pub(super) fn verdict(delivery: &Row, outcome: &Outcome, now: DateTime<Utc>) -> Verdict {
-    // A lease counts as a doubt until its result is known.
+    // What may have delivered was noted as a doubt; a known result ends it.
     let doubts = match outcome {
-        Outcome::Unknown(_) => delivery.doubts,
-        _ => delivery.doubts.saturating_sub(1),
+        Outcome::Unknown(_) => delivery.doubts.saturating_add(1),
+        _ => delivery.doubts,
     };
     let kept = Verdict {
         id: delivery.id,
@@ -49,6 +54,7 @@ pub(super) fn verdict(delivery: &Row, outcome: &Outcome, now: DateTime<Utc>) -> 
         settled_at: None,
         buried_at: None,
         available_at: now,
+        attempts: delivery.attempts,
         doubts,
         reason: None,
         status: delivery.status,
@@ -57,6 +63,12 @@ pub(super) fn verdict(delivery: &Row, outcome: &Outcome, now: DateTime<Utc>) -> 
     match outcome {
         Outcome::Delivered => Verdict { settled_at: Some(now), ..kept },
         Outcome::Gone => Verdict { buried_at: Some(now), reason: Some(GONE.to_owned()), ..kept },
+        Outcome::Later(reason) => Verdict {
+            available_at: now + LATER,
+            attempts: delivery.attempts.saturating_sub(1),
+            reason: Some(reason.clone()),
+            ..kept
+        },
         Outcome::Refused(reason) => Verdict { buried_at: Some(now), reason: Some(reason.clone()), ..kept },
         Outcome::Failed(reason) | Outcome::Unknown(reason) => match pause(delivery) {
             Some(pause) => Verdict { available_at: now + pause, reason: Some(reason.clone()), ..kept },
@@ -113,7 +125,7 @@ mod tests {
         let mut waited = TimeDelta::zero();
         for attempt in 1..8 {
             let verdict = verdict(&leased(attempt, 1), &failed, NOW);
-            assert_eq!((verdict.buried_at, verdict.doubts, verdict.fence), (None, 0, 7));
+            assert_eq!((verdict.buried_at, verdict.doubts, verdict.fence), (None, 1, 7));
             waited += verdict.available_at - NOW;
         }
         // Every byte of the id but the last is 0, so each pause is 20 % shorter.
@@ -132,11 +144,18 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_that_was_not_made_does_not_count() {
+        let verdict = verdict(&leased(8, 0), &Outcome::Later("the database failed".to_owned()), NOW);
+        assert_eq!((verdict.buried_at, verdict.attempts), (None, 7));
+        assert_eq!(verdict.available_at, NOW + LATER);
+    }
+
+    #[test]
     fn only_an_unknown_result_stays_a_doubt() {
         let doubts = |outcome: Outcome| verdict(&leased(1, 2), &outcome, NOW).doubts;
-        assert_eq!(doubts(Outcome::Unknown("cut".to_owned())), 2);
-        assert_eq!(doubts(Outcome::Failed("busy".to_owned())), 1);
-        assert_eq!(doubts(Outcome::Refused("no such user".to_owned())), 1);
-        assert_eq!(doubts(Outcome::Delivered), 1);
+        assert_eq!(doubts(Outcome::Unknown("cut".to_owned())), 3);
+        assert_eq!(doubts(Outcome::Failed("busy".to_owned())), 2);
+        assert_eq!(doubts(Outcome::Refused("no such user".to_owned())), 2);
+        assert_eq!(doubts(Outcome::Delivered), 2);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use reqwest::redirect::Policy;
 use uuid::Uuid;
 
-use self::address::{Allowed, NOT_PUBLIC};
+use self::address::{Allowed, NOT_PUBLIC, Resolver};
 use self::payload::{Achievement, Award, Body, Certificate, Event};
 use super::retry::Outcome;
 use crate::app::App;
@@ -18,7 +18,7 @@ use crate::catalogue::rarity_word;
 use crate::store::awards::Cause;
 use crate::store::deliveries::{self, Kind};
 use crate::store::feed::Kind as Consequence;
-use crate::store::{self, Txn, awards, certificates, outbox, webhooks};
+use crate::store::{self, Txn, awards, certificates, outbox, people, webhooks};
 
 /// The time of one request, with its answer.
 pub(super) const LONGEST: Duration = Duration::from_secs(10);
@@ -27,10 +27,19 @@ const ANSWER: usize = 64 * 1_024;
 /// Characters of an answer that are kept for admins.
 const KEPT: usize = 500;
 
+/// Clients with connections of their own.
+#[derive(Clone)]
+struct Clients {
+    /// For https: public addresses and allowed networks.
+    encrypted: reqwest::Client,
+    /// For http: allowed networks only.
+    plain: reqwest::Client,
+}
+
 /// Sends requests. Connections are shared by all webhooks.
 #[derive(Clone)]
 pub(crate) struct Webhooks {
-    client: Option<reqwest::Client>,
+    clients: Option<Clients>,
     /// Where requests may go.
     pub(crate) allowed: Allowed,
 }
@@ -41,36 +50,46 @@ impl Webhooks {
     /// # Errors
     /// If the client cannot be made.
     pub(crate) fn new(allowed: Allowed, tls: rustls::ClientConfig) -> Result<Self, String> {
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(Policy::none())
-            .no_proxy()
-            .timeout(LONGEST)
-            .connect_timeout(LONGEST / 2)
-            .pool_max_idle_per_host(2)
-            .dns_resolver(std::sync::Arc::new(allowed.clone()))
-            .user_agent(concat!("Plaudit/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| format!("requests to webhooks cannot be sent: {error}"))?;
-        Ok(Self { client: Some(client), allowed })
+        let client = |resolver: Resolver| {
+            reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .redirect(Policy::none())
+                .no_proxy()
+                .timeout(LONGEST)
+                .connect_timeout(LONGEST / 2)
+                .pool_max_idle_per_host(2)
+                .dns_resolver(std::sync::Arc::new(resolver))
+                .user_agent(concat!("Plaudit/", env!("CARGO_PKG_VERSION")))
+                .build()
+                .map_err(|error| format!("requests to webhooks cannot be sent: {error}"))
+        };
+        let clients = Clients {
+            encrypted: client(Resolver::encrypted(&allowed))?,
+            plain: client(Resolver::plain(&allowed))?,
+        };
+        Ok(Self { clients: Some(clients), allowed })
     }
 
     /// Sends nothing, for tests of other parts.
     #[cfg(test)]
     pub(crate) fn off() -> Self {
-        Self { client: None, allowed: Allowed(Vec::new().into()) }
+        Self { clients: None, allowed: Allowed(Vec::new().into()) }
     }
 }
 
 /// One attempt. The status and the beginning of the answer go into the delivery.
 pub(super) async fn send(app: &App, delivery: &mut deliveries::Row) -> Outcome {
     (delivery.status, delivery.answer) = (None, None);
-    match read(app, delivery).await {
+    let read = {
+        let _turn = app.delivery_reads.acquire().await;
+        read(app, delivery).await
+    };
+    match read {
         Ok(Ok((webhook, id, body))) => request(app, delivery, &webhook, &id, body).await,
         Ok(Err(reason)) => Outcome::Refused(reason.to_owned()),
         Err(error) => {
             tracing::warn!(error = error.chain(), delivery = %delivery.id, "the body for a webhook cannot be read");
-            Outcome::Failed("the database failed".to_owned())
+            Outcome::Later("the database failed".to_owned())
         }
     }
 }
@@ -87,8 +106,8 @@ async fn request(
     let secrets: Vec<&str> = [webhook.secret.as_str()].into_iter().chain(old).collect();
     let seconds = now.timestamp();
     let signature = sign::signatures(&secrets, id, seconds, &body);
-    let Some(client) = app.webhooks.client.as_ref() else {
-        return Outcome::Failed("webhooks are off".to_owned());
+    let Some(clients) = app.webhooks.clients.as_ref() else {
+        return Outcome::Later("webhooks are off".to_owned());
     };
     let url = match webhook.url.parse().map(|url| (app.webhooks.allowed.check(&url), url)) {
         Ok((Ok(()), url)) => url,
@@ -96,6 +115,7 @@ async fn request(
         Err(_) => return Outcome::Refused("the webhook's URL is not valid".to_owned()),
     };
     let url: url::Url = url;
+    let client = if url.scheme() == "https" { &clients.encrypted } else { &clients.plain };
     let sent = client
         .post(url)
         .header("content-type", "application/json")
@@ -180,6 +200,9 @@ async fn read_within(
     let message = outbox::by_ids(txn, message).await?.pop();
     let (id, timestamp, group_id, event) = match (delivery.kind, message) {
         (Kind::Test, _) => (delivery.id, delivery.created_at, None, Event::Test { webhook_id: webhook.id }),
+        (_, Some(message)) if is_about_erased(txn, &message).await? => {
+            return Ok(Err("the person was erased"));
+        }
         (_, Some(message)) => match event(app, txn, &message).await? {
             Some(event) => (message.id, message.created_at, Some(message.group_id), event),
             None => return Ok(Err("what it is about no longer exists")),
@@ -189,6 +212,14 @@ async fn read_within(
     let body = Body { version: payload::VERSION, timestamp, group_id, event };
     let body = serde_json::to_string(&body).map_err(|error| store::Error::Impossible(error.to_string()))?;
     Ok(Ok((webhook, format!("msg_{}", id.simple()), body)))
+}
+
+/// Whether the message tells something else about a person than that they were erased.
+async fn is_about_erased(txn: &Txn, message: &outbox::Row) -> Result<bool, store::Error> {
+    if message.kind == Consequence::PersonErased {
+        return Ok(false);
+    }
+    Ok(people::by_id(txn, message.person_id).await?.is_none_or(|row| row.erased_at.is_some()))
 }
 
 async fn event(app: &App, txn: &Txn, message: &outbox::Row) -> Result<Option<Event>, store::Error> {

@@ -64,7 +64,7 @@ pub(crate) async fn open(
         return Err(Fault::argument("metric", "Unknown metric: omit `metric`, or send xp."));
     }
     let Some(key) = achievement else { return Ok(Some(Leaderboard { board: Board::Xp })) };
-    let known = super::query::visible_one(ctx, achievement_id(key)).await?;
+    let known = super::catalog::visible_one(ctx, achievement_id(key)).await?;
     Ok(known.map(|known| Leaderboard { board: Board::Achievement(known.id) }))
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod awards;
 pub(crate) mod badges;
 pub(crate) mod batching;
+mod catalog;
 pub(crate) mod certificates;
 pub(crate) mod comments;
 pub(crate) mod context;

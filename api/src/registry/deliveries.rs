@@ -31,7 +31,7 @@ async fn retry_within(app: &App, txn: &Txn, request: &RequestContext, id: Uuid) 
     }
     let now = app.clock.now();
     if deliveries::renew(txn, [id], now).await? == 0 {
-        let message = "An attempt is under way. Look at the delivery again when it has ended.";
+        let message = "An attempt is under way, or it is a daily mail that still collects news. Try again when it has ended.";
         return Err(Refusal::new(Code::Conflict, message)
             .at(["deliveryId"])
             .because(Reason::DeliveryUnderWay)

@@ -1,7 +1,9 @@
-//! Deliveries: planned, leased, and settled or buried. A lease carries a fence number, and a result counts only with the
+//! Deliveries: planned, leased, and settled or buried. `operate` has what operators do with them. A lease carries a fence number, and a result counts only with the
 //! number of the current lease.
 
-use std::collections::HashMap;
+mod operate;
+
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use entity::deliveries::{Column, Entity, Model};
@@ -18,6 +20,8 @@ use super::connect::Reads;
 use super::dialect::among;
 use super::error::Error;
 use super::txn::Txn;
+
+pub(crate) use operate::{State, Wanted, bury, by_id, page_of, renew};
 
 /// A row of `deliveries`.
 pub(crate) type Row = Model;
@@ -44,6 +48,8 @@ pub(crate) struct Verdict {
     pub(crate) buried_at: Option<DateTime<Utc>>,
     /// The earliest time of the next attempt.
     pub(crate) available_at: DateTime<Utc>,
+    /// The number of attempts that count.
+    pub(crate) attempts: i32,
     /// The number of attempts with an unknown result.
     pub(crate) doubts: i32,
     /// Why it failed.
@@ -90,8 +96,7 @@ pub(crate) async fn is_due(db: &impl Reads, lane: Lane, now: DateTime<Utc>) -> R
     Ok(query.into_tuple::<Uuid>().one(db.connection()).await?.is_some())
 }
 
-/// Leases at most `limit` due deliveries until `until`, the oldest first. Each counts as an attempt with an unknown result
-/// until its result is stored.
+/// Leases at most `limit` due deliveries until `until`, the oldest first. Each counts as an attempt.
 pub(crate) async fn lease(
     txn: &Txn,
     lane: Lane,
@@ -112,24 +117,42 @@ pub(crate) async fn lease(
     let update = Entity::update_many()
         .col_expr(Column::LeasedUntil, Expr::value(until))
         .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
-        .col_expr(Column::Doubts, Expr::col(Column::Doubts).add(1))
         .col_expr(Column::Fence, Expr::col(Column::Fence).add(1))
         .filter(among(txn.connection(), Column::Id, rows.iter().map(|row| row.id)));
     update.exec(txn.connection()).await?;
     for row in &mut rows {
         row.attempts = row.attempts.saturating_add(1);
-        row.doubts = row.doubts.saturating_add(1);
         row.fence = row.fence.saturating_add(1);
         row.leased_until = Some(until);
     }
     Ok(rows)
 }
 
+/// Notes that the next step of this attempt may deliver, so that its result is unknown until it is stored. Returns false if
+/// the lease is not the current one any more.
+pub(crate) async fn doubt(txn: &Txn, id: Uuid, fence: i64) -> Result<bool, Error> {
+    let update = Entity::update_many()
+        .col_expr(Column::Doubts, Expr::col(Column::Doubts).add(1))
+        .filter(Column::Id.eq(id))
+        .filter(Column::Fence.eq(fence))
+        .filter(Column::SettledAt.is_null())
+        .filter(Column::BuriedAt.is_null());
+    Ok(update.exec(txn.connection()).await?.rows_affected > 0)
+}
+
+/// Returns leases, (delivery, fence number), so that the deliveries are due at once. The attempt does not count.
+pub(crate) async fn release(txn: &Txn, leases: &[(Uuid, i64)]) -> Result<(), Error> {
+    let sql = "UPDATE deliveries SET leased_until = NULL, attempts = attempts - 1 FROM {rows} AS taken \
+               WHERE deliveries.id = taken.column1 AND deliveries.fence = taken.column2 \
+               AND deliveries.leased_until IS NOT NULL";
+    super::rows::update_from(txn, sql, leases, |(id, fence)| vec![(*id).into(), (*fence).into()]).await
+}
+
 /// Stores the results of attempts and ends their leases.
 pub(crate) async fn store(txn: &Txn, verdicts: &[Verdict]) -> Result<(), Error> {
     let sql = "UPDATE deliveries SET leased_until = NULL, settled_at = taken.column3, buried_at = taken.column4, \
                available_at = taken.column5, doubts = taken.column6, reason = taken.column7, \
-               status = taken.column8, answer = taken.column9 FROM {rows} AS taken \
+               status = taken.column8, answer = taken.column9, attempts = taken.column10 FROM {rows} AS taken \
                WHERE deliveries.id = taken.column1 AND deliveries.fence = taken.column2 \
                AND deliveries.settled_at IS NULL AND deliveries.buried_at IS NULL";
     let values = |one: &Verdict| -> Vec<Value> {
@@ -143,6 +166,7 @@ pub(crate) async fn store(txn: &Txn, verdicts: &[Verdict]) -> Result<(), Error> 
             one.reason.clone().into(),
             one.status.into(),
             one.answer.clone().into(),
+            one.attempts.into(),
         ]
     };
     super::rows::update_from(txn, sql, verdicts, values).await
@@ -182,106 +206,29 @@ pub(crate) async fn bury_of_webhook(
     Ok(())
 }
 
-/// Makes these deliveries due again, as if they had never been tried; returns their number. A delivery under way is left.
-pub(crate) async fn renew(
+/// Of these leases, (delivery, fence number), the deliveries that were given up under them.
+pub(crate) async fn given_up_among(txn: &Txn, leases: &[(Uuid, i64)]) -> Result<BTreeSet<Uuid>, Error> {
+    let rows = Entity::find()
+        .filter(among(txn.connection(), Column::Id, leases.iter().map(|(id, _)| *id)))
+        .filter(Column::BuriedAt.is_not_null());
+    let rows = rows.all(txn.connection()).await?;
+    Ok(rows.into_iter().filter(|row| leases.contains(&(row.id, row.fence))).map(|row| row.id).collect())
+}
+
+/// Whether a webhook has accepted a request at that time or since.
+pub(crate) async fn has_accepted_since(
     txn: &Txn,
-    ids: impl IntoIterator<Item = Uuid> + Send,
-    now: DateTime<Utc>,
-) -> Result<u64, Error> {
-    let update = Entity::update_many()
-        .col_expr(Column::AvailableAt, Expr::value(now))
-        .col_expr(Column::Attempts, Expr::value(0))
-        .col_expr(Column::Doubts, Expr::value(0))
-        .col_expr(Column::SettledAt, Expr::value(None::<DateTime<Utc>>))
-        .col_expr(Column::BuriedAt, Expr::value(None::<DateTime<Utc>>))
-        .col_expr(Column::LeasedUntil, Expr::value(None::<DateTime<Utc>>))
-        .filter(among(txn.connection(), Column::Id, ids))
-        .filter(free(now));
-    Ok(update.exec(txn.connection()).await?.rows_affected)
-}
-
-/// Gives up a delivery that is open and not under way; returns whether it was.
-pub(crate) async fn bury(txn: &Txn, id: Uuid, now: DateTime<Utc>, because: &str) -> Result<bool, Error> {
-    let update = Entity::update_many()
-        .col_expr(Column::BuriedAt, Expr::value(now))
-        .col_expr(Column::Reason, Expr::value(because))
-        .filter(Column::Id.eq(id))
-        .filter(Column::SettledAt.is_null())
-        .filter(Column::BuriedAt.is_null())
-        .filter(free(now));
-    Ok(update.exec(txn.connection()).await?.rows_affected > 0)
-}
-
-/// The state of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    /// It waits for its first or next attempt, or an attempt is under way.
-    Open,
-    /// It was delivered.
-    Delivered,
-    /// It was given up.
-    GivenUp,
-}
-
-impl State {
-    /// The state of this row.
-    pub(crate) fn of(row: &Row) -> Self {
-        match (row.settled_at, row.buried_at) {
-            (Some(_), _) => Self::Delivered,
-            (None, Some(_)) => Self::GivenUp,
-            (None, None) => Self::Open,
-        }
-    }
-}
-
-/// A filter of deliveries.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    /// Only of this channel.
-    pub(crate) channel: Option<Channel>,
-    /// Only in this state.
-    pub(crate) state: Option<State>,
-    /// Only to this person, or about this person.
-    pub(crate) person: Option<Uuid>,
-    /// Only of this webhook.
-    pub(crate) webhook: Option<Uuid>,
-    /// Only planned at this time or later.
-    pub(crate) since: Option<DateTime<Utc>>,
-}
-
-/// At most `limit` deliveries before `from`, newest first. For operators.
-pub(crate) async fn page_of(
-    db: &impl Reads,
-    wanted: &Wanted,
-    from: Option<(DateTime<Utc>, Uuid)>,
-    limit: u64,
-) -> Result<Vec<Row>, Error> {
-    let mut query = Entity::find().filter(are(wanted));
-    if let Some((at, id)) = from {
-        let here = Expr::tuple([Expr::col(Column::CreatedAt), Expr::col(Column::Id)]);
-        query = query.filter(here.lt(Expr::tuple([Expr::value(at), Expr::value(id)])));
-    }
-    let query = query.order_by(Column::CreatedAt, Order::Desc).order_by(Column::Id, Order::Desc).limit(limit);
-    Ok(query.all(db.connection()).await?)
-}
-
-/// The delivery with this id.
-pub(crate) async fn by_id(db: &impl Reads, id: Uuid) -> Result<Option<Row>, Error> {
-    Ok(Entity::find_by_id(id).one(db.connection()).await?)
-}
-
-fn are(wanted: &Wanted) -> Condition {
-    let of_state = wanted.state.map(|state| match state {
-        State::Open => Column::SettledAt.is_null().and(Column::BuriedAt.is_null()),
-        State::Delivered => Column::SettledAt.is_not_null(),
-        State::GivenUp => Column::BuriedAt.is_not_null(),
-    });
-    Condition::all()
-        .add_option(wanted.channel.map(|channel| Column::Channel.eq(channel)))
-        .add_option(wanted.person.map(|person| Column::PersonId.eq(person)))
-        .add_option(wanted.webhook.map(|webhook| Column::WebhookId.eq(webhook)))
-        .add_option(wanted.since.map(|since| Column::CreatedAt.gte(since)))
-        .add_option(of_state)
+    webhook: Uuid,
+    since: DateTime<Utc>,
+) -> Result<bool, Error> {
+    let query = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::WebhookId.eq(webhook))
+        .filter(Column::Channel.eq(Channel::Webhook))
+        .filter(Column::SettledAt.gte(since))
+        .limit(1);
+    Ok(query.into_tuple::<Uuid>().one(txn.connection()).await?.is_some())
 }
 
 /// The number of due deliveries of a channel, and the time since which the oldest delivery has waited that was due once. It
@@ -328,6 +275,12 @@ pub(crate) async fn trim(txn: &Txn, before: DateTime<Utc>, limit: u64) -> Result
     delivery_messages::Entity::delete_many().filter(of_links).exec(db).await?;
     let gone = entity::deliveries::Entity::delete_many().filter(among(db, Column::Id, ids));
     Ok(gone.exec(db).await?.rows_affected)
+}
+
+/// The number of messages that a delivery is about.
+pub(crate) async fn count_messages(db: &Txn, delivery: Uuid) -> Result<u64, Error> {
+    let query = delivery_messages::Entity::find().filter(delivery_messages::Column::DeliveryId.eq(delivery));
+    Ok(query.count(db.connection()).await?)
 }
 
 /// The ids of the messages that a delivery is about, oldest first, at most `limit`.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::consequence::Kind;
+use entity::delivery::Channel;
 use entity::webhooks::{ActiveModel, Column, Entity, Model};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
@@ -57,10 +58,11 @@ pub(crate) async fn lock(txn: &Txn, id: Uuid) -> Result<Option<Row>, Error> {
     Ok(query.one(txn.connection()).await?)
 }
 
-/// The enabled webhooks. A school has few.
-pub(crate) async fn enabled(db: &impl Reads) -> Result<Vec<Row>, Error> {
-    let query = Entity::find().filter(Column::DisabledAt.is_null()).order_by(Column::Id, Order::Asc);
-    Ok(query.all(db.connection()).await?)
+/// The enabled webhooks, which stay enabled until the transaction ends. A school has few.
+pub(crate) async fn hold_enabled(txn: &Txn) -> Result<Vec<Row>, Error> {
+    let mut query = Entity::find().filter(Column::DisabledAt.is_null()).order_by(Column::Id, Order::Asc);
+    txn.dialect.hold_rows(QueryTrait::query(&mut query));
+    Ok(query.all(txn.connection()).await?)
 }
 
 /// The enabled webhooks whose messages are to be delivered again.
@@ -91,6 +93,7 @@ pub(crate) async fn with_due_deliveries(db: &impl Reads, now: DateTime<Utc>) -> 
         .expr(Expr::value(1))
         .from(Deliveries)
         .and_where(same)
+        .and_where(Delivery::Channel.eq(Channel::Webhook))
         .and_where(Delivery::SettledAt.is_null())
         .and_where(Delivery::BuriedAt.is_null())
         .and_where(Delivery::AvailableAt.lte(now))

@@ -1,7 +1,10 @@
 //! What a mail server can do wrong: every mail is delivered, or given up with its reason, and there is at most one duplicate, with
 //! the same Message-ID.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
+use plaudit::config::Config;
 use tests::{MailFault, MailServer, Phase, World, on_each};
 
 use super::{ada, earn, mails};
@@ -165,6 +168,68 @@ on_each! {
         w.server.settle().await.unwrap();
         assert_eq!(mails(&server).len(), 1);
         assert_eq!(w.database.number("SELECT fence FROM deliveries WHERE settled_at IS NOT NULL").await, 3);
+        w.finish().await;
+    }
+
+    async fn a_stop_stores_what_was_delivered_and_returns_the_leases_of_the_others(backend: Backend) {
+        let server = MailServer::start().await;
+        let with_worker = |config: &mut Config| {
+            server.receive(config);
+            config.worker = true;
+            config.mail.timeout = Duration::from_secs(60);
+        };
+        let Some(w) = World::with(backend, with_worker).await else { return };
+        let ada = ada(&w).await;
+        server.plan([MailFault::Stall(Phase::Recipient)]);
+        for activity in ["comment_written", "session_join"] {
+            earn(&w, ada, activity).await;
+        }
+        while server.faults_left() > 0 || server.mails().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let (database, _, _) = w.stop().await;
+        assert_eq!(database.number(DELIVERED).await, 1);
+        let returned = "SELECT count(*) FROM deliveries WHERE settled_at IS NULL AND buried_at IS NULL AND leased_until IS NULL \
+                        AND attempts = 0 AND doubts = 0 AND fence = 1";
+        assert_eq!(database.number(returned).await, 1);
+    }
+
+    async fn the_result_of_a_lost_lease_does_not_count(backend: Backend) {
+        let server = MailServer::start().await;
+        let Some(w) = World::with(backend, |config| server.receive(config)).await else { return };
+        let ada = ada(&w).await;
+        server.plan([MailFault::Stall(Phase::Recipient)]);
+        earn(&w, ada, "comment_written").await;
+        let taken_over = async {
+            while server.faults_left() > 0 {
+                tokio::task::yield_now().await;
+            }
+            // As if another process had leased it when the lease was over.
+            w.database.execute("UPDATE deliveries SET fence = 2, attempts = 2").await;
+        };
+        let (settled, ()) = tokio::join!(w.server.settle(), taken_over);
+        settled.unwrap();
+        let untouched = "SELECT count(*) FROM deliveries WHERE fence = 2 AND attempts = 2 AND leased_until IS NOT NULL \
+                         AND reason IS NULL";
+        assert_eq!(w.database.number(untouched).await, 1);
+        w.finish().await;
+    }
+
+    async fn two_servers_send_each_mail_once(backend: Backend) {
+        let server = MailServer::start().await;
+        let Some(w) = World::with(backend, |config| server.receive(config)).await else { return };
+        let other = w.second_server().await;
+        for _ in 0..30 {
+            let ada = ada(&w).await;
+            earn(&w, ada, "comment_written").await;
+        }
+        let (one, two) = tokio::join!(w.server.settle(), other.settle());
+        assert_eq!(one.unwrap() + two.unwrap(), 30);
+        let mut ids: Vec<String> = mails(&server).into_iter().map(|mail| mail.id).collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!((ids.len(), server.mails().len()), (30, 30));
+        other.stop().await;
         w.finish().await;
     }
 }

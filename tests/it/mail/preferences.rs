@@ -5,6 +5,7 @@ use plaudit::auth::Role;
 use plaudit::config::Config;
 use serde_json::json;
 use tests::{MailServer, World, on_each};
+use uuid::Uuid;
 
 use super::{ada, earn, mails};
 
@@ -123,6 +124,31 @@ on_each! {
         w.server.settle().await.unwrap();
         assert_eq!(mails(&server).len(), 3);
         assert_eq!(w.database.number("SELECT count(*) FROM deliveries WHERE kind = 'DIGEST'").await, 1);
+        w.finish().await;
+    }
+
+    async fn a_daily_mail_that_still_collects_news_is_not_sent_early(backend: Backend) {
+        let server = MailServer::start().await;
+        let Some(w) = World::with(backend, |config| server.receive(config)).await else { return };
+        let ada = ada(&w).await;
+        let daily = "mutation { updateMe(input: {mail: {mode: DAILY}}) { userErrors { message } } }";
+        w.person(ada, Role::Student).ask(daily, json!({})).await;
+        earn(&w, ada, "comment_written").await;
+        w.server.settle().await.unwrap();
+        let admin = w.person(Uuid::new_v4(), Role::Admin);
+        let listed = admin.ask("{ deliveries { nodes { id kind state } } }", json!({})).await;
+        let digest = &listed.data()["deliveries"]["nodes"][0];
+        assert_eq!((&digest["kind"], &digest["state"]), (&json!("DIGEST"), &json!("OPEN")));
+        let retry = "mutation($id: ID!) { retryDelivery(input: {deliveryId: $id}) { userErrors { reason } } }";
+        let refused = admin.ask(retry, json!({"id": digest["id"]})).await;
+        assert_eq!(refused.data()["retryDelivery"]["userErrors"], json!([{"reason": "DELIVERY_UNDER_WAY"}]));
+        earn(&w, ada, "session_join").await;
+        w.server.settle().await.unwrap();
+        w.tick(TimeDelta::hours(5));
+        w.server.settle().await.unwrap();
+        let kept = mails(&server);
+        assert_eq!(kept.len(), 1);
+        assert_eq!(kept[0].subject, "🎉 2 reasons to celebrate");
         w.finish().await;
     }
 }

@@ -117,7 +117,7 @@ fn view(letter: &Letter, words: &Words, frame: &Frame) -> View {
     let shown = letter.news.iter().take(SHOWN).enumerate();
     let items: Vec<Item> = shown.map(|(at, one)| item(one, at, words)).collect();
     let subject = subject(letter, &items, words);
-    let further = letter.news.len().saturating_sub(SHOWN);
+    let further = letter.news.len().saturating_sub(SHOWN).saturating_add(letter.more);
     let standing = letter.standing;
     let next = letter.next.as_ref().map(|next| {
         let values = [
@@ -163,7 +163,7 @@ fn subject(letter: &Letter, items: &[Item], words: &Words) -> String {
     match (awards.as_slice(), items) {
         ([only], _) => only.title.clone(),
         ([], [only]) => only.title.clone(),
-        _ => words.say("subject-several", &[("count", count(letter.news.len()))]),
+        _ => words.say("subject-several", &[("count", count(letter.news.len().saturating_add(letter.more)))]),
     }
 }
 

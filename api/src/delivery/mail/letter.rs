@@ -21,7 +21,7 @@ use crate::store::{self, Txn, awards, certificates, guardians, metrics, outbox, 
 /// Children in a summary of the week.
 const CHILDREN: u64 = 10;
 /// Messages that one mail is about; the others are counted.
-const MESSAGES: u64 = 50;
+const MESSAGES: u64 = 200;
 
 /// The content of a mail.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub(super) struct Letter {
     pub(super) reader: people::Row,
     /// What happened, in order.
     pub(super) news: Vec<News>,
+    /// How much more happened than is in `news`.
+    pub(super) more: usize,
     /// The reader's XP and level, if the news is about them.
     pub(super) standing: Option<(i64, i64)>,
     /// The achievement that the reader can earn next.
@@ -146,7 +148,8 @@ async fn read_within(
     }
     let chosen = mail_settings::of_people(txn, [id]).await?.pop();
     let settings = chosen.unwrap_or_else(|| mail_settings::usual(id));
-    if settings.mode == Mode::None {
+    // An admin who wants no news still has to know what has stopped working.
+    if settings.mode == Mode::None && delivery.kind != Kind::WebhookDisabled {
         return Ok(Err("the person wants no mails"));
     }
     if delivery.kind == Kind::WebhookDisabled {
@@ -158,6 +161,8 @@ async fn read_within(
     if delivery.kind == Kind::WeeklySummary {
         return Ok(week(app, txn, delivery, reader).await?.ok_or("no child is linked any more"));
     }
+    let all = deliveries::count_messages(txn, delivery.id).await?;
+    let more = usize::try_from(all.saturating_sub(MESSAGES)).unwrap_or(usize::MAX);
     let messages = deliveries::messages(txn, delivery.id, MESSAGES).await?;
     let messages = outbox::by_ids(txn, messages).await?;
     let children: BTreeSet<Uuid> =
@@ -182,7 +187,7 @@ async fn read_within(
         standing = Some((totals.xp, published.catalog.level(totals.xp).number));
         next = comes_next(app, txn, &published, &reader, &totals).await?;
     }
-    Ok(Ok(Letter { kind: delivery.kind, reader, news, standing, next }))
+    Ok(Ok(Letter { kind: delivery.kind, reader, news, more, standing, next }))
 }
 
 /// The reminder of a streak; none if the reader was active since, or if the day is over.
@@ -196,7 +201,7 @@ async fn streak_ends(
     let today = progress::today(&reader, app.clock.now())?.date;
     let ends = totals.last_active_on.is_some_and(|day| day.succ_opt() == Some(today));
     let news = vec![News { child: None, what: What::StreakEnds(totals.streak_run) }];
-    Ok(ends.then_some(Letter { kind: delivery.kind, reader, news, standing: None, next: None }))
+    Ok(ends.then_some(Letter { kind: delivery.kind, reader, news, more: 0, standing: None, next: None }))
 }
 
 /// The week of the reader's children; none if there is no child.
@@ -222,7 +227,7 @@ async fn week(
             totals.get(&child.id).map(|row| progress::streak(row, today)).transpose()?.unwrap_or_default();
         news.push(News { child: Some(child.display_name), what: What::Week { xp, awards, streak } });
     }
-    let letter = Letter { kind: delivery.kind, reader, news, standing: None, next: None };
+    let letter = Letter { kind: delivery.kind, reader, news, more: 0, standing: None, next: None };
     Ok(Some(letter).filter(|letter| !letter.news.is_empty()))
 }
 
@@ -238,7 +243,7 @@ async fn webhook_disabled(
         let what = What::WebhookDisabled { description: webhook.description, reason };
         Some(vec![News { child: None, what }])
     });
-    Ok(news.map(|news| Letter { kind: delivery.kind, reader, news, standing: None, next: None }))
+    Ok(news.map(|news| Letter { kind: delivery.kind, reader, news, more: 0, standing: None, next: None }))
 }
 
 /// The rows that the messages refer to.

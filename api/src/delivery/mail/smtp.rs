@@ -138,14 +138,19 @@ impl Smtp {
         Ok(Self { pool: pool.map_err(|error| error.to_string())?, step: config.mail.timeout })
     }
 
-    /// Sends one mail to one address.
-    pub(super) async fn send(&self, envelope: &Envelope, mail: &[u8]) -> Outcome {
+    /// Sends one mail to one address. `before_content` is done when the next step may deliver the mail, and can stop it.
+    pub(super) async fn send(
+        &self,
+        envelope: &Envelope,
+        mail: &[u8],
+        before_content: impl Future<Output = Result<(), Outcome>>,
+    ) -> Outcome {
         let mut connection = match self.pool.get().await {
             Ok(connection) => connection,
             Err(managed::PoolError::Backend(closed)) => return Outcome::Failed(closed.to_string()),
-            Err(_) => return Outcome::Failed("no connection to the mail server is free".to_owned()),
+            Err(_) => return Outcome::Later("no connection to the mail server is free".to_owned()),
         };
-        let outcome = converse(&mut connection, envelope, mail, self.step).await;
+        let outcome = converse(&mut connection, envelope, mail, self.step, before_content).await;
         if outcome != Outcome::Delivered {
             // What the server expects next is uncertain.
             drop(Object::take(connection));
@@ -172,11 +177,15 @@ async fn converse(
     envelope: &Envelope,
     mail: &[u8],
     step: Duration,
+    before_content: impl Future<Output = Result<(), Outcome>>,
 ) -> Outcome {
     match timeout(step, announce(connection, envelope)).await {
         Ok(Ok(())) => {}
         Ok(Err(refused)) => return refused,
         Err(_) => return Outcome::Failed("the mail server does not answer in time".to_owned()),
+    }
+    if let Err(stopped) = before_content.await {
+        return stopped;
     }
     match timeout(step * ACCEPTANCE, connection.message(mail)).await {
         Ok(Ok(_)) => Outcome::Delivered,

@@ -108,6 +108,7 @@ fn in_quiet_hours_mails_wait_until_they_end() {
     assert_eq!(quiet(21, 7, "2026-01-15T20:30:00Z"), [(Kind::Digest, at("2026-01-16T06:00:00Z"))]);
     assert_eq!(quiet(21, 7, "2026-01-16T05:30:00Z"), [(Kind::Digest, at("2026-01-16T06:00:00Z"))]);
     assert_eq!(quiet(21, 7, "2026-01-16T06:00:00Z"), [(Kind::News, at("2026-01-16T06:00:00Z"))]);
+    assert_eq!(quiet(21, 7, "2026-01-16T05:59:30Z"), [(Kind::Digest, at("2026-01-16T06:01:00Z"))]);
     assert_eq!(quiet(12, 14, "2026-01-15T12:00:00Z"), [(Kind::Digest, at("2026-01-15T13:00:00Z"))]);
 }
 
@@ -118,6 +119,8 @@ fn a_daily_mail_in_quiet_hours_goes_out_when_they_end() {
         (one.settings.quiet_from, one.settings.quiet_until) = (Some(16), Some(20));
     };
     assert_eq!(planned(change, noon()), [(Kind::Digest, at("2026-01-15T19:00:00Z"))]);
+    // News within the quiet hours waits for the same moment.
+    assert_eq!(planned(change, at("2026-01-15T17:00:00Z")), [(Kind::Digest, at("2026-01-15T19:00:00Z"))]);
 }
 
 #[test]

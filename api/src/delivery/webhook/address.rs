@@ -74,14 +74,16 @@ impl Allowed {
             Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
             Some(Host::Domain(_)) => None,
         };
+        if url.scheme() != "https"
+            && (self.0.is_empty() || literal.is_some_and(|address| !self.is_exempt(address)))
+        {
+            return Err("The URL must begin with https://.");
+        }
         if literal.is_some_and(|address| !self.has(address)) {
             return Err(
                 "The URL's address is not on the public Internet: use a public address, or ask the operator to \
                         allow its network (webhooks.allowed_networks).",
             );
-        }
-        if url.scheme() != "https" && self.0.is_empty() {
-            return Err("The URL must begin with https://.");
         }
         Ok(())
     }
@@ -89,13 +91,30 @@ impl Allowed {
 
 /// Resolves names, and refuses a name with an address that webhooks must not reach. A connection goes to the addresses that
 /// were checked.
-impl Resolve for Allowed {
+pub(super) struct Resolver {
+    allowed: Allowed,
+    may: fn(&Allowed, IpAddr) -> bool,
+}
+
+impl Resolver {
+    /// For https: public addresses and those of the settings.
+    pub(super) fn encrypted(allowed: &Allowed) -> Self {
+        Self { allowed: allowed.clone(), may: Allowed::has }
+    }
+
+    /// For http: only those of the settings.
+    pub(super) fn plain(allowed: &Allowed) -> Self {
+        Self { allowed: allowed.clone(), may: Allowed::is_exempt }
+    }
+}
+
+impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let allowed = self.clone();
+        let (allowed, may) = (self.allowed.clone(), self.may);
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let found: Vec<SocketAddr> = found.collect();
-            if found.is_empty() || !found.iter().all(|address| allowed.has(address.ip())) {
+            if found.is_empty() || !found.iter().all(|address| may(&allowed, address.ip())) {
                 return Err(Box::from(NOT_PUBLIC));
             }
             Ok(Addrs::from(Box::new(found.into_iter())))
@@ -186,15 +205,21 @@ mod tests {
         for good in ["https://10.0.0.1/", "http://10.0.0.1/", "http://mis.school.example/"] {
             assert_eq!(inside.check(&Url::parse(good).unwrap()), Ok(()), "{good}");
         }
-        assert!(inside.check(&Url::parse("https://192.168.0.1/").unwrap()).is_err());
+        for refused in ["https://192.168.0.1/", "http://1.1.1.1/"] {
+            assert!(inside.check(&Url::parse(refused).unwrap()).is_err(), "{refused}");
+        }
     }
 
     #[tokio::test]
     async fn a_name_with_an_address_that_is_not_public_is_refused_when_it_is_resolved() {
         let name = || "localhost".parse::<Name>().unwrap();
-        let refused = allowed(&[]).resolve(name()).await;
+        let refused = Resolver::encrypted(&allowed(&[])).resolve(name()).await;
         assert_eq!(refused.err().map(|error| error.to_string()).as_deref(), Some(NOT_PUBLIC));
-        let found = allowed(&["127.0.0.0/8", "::1/128"]).resolve(name()).await.unwrap();
-        assert!(found.count() > 0);
+        let here = allowed(&["127.0.0.0/8", "::1/128"]);
+        for resolver in [Resolver::encrypted(&here), Resolver::plain(&here)] {
+            assert!(resolver.resolve(name()).await.unwrap().count() > 0);
+        }
+        let elsewhere = Resolver::plain(&allowed(&["10.0.0.0/8"])).resolve(name()).await;
+        assert!(elsewhere.is_err(), "http only within the allowed networks");
     }
 }

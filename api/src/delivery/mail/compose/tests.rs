@@ -63,6 +63,7 @@ fn news() -> Letter {
             own(What::Rank("Skilled".to_owned())),
             own(What::Streak(7)),
         ],
+        more: 0,
         standing: Some((1_300, 4)),
         next: Some(Next { name: "Knowledge Seeker".to_owned(), current: 1_300, target: 5_000, percent: 26 }),
     }
@@ -80,7 +81,7 @@ fn digest() -> Letter {
     let note = Some(("Ms Hopper", "Thank you for\nyour <help>!"));
     let mut news = vec![award(note, Some(child)), News { child: Some(child.to_owned()), what: certificate }];
     news.extend((0..12).map(|day| News { child: Some(child.to_owned()), what: What::Streak(day) }));
-    Letter { kind: Kind::Digest, reader: reader("Grace"), news, standing: None, next: None }
+    Letter { kind: Kind::Digest, reader: reader("Grace"), news, more: 0, standing: None, next: None }
 }
 
 #[test]
