@@ -14,6 +14,7 @@ mod audit;
 mod backup;
 mod badges;
 mod certificates;
+mod chaos;
 mod check;
 mod checklist;
 mod consequences;
