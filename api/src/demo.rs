@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::audit::RequestContext;
 use crate::auth::token::Keys;
 use crate::auth::{Actor, Claims, Role, policy};
-use crate::config::{DEMO_SECRET, address_of};
+use crate::config::{DEMO_SECRET, MailTarget, address_of};
 use crate::pipeline::{self, Incoming, Submission};
 use crate::refusal::{Failure, Refusal};
 use crate::registry::people::{self, Change};
@@ -161,6 +161,9 @@ fn lines(app: &App, school: &School, address: SocketAddr, tokens: &[(Role, Strin
         "{ me { displayName role xp level { number } earned { nodes { achievement { name } earnedAt } } } }";
     let line = curl(of(Role::Student), json!({"query": query}));
     let _ = write!(text, "\n3. Ask what its student has now:\n\n{line}\n");
+    if let Some(MailTarget::Folder(folder)) = &app.config.mail.target {
+        let _ = write!(text, "\nMails to the people of the school are files in {}.\n", folder.display());
+    }
     text
 }
 

@@ -146,7 +146,7 @@ async fn deliveries(config: &Config, command: Outbox) -> Result<String, outbox::
         }
         Outbox::Retry { id: None, filter } => {
             let renewed = outbox::retry_all(config, clock, &filter.with(None)).await?;
-            format!("{renewed} deliveries are due now.")
+            format!("Due now: {renewed}.")
         }
         Outbox::Bury { id } => {
             outbox::bury(config, clock, id).await?;
@@ -213,9 +213,7 @@ async fn serve(mut config: Config) -> Result<(), AnyError> {
         tracing::info!(%operations, "the operations listener serves metrics and health");
     }
     if is_demo {
-        // Deliver the messages of the school's past now, so that the welcome text is the last output.
         demo::fill(&running.app).await?;
-        running.settle().await?;
         print(demo::welcome(&running.app, running.address))?;
     }
     let signal = tokio::select! {

@@ -83,6 +83,11 @@ impl Pulse {
         Beat { started: self.started, rhythm }
     }
 
+    /// A handle of no loop, for work that a caller waits for.
+    pub(crate) fn unwatched(&self) -> Beat {
+        Self { started: self.started, loops: Arc::default() }.watch("", Duration::MAX)
+    }
+
     /// The names of the loops that have ended, or have owed a turn for longer than their deadline; sorted.
     pub(crate) fn late(&self) -> Vec<String> {
         let now = millis(self.started.elapsed());

@@ -53,6 +53,15 @@ impl Words {
         self.find(key, values).or_else(|| first.find(key, values)).unwrap_or_else(|| key.to_owned())
     }
 
+    /// A text of another language for a text of this one: its direction does not change what is around it, line by line.
+    pub(crate) fn isolated(&self, text: &str) -> String {
+        if self.direction == "ltr" {
+            return text.to_owned();
+        }
+        let lines: Vec<String> = text.lines().map(|line| format!("\u{2068}{line}\u{2069}")).collect();
+        lines.join("\n")
+    }
+
     fn find(&self, key: &str, values: &[(&str, FluentValue<'_>)]) -> Option<String> {
         let pattern = self.texts.get_message(key)?.value()?;
         let values: FluentArgs<'_> = values.iter().map(|(name, value)| (*name, value.clone())).collect();

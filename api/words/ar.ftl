@@ -3,9 +3,9 @@
 greeting = مرحبًا { $reader }،
 
 award-title = تهانينا! حصلت على شارة «{ $name }»!
-award-title-of = شارة جديدة للمتعلم { $child }: «{ $name }»
+award-title-of = { $child }: شارة جديدة «{ $name }»
 award-why = السبب: { $requirement }
-award-bonus = مكافأة: +{ $xp } XP
+award-bonus = مكافأة: {"\u2068"}+{ $xp }{"\u00A0"}XP{"\u2069"}
 award-note = كتب { $giver }: «{ $note }»
 award-picture = شارة «{ $name }»، { $rarity ->
     [common] عادية
@@ -14,9 +14,9 @@ award-picture = شارة «{ $name }»، { $rarity ->
    *[legendary] أسطورية
 }
 level-title = وصلت إلى المستوى { $level }!
-level-title-of = المستوى الجديد للمتعلم { $child }: { $level }
+level-title-of = { $child }: المستوى { $level }
 rank-title = وصلت إلى رتبة «{ $rank }»!
-rank-title-of = رتبة جديدة للمتعلم { $child }: «{ $rank }»
+rank-title-of = { $child }: رتبة جديدة «{ $rank }»
 streak-title = { $days ->
     [one] يوم واحد!
     [two] يومان متتاليان!
@@ -32,7 +32,7 @@ streak-title-of = { $child }: { $days ->
    *[other] { $days } يوم متتالٍ!
 }
 certificate-title = حصلت على شهادة «{ $title }».
-certificate-title-of = شهادة جديدة للمتعلم { $child }: «{ $title }»
+certificate-title-of = { $child }: شهادة جديدة «{ $title }»
 certificate-line = أصدرها { $issuer } بتاريخ { $date }. الرقم { $number }.
 
 subject-several = { $count ->
@@ -50,26 +50,27 @@ more = { $count ->
     [many] و{ $count } خبرًا آخر.
    *[other] و{ $count } خبر آخر.
 }
-standing = لديك الآن { $xp } XP وأنت في المستوى { $level }.
+standing = لديك الآن {"\u2068"}{ $xp }{"\u00A0"}XP{"\u2069"} وأنت في المستوى { $level }.
 next-heading = ما القادم
-next-line = { $name }: { $current } من { $target } ({ $percent }%)
+next-line = { $name }: { $current } من { $target } ({"\u2068"}{ $percent }%{"\u2069"})
 button = عرض الإنجازات
 footer = تصلك هذه الرسالة لأن مدرستك تحتفظ بعنوانك لإرسال أخبار الإنجازات.
+footer-admin = تصلك هذه الرسالة لأنك من مسؤولي Plaudit.
 unsubscribe = إلغاء الاشتراك
 
 unsubscribe-title = إلغاء الاشتراك
-unsubscribe-question = هل تريد ألا تصلك رسائل أخرى عن الإنجازات؟
+unsubscribe-question = هل تريد إيقاف الرسائل عن الإنجازات؟
 unsubscribe-button = نعم، ألغِ الاشتراك
 unsubscribe-done = أُلغي اشتراكك. يمكنك اختيار الرسائل من جديد في إعدادات حسابك.
 unsubscribe-wrong = هذا الرابط غير مكتمل أو لم يعد صالحًا. افتح الرابط في رسالة أحدث.
 unsubscribe-later = لم ينجح ذلك. حاول مرة أخرى بعد دقيقة.
 
-webhook-disabled = عُطّل الـ webhook «{ $description }».
+webhook-disabled = عُطِّل خطاف الويب «{ $description }».
 webhook-disabled-why = السبب: { $reason }
-webhook-disabled-then = فشلت طلباته نحو يوم. أصلح المستقبِل، ثم فعّل الـ webhook من جديد بواسطة updateWebhook، وأرسل ما فاته بواسطة redeliverWebhook.
+webhook-disabled-then = لا تصله طلبات أخرى. أصلح المستقبِل، ثم فعّله من جديد بواسطة updateWebhook، وأرسل ما فاته بواسطة redeliverWebhook.
 
 subject-week = أسبوع أبنائك
-week-xp = { $xp } XP هذا الأسبوع
+week-xp = {"\u2068"}{ $xp }{"\u00A0"}XP{"\u2069"} هذا الأسبوع
 week-awards = { $awards ->
     [0] لا شارات جديدة
     [one] شارة جديدة واحدة

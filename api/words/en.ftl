@@ -5,7 +5,7 @@ greeting = Hello { $reader },
 award-title = Congratulations! You earned the “{ $name }” badge!
 award-title-of = { $child } earned the “{ $name }” badge!
 award-why = Why: { $requirement }
-award-bonus = Bonus: +{ $xp } XP
+award-bonus = Bonus: +{ $xp }{"\u00A0"}XP
 award-note = { $giver } writes: “{ $note }”
 award-picture = Badge “{ $name }”, { $rarity ->
     [common] common
@@ -38,26 +38,27 @@ more = { $count ->
     [one] And { $count } more.
    *[other] And { $count } more.
 }
-standing = You now have { $xp } XP and are at level { $level }.
+standing = You now have { $xp }{"\u00A0"}XP and are at level { $level }.
 next-heading = What comes next
 next-line = { $name }: { $current } of { $target } ({ $percent }%)
 button = See the achievements
 footer = You get this mail because your school stores your address for news about achievements.
+footer-admin = You get this mail because you are an admin of Plaudit.
 unsubscribe = Unsubscribe
 
 unsubscribe-title = Unsubscribe
-unsubscribe-question = Do you want to get no more mails about achievements?
-unsubscribe-button = Yes, unsubscribe
+unsubscribe-question = Stop mails about achievements?
+unsubscribe-button = Stop mails
 unsubscribe-done = You are unsubscribed. You can choose mails again in the settings of your account.
 unsubscribe-wrong = This link is not complete or no longer valid. Open the link of a newer mail.
 unsubscribe-later = That did not work. Try again in a minute.
 
 webhook-disabled = The webhook “{ $description }” was disabled.
 webhook-disabled-why = Reason: { $reason }
-webhook-disabled-then = Its requests failed for about a day. Mend the receiver, enable the webhook with updateWebhook, and send what it missed with redeliverWebhook.
+webhook-disabled-then = It gets no more requests. Fix the receiver, enable the webhook with updateWebhook, and send what it missed with redeliverWebhook.
 
 subject-week = The week of your children
-week-xp = { $xp } XP this week
+week-xp = { $xp }{"\u00A0"}XP this week
 week-awards = { $awards ->
     [0] No new badge
     [one] { $awards } new badge

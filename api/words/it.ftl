@@ -5,7 +5,7 @@ greeting = Ciao { $reader },
 award-title = Congratulazioni! Il badge “{ $name }” è tuo!
 award-title-of = { $child } ha ottenuto il badge “{ $name }”!
 award-why = Perché: { $requirement }
-award-bonus = Bonus: +{ $xp } XP
+award-bonus = Bonus: +{ $xp }{"\u00A0"}XP
 award-note = { $giver } scrive: “{ $note }”
 award-picture = Badge “{ $name }”, { $rarity ->
     [common] comune
@@ -38,15 +38,16 @@ more = { $count ->
     [one] E un’altra novità.
    *[other] E altre { $count } novità.
 }
-standing = Ora hai { $xp } XP e sei al livello { $level }.
-next-heading = I prossimi obiettivi
+standing = Ora hai { $xp }{"\u00A0"}XP e sei al livello { $level }.
+next-heading = I prossimi traguardi
 next-line = { $name }: { $current } di { $target } ({ $percent }%)
-button = Guarda gli obiettivi
-footer = Ricevi questa e-mail perché la tua scuola ha il tuo indirizzo per le novità sugli obiettivi raggiunti.
+button = Guarda i traguardi
+footer = Ricevi questa e-mail perché la tua scuola ha il tuo indirizzo per le novità sui traguardi raggiunti.
+footer-admin = Ricevi questa e-mail perché sei un amministratore di Plaudit.
 unsubscribe = Annulla l’iscrizione
 
 unsubscribe-title = Annulla l’iscrizione
-unsubscribe-question = Non vuoi più ricevere e-mail sugli obiettivi raggiunti?
+unsubscribe-question = Non vuoi più ricevere e-mail sui traguardi raggiunti?
 unsubscribe-button = Sì, annulla l’iscrizione
 unsubscribe-done = Iscrizione annullata. Puoi scegliere di nuovo le e-mail nelle impostazioni del tuo account.
 unsubscribe-wrong = Questo link è incompleto o non più valido. Apri il link di un’e-mail più recente.
@@ -54,10 +55,10 @@ unsubscribe-later = Non ha funzionato. Riprova tra un minuto.
 
 webhook-disabled = Il webhook “{ $description }” è stato disattivato.
 webhook-disabled-why = Motivo: { $reason }
-webhook-disabled-then = Le sue richieste sono fallite per circa un giorno. Ripara il destinatario, riattiva il webhook con updateWebhook e invia di nuovo ciò che ha perso con redeliverWebhook.
+webhook-disabled-then = Non riceve più richieste. Ripara il destinatario, riattiva il webhook con updateWebhook e invia di nuovo ciò che ha perso con redeliverWebhook.
 
 subject-week = La settimana dei tuoi figli
-week-xp = { $xp } XP questa settimana
+week-xp = { $xp }{"\u00A0"}XP questa settimana
 week-awards = { $awards ->
     [0] Nessun nuovo badge
     [one] { $awards } nuovo badge

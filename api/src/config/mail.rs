@@ -198,6 +198,15 @@ pub(super) fn read_from(text: &str) -> Result<Mailbox, String> {
     text.parse().map_err(|_| WRONG.to_owned())
 }
 
+/// Parses the page that mails link to.
+pub(super) fn read_link(text: &str) -> Result<Url, String> {
+    const WRONG: &str =
+        "must be an absolute http or https URL without a password, such as https://school.example/me.";
+    let url = Url::parse(text).map_err(|_| WRONG.to_owned())?;
+    let is_plain = url.username().is_empty() && url.password().is_none();
+    if matches!(url.scheme(), "http" | "https") && is_plain { Ok(url) } else { Err(WRONG.to_owned()) }
+}
+
 /// Parses a language that mails are written in.
 pub(super) fn read_language(text: &str) -> Result<String, String> {
     if crate::words::LANGUAGES.contains(&text) {

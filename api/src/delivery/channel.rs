@@ -68,7 +68,7 @@ pub(crate) async fn run(app: App, channel: Channel, mut stop: watch::Receiver<bo
 /// # Errors
 /// If the database fails.
 pub(crate) async fn send_due(app: &App, channel: Channel) -> Result<usize, store::Error> {
-    let beat = app.pulse.watch(name(channel), deadlines::CHANNEL);
+    let beat = app.pulse.unwatched();
     let mut sending = Sending::new(app.clone(), channel);
     let mut attempts = 0;
     loop {

@@ -27,6 +27,7 @@ pub(super) async fn disable_failing(
     {
         let Some((webhook, reason)) = row.webhook_id.zip(verdict.reason.as_deref()) else { continue };
         let fails = match outcome {
+            _ if row.kind == Kind::Test => false,
             Outcome::Gone => true,
             // A receiver that refuses one event and accepts others works.
             Outcome::Failed(_) => !deliveries::has_accepted_since(txn, webhook, row.created_at).await?,

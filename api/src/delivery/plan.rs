@@ -93,17 +93,17 @@ pub(super) fn requests(messages: &[outbox::Row], webhooks: &[webhooks::Row], now
         for message in messages.iter().filter(|message| wanted.contains(webhooks::type_of(message.kind))) {
             let of = format!("webhook/{}/{}", webhook.id, message.id);
             let id = Uuid::new_v5(&NAMESPACE, of.as_bytes());
-            plan.deliveries.push(request(id, Kind::Event, webhook.id, message.person_id, now));
+            // Due since it happened, so that the oldest goes first.
+            let request = mail(id, Kind::Event, message.person_id, message.created_at, now);
+            plan.deliveries.push(deliveries::Row {
+                channel: Channel::Webhook,
+                webhook_id: Some(webhook.id),
+                ..request
+            });
             plan.messages.push((id, message.id));
         }
     }
     plan
-}
-
-/// A request that was not tried yet.
-fn request(id: Uuid, kind: Kind, webhook: Uuid, person: Uuid, now: DateTime<Utc>) -> deliveries::Row {
-    let row = mail(id, kind, person, now, now);
-    deliveries::Row { channel: Channel::Webhook, webhook_id: Some(webhook), ..row }
 }
 
 /// The types of events that a webhook wants.

@@ -46,7 +46,7 @@ pub(crate) async fn create(
     change: Change,
 ) -> Result<webhooks::Row, Failure> {
     policy::reach(&request.actor, Action::ManageDeliveries)?;
-    let change = &check(app, change)?;
+    let change = &check(app, change).await?;
     attempt(app, |txn, _| {
         async move { Ok((create_within(app, txn, request, change).await?, None)) }.scope_boxed()
     })
@@ -93,7 +93,7 @@ pub(crate) async fn update(
     change: Change,
 ) -> Result<webhooks::Row, Failure> {
     policy::reach(&request.actor, Action::ManageDeliveries)?;
-    let change = &check(app, change)?;
+    let change = &check(app, change).await?;
     attempt(app, |txn, _| {
         async move { Ok((update_within(app, txn, request, id, change).await?, None)) }.scope_boxed()
     })
@@ -242,7 +242,10 @@ pub(crate) async fn redeliver(
 async fn check_number(txn: &Txn) -> Result<(), Interrupted> {
     if webhooks::count_enabled(txn).await? >= MOST {
         let message = format!("An installation has at most {MOST} enabled webhooks. Disable one first.");
-        return Err(Refusal::new(Code::Conflict, message).because(Reason::TooManyWebhooks).into());
+        return Err(Refusal::new(Code::Conflict, message)
+            .at(["url"])
+            .because(Reason::TooManyWebhooks)
+            .into());
     }
     Ok(())
 }
@@ -260,8 +263,11 @@ pub(super) fn no_webhook() -> Refusal {
 }
 
 /// Checks the texts, and returns them as they are stored.
-fn check(app: &App, change: Change) -> Result<Change, Refusal> {
-    let url = change.url.map(|url| check_url(app, &url)).transpose()?;
+async fn check(app: &App, change: Change) -> Result<Change, Refusal> {
+    let url = match &change.url {
+        Some(url) => Some(check_url(app, url).await?),
+        None => None,
+    };
     let description =
         change.description.map(|text| text::line("description", &text, text::TITLE)).transpose()?;
     if change.types.as_ref().is_some_and(Vec::is_empty) {
@@ -270,7 +276,7 @@ fn check(app: &App, change: Change) -> Result<Change, Refusal> {
     Ok(Change { url, description, ..change })
 }
 
-fn check_url(app: &App, url: &str) -> Result<String, Refusal> {
+async fn check_url(app: &App, url: &str) -> Result<String, Refusal> {
     let wrong = |message: &str| Refusal::invalid(["url"], message.to_owned());
     let url = text::web_url("url", url)?;
     let parsed = Url::parse(&url).map_err(|_| wrong("The URL must be absolute."))?;
@@ -278,5 +284,6 @@ fn check_url(app: &App, url: &str) -> Result<String, Refusal> {
         return Err(wrong("The URL must have no fragment (#)."));
     }
     app.webhooks.allowed.check(&parsed).map_err(wrong)?;
+    app.webhooks.allowed.check_name(&parsed).await.map_err(wrong)?;
     Ok(url)
 }

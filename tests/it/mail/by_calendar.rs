@@ -73,7 +73,7 @@ on_each! {
         let kept = mails(&server);
         assert_eq!(kept.len(), 1);
         assert_eq!(kept[0].subject, "The week of your children");
-        for line in ["Ada", "245 XP this week", "6 new badges", "3 days in a row"] {
+        for line in ["Ada", "245\u{a0}XP this week", "6 new badges", "3 days in a row"] {
             assert!(kept[0].text.lines().any(|one| one == line), "{line}\n{}", kept[0].text);
         }
         w.finish().await;

@@ -27,6 +27,7 @@ on_each! {
             (MailFault::Stall(Phase::Hello), "the mail server does not answer in time"),
             (MailFault::Cut(Phase::Hello), "the mail server cannot be reached"),
             (MailFault::Answer(Phase::Sender, "451 4.7.1 try again"), "the mail server does not accept the sender now (451 4.7.1)"),
+            (MailFault::Answer(Phase::Sender, "530 5.7.0 use STARTTLS"), "the mail server refuses the sender (530 5.7.0)"),
             (MailFault::Stall(Phase::Sender), "the mail server does not answer in time"),
             (MailFault::Cut(Phase::Sender), "the connection to the mail server ended"),
             (MailFault::Answer(Phase::Recipient, "450 4.2.0 <ada@school.example> greylisted"), "the mail server does not accept the recipient now (450 4.2.0)"),
@@ -58,7 +59,6 @@ on_each! {
 
     async fn a_permanent_refusal_gives_the_mail_up_with_its_reason(backend: Backend) {
         let cases = [
-            (MailFault::Answer(Phase::Sender, "550 5.7.1 no"), "the mail server refuses the sender (550 5.7.1)"),
             (MailFault::Answer(Phase::Recipient, "550 5.1.1 <ada@school.example>: unknown"), "the mail server refuses the recipient (550 5.1.1)"),
             (MailFault::Answer(Phase::Data, "554 no"), "the mail server refuses the mail (554)"),
             (MailFault::Answer(Phase::Content, "554 5.6.0 spam"), "the mail server refuses the mail (554 5.6.0)"),

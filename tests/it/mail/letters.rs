@@ -25,8 +25,8 @@ on_each! {
             "Congratulations! You earned the “First Steps” badge!",
             "The first question is the hardest to begin. You began.",
             "Why: Answer 1 question",
-            "Bonus: +50 XP",
-            "You now have 60 XP and are at level 1.",
+            "Bonus: +50\u{a0}XP",
+            "You now have 60\u{a0}XP and are at level 1.",
             "What comes next",
             "Getting Warmed Up: 60 of 100 (60%)",
         ] {

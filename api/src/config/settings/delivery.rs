@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Raw, Setting, path, text};
-use crate::config::values::{read_networks, read_public_url, read_truth};
+use crate::config::values::{read_networks, read_truth};
 use crate::config::{Config, mail};
 
 /// The settings, in the order in which they are applied.
@@ -64,7 +64,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         key: "mail.link",
         set: |config, raw| {
-            config.mail.link = Some(read_public_url(raw.text()?)?);
+            config.mail.link = Some(mail::read_link(raw.text()?)?);
             Ok(())
         },
         get: |config| config.mail.link.as_ref().map_or_else(|| text(""), text),

@@ -46,9 +46,9 @@ struct View {
     more: Option<String>,
     standing: Option<String>,
     next: Option<Goal>,
-    button: Link,
+    button: Option<Link>,
     footer: String,
-    unsubscribe: Link,
+    unsubscribe: Option<Link>,
 }
 
 #[derive(Template)]
@@ -106,10 +106,14 @@ pub(super) fn mail(letter: &Letter, words: &Words, frame: &Frame) -> Option<Vec<
         .subject(view.subject)
         .date(frame.date)
         .message_id(Some(format!("<{}@{domain}>", frame.id)))
-        .raw_header(header("List-Unsubscribe", format!("<{}>", frame.unsubscribe))?)
-        .raw_header(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned())?)
         .raw_header(header("Auto-Submitted", "auto-generated".to_owned())?)
         .raw_header(header("Content-Language", words.language.to_owned())?);
+    let message = match &view.unsubscribe {
+        None => message,
+        Some(link) => message
+            .raw_header(header("List-Unsubscribe", format!("<{}>", link.url))?)
+            .raw_header(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned())?),
+    };
     Some(message.multipart(body).ok()?.formatted())
 }
 
@@ -117,6 +121,7 @@ fn view(letter: &Letter, words: &Words, frame: &Frame) -> View {
     let shown = letter.news.iter().take(SHOWN).enumerate();
     let items: Vec<Item> = shown.map(|(at, one)| item(one, at, words)).collect();
     let subject = subject(letter, &items, words);
+    let is_news = letter.kind != Kind::WebhookDisabled;
     let further = letter.news.len().saturating_sub(SHOWN).saturating_add(letter.more);
     let standing = letter.standing;
     let next = letter.next.as_ref().map(|next| {
@@ -146,9 +151,10 @@ fn view(letter: &Letter, words: &Words, frame: &Frame) -> View {
         standing: standing
             .map(|(xp, level)| words.say("standing", &[("xp", number(xp)), ("level", number(level))])),
         next,
-        button: Link { label: words.say("button", &[]), url: frame.link.clone() },
-        footer: words.say("footer", &[]),
-        unsubscribe: Link { label: words.say("unsubscribe", &[]), url: frame.unsubscribe.clone() },
+        button: is_news.then(|| Link { label: words.say("button", &[]), url: frame.link.clone() }),
+        footer: words.say(if is_news { "footer" } else { "footer-admin" }, &[]),
+        unsubscribe: is_news
+            .then(|| Link { label: words.say("unsubscribe", &[]), url: frame.unsubscribe.clone() }),
     }
 }
 
@@ -197,16 +203,19 @@ fn item(news: &News, at: usize, words: &Words) -> Item {
     match &news.what {
         What::Award { name, description, requirement, xp, category, rarity, note } => {
             let mut lines = vec![
-                description.clone(),
+                words.isolated(description),
                 words.say("award-why", &[("requirement", requirement.as_str().into())]),
             ];
-            if description == requirement {
+            if description.is_empty() || description == requirement {
                 lines.remove(0);
             }
             lines.extend((*xp > 0).then(|| words.say("award-bonus", &[("xp", number(*xp))])));
             let note = note.as_ref();
             let note = note.map(|(giver, note)| {
-                words.say("award-note", &[("giver", giver.as_str().into()), ("note", note.as_str().into())])
+                words.say(
+                    "award-note",
+                    &[("giver", giver.as_str().into()), ("note", words.isolated(note).into())],
+                )
             });
             let title = say("award-title", &[("name", name.as_str().into())]);
             Item { picture: picture(name, category, *rarity, at, words), title, lines, note }

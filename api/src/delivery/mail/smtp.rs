@@ -19,6 +19,8 @@ use crate::delivery::tls::own_authority;
 /// How much longer than for another step a server may take to accept a mail, because it checks the mail. To give up too early
 /// means a duplicate.
 pub(super) const ACCEPTANCE: u32 = 4;
+/// How to log in.
+const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 /// An idle connection older than this is closed, because servers close theirs.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -43,6 +45,8 @@ enum Closed {
     Smtp(Error),
     /// The server offers no STARTTLS, which the settings require.
     NoTls,
+    /// The server offers no login, although the settings have a password.
+    NoLogin,
     /// It takes too long.
     Late,
 }
@@ -50,7 +54,8 @@ enum Closed {
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Smtp(error) if error.is_tls() => {
+            Self::NoLogin => f.write_str("the mail server takes no password on this connection (mail.url)"),
+            Self::Smtp(error) if is_about_certificate(error) => {
                 f.write_str("the mail server's certificate is not accepted (ca_file)")
             }
             Self::Smtp(error) => match code(error) {
@@ -113,8 +118,11 @@ impl Opener {
             _ => {}
         }
         if let Some((user, password)) = login {
+            if connection.server_info().get_auth_mechanism(&MECHANISMS).is_none() {
+                return Err(Closed::NoLogin);
+            }
             let credentials = Credentials::new(user.clone(), password.clone());
-            connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await?;
+            connection.auth(&MECHANISMS, &credentials).await?;
         }
         Ok(connection)
     }
@@ -208,10 +216,17 @@ async fn announce(connection: &mut AsyncSmtpConnection, envelope: &Envelope) -> 
         parameters.push(MailParameter::SmtpUtfEight);
     }
     let of = |what: &'static str| move |error: Error| refusal(what, &error);
+    // A refusal of the sender or of the connection is a wrong setting, which an operator corrects.
+    let for_now = |what: &'static str| {
+        move |error: Error| match refusal(what, &error) {
+            Outcome::Refused(reason) => Outcome::Failed(reason),
+            other => other,
+        }
+    };
     let _: Response = connection
         .command(Mail::new(envelope.from().cloned(), parameters))
         .await
-        .map_err(of("the sender"))?;
+        .map_err(for_now("the sender"))?;
     for to in envelope.to() {
         connection.command(Rcpt::new(to.clone(), Vec::new())).await.map_err(of("the recipient"))?;
     }
@@ -229,6 +244,18 @@ fn refusal(what: &str, error: &Error) -> Outcome {
         Some(code) => Outcome::Failed(format!("the mail server does not accept {what} now ({code})")),
         None => Outcome::Failed("the connection to the mail server ended".to_owned()),
     }
+}
+
+/// Whether the connection failed because of the server's certificate.
+fn is_about_certificate(error: &Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(one) = cause {
+        if one.to_string().contains("certificate") {
+            return true;
+        }
+        cause = one.source();
+    }
+    error.is_tls()
 }
 
 /// The code of an answer, such as `550 5.1.1`.

@@ -89,6 +89,31 @@ impl Allowed {
     }
 }
 
+impl Allowed {
+    /// Resolves the name of a URL that [`Allowed::check`] accepts, and checks its addresses as a request does. A name that
+    /// cannot be resolved now is accepted: its receiver may come later.
+    ///
+    /// # Errors
+    /// What would be right.
+    pub(crate) async fn check_name(&self, url: &Url) -> Result<(), &'static str> {
+        let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
+        let found = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((name, 0))).await;
+        let Ok(Ok(mut found)) = found else { return Ok(()) };
+        let is_encrypted = url.scheme() == "https";
+        let may = |address: SocketAddr| {
+            if is_encrypted { self.has(address.ip()) } else { self.is_exempt(address.ip()) }
+        };
+        match (found.all(may), is_encrypted) {
+            (true, _) => Ok(()),
+            (false, true) => Err(
+                "The host has an address that is not on the public Internet: use a public one, or ask the \
+                                  operator to allow its network (webhooks.allowed_networks).",
+            ),
+            (false, false) => Err("The URL must begin with https://."),
+        }
+    }
+}
+
 /// Resolves names, and refuses a name with an address that webhooks must not reach. A connection goes to the addresses that
 /// were checked.
 pub(super) struct Resolver {
@@ -121,6 +146,9 @@ impl Resolve for Resolver {
         })
     }
 }
+
+/// How long a name may take to be resolved when a webhook is created.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// Why a name was refused.
 pub(super) const NOT_PUBLIC: &str = "the host has an address that is not on the public Internet";
