@@ -26,10 +26,10 @@ struct Read {
 impl Read {
     fn of((to, content): &(String, Vec<u8>)) -> Self {
         let message = MessageParser::default().parse(content).expect("a mail");
-        Self::read(to.clone(), &message)
+        Self::of_message(to.clone(), &message)
     }
 
-    fn read(to: String, message: &Message<'_>) -> Self {
+    fn of_message(to: String, message: &Message<'_>) -> Self {
         let pictures = message.attachments().map(|part| {
             let id = part.content_id().unwrap_or_default().to_owned();
             (id, part.contents()[..8].to_vec())

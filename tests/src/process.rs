@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::{Arc, OnceLock};
 
 use chrono::TimeDelta;
 use plaudit::auth::Role;
@@ -16,14 +17,26 @@ use tokio::sync::mpsc;
 use crate::client::Client;
 use crate::socket::PATIENCE;
 
-/// A running `plaudit serve`.
+/// What no line of a log may contain: the secret, tokens, addresses of people, secrets of webhooks.
+const PRIVATE: [&str; 5] = [SECRET, "eyJ", "@school.example", "@home.example", "whsec_"];
+
+/// A running `plaudit serve`. The test fails if its log contains something private.
 pub struct Process {
     /// The URL it listens on.
     pub url: String,
     /// The log before it listened, one JSON object per line.
     pub log: Vec<String>,
     told: mpsc::UnboundedReceiver<String>,
+    /// The first line that contains something private.
+    leak: Arc<OnceLock<String>>,
     child: Child,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let leak = self.leak.get();
+        assert!(leak.is_none() || std::thread::panicking(), "the log contains something private: {leak:?}");
+    }
 }
 
 impl Process {
@@ -55,13 +68,18 @@ impl Process {
             if let Some(address) = entry["fields"]["address"].as_str() {
                 let url = format!("http://{address}");
                 let (tell, told) = mpsc::unbounded_channel();
+                let leak = Arc::<OnceLock<String>>::default();
+                let found = Arc::clone(&leak);
                 // Reads the rest of the log, because a full pipe would block the server.
                 tokio::spawn(async move {
                     while let Ok(Some(line)) = lines.next_line().await {
+                        if PRIVATE.iter().any(|text| line.contains(text)) {
+                            let _ = found.set(line.clone());
+                        }
                         let _ = tell.send(line);
                     }
                 });
-                return Self { url, log, told, child };
+                return Self { url, log, told, leak, child };
             }
             log.push(line);
         }
@@ -153,6 +171,9 @@ fn exists(key: &str) -> bool {
 /// The secret that processes verify tokens with.
 pub const SECRET: &str = "a-secret-of-the-tests-that-is-long-enough";
 
+/// Everything that the server itself logs, so that the tests see it.
+const LOG: &str = "info,plaudit=debug";
+
 /// The binary in production, with an environment that has only these settings.
 fn plaudit(config: &Config) -> Command {
     // With its signal ignored, a write past the file size limit fails as on a full disk.
@@ -169,7 +190,8 @@ fn plaudit(config: &Config) -> Command {
         .env("PLAUDIT_CATALOGS", config.catalogs.join(","))
         // A fault that a test plans for a transaction must not hit one of the relay.
         .env("PLAUDIT_WORKER", config.worker.to_string())
-        .env("PLAUDIT_LOG_FORMAT", "json");
+        .env("PLAUDIT_LOG_FORMAT", "json")
+        .env("PLAUDIT_LOG_FILTER", LOG);
     command
 }
 

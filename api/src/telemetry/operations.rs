@@ -16,10 +16,13 @@ const OTHER: &str = "other";
 /// The bounds of the series, in seconds.
 const BOUNDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 10.0];
 
+/// A series for each name.
+type Seconds = Family<[(&'static str, String); 1], Histogram, fn() -> Histogram>;
+
 /// The time of operations.
 #[derive(Debug)]
 pub(super) struct Operations {
-    pub(super) seconds: Family<[(&'static str, String); 1], Histogram, fn() -> Histogram>,
+    pub(super) seconds: Seconds,
     names: RwLock<BTreeSet<String>>,
 }
 
