@@ -17,6 +17,7 @@ use crate::delivery::mail::unsubscribe::Unsubscribing;
 use crate::delivery::webhook::Webhooks;
 use crate::pipeline::Batcher;
 use crate::pulse::Pulse;
+use crate::registry::revocations::Revocations;
 use crate::slow_lane::SlowLane;
 use crate::store::Database;
 use crate::telemetry::Telemetry;
@@ -35,6 +36,8 @@ pub struct App {
     pub db: Database,
     /// The keys that verify tokens.
     pub keys: Arc<Keys>,
+    /// The tokens and keys that are no longer accepted.
+    pub(crate) revocations: Arc<Revocations>,
     /// The current catalogue.
     pub(crate) catalogue: Arc<Catalogue>,
     /// Passes events to the pipeline.
@@ -77,6 +80,7 @@ impl App {
             clock,
             db: Database::nowhere(),
             keys: Arc::new(keys),
+            revocations: Arc::default(),
             catalogue: Arc::new(Catalogue::empty()),
             batcher: Batcher::new().0,
             bus: Bus::new(),

@@ -56,7 +56,7 @@ impl Subject {
     pub(crate) fn of(actor: Option<&Actor>, address: Option<IpAddr>) -> Self {
         match (actor, address) {
             (Some(Actor::Person { id, role }), _) => Self::Person { id: *id, role: *role },
-            (Some(Actor::Service { source }), _) => Self::Service(Arc::clone(source)),
+            (Some(Actor::Service { source, .. }), _) => Self::Service(Arc::clone(source)),
             (None, Some(address)) => Self::Address(address),
             (None, None) => Self::Unnamed,
         }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::audit::RequestContext;
 use crate::auth::token::Keys;
-use crate::auth::{Actor, Claims, Role, policy};
+use crate::auth::{Actor, Claims, Role, Scopes, policy};
 use crate::config::{DEMO_SECRET, MailTarget, address_of};
 use crate::pipeline::{self, Incoming, Submission};
 use crate::refusal::{Failure, Refusal};
@@ -70,7 +70,8 @@ async fn move_in(app: &App) -> Result<bool, Failure> {
         people::upsert(app, &request, member.id, change).await?;
     }
     classes::begin(app, &request, &school).await?;
-    let recorder = policy::recorder(&Actor::Service { source: school.service.as_str().into() });
+    let recorder =
+        policy::recorder(&Actor::Service { source: school.service.as_str().into(), scopes: Scopes::ALL })?;
     for events in past(app, &school).chunks(CHUNK) {
         let submission = Submission { recorder: recorder.clone(), request: None, events: events.into() };
         for refusal in pipeline::record(app, submission).await?.into_iter().filter_map(Result::err) {
@@ -83,6 +84,9 @@ async fn move_in(app: &App) -> Result<bool, Failure> {
         subject: head.id.to_string(),
         role: Role::SuperAdmin,
         name: Some(head.name.clone()),
+        scopes: Scopes::ALL,
+        id: None,
+        key: None,
         expires_at: app.clock.now(),
     };
     people::sign_in(app, claims).await?;

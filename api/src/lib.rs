@@ -37,6 +37,7 @@ pub mod handles;
 pub mod health;
 pub mod outbox;
 pub mod repair;
+pub mod revoke;
 mod rounds;
 pub mod signals;
 pub mod start;

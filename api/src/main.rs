@@ -13,8 +13,9 @@ use clap::Parser;
 use plaudit::auth::token::Keys;
 use plaudit::clock::Clock;
 use plaudit::config::{Config, LogFormat, Sources};
+use plaudit::revoke::Revoked;
 use plaudit::watch::Watch;
-use plaudit::{backup, check, demo, doctor, handles, health, outbox, repair, signals, start, watch};
+use plaudit::{backup, check, demo, doctor, handles, health, outbox, repair, revoke, signals, start, watch};
 use tracing_subscriber::EnvFilter;
 
 use arguments::{Arguments, Command, Outbox};
@@ -59,13 +60,24 @@ async fn run(file: Option<PathBuf>, command: Command) -> Result<ExitCode, AnyErr
             })?;
         }
         Command::Schema => print(plaudit::schema_sdl().trim_end())?,
-        Command::Token { sub, role, name, ttl } => {
+        Command::Token { sub, role, name, scope, ttl } => {
             let keys = Keys::load(&settings()?.auth)?;
-            let token = keys.mint(&sub, role, name.as_deref(), ttl, Clock::System.now());
+            let scope = Some(scope.join(" ")).filter(|scope| !scope.is_empty());
+            let (name, scope) = (name.as_deref(), scope.as_deref());
+            let token = keys.mint_with(&sub, role, name, scope, ttl, Clock::System.now());
             print(token.map_err(|refusal| {
                 let field = refusal.field.first().map(|field| format!("--{field}: ")).unwrap_or_default();
                 format!("{field}{}", refusal.message)
             })?)?;
+        }
+        Command::Revoke { token, key } => {
+            let config = settings()?;
+            log(&config);
+            let Some(revoked) = token.map(Revoked::Token).or(key.map(Revoked::Key)) else {
+                return Err("name a token or a key".into());
+            };
+            revoke::run(&config, &Clock::System, &revoked).await?;
+            print("Revoked. Running servers know it within seconds.")?;
         }
         Command::Check => {
             let config = settings()?;

@@ -78,6 +78,8 @@ pub enum Reason {
     TokenMissing,
     TokenExpired,
     TokenInvalid,
+    TokenRevoked,
+    ScopeMissing,
     RoleChanged,
     HigherRole,
     OwnRole,

@@ -16,6 +16,8 @@ const ROUND: Duration = Duration::from_millis(500);
 const TRIM: u64 = 20;
 /// How often mails that are due by the calendar are planned.
 const CALENDAR: Duration = Duration::from_secs(60);
+/// How often revoked tokens are read.
+const REVOCATIONS: Duration = Duration::from_secs(2);
 /// How often the database is pinged.
 const PING: Duration = Duration::from_secs(1);
 /// The timeout of a ping.
@@ -27,6 +29,16 @@ pub(crate) async fn catalogue(app: App, mut stop: watch::Receiver<bool>) {
     while !rest(&mut stop, ROUND).await {
         if let Err(error) = beat.turn(app.catalogue.refresh(&app.db)).await {
             tracing::warn!(error = error.chain(), "the published catalogue cannot be read; trying again");
+        }
+    }
+}
+
+/// Learns which tokens and keys were revoked.
+pub(crate) async fn revocations(app: App, mut stop: watch::Receiver<bool>) {
+    let beat = app.pulse.watch("revocations", deadlines::CATALOGUE);
+    while !rest(&mut stop, REVOCATIONS).await {
+        if let Err(error) = beat.turn(app.revocations.refresh(&app.db)).await {
+            tracing::warn!(error = error.chain(), "the revoked tokens cannot be read; trying again");
         }
     }
 }

@@ -169,6 +169,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
         clock,
         db,
         keys: Arc::new(keys),
+        revocations: Arc::default(),
         catalogue: Arc::new(catalogue),
         batcher,
         bus: Bus::new(),
@@ -184,6 +185,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
         telemetry: Telemetry::new(),
     };
     app.hub.begin(&app).await?;
+    app.revocations.refresh(&app.db).await?;
     let stop = watch::Sender::new(false);
     // Deliveries end together with the listener, because they may need the whole time until the end.
     let shut = watch::Sender::new(false);
@@ -195,6 +197,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
     let beat = app.pulse.watch("hub", deadlines::HUB);
     tasks.spawn(async move { hub.follow(following, beat, stopped).await });
     tasks.spawn(rounds::catalogue(apart.clone(), stop.subscribe()));
+    tasks.spawn(rounds::revocations(apart.clone(), stop.subscribe()));
     if app.config.worker {
         tasks.spawn(rounds::relay(apart.clone(), shut.subscribe()));
         if app.config.mail.is_on() {

@@ -60,8 +60,8 @@ impl Drop for Folder {
 #[test]
 fn the_help_of_each_command_is_the_committed_text() {
     for command in [
-        "", "serve", "migrate", "schema", "token", "check", "repair", "backup", "outbox", "doctor", "health",
-        "watch",
+        "", "serve", "migrate", "schema", "token", "revoke", "check", "repair", "backup", "outbox", "doctor",
+        "health", "watch",
     ] {
         let (name, arguments) = match command {
             "" => ("plaudit", vec!["--help"]),

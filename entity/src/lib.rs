@@ -28,6 +28,7 @@ pub mod outbox;
 pub mod outbox_trims;
 pub mod people;
 pub mod publications;
+pub mod revoked_tokens;
 pub mod role;
 pub mod totals;
 pub mod webhooks;

@@ -103,6 +103,13 @@ const STATEMENTS: &[&str] = &[
         CHECK ((quiet_from IS NULL) = (quiet_until IS NULL))
     )",
     "CREATE INDEX mail_settings_by_calendar ON mail_settings (person_id) WHERE streak_reminder OR weekly_summary",
+    // Tokens and signing keys that are no longer accepted.
+    "CREATE TABLE revoked_tokens (
+        kind text NOT NULL CHECK (kind IN ('TOKEN', 'KEY')),
+        name text NOT NULL,
+        revoked_at {time} NOT NULL,
+        PRIMARY KEY (kind, name)
+    )",
     // Keys that the servers of an installation share, such as the one that signs unsubscribe links.
     "CREATE TABLE installation_keys (
         name text NOT NULL PRIMARY KEY,

@@ -46,6 +46,7 @@ mod publication;
 mod race;
 mod readme;
 mod repair;
+mod restricted;
 mod resume;
 mod rights;
 mod search;

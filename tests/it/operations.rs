@@ -73,13 +73,22 @@ async fn check_metrics(backend: Backend, loops: &[&str], pools: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_count_the_work_done_on_sqlite() {
-    let loops = ["batcher lane 1", "catalogue", "database", "hub", "relay", "webhook"];
+    let loops = ["batcher lane 1", "catalogue", "database", "hub", "relay", "revocations", "webhook"];
     check_metrics(Backend::Sqlite, &loops, &["readers", "writers", "reserved", "tasks"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_count_the_work_done_on_postgresql() {
-    let loops = ["batcher lane 1", "batcher lane 2", "catalogue", "database", "hub", "relay", "webhook"];
+    let loops = [
+        "batcher lane 1",
+        "batcher lane 2",
+        "catalogue",
+        "database",
+        "hub",
+        "relay",
+        "revocations",
+        "webhook",
+    ];
     check_metrics(Backend::Postgres, &loops, &["readers", "writers", "recorders", "reserved", "tasks"]).await;
 }
 

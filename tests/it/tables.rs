@@ -110,6 +110,7 @@ on_both! {
             described::<entity::outbox_trims::Entity>(backend),
             described::<entity::people::Entity>(backend),
             described::<entity::publications::Entity>(backend),
+            described::<entity::revoked_tokens::Entity>(backend),
             described::<entity::totals::Entity>(backend),
             described::<entity::webhooks::Entity>(backend),
             described::<entity::xp_entries::Entity>(backend),

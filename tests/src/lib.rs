@@ -142,6 +142,13 @@ impl World {
         Client::new(self.url(), Some(self.token("school", Role::Service)))
     }
 
+    /// A token of the backend called `school` with these scopes.
+    pub fn scoped_token(&self, scope: &str) -> String {
+        let hour = TimeDelta::hours(1);
+        let token = self.keys.mint_with("school", Role::Service, None, Some(scope), hour, self.clock.now());
+        token.expect("a token is minted")
+    }
+
     /// A new student, created by the service; `zone` is the time zone.
     pub async fn student(&self, zone: &str) -> Uuid {
         let id = Uuid::new_v4();

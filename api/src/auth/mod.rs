@@ -3,6 +3,7 @@
 pub mod policy;
 mod reach;
 mod rights;
+mod scopes;
 mod source;
 pub mod token;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+pub use scopes::{NAMES as SCOPES, Scopes};
 pub use source::{Source, reads_as_uuid};
 
 /// A role in the school. It is stored when the person is first seen; from then on the stored role applies.
@@ -64,6 +66,12 @@ pub struct Claims {
     pub role: Role,
     /// The person's name, if the issuer states it.
     pub name: Option<String>,
+    /// What the token of a service may do.
+    pub scopes: Scopes,
+    /// The token's own id (`jti`), by which it can be revoked.
+    pub id: Option<String>,
+    /// The id (`kid`) of the key that signed it, by which all tokens of the key can be revoked.
+    pub key: Option<String>,
     /// When the token expires. A socket opened with it is closed then.
     pub expires_at: DateTime<Utc>,
 }
@@ -82,6 +90,8 @@ pub enum Actor {
     Service {
         /// The name of the sending system.
         source: Arc<str>,
+        /// What its token may do.
+        scopes: Scopes,
     },
 }
 
@@ -104,6 +114,14 @@ impl Actor {
         }
     }
 
+    /// The scope that the actor's token needs for this action and does not have.
+    pub(crate) fn lacks_scope(&self, action: policy::Action) -> Option<&'static str> {
+        match self {
+            Self::Person { .. } => None,
+            Self::Service { scopes, .. } => scopes.lacks(action),
+        }
+    }
+
     /// The kind of the actor.
     #[must_use]
     pub fn kind(&self) -> ActorKind {
@@ -118,7 +136,7 @@ impl Actor {
     pub fn name(&self) -> String {
         match self {
             Self::Person { id, .. } => id.to_string(),
-            Self::Service { source } => source.to_string(),
+            Self::Service { source, .. } => source.to_string(),
         }
     }
 
@@ -127,7 +145,7 @@ impl Actor {
     pub fn source(&self) -> Source {
         match self {
             Self::Person { id, .. } => Source::Person(*id),
-            Self::Service { source } => Source::Service(Arc::clone(source)),
+            Self::Service { source, .. } => Source::Service(Arc::clone(source)),
         }
     }
 }

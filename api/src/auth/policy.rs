@@ -20,8 +20,18 @@ pub fn reach(actor: &Actor, action: Action) -> Result<Reach, Refusal> {
             let message = format!("Your role cannot {}. Allowed roles: {}.", action.words(), able.join(", "));
             Err(Refusal::new(Code::Forbidden, message))
         }
-        _ => Ok(Reach::of(actor, action)),
+        _ => {
+            check_scope(actor, action)?;
+            Ok(Reach::of(actor, action))
+        }
     }
+}
+
+/// Checks that the token of a service has the scope of this action.
+fn check_scope(actor: &Actor, action: Action) -> Result<(), Refusal> {
+    let Some(scope) = actor.lacks_scope(action) else { return Ok(()) };
+    let message = format!("Your token lacks the scope {scope}. Get a token that has it.");
+    Err(Refusal::new(Code::Forbidden, message).because(Reason::ScopeMissing))
 }
 
 /// The people whose records the actor may read.
@@ -73,10 +83,13 @@ impl Recorder {
 }
 
 /// The right to record events.
-#[must_use]
-pub fn recorder(actor: &Actor) -> Recorder {
+///
+/// # Errors
+/// FORBIDDEN if the token of a service lacks the scope.
+pub fn recorder(actor: &Actor) -> Result<Recorder, Refusal> {
+    check_scope(actor, Action::RecordEvents)?;
     let everybody = whom(Action::RecordEvents, actor.role()) == Whom::Everybody;
-    Recorder { source: actor.source(), own: actor.person().filter(|_| !everybody) }
+    Ok(Recorder { source: actor.source(), own: actor.person().filter(|_| !everybody) })
 }
 
 /// Checks whether the actor may change a person with the role `now`: a higher role cannot be changed.

@@ -33,6 +33,9 @@ pub enum Extent {
 impl Reach {
     /// The reach of this actor for this action, from the table. A service has no relations, so they match no person.
     pub(super) fn of(actor: &Actor, action: Action) -> Self {
+        if actor.lacks_scope(action).is_some() {
+            return Self { action, extent: Extent::Nobody };
+        }
         let extent = match (whom(action, actor.role()), actor.person()) {
             (Whom::Everybody, _) => Extent::Everybody,
             (Whom::Only(relations), Some(me)) => Extent::Related { me, relations },
@@ -85,12 +88,12 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Role;
+    use super::super::{Role, Scopes};
     use super::*;
 
     fn actor(role: Role) -> Actor {
         match role {
-            Role::Service => Actor::Service { source: "school".into() },
+            Role::Service => Actor::Service { source: "school".into(), scopes: Scopes::ALL },
             role => Actor::Person { id: Uuid::from_u128(7), role },
         }
     }

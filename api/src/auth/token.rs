@@ -10,7 +10,8 @@ use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Claims, Role, reads_as_uuid};
+use super::{Claims, Role, Scopes, reads_as_uuid};
+use crate::id;
 use crate::refusal::{Code, Reason, Refusal};
 use crate::text::hidden;
 
@@ -48,7 +49,9 @@ impl Keys {
         }
         let algorithm = self.check_signature(&head, message, signature, now)?;
         let claims = object(payload).ok_or_else(malformed)?;
-        self.check_times(&claims, algorithm, now).and_then(|expires_at| self.read(&claims, expires_at))
+        let expires_at = self.check_times(&claims, algorithm, now)?;
+        let key = head.get("kid").and_then(Value::as_str).map(str::to_owned);
+        Ok(Claims { key, ..self.read(&claims, expires_at)? })
     }
 
     /// Creates a token for `subject`, valid from `now` for `ttl`.
@@ -60,6 +63,22 @@ impl Keys {
         subject: &str,
         role: Role,
         name: Option<&str>,
+        ttl: TimeDelta,
+        now: DateTime<Utc>,
+    ) -> Result<String, Refusal> {
+        self.mint_with(subject, role, name, None, ttl, now)
+    }
+
+    /// The same, for a service that may do only what these scopes allow: names separated by spaces.
+    ///
+    /// # Errors
+    /// As [`Keys::mint`], and at `scope` for a person.
+    pub fn mint_with(
+        &self,
+        subject: &str,
+        role: Role,
+        name: Option<&str>,
+        scope: Option<&str>,
         ttl: TimeDelta,
         now: DateTime<Utc>,
     ) -> Result<String, Refusal> {
@@ -83,6 +102,13 @@ impl Keys {
             check_name(name).map_err(|message| invalid("name", message.to_owned()))?;
             claims.insert("name".to_owned(), name.into());
         }
+        if let Some(scope) = scope {
+            if role != Role::Service {
+                return Err(invalid("scope", "only the token of a service has scopes.".to_owned()));
+            }
+            claims.insert("scope".to_owned(), scope.into());
+        }
+        claims.insert("jti".to_owned(), id::new(now).to_string().into());
         claims.insert("iss".to_owned(), self.issuer.clone().into());
         claims.insert("aud".to_owned(), self.audience.clone().into());
         claims.insert("nbf".to_owned(), issued.into());
@@ -189,7 +215,25 @@ impl Keys {
             }
             Some(_) => return Err(refuse("The token's name must be a string, or absent.")),
         };
-        Ok(Claims { subject, role, name, expires_at })
+        let scopes = match claims.get("scope") {
+            None => Scopes::ALL,
+            Some(Value::String(names)) => Scopes::parse(names),
+            // Some issuers send a list.
+            Some(Value::Array(names)) => {
+                Scopes::parse(&names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "))
+            }
+            Some(_) => {
+                return Err(refuse(
+                    "The token's scope must be a string with names separated by spaces, or absent.",
+                ));
+            }
+        };
+        let id = match claims.get("jti") {
+            None => None,
+            Some(Value::String(id)) => Some(id.clone()),
+            Some(_) => return Err(refuse("The token's jti must be a string, or absent.")),
+        };
+        Ok(Claims { subject, role, name, scopes, id, key: None, expires_at })
     }
 }
 

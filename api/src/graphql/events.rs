@@ -152,7 +152,7 @@ fn result(index: usize, outcome: Result<Recorded, Refusal>) -> RecordEventResult
 }
 
 async fn record(ctx: &Context<'_>, inputs: Vec<RecordEventInput>) -> Answer<pipeline::Outcomes> {
-    let recorder = policy::recorder(actor(ctx)?);
+    let recorder = policy::recorder(actor(ctx)?)?;
     let published = app(ctx)?.catalogue.current();
     let mut rights =
         published.catalog.activities().iter().map(|one| recorder.may_record(one.self_reportable));

@@ -14,6 +14,10 @@ pub(crate) enum ErrorReason {
     TokenExpired,
     /// The token, or the header with it, is invalid. The message says why.
     TokenInvalid,
+    /// The token, or the key that signed it, was revoked. Get a new one.
+    TokenRevoked,
+    /// The token of a service lacks the scope that the message names.
+    ScopeMissing,
     /// The person's role has changed since the token was issued. Get a new token.
     RoleChanged,
     /// The person has a higher role than the caller.

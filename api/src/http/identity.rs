@@ -27,6 +27,11 @@ impl Identity {
         self.claims.as_ref().map(|claims| claims.expires_at)
     }
 
+    /// Whether the token, or the key that signed it, has been revoked since.
+    pub(super) fn is_revoked(&self, app: &App) -> bool {
+        self.claims.as_ref().is_some_and(|claims| app.revocations.has(claims))
+    }
+
     /// Checks the person again: the role may have changed since.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand};
-use plaudit::auth::Role;
+use plaudit::auth::{Role, SCOPES};
 use plaudit::config::parse_span;
 use plaudit::outbox;
 use uuid::Uuid;
@@ -63,7 +63,8 @@ pub(crate) enum Command {
     /// Create a token, signed with the secret of the settings, and print it
     #[command(after_help = "Examples:\n  \
         plaudit token --sub 0198c0de-0000-7000-8000-000000000005 --role student\n  \
-        plaudit token --sub lesson-player --role service --ttl 30m\n\n\
+        plaudit token --sub lesson-player --role service --ttl 30m\n  \
+        plaudit token --sub lesson-player --role service --scope events:write\n\n\
         The first use of the token creates an unknown person. From then on the stored role applies.")]
     Token {
         /// The subject: a person's UUID, or the name of a sending system for the role service
@@ -75,9 +76,25 @@ pub(crate) enum Command {
         /// The person's name, used when the server creates the person
         #[arg(long)]
         name: Option<String>,
+        /// What a service may do with it, separated by commas; without it, everything
+        #[arg(long, value_delimiter = ',', value_parser = SCOPES)]
+        scope: Vec<String>,
         /// How long the token is valid: 90s, 30m, 12h; at most `auth.max_ttl`, by default 24h
         #[arg(long, default_value = "12h", value_parser = parse_ttl)]
         ttl: TimeDelta,
+    },
+    /// Stop accepting a token, or all tokens of a signing key
+    #[command(after_help = "Examples:\n  \
+        plaudit revoke --token 0198c0de-0000-7000-8000-000000000005    the jti of the token\n  \
+        plaudit revoke --key 2026-01                                    the kid of the key\n\n\
+        Running servers know it within seconds. A revocation cannot be undone.")]
+    Revoke {
+        /// The token's `jti`
+        #[arg(long, value_name = "JTI", required_unless_present = "key", conflicts_with = "key")]
+        token: Option<String>,
+        /// The `kid` of the key in the JWKS
+        #[arg(long, value_name = "KID")]
+        key: Option<String>,
     },
     /// Recalculate every number from events, awards and XP entries, and report each difference
     #[command(after_help = "Writes nothing, and may run while a server runs.\n\

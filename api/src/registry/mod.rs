@@ -14,6 +14,7 @@ pub(crate) mod mail_settings;
 pub(crate) mod people;
 pub(crate) mod publication;
 mod relations;
+pub(crate) mod revocations;
 pub(crate) mod webhooks;
 
 use crate::app::App;

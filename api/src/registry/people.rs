@@ -41,8 +41,12 @@ pub(crate) struct Change {
 /// # Errors
 /// UNAUTHENTICATED if the token's role differs from the stored one. An error if the database fails.
 pub(crate) async fn sign_in(app: &App, claims: Claims) -> Result<(Actor, Option<people::Row>), Failure> {
+    if app.revocations.has(&claims) {
+        let message = "The token, or the key that signed it, was revoked. Get a new token.";
+        return Err(unauthenticated(message, Reason::TokenRevoked).into());
+    }
     if claims.role == Role::Service {
-        return Ok((Actor::Service { source: claims.subject.into() }, None));
+        return Ok((Actor::Service { source: claims.subject.into(), scopes: claims.scopes }, None));
     }
     let id = claims.subject.parse().map_err(|_| {
         unauthenticated("The token's sub is not a UUID. Get a token for a person.", Reason::TokenInvalid)

@@ -28,6 +28,7 @@ pub(crate) mod outbox;
 pub(crate) mod people;
 pub(crate) mod personal_data;
 mod pool;
+pub(crate) mod revoked_tokens;
 mod rows;
 pub(crate) mod scope;
 mod session;

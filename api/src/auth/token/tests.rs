@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
 use super::Keys;
-use crate::auth::{Claims, Role};
+use crate::auth::{Claims, Role, Scopes};
 use crate::config::AuthConfig;
 use crate::refusal::Code;
 
@@ -79,6 +79,9 @@ fn a_valid_token_identifies_the_caller() {
         subject: ADA.to_owned(),
         role: Role::Student,
         name: Some("Ada".to_owned()),
+        scopes: Scopes::ALL,
+        id: None,
+        key: None,
         expires_at: now() + TimeDelta::hours(1),
     };
     assert_eq!(check_accepted(&keys(), &ours(json!({}))), expected);
@@ -250,13 +253,18 @@ fn the_claim_of_the_role_is_a_setting() {
 fn a_created_token_is_accepted_and_an_invalid_one_is_not_created() {
     let keys = keys();
     let minted = keys.mint(ADA, Role::Admin, Some("Ada"), TimeDelta::hours(24), now()).unwrap();
+    let accepted = check_accepted(&keys, &minted);
+    assert!(accepted.id.is_some(), "it can be revoked");
     let expected = Claims {
         subject: ADA.to_owned(),
         role: Role::Admin,
         name: Some("Ada".to_owned()),
+        scopes: Scopes::ALL,
+        id: accepted.id.clone(),
+        key: None,
         expires_at: now() + TimeDelta::hours(24),
     };
-    assert_eq!(check_accepted(&keys, &minted), expected);
+    assert_eq!(accepted, expected);
 
     let refused = |subject, role, ttl| keys.mint(subject, role, None, ttl, now()).unwrap_err();
     let hour = TimeDelta::hours(1);
@@ -274,4 +282,20 @@ fn a_created_token_is_accepted_and_an_invalid_one_is_not_created() {
         Keys::load(&public).unwrap().mint(ADA, Role::Student, None, hour, now()).unwrap_err().message,
         "there is no secret to sign with; set PLAUDIT_AUTH_SECRET."
     );
+}
+
+#[test]
+fn the_scope_of_a_service_is_read_and_minted() {
+    let keys = keys();
+    let hour = TimeDelta::hours(1);
+    let minted = keys.mint_with("player", Role::Service, None, Some("events:write"), hour, now()).unwrap();
+    assert_eq!(check_accepted(&keys, &minted).scopes, Scopes::parse("events:write"));
+    let refused = keys.mint_with(ADA, Role::Student, None, Some("events:write"), hour, now()).unwrap_err();
+    assert_eq!(
+        (refused.field, refused.message.as_str()),
+        (vec!["scope".to_owned()], "only the token of a service has scopes.")
+    );
+    let message = "The token's scope must be a string with names separated by spaces, or absent.";
+    check_refused(&keys, &ours(json!({"scope": 7})), message);
+    check_refused(&keys, &ours(json!({"jti": 7})), "The token's jti must be a string, or absent.");
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::pause;
 
 use super::{Bodies, ClientAddress, Held, No, Sender};
-use crate::auth::{Claims, Role};
+use crate::auth::{Claims, Role, Scopes};
 use crate::config::Limits;
 use crate::telemetry::Telemetry;
 
@@ -31,7 +31,15 @@ fn anonymous(address: [u8; 4]) -> Sender {
 
 fn service(name: &str) -> Sender {
     let expires_at = chrono::DateTime::UNIX_EPOCH;
-    let claims = Claims { subject: name.to_owned(), role: Role::Service, name: None, expires_at };
+    let claims = Claims {
+        subject: name.to_owned(),
+        role: Role::Service,
+        name: None,
+        scopes: Scopes::ALL,
+        id: None,
+        key: None,
+        expires_at,
+    };
     Sender::of(Some(&claims), None)
 }
 

@@ -322,6 +322,10 @@ impl<E: Executor> Session<E> {
         if ends.is_some_and(|ends| self.site.app.clock.now() >= ends) {
             return Err(Close::new(Close::EXPIRED, "The token has expired. Reconnect with a new one."));
         }
+        if self.client.as_ref().is_some_and(|client| client.introduction.identity.is_revoked(&self.site.app))
+        {
+            return Err(Close::new(Close::EXPIRED, "The token was revoked. Reconnect with a new one."));
+        }
         Ok(())
     }
 }
