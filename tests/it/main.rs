@@ -38,6 +38,7 @@ mod mail;
 mod n_plus_one;
 mod network;
 mod operations;
+mod operator;
 mod order;
 mod outbox;
 mod packs;

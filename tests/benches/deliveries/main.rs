@@ -1,5 +1,6 @@
-//! Deliveries beside recording: events per second without any delivery due and with 10,000 requests due to webhooks that
-//! never answer, in turn; and mails per minute to a server that accepts at once. `cargo bench --bench deliveries -- sqlite`.
+//! Deliveries beside recording, in turn: events per second without any delivery due; with 10,000 requests due to webhooks that
+//! never answer; and with the same webhooks, which also get each new award. And mails per minute to a server that accepts at
+//! once. `cargo bench --bench deliveries -- sqlite`.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -34,35 +35,49 @@ const MAILS: u64 = 1_000;
 
 #[tokio::main]
 async fn main() {
-    println!("               events/s, nothing due   events/s, {DUE} requests due   ratio   mails a minute");
+    println!(
+        "             events/s: nothing due   {DUE} requests due   and each award for {WEBHOOKS} webhooks   mails a minute"
+    );
     for backend in Arguments::of_process().backends() {
         if Database::create(backend).await.is_none() {
             continue;
         }
-        let (idle, busy) = recording(backend).await;
+        let [idle, busy, told] = recording(backend).await;
         let mails = mails(backend).await;
+        let beside = |rate: f64| format!("{rate:.0} ({:.2})", rate / idle);
         println!(
-            "{:<12} {idle:>24.0} {busy:>29.0} {:>7.2} {mails:>16.0}",
+            "{:<12} {idle:>22.0} {:>20} {:>34} {mails:>16.0}",
             format!("{backend:?}"),
-            busy / idle
+            beside(busy),
+            beside(told)
         );
     }
 }
 
-/// Events per second with nothing due, and with requests due to webhooks that never answer: the means of several rounds in
-/// turn, each on a new database with the same events before.
-async fn recording(backend: Backend) -> (f64, f64) {
-    let mut rates = [0.0, 0.0];
-    for _ in 0..ROUNDS {
-        for (is_busy, rate) in [false, true].into_iter().zip(&mut rates) {
-            *rate += record_beside(backend, is_busy).await / ROUNDS as f64;
-        }
-    }
-    let [idle, busy] = rates;
-    (idle, busy)
+/// What happens beside the recording.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    /// Requests of the past are due.
+    Due,
+    /// And each new award becomes more of them.
+    Told,
 }
 
-async fn record_beside(backend: Backend, is_busy: bool) -> f64 {
+/// Events per second beside each of these: the means of several rounds in turn, each on a new database with the same events
+/// before.
+async fn recording(backend: Backend) -> [f64; 3] {
+    let mut rates = [0.0; 3];
+    for _ in 0..ROUNDS {
+        for (beside, rate) in [Beside::Nothing, Beside::Due, Beside::Told].into_iter().zip(&mut rates) {
+            *rate += record_beside(backend, beside).await / ROUNDS as f64;
+        }
+    }
+    rates
+}
+
+async fn record_beside(backend: Backend, beside: Beside) -> f64 {
+    let is_busy = beside != Beside::Nothing;
     let (database, config) = prepare(backend, |_| {}).await;
     let receiver = Receiver::start().await;
     receiver.plan(vec![Reply::Stall; DUE as usize]);
@@ -78,6 +93,11 @@ async fn record_beside(backend: Backend, is_busy: bool) -> f64 {
         while database.number("SELECT count(*) FROM deliveries").await < due {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+    if beside == Beside::Due {
+        // From now on, the webhooks get nothing new.
+        let types = "UPDATE webhooks SET types = '[\"person.erased\"]'";
+        database.execute(types).await;
     }
     let next = AtomicU64::new(1_000_000);
     let started = Instant::now();
