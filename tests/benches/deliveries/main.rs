@@ -169,7 +169,7 @@ async fn redeliver(server: &Process, url: &str) {
     let input = json!({"url": url, "types": ["AWARD_EARNED"], "description": "It never answers"});
     let answer = admin.ask(create, json!({"input": input})).await;
     let id = answer.data()["createWebhook"]["webhook"]["id"].clone();
-    let since = (chrono::Utc::now() - chrono::TimeDelta::hours(1)).to_rfc3339();
+    let since = (Clock::System.now() - chrono::TimeDelta::hours(1)).to_rfc3339();
     let again = "mutation($input: RedeliverWebhookInput!) { redeliverWebhook(input: $input) { userErrors { message } } }";
     let answer = admin.ask(again, json!({"input": {"webhookId": id, "since": since}})).await;
     assert_eq!(answer.data()["redeliverWebhook"]["userErrors"], json!([]));
