@@ -9,8 +9,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::manage;
 use crate::start::{self, Refused};
+use crate::store;
 use crate::store::deliveries::{Channel, Kind, State, Wanted};
-use crate::store::{self, Database};
 
 /// Which deliveries to list or try again.
 #[derive(Debug, Clone, Default)]
@@ -80,7 +80,7 @@ impl From<store::Error> for Problem {
 /// # Errors
 /// If the database cannot be read.
 pub async fn list(config: &Config, clock: &Clock, filter: &Filter, limit: u64) -> Result<String, Problem> {
-    let db = open(config).await?;
+    let db = start::open_current(config).await?;
     let rows = manage::list(&db, &wanted(filter, clock.now()), limit).await?;
     let mut text = format!(
         "{:<36}  {:<7}  {:<16}  {:<9}  {:>8}  {:<20}  {}",
@@ -108,7 +108,7 @@ pub async fn list(config: &Config, clock: &Clock, filter: &Filter, limit: u64) -
 /// # Errors
 /// If there is no such delivery, or the database cannot be read.
 pub async fn show(config: &Config, id: Uuid) -> Result<String, Problem> {
-    let db = open(config).await?;
+    let db = start::open_current(config).await?;
     let row = store::deliveries::by_id(&db, id).await?.ok_or(Problem::Unknown(id))?;
     let moment = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), time);
     let next = Some(row.available_at).filter(|_| State::of(&row) == State::Open);
@@ -138,7 +138,7 @@ pub async fn show(config: &Config, id: Uuid) -> Result<String, Problem> {
 /// # Errors
 /// If there is no such delivery, an attempt is under way, or the database cannot be written.
 pub async fn retry(config: &Config, clock: &Clock, id: Uuid) -> Result<(), Problem> {
-    let db = open(config).await?;
+    let db = start::open_current(config).await?;
     store::deliveries::by_id(&db, id).await?.ok_or(Problem::Unknown(id))?;
     match manage::renew(&db, &[id], clock.now()).await? {
         0 => Err(Problem::NotOpen(id)),
@@ -151,7 +151,7 @@ pub async fn retry(config: &Config, clock: &Clock, id: Uuid) -> Result<(), Probl
 /// # Errors
 /// If the database cannot be written.
 pub async fn retry_all(config: &Config, clock: &Clock, filter: &Filter) -> Result<u64, Problem> {
-    let db = open(config).await?;
+    let db = start::open_current(config).await?;
     let now = clock.now();
     let wanted = Wanted { state: Some(State::GivenUp), ..wanted(filter, now) };
     Ok(manage::renew_all(&db, &wanted, now).await?)
@@ -162,18 +162,12 @@ pub async fn retry_all(config: &Config, clock: &Clock, filter: &Filter) -> Resul
 /// # Errors
 /// If there is no such delivery, it has ended or is under way, or the database cannot be written.
 pub async fn bury(config: &Config, clock: &Clock, id: Uuid) -> Result<(), Problem> {
-    let db = open(config).await?;
+    let db = start::open_current(config).await?;
     store::deliveries::by_id(&db, id).await?.ok_or(Problem::Unknown(id))?;
     match manage::bury(&db, id, clock.now()).await? {
         true => Ok(()),
         false => Err(Problem::NotOpen(id)),
     }
-}
-
-async fn open(config: &Config) -> Result<Database, Refused> {
-    let db = start::open_existing(config).await?;
-    let missing = store::pending(&db).await?;
-    if missing.is_empty() { Ok(db) } else { Err(Refused::Outdated(missing)) }
 }
 
 fn wanted(filter: &Filter, now: DateTime<Utc>) -> Wanted {

@@ -255,6 +255,13 @@ pub(crate) async fn open_existing(config: &Config) -> Result<Database, Refused> 
     connect(config).await
 }
 
+/// Opens the database of the settings if it exists and its tables are current.
+pub(crate) async fn open_current(config: &Config) -> Result<Database, Refused> {
+    let db = open_existing(config).await?;
+    let missing = store::pending(&db).await?;
+    if missing.is_empty() { Ok(db) } else { Err(Refused::Outdated(missing)) }
+}
+
 /// The path of the database file; `None` for PostgreSQL.
 pub(crate) fn file(config: &Config) -> Option<&Path> {
     let path = config.database_url.strip_prefix("sqlite://")?;

@@ -1,4 +1,4 @@
-//! Webhooks: the addresses of other systems that are told what happened.
+//! Webhooks: the URLs of other systems that get a request for each event.
 
 use sea_orm::entity::prelude::*;
 

@@ -23,7 +23,7 @@ impl MigrationTrait for Migration {
 }
 
 const STATEMENTS: &[&str] = &[
-    // What was buried was never told; what is in the log of an older release was told.
+    // Old messages count as planned: those that were delivered to the log, and those that were buried.
     "DROP INDEX outbox_due",
     "DROP INDEX outbox_settled",
     "UPDATE outbox SET settled_at = buried_at WHERE settled_at IS NULL AND buried_at IS NOT NULL",

@@ -1,4 +1,4 @@
-//! Webhooks: another system is told what happened, at least once, with a signature that it can verify.
+//! Webhooks: another system gets a signed request for each event, at least once.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

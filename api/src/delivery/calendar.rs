@@ -54,7 +54,7 @@ async fn plan_some(app: &App, zone: &str, tz: Tz, kind: Kind) -> Result<bool, st
     };
     let mails = readers.iter().map(|reader| {
         let id = Uuid::new_v5(&NAMESPACE, format!("mail/{kind:?}/{today}/{}", reader.person_id).as_bytes());
-        plan::mail(id, kind, reader.person_id, plan::after_quiet_hours(reader, tz, now), now)
+        deliveries::mail(id, kind, reader.person_id, plan::after_quiet_hours(reader, tz, now), now)
     });
     let mails: Vec<Row> = mails.collect();
     let is_full = u64::try_from(mails.len()).unwrap_or(u64::MAX) == SOME;

@@ -1,5 +1,5 @@
 //! Sends the due deliveries of one channel: leases them, makes one attempt for each, and stores the results. Each channel is a
-//! task of its own, so that a slow one delays no other. No transaction is open during an attempt.
+//! task of its own, so that a slow channel does not delay the others. No transaction is open during an attempt.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;

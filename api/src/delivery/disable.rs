@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::plan::{self, NAMESPACE};
+use super::plan::NAMESPACE;
 use super::retry::Outcome;
 use crate::app::App;
 use crate::store::deliveries::{self, Kind, Row, Verdict};
@@ -57,7 +57,7 @@ async fn disable(app: &App, txn: &Txn, id: Uuid, reason: &str) -> Result<(), sto
         let mail = |admin: people::Row| {
             let of = format!("mail/webhook-disabled/{id}/{}/{}", now.timestamp_millis(), admin.id);
             let mail = Uuid::new_v5(&NAMESPACE, of.as_bytes());
-            Row { webhook_id: Some(id), ..plan::mail(mail, Kind::WebhookDisabled, admin.id, now, now) }
+            Row { webhook_id: Some(id), ..deliveries::mail(mail, Kind::WebhookDisabled, admin.id, now, now) }
         };
         let mails = people::admins_with_address(txn, ADMINS).await?.into_iter().map(mail);
         deliveries::plan(txn, mails.collect(), Vec::new()).await?;

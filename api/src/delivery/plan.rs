@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use uuid::{Uuid, uuid};
 
-use crate::store::deliveries::{self, Channel, Kind};
+use crate::store::deliveries::{self, Kind};
 use crate::store::mail_settings::{self, Mode};
 use crate::store::{outbox, webhooks};
 
@@ -79,7 +79,7 @@ pub(super) fn mails(
         if kind == Kind::News {
             reader.today = reader.today.saturating_add(1);
         }
-        deliveries.entry(id).or_insert_with(|| mail(id, kind, person, at, now));
+        deliveries.entry(id).or_insert_with(|| deliveries::mail(id, kind, person, at, now));
         messages.extend(ids.into_iter().map(|message| (id, message)));
     }
     Plan { deliveries: deliveries.into_values().collect(), messages }
@@ -89,54 +89,24 @@ pub(super) fn mails(
 pub(super) fn requests(messages: &[outbox::Row], webhooks: &[webhooks::Row], now: DateTime<Utc>) -> Plan {
     let mut plan = Plan::default();
     for webhook in webhooks {
-        let wanted = types(webhook);
+        let wanted: BTreeSet<&str> = webhooks::types(webhook).collect();
         for message in messages.iter().filter(|message| wanted.contains(webhooks::type_of(message.kind))) {
             let of = format!("webhook/{}/{}", webhook.id, message.id);
             let id = Uuid::new_v5(&NAMESPACE, of.as_bytes());
             // Due since it happened, so that the oldest goes first.
-            let request = mail(id, Kind::Event, message.person_id, message.created_at, now);
-            plan.deliveries.push(deliveries::Row {
-                channel: Channel::Webhook,
-                webhook_id: Some(webhook.id),
-                ..request
-            });
+            let due = message.created_at;
+            plan.deliveries.push(deliveries::request(
+                id,
+                Kind::Event,
+                webhook.id,
+                message.person_id,
+                due,
+                now,
+            ));
             plan.messages.push((id, message.id));
         }
     }
     plan
-}
-
-/// The types of events that a webhook wants.
-fn types(webhook: &webhooks::Row) -> BTreeSet<&str> {
-    webhook.types.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect()
-}
-
-/// A mail that was not tried yet.
-pub(super) fn mail(
-    id: Uuid,
-    kind: Kind,
-    person_id: Uuid,
-    available_at: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> deliveries::Row {
-    deliveries::Row {
-        id,
-        channel: Channel::Mail,
-        kind,
-        person_id,
-        created_at: now,
-        available_at,
-        attempts: 0,
-        doubts: 0,
-        fence: 0,
-        leased_until: None,
-        settled_at: None,
-        buried_at: None,
-        reason: None,
-        webhook_id: None,
-        status: None,
-        answer: None,
-    }
 }
 
 /// Until when news for this reader waits; none if it goes out at once.

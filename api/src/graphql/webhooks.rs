@@ -1,4 +1,4 @@
-//! Webhooks: the addresses of other systems that are told what happened, for admins.
+//! Webhooks, for admins: the URLs of other systems that get a request for each event.
 
 use async_graphql::connection::{Connection, Edge, EmptyFields};
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
@@ -83,8 +83,7 @@ impl Webhook {
 
     /// The types of events that it gets.
     async fn types(&self) -> Vec<WebhookType> {
-        let names: Vec<&str> =
-            self.0.types.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect();
+        let names: Vec<&str> = webhooks::types(&self.0).collect();
         WebhookType::ALL.into_iter().filter(|one| names.contains(&one.name())).collect()
     }
 

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::auth::policy::{self, Action};
 use crate::id;
 use crate::refusal::{Code, Failure, Reason, Refusal};
-use crate::store::deliveries::{self, Channel, Kind};
+use crate::store::deliveries::{self, Kind};
 use crate::store::{Txn, webhooks};
 use crate::{secret, text};
 
@@ -175,24 +175,7 @@ pub(crate) async fn test(app: &App, request: &RequestContext, id: Uuid) -> Resul
             let now = app.clock.now();
             // The person of a test is the admin, because a delivery names one.
             let person = request.actor.person().ok_or_else(no_webhook)?;
-            let row = deliveries::Row {
-                id: id::new(now),
-                channel: Channel::Webhook,
-                kind: Kind::Test,
-                person_id: person,
-                created_at: now,
-                available_at: now,
-                attempts: 0,
-                doubts: 0,
-                fence: 0,
-                leased_until: None,
-                settled_at: None,
-                buried_at: None,
-                reason: None,
-                webhook_id: Some(id),
-                status: None,
-                answer: None,
-            };
+            let row = deliveries::request(id::new(now), Kind::Test, id, person, now, now);
             deliveries::plan(txn, vec![row.clone()], Vec::new()).await?;
             audit::note(txn, request, AuditAction::TestWebhook, [(None, Some(id))], now).await?;
             Ok((row, None))

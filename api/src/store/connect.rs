@@ -213,7 +213,7 @@ impl Database {
     /// # Errors
     /// If it does not respond.
     pub(crate) async fn now(&self) -> Result<DateTime<Utc>, Error> {
-        // SQLite has no clock of its own: it reads that of this machine.
+        // On SQLite this is the clock of this machine, because SQLite is part of this process.
         let sql = match self.dialect() {
             Dialect::Sqlite => "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
             Dialect::Postgres => {

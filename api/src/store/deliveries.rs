@@ -26,6 +26,47 @@ pub(crate) use operate::{State, Wanted, bury, by_id, page_of, renew};
 /// A row of `deliveries`.
 pub(crate) type Row = Model;
 
+/// A mail that was not tried yet.
+pub(crate) fn mail(
+    id: Uuid,
+    kind: Kind,
+    person_id: Uuid,
+    available_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Row {
+    Row {
+        id,
+        channel: Channel::Mail,
+        kind,
+        person_id,
+        created_at: now,
+        available_at,
+        attempts: 0,
+        doubts: 0,
+        fence: 0,
+        leased_until: None,
+        settled_at: None,
+        buried_at: None,
+        reason: None,
+        webhook_id: None,
+        status: None,
+        answer: None,
+    }
+}
+
+/// A request to a webhook that was not tried yet.
+pub(crate) fn request(
+    id: Uuid,
+    kind: Kind,
+    webhook: Uuid,
+    person: Uuid,
+    available_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Row {
+    let row = mail(id, kind, person, available_at, now);
+    Row { channel: Channel::Webhook, webhook_id: Some(webhook), ..row }
+}
+
 /// Deliveries that wait for each other. Those of other lanes are made meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Lane {

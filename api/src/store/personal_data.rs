@@ -213,7 +213,7 @@ pub(crate) async fn blank_words(txn: &Txn, person: Seen) -> Result<(), Error> {
         .exec(db)
         .await?;
     let nothing = || Expr::value(None::<String>);
-    // A receiver may have repeated what it was told.
+    // The answer of a receiver may contain data of the person that it got in the request.
     deliveries::Entity::update_many()
         .col_expr(deliveries::Column::Answer, nothing())
         .filter(deliveries::Column::PersonId.eq(id))

@@ -31,6 +31,11 @@ pub(crate) fn type_of(kind: Kind) -> &'static str {
     }
 }
 
+/// The types of messages that a webhook gets.
+pub(crate) fn types(webhook: &Row) -> impl Iterator<Item = &str> {
+    webhook.types.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str)
+}
+
 /// Why the open deliveries of a disabled webhook are given up.
 pub(crate) const DISABLED: &str = "the webhook was disabled";
 

@@ -103,7 +103,7 @@ fn whole_mails_in_each_language_are_the_committed_texts() {
     }
 }
 
-/// Writes a mail as a page of its own, with the pictures as files.
+/// Writes the HTML of a mail as a file, and its pictures as files next to it.
 fn write_page(folder: &str, name: &str, view: &View, html: String) {
     let pictures = view.items.iter().filter_map(|item| item.picture.as_ref());
     let page = pictures.fold(html, |page, picture| {
