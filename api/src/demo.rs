@@ -73,7 +73,12 @@ async fn move_in(app: &App) -> Result<bool, Failure> {
     let recorder =
         policy::recorder(&Actor::Service { source: school.service.as_str().into(), scopes: Scopes::ALL })?;
     for events in past(app, &school).chunks(CHUNK) {
-        let submission = Submission { recorder: recorder.clone(), request: None, events: events.into() };
+        let submission = Submission {
+            recorder: recorder.clone(),
+            request: None,
+            events: events.into(),
+            span: tracing::Span::current(),
+        };
         for refusal in pipeline::record(app, submission).await?.into_iter().filter_map(Result::err) {
             // A custom catalogue may define these keys differently. The rest of the school is still valid.
             tracing::debug!(message = refusal.message, "an event of the demo was refused");

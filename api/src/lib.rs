@@ -16,6 +16,7 @@ mod secret;
 mod slow_lane;
 mod telemetry;
 mod text;
+pub mod trace;
 mod words;
 
 mod audit;

@@ -14,9 +14,13 @@ use plaudit::auth::token::Keys;
 use plaudit::clock::Clock;
 use plaudit::config::{Config, LogFormat, Sources};
 use plaudit::revoke::Revoked;
+use plaudit::trace::{self, Traces};
 use plaudit::watch::Watch;
 use plaudit::{backup, check, demo, doctor, handles, health, outbox, repair, revoke, signals, start, watch};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use arguments::{Arguments, Command, Outbox};
 
@@ -211,7 +215,8 @@ async fn repair_database(config: &Config) -> Result<ExitCode, AnyError> {
 }
 
 async fn serve(mut config: Config) -> Result<(), AnyError> {
-    log(&config);
+    let traces = Traces::of_environment(&config)?;
+    log_and_trace(&config, &traces);
     handles::fit(&mut config.limits);
     let (grace, is_demo) = (Duration::from_secs(config.limits.shutdown_seconds), config.is_demo());
     if is_demo && !config.listen.ip().is_loopback() {
@@ -236,6 +241,7 @@ async fn serve(mut config: Config) -> Result<(), AnyError> {
     if tokio::time::timeout(grace, running.stop()).await.is_err() {
         tracing::warn!("stopped before all requests had ended (limits.shutdown_seconds)");
     }
+    traces.end().await;
     match signal {
         Some(_) => Ok(()),
         None => Err("the listener failed; see the log for the cause".into()),
@@ -253,19 +259,25 @@ fn admin_token(config: &Config) -> Result<Box<dyn Fn() -> Result<String, String>
     Ok(Box::new(move || demo::admin_token(&keys, Clock::System.now()).map_err(|refusal| refusal.message)))
 }
 
+/// Logs a command that exports no spans.
+fn log(config: &Config) {
+    log_and_trace(config, &Traces::default());
+}
+
 /// Logs to standard error, so that other programs can use standard output. A line that cannot be written is lost:
 /// reporting the failure to the same standard error would panic.
-fn log(config: &Config) {
-    let filter = EnvFilter::new(&config.log_filter);
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+fn log_and_trace(config: &Config, traces: &Traces) {
+    let shown = EnvFilter::new(&config.log_filter)
+        .and(filter_fn(|about| !(about.is_span() && about.target() == trace::TARGET)));
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal());
-    match config.log_format {
-        LogFormat::Text => lines.init(),
-        LogFormat::Json => lines.json().init(),
-    }
+    let lines = match config.log_format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(shown)).with(traces.layer()).init();
 }
 
 fn print(text: impl Display) -> io::Result<()> {

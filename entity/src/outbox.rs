@@ -28,6 +28,8 @@ pub struct Model {
     pub planned_at: Option<DateTimeUtc>,
     /// Why it is not delivered; none if it is.
     pub silent_because: Option<String>,
+    /// The trace of its request (W3C `traceparent`).
+    pub traceparent: Option<String>,
 }
 
 /// The rows that it refers to.

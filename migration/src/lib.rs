@@ -14,6 +14,7 @@ mod m0010_zones;
 mod m0011_search_and_certificates;
 mod m0012_entries_by_time;
 mod m0013_deliveries;
+mod m0014_traces;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_search_and_certificates::Migration),
             Box::new(m0012_entries_by_time::Migration),
             Box::new(m0013_deliveries::Migration),
+            Box::new(m0014_traces::Migration),
         ]
     }
 }

@@ -55,4 +55,5 @@ mod self_reports;
 mod streaks;
 mod tables;
 mod tidy;
+mod traces;
 mod webhooks;

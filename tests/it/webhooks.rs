@@ -63,7 +63,8 @@ fn is_signed(request: &Received, secret: &str) -> bool {
     let (id, at) = (request.header("webhook-id").unwrap(), request.header("webhook-timestamp").unwrap());
     let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
-    mac.update(format!("{id}.{at}.{}", request.body).as_bytes());
+    mac.update(format!("{id}.{at}.").as_bytes());
+    mac.update(&request.body);
     let expected = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
     request.header("webhook-signature").unwrap().split(' ').any(|one| one == expected)
 }
@@ -81,7 +82,7 @@ on_both! {
         assert!(request.header("webhook-id").unwrap().starts_with("msg_"));
         assert_eq!(request.header("webhook-timestamp"), Some("1768478400"));
         assert!(is_signed(request, &hook.secret));
-        let altered = Received { body: request.body.replace("award", "Award"), ..request.clone() };
+        let altered = Received { body: request.text().replace("award", "Award").into(), ..request.clone() };
         assert!(!is_signed(&altered, &hook.secret));
         assert!(!is_signed(request, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
         let body = request.json();
@@ -89,7 +90,7 @@ on_both! {
         assert_eq!(body["data"]["userId"], json!(ada));
         assert_eq!(body["data"]["achievement"]["key"], "course-portal/first-comment-written");
         assert_eq!(body["data"]["revokedAt"], Value::Null);
-        assert!(!request.body.contains("Ada"), "{}", request.body);
+        assert!(!request.text().contains("Ada"), "{}", request.text());
         let delivered = &hook.deliveries(&w).await[0];
         assert_eq!(
             (&delivered["state"], &delivered["status"], &delivered["answer"], &delivered["attempts"], &delivered["kind"]),

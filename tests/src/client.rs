@@ -12,6 +12,7 @@ pub struct Client {
     url: String,
     token: Option<String>,
     http: reqwest::Client,
+    traceparent: Option<String>,
 }
 
 /// A response.
@@ -28,12 +29,17 @@ pub struct Answer {
 impl Client {
     /// A client of the server at `url`, with or without a token.
     pub fn new(url: String, token: Option<String>) -> Self {
-        Self { url, token, http: crate::http() }
+        Self { url, token, http: crate::http(), traceparent: None }
     }
 
     /// The same caller on another server.
     pub fn at(&self, url: String) -> Self {
         Self { url, ..self.clone() }
+    }
+
+    /// The same caller, whose requests by [`Client::ask`] are part of this trace.
+    pub fn traced(&self, traceparent: &str) -> Self {
+        Self { traceparent: Some(traceparent.to_owned()), ..self.clone() }
     }
 
     /// The caller's token.
@@ -55,6 +61,9 @@ impl Client {
             .json(&json!({"query": query, "variables": variables}));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
+        }
+        if let Some(traceparent) = &self.traceparent {
+            request = request.header("traceparent", traceparent);
         }
         let response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());

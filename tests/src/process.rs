@@ -48,12 +48,18 @@ impl Process {
     /// The same with additional settings, such as `("limits.connections", "12000")`. A setting that this version does not
     /// have is skipped, so that a benchmark can also measure an older version.
     pub async fn serve_with(config: &Config, settings: &[(&str, &str)]) -> Self {
+        Self::serve_in(config, settings, &[]).await
+    }
+
+    /// The same with further variables of the environment.
+    pub async fn serve_in(config: &Config, settings: &[(&str, &str)], environment: &[(&str, &str)]) -> Self {
         let known = settings.iter().filter(|(key, _)| exists(key));
         let mut child = plaudit(config)
             .envs(
                 known
                     .map(|(key, value)| (format!("PLAUDIT_{}", key.to_uppercase().replace('.', "_")), value)),
             )
+            .envs(environment.iter().copied())
             .arg("serve")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -105,6 +111,14 @@ impl Process {
     /// A client of this server, with a token that is valid for an hour.
     pub fn client(&self, subject: &str, role: Role) -> Client {
         client_of(&self.url, subject, role)
+    }
+
+    /// Asks the process to stop, as a supervisor does, and waits until it has ended.
+    pub async fn stop(mut self) {
+        let asked = Command::new("kill").arg(self.id().to_string()).status().await.expect("kill runs");
+        assert!(asked.success(), "the process can be asked to stop");
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends in time");
+        assert!(ended.expect("it ends").success(), "it ends without an error");
     }
 
     /// Kills the process, as a power cut does.

@@ -4,10 +4,14 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::socket::PATIENCE;
 
 /// What the receiver does with one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +36,7 @@ pub struct Received {
     /// The headers, names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body.
-    pub body: String,
+    pub body: Vec<u8>,
 }
 
 impl Received {
@@ -41,9 +45,14 @@ impl Received {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
+    /// The body as text.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("the body is text")
+    }
+
     /// The body as JSON.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).expect("the body is JSON")
+        serde_json::from_slice(&self.body).expect("the body is JSON")
     }
 }
 
@@ -91,6 +100,17 @@ impl Receiver {
     pub fn requests(&self) -> Vec<Received> {
         self.state.lock().unwrap().requests.clone()
     }
+
+    /// The requests, as soon as there are so many.
+    pub async fn wait_for(&self, requests: usize) -> Vec<Received> {
+        let there = async {
+            while self.state.lock().unwrap().requests.len() < requests {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, there).await.expect("the requests arrive");
+        self.requests()
+    }
 }
 
 async fn receive(stream: TcpStream, state: Arc<Mutex<State>>) {
@@ -117,11 +137,7 @@ async fn answer(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> 
         .map_or(0, |(_, value)| value.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;
-    let request = Received {
-        line: line.trim_end().to_owned(),
-        headers,
-        body: String::from_utf8(body).expect("the body is UTF-8"),
-    };
+    let request = Received { line: line.trim_end().to_owned(), headers, body };
     let reply = {
         let mut state = state.lock().unwrap();
         state.requests.push(request);

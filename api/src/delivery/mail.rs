@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use lettre::address::Envelope;
 use lettre::message::Mailbox;
+use tracing::Instrument;
 
 use self::compose::Frame;
 use self::smtp::Smtp;
@@ -17,7 +18,7 @@ use super::retry::Outcome;
 use crate::app::App;
 use crate::config::{Config, MailConfig, MailTarget};
 use crate::store::{self, Database, deliveries};
-use crate::words;
+use crate::{trace, words};
 
 /// Where mails go.
 pub(crate) enum Mailer {
@@ -104,7 +105,15 @@ pub(super) async fn send(app: &App, delivery: &deliveries::Row) -> Outcome {
     // Pictures take milliseconds of processor time.
     let written = tokio::task::spawn_blocking(move || compose::mail(&letter, words, &frame)).await;
     match written {
-        Ok(Some(mail)) => app.mailer.send(&app.db, delivery, &envelope, mail).await,
+        Ok(Some(mail)) => {
+            let span = tracing::debug_span!(
+                target: trace::TARGET,
+                "deliver a mail",
+                otel.kind = "client",
+                attempt = delivery.attempts
+            );
+            app.mailer.send(&app.db, delivery, &envelope, mail).instrument(span).await
+        }
         Ok(None) | Err(_) => Outcome::Refused("it cannot be written; the log has the error".to_owned()),
     }
 }

@@ -8,6 +8,8 @@ pub(crate) mod sign;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use self::address::{Allowed, NOT_PUBLIC, Resolver};
@@ -19,6 +21,7 @@ use crate::store::awards::Cause;
 use crate::store::deliveries::{self, Kind};
 use crate::store::feed::Kind as Consequence;
 use crate::store::{self, Txn, awards, certificates, outbox, people, webhooks};
+use crate::trace::{self, TRACEPARENT};
 
 /// The time of one request, with its answer.
 pub(super) const LONGEST: Duration = Duration::from_secs(10);
@@ -77,6 +80,16 @@ impl Webhooks {
     }
 }
 
+/// What is sent.
+struct Message {
+    webhook: webhooks::Row,
+    /// Its id for the receiver.
+    id: String,
+    body: String,
+    /// The trace of its cause.
+    traceparent: Option<String>,
+}
+
 /// One attempt. The status and the beginning of the answer go into the delivery.
 pub(super) async fn send(app: &App, delivery: &mut deliveries::Row) -> Outcome {
     (delivery.status, delivery.answer) = (None, None);
@@ -85,7 +98,21 @@ pub(super) async fn send(app: &App, delivery: &mut deliveries::Row) -> Outcome {
         read(app, delivery).await
     };
     match read {
-        Ok(Ok((webhook, id, body))) => request(app, delivery, &webhook, &id, body).await,
+        Ok(Ok(message)) => {
+            let span = tracing::info_span!(
+                target: trace::TARGET,
+                "deliver to a webhook",
+                otel.kind = "client",
+                attempt = delivery.attempts,
+                http.response.status_code = Empty,
+            );
+            trace::go_on(&span, message.traceparent.as_deref());
+            let outcome = request(app, delivery, message).instrument(span.clone()).await;
+            if let Some(status) = delivery.status {
+                span.record("http.response.status_code", status);
+            }
+            outcome
+        }
         Ok(Err(reason)) => Outcome::Refused(reason.to_owned()),
         Err(error) => {
             tracing::warn!(error = error.chain(), delivery = %delivery.id, "the body for a webhook cannot be read");
@@ -97,15 +124,13 @@ pub(super) async fn send(app: &App, delivery: &mut deliveries::Row) -> Outcome {
 async fn request(
     app: &App,
     delivery: &mut deliveries::Row,
-    webhook: &webhooks::Row,
-    id: &str,
-    body: String,
+    Message { webhook, id, body, .. }: Message,
 ) -> Outcome {
     let now = app.clock.now();
     let old = webhook.old_secret_until.filter(|until| *until > now).and(webhook.old_secret.as_deref());
     let secrets: Vec<&str> = [webhook.secret.as_str()].into_iter().chain(old).collect();
     let seconds = now.timestamp();
-    let signature = sign::signatures(&secrets, id, seconds, &body);
+    let signature = sign::signatures(&secrets, &id, seconds, &body);
     let Some(clients) = app.webhooks.clients.as_ref() else {
         return Outcome::Later("webhooks are off".to_owned());
     };
@@ -116,15 +141,17 @@ async fn request(
     };
     let url: url::Url = url;
     let client = if url.scheme() == "https" { &clients.encrypted } else { &clients.plain };
-    let sent = client
+    let request = client
         .post(url)
         .header("content-type", "application/json")
         .header("webhook-id", id)
         .header("webhook-timestamp", seconds)
         .header("webhook-signature", signature)
-        .body(body)
-        .send()
-        .await;
+        .body(body);
+    let sent = match trace::of(&Span::current()) {
+        Some(trace) => request.header(TRACEPARENT, trace).send().await,
+        None => request.send().await,
+    };
     let mut response = match sent {
         Ok(response) => response,
         Err(error) => return Outcome::Failed(problem(&error).to_owned()),
@@ -175,11 +202,8 @@ fn problem(error: &reqwest::Error) -> &'static str {
     }
 }
 
-/// The webhook, the id and the body of a delivery, or why nothing is sent.
-async fn read(
-    app: &App,
-    delivery: &deliveries::Row,
-) -> Result<Result<(webhooks::Row, String, String), &'static str>, store::Error> {
+/// The message of a delivery, or why nothing is sent.
+async fn read(app: &App, delivery: &deliveries::Row) -> Result<Result<Message, &'static str>, store::Error> {
     let txn = app.db.snapshot().await?;
     let found = read_within(app, &txn, delivery).await;
     txn.rollback().await;
@@ -190,7 +214,7 @@ async fn read_within(
     app: &App,
     txn: &Txn,
     delivery: &deliveries::Row,
-) -> Result<Result<(webhooks::Row, String, String), &'static str>, store::Error> {
+) -> Result<Result<Message, &'static str>, store::Error> {
     let id = delivery.webhook_id.unwrap_or_default();
     let webhook = match webhooks::by_id(txn, id).await? {
         Some(webhook) if webhook.disabled_at.is_none() => webhook,
@@ -198,6 +222,7 @@ async fn read_within(
     };
     let message = deliveries::messages(txn, delivery.id, 1).await?;
     let message = outbox::by_ids(txn, message).await?.pop();
+    let traceparent = message.as_ref().and_then(|message| message.traceparent.clone());
     let (id, timestamp, group_id, event) = match (delivery.kind, message) {
         (Kind::Test, _) => (delivery.id, delivery.created_at, None, Event::Test { webhook_id: webhook.id }),
         (_, Some(message)) if is_about_erased(txn, &message).await? => {
@@ -211,7 +236,7 @@ async fn read_within(
     };
     let body = Body { version: payload::VERSION, timestamp, group_id, event };
     let body = serde_json::to_string(&body).map_err(|error| store::Error::Impossible(error.to_string()))?;
-    Ok(Ok((webhook, format!("msg_{}", id.simple()), body)))
+    Ok(Ok(Message { webhook, id: format!("msg_{}", id.simple()), body, traceparent }))
 }
 
 /// Whether the message tells something else about a person than that they were erased.

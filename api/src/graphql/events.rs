@@ -167,7 +167,8 @@ async fn record(ctx: &Context<'_>, inputs: Vec<RecordEventInput>) -> Answer<pipe
         Vec::new()
     } else {
         let request = Some(request_context(ctx)?).filter(|request| request.actor.person().is_some());
-        let submission = Submission { recorder, request, events: events.into() };
+        let submission =
+            Submission { recorder, request, events: events.into(), span: tracing::Span::current() };
         pacer(ctx)?.wait_for_commit(pipeline::record(app(ctx)?, submission)).await?
     };
     let mut outcomes = outcomes.into_iter();

@@ -4,19 +4,21 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::Site;
 use super::answer::ResponseContext;
 use super::media::Media;
 use super::request_id::{RequestId, X_CLIENT_REQUEST_ID, X_REQUEST_ID, make, of_client};
 use crate::refusal::Refusal;
+use crate::trace::{self, TRACEPARENT};
 
 /// Maximum length of a logged path.
 const LOGGED_PATH: usize = 200;
@@ -39,8 +41,26 @@ pub(super) async fn every_request<E>(
     let method = request.method().clone();
     let path: String = request.uri().path().chars().take(LOGGED_PATH).collect();
 
-    let span = tracing::info_span!("request", id = %request_id.0);
-    let mut response = next.run(request).instrument(span).await;
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let logged = tracing::info_span!("request", id = %request_id.0);
+    let span = tracing::info_span!(
+        target: trace::TARGET,
+        parent: None,
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        http.request.method = %method,
+        http.route = route,
+        http.response.status_code = Empty,
+        otel.status_code = Empty,
+        request_id = %request_id.0,
+    );
+    trace::go_on(&span, request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok()));
+    let mut response = next.run(request).instrument(span.clone()).instrument(logged).await;
+    span.record("http.response.status_code", response.status().as_u16());
+    if response.status().is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
 
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&request_id.0) {

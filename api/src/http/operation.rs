@@ -8,6 +8,7 @@ use async_graphql::{Executor, Request, Response, ServerError, Value, value};
 use futures_util::{Stream, StreamExt};
 use tokio::time::Instant;
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::answer::{has_code, is_request_error, server_error};
 use super::params::Params;
@@ -24,6 +25,7 @@ use crate::graphql::loaders::Loaders;
 use crate::refusal::{Code, Refusal};
 use crate::slow_lane::SlowLane;
 use crate::store::people;
+use crate::trace;
 
 /// Minimum charge of an operation: sign-in, parsing and the response cost something every time.
 const LEAST: u64 = 5;
@@ -65,14 +67,23 @@ impl Operation {
         };
         let request = request.data(loaders);
         let (name, started) = (asked.operation.clone(), Instant::now());
+        let span = tracing::debug_span!(
+            target: trace::TARGET,
+            "operation",
+            otel.name = name,
+            graphql.operation.type = %kind,
+            cost = charge.units,
+            errors = Empty,
+        );
         let mut answer = match lane {
             Some(lane) => {
                 let schema = schema.clone();
                 let run = async move { asked.run(batching.run(schema.execute(request))).await };
-                lane.run(run.in_current_span()).await
+                lane.run(run.instrument(span.clone())).await
             }
-            None => asked.run(batching.run(schema.execute(request))).await,
+            None => asked.run(batching.run(schema.execute(request))).instrument(span.clone()).await,
         };
+        span.record("errors", answer.errors.len());
         app.telemetry.executed(&name, started.elapsed());
         charge.settle(&answer);
         answer.extensions.insert("cost".to_owned(), cost);

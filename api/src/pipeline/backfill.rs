@@ -44,7 +44,7 @@ pub(crate) async fn backfill(
     // A metric that is restored after its removal has rows that were not updated in between.
     metrics::forget(txn, &changes.metrics).await?;
     let publication = Publication { catalog: after, changes, id: id::new(now) };
-    let writing = Writing { version, silent: Some(SILENT), now };
+    let writing = Writing { version, silent: Some(SILENT), now, traces: None };
     let mut last = None;
     let (mut done, mut awarded) = (0, 0);
     loop {

@@ -49,7 +49,12 @@ pub(crate) async fn record_domain_event(
         occurred_at: None,
         attributes: Some(Value::Object(facts)),
     };
-    let submission = Submission { recorder: Recorder::ourselves(), request: None, events: [event].into() };
+    let submission = Submission {
+        recorder: Recorder::ourselves(),
+        request: None,
+        events: [event].into(),
+        span: tracing::Span::current(),
+    };
     let (outcomes, head) = record_within(app, txn, published, submission).await?;
     let recorded = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok((recorded.into_iter().flat_map(|recorded| recorded.awards).collect(), head))

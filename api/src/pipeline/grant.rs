@@ -72,7 +72,7 @@ pub(crate) async fn grant(
     let moved = dates.moved_by_grants(&step);
     load::redate(txn, catalog, &mut step, (locked, &moved), &[], &mut loaded.awards).await?;
     load::add_ranks(txn, catalog, &mut step).await?;
-    let writing = Writing { version, silent: None, now };
+    let writing = Writing { version, silent: None, now, traces: None };
     let written = persist::write(txn, &step, &loaded.awards, writing).await?;
     let existing = grants.iter().zip(&outcomes).filter_map(|(grant, outcome)| match outcome {
         Granted::Existing(occurrence) => Some((grant.person, grant.achievement, *occurrence)),
@@ -177,7 +177,7 @@ pub(crate) async fn revoke(
     let mut step = engine::revoke(catalog, loaded.state, &revocation);
     let is_new = !step.revoked.is_empty();
     load::add_ranks(txn, catalog, &mut step).await?;
-    let writing = Writing { version, silent: None, now };
+    let writing = Writing { version, silent: None, now, traces: None };
     let written = persist::write(txn, &step, &loaded.awards, writing).await?;
     let revoked = feed::of_same_cause(txn, feed::Kind::AwardRevoked, &[award.id].into()).await?;
     let mut revoked: Vec<awards::Row> = revoked.into_iter().map(|(_, row)| row).collect();

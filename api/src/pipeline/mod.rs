@@ -16,11 +16,13 @@ mod self_report;
 pub(crate) mod transaction;
 mod validate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
+use engine::Step;
 use scoped_futures::ScopedFutureExt;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 pub(crate) use batcher::Batcher;
@@ -36,6 +38,7 @@ use crate::auth::policy::Recorder;
 use crate::catalogue::Published;
 use crate::refusal::{Failure, Refusal};
 use crate::store::{self, Txn};
+use crate::trace;
 
 /// The source of the product's own events. No sender can use this name.
 pub(crate) const OWN_SOURCE: &str = "plaudit";
@@ -64,6 +67,8 @@ pub(crate) struct Submission {
     pub(crate) request: Option<RequestContext>,
     /// The events. Events of one person at the same time fold in this order.
     pub(crate) events: Arc<[Incoming]>,
+    /// The span of the request.
+    pub(crate) span: Span,
 }
 
 /// The result of one event.
@@ -164,9 +169,17 @@ async fn write(
             return Err(Interrupted::Again);
         }
     };
-    let writing = Writing { version: published.version, silent: None, now };
+    let traces = traces(batch, &ingested.fresh, &step);
+    let writing = Writing { version: published.version, silent: None, now, traces: Some(&traces) };
     let written = persist::write(txn, &step, &held, writing).await?;
     Ok((ingested.answer(&step, &written.awards), written.head))
+}
+
+/// The traces of the events that have consequences, by the event's id.
+fn traces(batch: &Batch<'_>, fresh: &ingest::Fresh, step: &Step) -> HashMap<Uuid, String> {
+    let causes: BTreeSet<Uuid> = step.consequences.iter().map(|one| one.group).collect();
+    let rows = fresh.rows.iter().zip(&fresh.events).filter(|(_, event)| causes.contains(&event.id));
+    rows.filter_map(|(row, event)| Some((event.id, trace::of(&batch.submission(*row)?.span)?))).collect()
 }
 
 /// The new events that people sent, each as (request, person and event).
@@ -215,7 +228,12 @@ pub(crate) async fn settle_referral(
     if owed.is_empty() {
         return Ok(None);
     }
-    let submission = Submission { recorder: Recorder::ourselves(), request: None, events: owed.into() };
+    let submission = Submission {
+        recorder: Recorder::ourselves(),
+        request: None,
+        events: owed.into(),
+        span: Span::current(),
+    };
     let (outcomes, head) = record_within(app, txn, published, submission).await?;
     outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(head)
@@ -273,13 +291,17 @@ async fn commit(app: &App, submissions: &[Submission]) -> Vec<Result<Outcomes, s
 
 async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>, store::Error> {
     let batch = Batch::of(submissions);
+    let span = tracing::debug_span!(target: trace::TARGET, "record", callers = submissions.len(), events = batch.rows.len());
+    for submission in submissions {
+        span.follows_from(submission.span.id());
+    }
     let (batch, rejected) = (&batch, &Mutex::new(Rejected::new()));
     let mode = Mode::Record { is_idempotent: have_ids(submissions) };
     // After an overflow all rows that exceed a maximum are known. Concurrent XP gains can add further ones.
     let outcomes = transact(app, mode, |txn, published| {
         async move { write(app, txn, published, batch, rejected).await }.scope_boxed()
     });
-    let outcomes = match outcomes.await {
+    let outcomes = match outcomes.instrument(span).await {
         Ok(outcomes) => outcomes,
         Err(Failure::Store(error)) => return Err(error),
         Err(Failure::Refused(refusal)) => return Err(store::Error::Impossible(refusal.message)),

@@ -7,11 +7,13 @@ use crate::store::ledger::Kind as EntryKind;
 use chrono::{DateTime, Utc};
 use engine::{AwardKey, Consequence, ConsequenceKind, Entry, EntryCause, Event, MetricState, Revoked, Step};
 use serde_json::{Value, json};
+use tracing::Span;
 use uuid::Uuid;
 
 use super::load::{active_day_row, zone_names};
 use crate::id;
 use crate::store::{self, Txn, awards, events, feed, ledger, metrics, outbox, totals};
+use crate::trace;
 
 /// The options for writing a step.
 #[derive(Clone, Copy)]
@@ -22,6 +24,17 @@ pub(crate) struct Writing<'a> {
     pub(crate) silent: Option<&'a str>,
     /// The time of writing.
     pub(crate) now: DateTime<Utc>,
+    /// The trace of each cause that has one, by its id. None if the current trace is that of all causes.
+    pub(crate) traces: Option<&'a HashMap<Uuid, String>>,
+}
+
+impl Writing<'_> {
+    fn trace_of(&self, group: Uuid) -> Option<String> {
+        match self.traces {
+            Some(traces) => traces.get(&group).cloned(),
+            None => trace::of(&Span::current()),
+        }
+    }
 }
 
 /// The written rows.
@@ -216,6 +229,7 @@ fn message(item: &feed::Item, writing: Writing<'_>) -> outbox::Row {
         created_at: now,
         planned_at: silent.map(|_| now),
         silent_because: silent.map(str::to_owned),
+        traceparent: writing.trace_of(item.group_id),
     }
 }
 
@@ -236,6 +250,7 @@ pub(crate) async fn tell_erasure(txn: &Txn, person_id: Uuid, now: DateTime<Utc>)
         created_at: now,
         planned_at: None,
         silent_because: None,
+        traceparent: trace::of(&Span::current()),
     };
     outbox::insert(txn, vec![row]).await
 }

@@ -200,7 +200,7 @@ pub(crate) async fn write(
     let surplus = stored.days.difference(&stored.active).map(|day| active_day_row(id, *day));
     metrics::remove_days(txn, &surplus.collect::<Vec<_>>()).await?;
     let held = stored.awards.iter().map(|row| (award_key(row), row.id)).collect();
-    let writing = Writing { version, silent: Some(RESTORED), now };
+    let writing = Writing { version, silent: Some(RESTORED), now, traces: None };
     persist::write(txn, &difference(catalog, stored, expected), &held, writing).await?;
     restore_messages(txn, &stored.awards, writing).await
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use scoped_futures::ScopedBoxFuture;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -11,6 +12,7 @@ use crate::catalogue::Published;
 use crate::refusal::{Failure, Refusal};
 use crate::store::locks::{AdvisoryLock, exclusive, shared};
 use crate::store::{self, Txn};
+use crate::trace;
 
 /// Attempts after a conflict, including conflicts at COMMIT.
 const ATTEMPTS: u32 = 8;
@@ -79,7 +81,8 @@ pub(crate) async fn transact<'env, T>(
 ) -> Result<T, Failure> {
     let (mut attempts, mut lost) = (0, 0);
     loop {
-        let (interrupted, is_commit) = match attempt(app, mode, &act).await {
+        let span = tracing::debug_span!(target: trace::TARGET, "transaction", attempt = attempts + lost + 1);
+        let (interrupted, is_commit) = match attempt(app, mode, &act).instrument(span).await {
             Ok((result, head)) => {
                 app.bus.hint(head);
                 return Ok(result);
