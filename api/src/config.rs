@@ -105,8 +105,8 @@ pub struct Config {
     pub limits: Limits,
     /// The log filter: a level, or `module=level` pairs separated by commas.
     pub log_filter: String,
-    /// The format of the log.
-    pub log_format: LogFormat,
+    /// The format of the log, if it is not that of the profile.
+    pub log_format: Option<LogFormat>,
 }
 
 impl Config {
@@ -137,7 +137,7 @@ impl Config {
             mail: MailConfig::demo(),
             limits: Limits::default(),
             log_filter: "info".to_owned(),
-            log_format: LogFormat::Text,
+            log_format: None,
         }
     }
 
@@ -145,6 +145,12 @@ impl Config {
     #[must_use]
     pub fn is_demo(&self) -> bool {
         self.profile == Profile::Demo
+    }
+
+    /// The format of the log.
+    #[must_use]
+    pub fn log_format(&self) -> LogFormat {
+        self.log_format.unwrap_or(if self.is_demo() { LogFormat::Text } else { LogFormat::Json })
     }
 
     /// The URL at which a program on this machine opens sockets.

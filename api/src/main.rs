@@ -273,7 +273,7 @@ fn log_and_trace(config: &Config, traces: &Traces) {
         .with_writer(io::stderr)
         .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal());
-    let lines = match config.log_format {
+    let lines = match config.log_format() {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().boxed(),
     };

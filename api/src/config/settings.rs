@@ -331,12 +331,13 @@ const GENERAL: &[Setting] = &[
     Setting {
         key: "log.format",
         set: |config, raw| {
-            config.log_format = read_log_format(raw.text()?)?;
+            config.log_format = Some(read_log_format(raw.text()?)?);
             Ok(())
         },
         get: |config| match config.log_format {
-            LogFormat::Text => text("text"),
-            LogFormat::Json => text("json"),
+            None => text(""),
+            Some(LogFormat::Text) => text("text"),
+            Some(LogFormat::Json) => text("json"),
         },
     },
 ];
