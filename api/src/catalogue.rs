@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use engine::catalog::{Achievement, Rarity};
 use engine::{Catalog, Cause, Pack, Problem, Settings};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ pub(crate) struct Bundle {
     pub(crate) packs: Vec<Source>,
     /// (pack, setting, text), sorted.
     pub(crate) settings: Vec<(String, String, String)>,
+    /// The school's time zone, in which its days are counted. None in publications of earlier releases.
+    #[serde(default)]
+    pub(crate) timezone: Option<Tz>,
 }
 
 /// The source text of one pack.
@@ -79,7 +83,7 @@ impl Bundle {
     /// Whether both have the same content, wherever their files were.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
         let texts = |bundle: &Self| bundle.packs.iter().map(|pack| pack.text.clone()).collect::<Vec<_>>();
-        self.settings == other.settings && texts(self) == texts(other)
+        self.settings == other.settings && self.timezone == other.timezone && texts(self) == texts(other)
     }
 }
 
@@ -100,6 +104,11 @@ pub(crate) struct Published {
 }
 
 impl Published {
+    /// The time zone of the school's days.
+    pub(crate) fn zone(&self) -> Tz {
+        self.bundle.timezone.unwrap_or(Tz::UTC)
+    }
+
     /// Whether people can earn it: it is active, and of a loaded pack or a badge of the school.
     pub(crate) fn offers(&self, known: &Known) -> bool {
         known.definition.active && (known.pack == SCHOOL || self.catalog.achievement(known.id).is_some())
@@ -264,7 +273,7 @@ impl Catalogue {
     /// A catalogue without achievements.
     #[cfg(test)]
     pub(crate) fn empty() -> Self {
-        let bundle = Bundle { packs: Vec::new(), settings: Vec::new() };
+        let bundle = Bundle { packs: Vec::new(), settings: Vec::new(), timezone: None };
         let catalog = bundle.compile().unwrap();
         let published = Published {
             version: 0,
@@ -338,7 +347,7 @@ mod tests {
         let text = serde_json::json!({"pack": "school", "name": "School", "description": "Ours.", "version": 1,
             "categories": [], "activities": [], "achievements": []});
         let packs = vec![Source { file: "ours.json".to_owned(), text: text.to_string() }];
-        let problems = Bundle { packs, settings: Vec::new() }.compile().unwrap_err();
+        let problems = Bundle { packs, settings: Vec::new(), timezone: None }.compile().unwrap_err();
         let told = problems.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(
             told,
@@ -363,7 +372,7 @@ mod tests {
             "achievements": [event("Zeal"), event("Ardour"), event("Merriment")],
         });
         let packs = vec![Source { file: "deeds.json".to_owned(), text: text.to_string() }];
-        let catalog = Bundle { packs, settings: Vec::new() }.compile().unwrap();
+        let catalog = Bundle { packs, settings: Vec::new(), timezone: None }.compile().unwrap();
         let definition = Definition::of(catalog.achievements().first().unwrap());
         let keys = ["deeds/ardour", "gone/b", "deeds/merriment", "deeds/zeal", "gone/a"];
         let known = keys.map(|key| {

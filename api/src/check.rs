@@ -8,12 +8,13 @@ use chrono::{DateTime, Utc};
 use engine::{Catalog, MetricState, PersonState};
 use uuid::Uuid;
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Published};
 use crate::config::Config;
 use crate::pipeline::backfill;
+use crate::pipeline::days::Days;
 use crate::pipeline::rebuild::{Expected, Stored};
 use crate::start::{Refused, open_existing};
-use crate::store::{self, Database, Txn, awards, events, feed, ledger, outbox, people, totals};
+use crate::store::{self, Database, Txn, awards, events, feed, ledger, outbox, people, person_days, totals};
 
 /// The number of people checked together.
 const PAGE: u64 = 200;
@@ -102,8 +103,7 @@ pub(crate) async fn survey(db: &Database) -> Result<Report, Refused> {
         let page = people::walk(&txn, last, PAGE).await?;
         let Some(person) = page.last() else { break };
         last = Some(person.id);
-        let published = (published.version, &published.catalog);
-        check_page(&txn, published, trimmed, &page, &mut report).await?;
+        check_page(&txn, &published, trimmed, &page, &mut report).await?;
         tracing::info!(people = report.people, events = report.events, "checked so far");
     }
     check_feed(&txn, &mut report).await?;
@@ -113,11 +113,12 @@ pub(crate) async fn survey(db: &Database) -> Result<Report, Refused> {
 
 async fn check_page(
     txn: &Txn,
-    (version, catalog): (i64, &Catalog),
+    published: &Published,
     trimmed: Option<DateTime<Utc>>,
     page: &[people::Row],
     report: &mut Report,
 ) -> Result<(), store::Error> {
+    let (version, catalog) = (published.version, &published.catalog);
     let ids: BTreeSet<Uuid> = page.iter().map(|person| person.id).collect();
     let totals = totals::of_people(txn, ids.iter().copied()).await?;
     let mut totals: HashMap<Uuid, totals::Row> = totals.into_iter().map(|row| (row.person_id, row)).collect();
@@ -130,7 +131,7 @@ async fn check_page(
     for person in page {
         let (totals, held) = (totals.remove(&person.id), held.remove(&person.id).unwrap_or_default());
         let stored = Stored::read(txn, version, person.clone(), totals, held).await?;
-        let expected = stored.expected(catalog)?;
+        let expected = stored.expected(catalog, published.zone())?;
         report.people += 1;
         report.events += stored.events.len();
         report.awards += stored.awards.len();
@@ -190,6 +191,11 @@ pub(crate) fn check_person(catalog: &Catalog, stored: &Stored, expected: &Expect
     compare.of(Aggregate, || "active days".to_owned(), &stored.days, &stored.active);
     compare.maps(Aggregate, "capped day", stored.known_capped(catalog).iter(), &folded.day_totals);
 
+    let days = |of: &Days| -> BTreeMap<_, _> {
+        let numbers = |row: &person_days::Row| (row.events, row.xp, row.xp_at, row.awards, row.awards_at);
+        of.values().map(|row| (row.day, numbers(row))).collect()
+    };
+    compare.maps(Aggregate, "day", days(&stored.rollup).iter(), &days(&expected.rollup));
     let streak =
         |of: &totals::Row| (of.last_active_on, of.last_active_in.clone(), of.streak_run, of.streak_longest);
     let (kept, right) = (&stored.totals, &expected.totals);

@@ -111,7 +111,7 @@ async fn rebuild_person(
     person: Uuid,
 ) -> Result<Option<bool>, store::Error> {
     let Some((txn, stored)) = rebuild::lock(db, published.version, person).await? else { return Ok(None) };
-    let expected = stored.expected(&published.catalog)?;
+    let expected = stored.expected(&published.catalog, published.zone())?;
     let mut report = Report::default();
     check_person(&published.catalog, &stored, &expected, &mut report);
     // The ledger was correct at the check. If it is wrong now, nothing is derived from it.
@@ -119,7 +119,7 @@ async fn rebuild_person(
         txn.rollback().await;
         return Ok(Some(false));
     }
-    rebuild::write(&txn, (published.version, &published.catalog), &stored, &expected, clock.now()).await?;
+    rebuild::write(&txn, published, &stored, &expected, clock.now()).await?;
     txn.commit().await?;
     Ok(Some(true))
 }

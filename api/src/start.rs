@@ -143,6 +143,9 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
             "the catalogue of the settings differs from the published one, which is in use; run `plaudit migrate` to publish it"
         );
     }
+    for surprise in config.mail_surprises() {
+        tracing::warn!("{surprise}");
+    }
     if config.lacks_public_url() {
         tracing::warn!(
             url = %config.public_url,
@@ -306,5 +309,5 @@ fn bundle(config: &Config) -> Result<Bundle, Refused> {
     let packs = files.into_iter().map(|file| Source { file: file.file, text: file.text }).collect();
     let settings = config.pack_settings.iter();
     let settings = settings.map(|((pack, key), value)| (pack.clone(), key.clone(), value.clone())).collect();
-    Ok(Bundle { packs, settings })
+    Ok(Bundle { packs, settings, timezone: Some(config.timezone) })
 }

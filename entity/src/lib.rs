@@ -27,6 +27,7 @@ pub mod metrics;
 pub mod outbox;
 pub mod outbox_trims;
 pub mod people;
+pub mod person_days;
 pub mod publications;
 pub mod revoked_tokens;
 pub mod role;

@@ -15,6 +15,7 @@ mod m0011_search_and_certificates;
 mod m0012_entries_by_time;
 mod m0013_deliveries;
 mod m0014_traces;
+mod m0015_person_days;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_entries_by_time::Migration),
             Box::new(m0013_deliveries::Migration),
             Box::new(m0014_traces::Migration),
+            Box::new(m0015_person_days::Migration),
         ]
     }
 }

@@ -15,7 +15,7 @@ struct Case {
 }
 
 /// Ada has 80 XP: 10 for a right answer, 5 for each of two comments, 10 for a lesson, 50 for First Steps.
-const CASES: [Case; 12] = [
+const CASES: [Case; 13] = [
     Case {
         breaks: &[
             "CREATE TABLE kept AS SELECT * FROM feed WHERE position = 1",
@@ -84,6 +84,14 @@ const CASES: [Case; 12] = [
         says: &[
             "ADA: XP: stored 80, rebuilt 30",
             "ADA: bonus of award FIRST_STEPS: stored None, rebuilt Some(50)",
+            "ADA: day 2026-01-15: stored Some((5, 80, Some(2026-01-15T12:00:00Z), 3, Some(2026-01-15T12:00:00Z))), rebuilt Some((5, 30, Some(2026-01-15T12:00:00Z), 3, Some(2026-01-15T12:00:00Z)))",
+        ],
+    },
+    Case {
+        breaks: &["UPDATE person_days SET events = events + 1"],
+        mends: &["UPDATE person_days SET events = events - 1"],
+        says: &[
+            "ADA: day 2026-01-15: stored Some((6, 80, Some(2026-01-15T12:00:00Z), 3, Some(2026-01-15T12:00:00Z))), rebuilt Some((5, 80, Some(2026-01-15T12:00:00Z), 3, Some(2026-01-15T12:00:00Z)))",
         ],
     },
     Case {
@@ -91,7 +99,11 @@ const CASES: [Case; 12] = [
             "UPDATE xp_entries SET amount = 11 WHERE amount = 10 AND event_id IN (SELECT id FROM events WHERE external_id = 'q')",
         ],
         mends: &["UPDATE xp_entries SET amount = 10 WHERE amount = 11"],
-        says: &["ADA: XP: stored 80, rebuilt 81", "ADA: XP of events: stored 31, rebuilt 30"],
+        says: &[
+            "ADA: XP: stored 80, rebuilt 81",
+            "ADA: XP of events: stored 31, rebuilt 30",
+            "ADA: day 2026-01-15: stored Some((5, 80, Some(2026-01-15T12:00:00Z), 3, Some(2026-01-15T12:00:00Z))), rebuilt Some((5, 81, Some(2026-01-15T12:00:00Z), 3, Some(2026-01-15T12:00:00Z)))",
+        ],
     },
     Case {
         breaks: &[

@@ -109,6 +109,7 @@ on_both! {
             described::<entity::outbox::Entity>(backend),
             described::<entity::outbox_trims::Entity>(backend),
             described::<entity::people::Entity>(backend),
+            described::<entity::person_days::Entity>(backend),
             described::<entity::publications::Entity>(backend),
             described::<entity::revoked_tokens::Entity>(backend),
             described::<entity::totals::Entity>(backend),

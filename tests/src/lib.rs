@@ -97,8 +97,8 @@ impl World {
         let mut config = settings(&database);
         change(&mut config);
         let usual = settings(&database);
-        let has_usual_packs =
-            (&config.catalogs, &config.pack_settings) == (&usual.catalogs, &usual.pack_settings);
+        let published = |of: &Config| (of.catalogs.clone(), of.pack_settings.clone(), of.timezone);
+        let has_usual_packs = published(&config) == published(&usual);
         let content = if has_usual_packs { Content::Catalogue } else { Content::Tables };
         if !database.fill(content).await {
             return None;

@@ -36,14 +36,15 @@ impl fmt::Debug for LocalDay {
 
 impl LocalDay {
     /// The first instant of the day. A date that the zone skips has no length: it starts with the next one.
-    fn start(self) -> DateTime<Utc> {
+    pub fn start(self) -> DateTime<Utc> {
         let midnight = self.date.and_time(NaiveTime::MIN);
         let start = self.zone.from_local_datetime(&midnight).earliest();
         let start = start.or_else(|| GapInfo::new(&midnight, &self.zone)?.end);
         start.map_or(midnight.and_utc(), |start| start.to_utc())
     }
 
-    fn end(self) -> DateTime<Utc> {
+    /// The first instant after the day.
+    pub fn end(self) -> DateTime<Utc> {
         Self { date: self.date.succ_opt().unwrap_or(self.date), ..self }.start()
     }
 

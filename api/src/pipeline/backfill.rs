@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use engine::{Catalog, Changes, Event, LocalDay, PersonState, Step};
 use uuid::Uuid;
 
@@ -29,7 +30,7 @@ const SILENT: &str = "earned before it was published";
 pub(crate) async fn backfill(
     txn: &Txn,
     before: Option<&Catalog>,
-    (version, after): (i64, &Catalog),
+    (version, after, zone): (i64, &Catalog, Tz),
     now: DateTime<Utc>,
 ) -> Result<usize, store::Error> {
     if before.is_some_and(|before| before.decides_like(after)) {
@@ -44,7 +45,7 @@ pub(crate) async fn backfill(
     // A metric that is restored after its removal has rows that were not updated in between.
     metrics::forget(txn, &changes.metrics).await?;
     let publication = Publication { catalog: after, changes, id: id::new(now) };
-    let writing = Writing { version, silent: Some(SILENT), now, traces: None };
+    let writing = Writing { version, silent: Some(SILENT), now, traces: None, recorded: &[], zone };
     let mut last = None;
     let (mut done, mut awarded) = (0, 0);
     loop {
@@ -140,6 +141,7 @@ async fn derive(txn: &Txn, catalog: &Catalog, writing: Writing<'_>) -> Result<us
             Err(Interrupted::Failed(Failure::Store(error))) => return Err(error),
             Err(_) => return Err(store::Error::Busy),
         };
+        let writing = Writing { recorded: &fresh.events, ..writing };
         awarded += persist::write(txn, &step, &held, writing).await?.awards.len();
     }
 }

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use engine::{Catalog, Dates, Grant, Granted, Revocation, Revoked};
+use engine::{Dates, Grant, Granted, Revocation, Revoked};
 use uuid::Uuid;
 
 use super::load::{self, Loaded};
 use super::persist::{self, Writing};
 use crate::auth::policy::{Action, Seen};
+use crate::catalogue::Published;
 use crate::id;
 use crate::refusal::Refusal;
 use crate::store::{self, Txn, awards, feed, ledger, people};
@@ -48,7 +49,7 @@ pub(crate) struct Outcome {
 /// When the database fails. The caller must hold the catalogue's lock, and rolls back.
 pub(crate) async fn grant(
     txn: &Txn,
-    (version, catalog): (i64, &Catalog),
+    published: &Published,
     grants: &[BadgeGrant],
     now: DateTime<Utc>,
 ) -> Result<(Vec<Result<Outcome, Refusal>>, Option<i64>), store::Error> {
@@ -66,14 +67,14 @@ pub(crate) async fn grant(
         })
     });
     let grants: Vec<Grant> = grants.collect::<Result<_, store::Error>>()?;
+    let catalog = &published.catalog;
     let (locked, mut loaded) = lock_whole(txn, grants.iter().map(|grant| grant.person).collect()).await?;
     let dates = Dates::of(&loaded.state);
     let (mut step, outcomes) = engine::grant(catalog, loaded.state, &grants);
     let moved = dates.moved_by_grants(&step);
     load::redate(txn, catalog, &mut step, (locked, &moved), &[], &mut loaded.awards).await?;
     load::add_ranks(txn, catalog, &mut step).await?;
-    let writing = Writing { version, silent: None, now, traces: None };
-    let written = persist::write(txn, &step, &loaded.awards, writing).await?;
+    let written = persist::write(txn, &step, &loaded.awards, Writing::of(published, now)).await?;
     let existing = grants.iter().zip(&outcomes).filter_map(|(grant, outcome)| match outcome {
         Granted::Existing(occurrence) => Some((grant.person, grant.achievement, *occurrence)),
         _ => None,
@@ -162,7 +163,7 @@ pub(crate) struct Unawarded {
 /// When the database fails. The caller must hold the catalogue's lock, and rolls back.
 pub(crate) async fn revoke(
     txn: &Txn,
-    (version, catalog): (i64, &Catalog),
+    published: &Published,
     Revoking { award, by, reason, cascade }: Revoking<'_>,
     now: DateTime<Utc>,
 ) -> Result<(Unawarded, Option<i64>), store::Error> {
@@ -174,11 +175,11 @@ pub(crate) async fn revoke(
         Revoked { key: load::award_key(award), at: now, by, reason: reason.to_owned(), is_last: true };
     let joined_at = person.created_at;
     let revocation = Revocation { id: id::new(now), revoked, cascade, base_reached_at, joined_at };
+    let catalog = &published.catalog;
     let mut step = engine::revoke(catalog, loaded.state, &revocation);
     let is_new = !step.revoked.is_empty();
     load::add_ranks(txn, catalog, &mut step).await?;
-    let writing = Writing { version, silent: None, now, traces: None };
-    let written = persist::write(txn, &step, &loaded.awards, writing).await?;
+    let written = persist::write(txn, &step, &loaded.awards, Writing::of(published, now)).await?;
     let revoked = feed::of_same_cause(txn, feed::Kind::AwardRevoked, &[award.id].into()).await?;
     let mut revoked: Vec<awards::Row> = revoked.into_iter().map(|(_, row)| row).collect();
     if revoked.is_empty() {

@@ -4,6 +4,7 @@
 mod advance;
 pub(crate) mod backfill;
 mod batcher;
+pub(crate) mod days;
 mod domain_event;
 pub(crate) mod grant;
 mod ingest;
@@ -170,7 +171,8 @@ async fn write(
         }
     };
     let traces = traces(batch, &ingested.fresh, &step);
-    let writing = Writing { version: published.version, silent: None, now, traces: Some(&traces) };
+    let writing =
+        Writing { traces: Some(&traces), recorded: &ingested.fresh.events, ..Writing::of(published, now) };
     let written = persist::write(txn, &step, &held, writing).await?;
     Ok((ingested.answer(&step, &written.awards), written.head))
 }
@@ -291,7 +293,9 @@ async fn commit(app: &App, submissions: &[Submission]) -> Vec<Result<Outcomes, s
 
 async fn attempt(app: &App, submissions: &[Submission]) -> Result<Vec<Outcomes>, store::Error> {
     let batch = Batch::of(submissions);
-    let span = tracing::debug_span!(target: trace::TARGET, "record", callers = submissions.len(), events = batch.rows.len());
+    let [callers, events] =
+        [submissions.len(), batch.rows.len()].map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+    let span = tracing::debug_span!(target: trace::TARGET, "record", callers, events);
     for submission in submissions {
         span.follows_from(submission.span.id());
     }

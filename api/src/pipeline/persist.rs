@@ -5,12 +5,15 @@ use std::collections::{BTreeSet, HashMap};
 use crate::store::feed::Kind;
 use crate::store::ledger::Kind as EntryKind;
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use engine::{AwardKey, Consequence, ConsequenceKind, Entry, EntryCause, Event, MetricState, Revoked, Step};
 use serde_json::{Value, json};
 use tracing::Span;
 use uuid::Uuid;
 
+use super::days;
 use super::load::{active_day_row, zone_names};
+use crate::catalogue::Published;
 use crate::id;
 use crate::store::{self, Txn, awards, events, feed, ledger, metrics, outbox, totals};
 use crate::trace;
@@ -26,9 +29,19 @@ pub(crate) struct Writing<'a> {
     pub(crate) now: DateTime<Utc>,
     /// The trace of each cause that has one, by its id. None if the current trace is that of all causes.
     pub(crate) traces: Option<&'a HashMap<Uuid, String>>,
+    /// The events that were recorded with the step, without derived ones.
+    pub(crate) recorded: &'a [Event],
+    /// The time zone of the school's days.
+    pub(crate) zone: Tz,
 }
 
 impl Writing<'_> {
+    /// The options of a step with this catalogue, without events.
+    pub(crate) fn of(published: &Published, now: DateTime<Utc>) -> Self {
+        let (version, zone) = (published.version, published.zone());
+        Self { version, silent: None, now, traces: None, recorded: &[], zone }
+    }
+
     fn trace_of(&self, group: Uuid) -> Option<String> {
         match self.traces {
             Some(traces) => traces.get(&group).cloned(),
@@ -63,6 +76,7 @@ pub(crate) async fn write(
         return Err(store::Error::Impossible("an event was derived twice".into()));
     }
     write_metrics(txn, step).await?;
+    let moved = days::moved(txn, step, held, writing.zone).await?;
     let totals = step.people.iter().map(|person| totals::Row {
         person_id: person.person,
         xp: person.xp,
@@ -96,6 +110,7 @@ pub(crate) async fn write(
     let ids = Ids { new: &new, revoked: &revoked.iter().map(|(id, _)| *id).collect::<Vec<_>>() };
     let entries = step.entries.iter().map(|entry| entry_row(entry, ids, writing.now));
     ledger::insert(txn, entries.collect::<Result<_, _>>()?).await?;
+    days::write(txn, step, writing.recorded, moved, writing.zone).await?;
     let items: Vec<feed::Item> =
         step.consequences.iter().map(|one| item(one, ids)).collect::<Result<_, _>>()?;
     outbox::insert(txn, items.iter().map(|item| message(item, writing)).collect()).await?;

@@ -4,14 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 use engine::metric::Metric;
 use engine::{Catalog, Event, Flag, LocalDay, MetricState, PersonTotals, Step, Streak};
 use uuid::Uuid;
 
+use super::days::{self, Days};
 use super::ingest::to_event;
 use super::load::{active_day, active_day_row, award_key, day_of, to_metric, whole_state, zone_names};
 use super::persist::{self, Writing};
+use crate::catalogue::Published;
 use crate::store::locks::{AdvisoryLock, shared};
+use crate::store::person_days::{self, Happened};
 use crate::store::{self, Database, Txn, awards, catalogue, events, feed, ledger, metrics, people, totals};
 
 /// The reason on a restored message. It may have been delivered before, so it is not delivered again.
@@ -39,6 +43,8 @@ pub(crate) struct Stored {
     pub(crate) ledger: Vec<ledger::Row>,
     /// Their events.
     pub(crate) events: Vec<Event>,
+    /// The rollup of their days.
+    pub(crate) rollup: Days,
     /// Whether the current catalogue decided all events. Only then can base XP be compared.
     pub(crate) same_version: bool,
 }
@@ -51,6 +57,8 @@ pub(crate) struct Expected {
     pub(crate) totals: totals::Row,
     /// Their streak.
     pub(crate) streak: Streak,
+    /// The rollup of their days.
+    pub(crate) rollup: Days,
     /// Their entitlement by the catalogue.
     pub(crate) entitled: engine::Entitlement,
     /// The awards whose flag is wrong, with the correct flag.
@@ -79,6 +87,7 @@ impl Stored {
             days: metrics::days(txn, &only).await?.iter().map(active_day).collect::<Result<_, _>>()?,
             capped: metrics::capped_of(txn, person.id).await?,
             ledger: ledger::of_person(txn, person.id).await?,
+            rollup: of_days(person_days::of_people(txn, [person.id]).await?),
             active: rows.iter().filter(|row| row.makes_active).map(day_of).collect::<Result<_, _>>()?,
             same_version: rows.iter().all(|row| row.catalogue_version == version),
             events: rows.iter().map(to_event).collect::<Result<_, _>>()?,
@@ -90,12 +99,13 @@ impl Stored {
     ///
     /// # Errors
     /// If this build does not know a stored time zone.
-    pub(crate) fn expected(&self, catalog: &Catalog) -> Result<Expected, store::Error> {
+    pub(crate) fn expected(&self, catalog: &Catalog, zone: Tz) -> Result<Expected, store::Error> {
         let folded = engine::rebuild(catalog, &self.events);
         let streak = Streak::of(&self.active);
         let held = self.awards.iter().filter(|award| award.revoked_at.is_none()).count();
         let revoked = self.awards.iter().filter(|award| award.revoked_at.is_some()).map(|award| award.id);
         let revoked: BTreeSet<Uuid> = revoked.collect();
+        let rollup = days::count(&self.happened(&revoked), zone);
         let reached_at = ledger::reached_at(&self.ledger, |award| revoked.contains(&award));
         let totals = totals::Row {
             xp: self.ledger.iter().map(|entry| entry.amount).sum(),
@@ -112,7 +122,22 @@ impl Stored {
         state.metrics = folded.metrics.clone();
         let entitled = engine::entitlement(catalog, &state);
         let misjudged = engine::misjudged(catalog, &state);
-        Ok(Expected { folded, totals, streak, entitled, misjudged })
+        Ok(Expected { folded, totals, streak, rollup, entitled, misjudged })
+    }
+
+    /// What happened to the person, without what was revoked.
+    fn happened(&self, revoked: &BTreeSet<Uuid>) -> Happened {
+        let id = self.person.id;
+        let counts = |entry: &&ledger::Row| {
+            entry.kind != ledger::Kind::Reversal
+                && !entry.award_id.is_some_and(|award| revoked.contains(&award))
+        };
+        let held = self.awards.iter().filter(|award| award.revoked_at.is_none());
+        Happened {
+            events: self.events.iter().map(|event| (id, event.occurred_at)).collect(),
+            entries: self.ledger.iter().filter(counts).map(|one| (id, one.occurred_at, one.amount)).collect(),
+            awards: held.map(|award| (id, award.earned_at)).collect(),
+        }
     }
 
     /// The stored metrics that the catalogue has. A metric with its initial state counts as absent. An unknown last
@@ -148,6 +173,12 @@ impl Stored {
         let capped = self.capped.iter().filter(|row| is_capped(&row.activity) && row.amount != 0);
         capped.map(|row| ((row.activity.clone(), row.day), row.amount)).collect()
     }
+}
+
+/// These rows by person and day. A row that counts nothing is as good as none.
+fn of_days(rows: Vec<person_days::Row>) -> Days {
+    let counts = |row: &person_days::Row| *row != person_days::none(row.person_id, row.day);
+    rows.into_iter().filter(counts).map(|row| ((row.person_id, row.day), row)).collect()
 }
 
 fn known(catalog: &Catalog) -> BTreeSet<Uuid> {
@@ -188,20 +219,24 @@ pub(crate) async fn lock(
 /// When the database fails; the caller rolls back.
 pub(crate) async fn write(
     txn: &Txn,
-    (version, catalog): (i64, &Catalog),
+    published: &Published,
     stored: &Stored,
     expected: &Expected,
     now: DateTime<Utc>,
 ) -> Result<(), store::Error> {
-    let id = stored.person.id;
+    let (id, catalog) = (stored.person.id, &published.catalog);
     let kept = stored.known_members(catalog);
     let surplus: Vec<_> = kept.difference(&expected.folded.members).cloned().collect();
     metrics::remove_members(txn, id, &surplus).await?;
     let surplus = stored.days.difference(&stored.active).map(|day| active_day_row(id, *day));
     metrics::remove_days(txn, &surplus.collect::<Vec<_>>()).await?;
     let held = stored.awards.iter().map(|row| (award_key(row), row.id)).collect();
-    let writing = Writing { version, silent: Some(RESTORED), now, traces: None };
+    let writing = Writing { silent: Some(RESTORED), ..Writing::of(published, now) };
     persist::write(txn, &difference(catalog, stored, expected), &held, writing).await?;
+    if stored.rollup != expected.rollup {
+        person_days::forget(txn, [id]).await?;
+        person_days::put(txn, expected.rollup.values().cloned().collect()).await?;
+    }
     restore_messages(txn, &stored.awards, writing).await
 }
 

@@ -81,7 +81,7 @@ pub(crate) async fn transact<'env, T>(
 ) -> Result<T, Failure> {
     let (mut attempts, mut lost) = (0, 0);
     loop {
-        let span = tracing::debug_span!(target: trace::TARGET, "transaction", attempt = attempts + lost + 1);
+        let span = tracing::debug_span!(target: trace::TARGET, "transaction", attempt = i64::from(attempts + lost + 1));
         let (interrupted, is_commit) = match attempt(app, mode, &act).instrument(span).await {
             Ok((result, head)) => {
                 app.bus.hint(head);

@@ -81,8 +81,7 @@ async fn award_within(
         })
         .collect();
     let grants: Vec<BadgeGrant> = judged.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();
-    let (given, head) =
-        grant::grant(txn, (published.version, &published.catalog), &grants, app.clock.now()).await?;
+    let (given, head) = grant::grant(txn, published, &grants, app.clock.now()).await?;
     let noted = given.iter().flatten().filter(|given| !given.duplicate);
     let noted: Vec<_> = noted.map(|given| (Some(given.award.person_id), Some(given.award.id))).collect();
     audit::note(txn, request, AuditAction::AwardBadge, noted, app.clock.now()).await?;
@@ -193,9 +192,8 @@ async fn revoke_within(
     if request.actor.role() == Role::Teacher && award.awarded_by != by {
         return Err(missing().into());
     }
-    let catalogue = (published.version, &published.catalog);
     let revoking = Revoking { award: &award, by, reason, cascade: *cascade };
-    let (outcome, head) = grant::revoke(txn, catalogue, revoking, app.clock.now()).await?;
+    let (outcome, head) = grant::revoke(txn, published, revoking, app.clock.now()).await?;
     if outcome.is_new {
         let on: Vec<_> = outcome.revoked.iter().map(|row| (Some(row.person_id), Some(row.id))).collect();
         audit::note(txn, request, AuditAction::RevokeAward, on, app.clock.now()).await?;

@@ -140,7 +140,7 @@ pub(crate) async fn tell(
     row: &certificates::Row,
 ) -> Result<Option<i64>, store::Error> {
     let step = engine::Step::of_certificate(row.student_id, row.id);
-    let writing = Writing { version: published.version, silent: None, now: app.clock.now(), traces: None };
+    let writing = Writing::of(published, app.clock.now());
     Ok(persist::write(txn, &step, &HashMap::new(), writing).await?.head)
 }
 

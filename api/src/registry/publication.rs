@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::catalogue::{Bundle, Catalogue, Definition};
 use crate::clock::Clock;
 use crate::pipeline::backfill::backfill;
+use crate::pipeline::days;
 use crate::store::locks::{AdvisoryLock, exclusive};
 use crate::store::{self, Database, Txn, catalogue};
 use crate::text::hidden;
@@ -73,8 +74,12 @@ pub(crate) async fn publish(db: &Database, clock: &Clock, bundle: &Bundle) -> Re
     let publication = catalogue::Publication { version, published_at: now, packs };
     let rows = achievements(&txn, &catalog, now).await?;
     catalogue::publish(&txn, publication, rows).await?;
+    let zone = bundle.timezone.unwrap_or_default();
     let awarded =
-        backfill(&txn, before.as_ref().map(|before| &before.catalog), (version, &catalog), now).await?;
+        backfill(&txn, before.as_ref().map(|before| &before.catalog), (version, &catalog, zone), now).await?;
+    if before.is_some_and(|before| before.bundle.timezone != bundle.timezone) {
+        days::recalculate(&txn, zone).await?;
+    }
     catalogue::raise_revision(&txn).await?;
     txn.commit().await?;
     Ok(Outcome::Published(version, awarded))

@@ -26,6 +26,7 @@ pub(crate) mod mail_settings;
 pub(crate) mod metrics;
 pub(crate) mod outbox;
 pub(crate) mod people;
+pub(crate) mod person_days;
 pub(crate) mod personal_data;
 mod pool;
 pub(crate) mod revoked_tokens;
