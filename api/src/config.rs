@@ -164,6 +164,39 @@ impl Config {
         !self.listen.ip().is_loopback() && self.public_url == url_of(self.listen)
     }
 
+    /// What would surprise the readers of mails, and what to do.
+    pub(crate) fn mail_surprises(&self) -> Vec<String> {
+        if self.is_demo() || !matches!(self.mail.target, Some(MailTarget::Smtp(_))) {
+            return Vec::new();
+        }
+        let is_here = |host: Option<&str>| {
+            host.is_none_or(|host| {
+                let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+                host == "localhost"
+                    || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+            })
+        };
+        let mut surprises = Vec::new();
+        if is_here(self.public_url.host_str()) {
+            surprises.push(
+                "the links in mails lead to the reader's own machine: set public_url (PLAUDIT_PUBLIC_URL) to the address that \
+                 people use",
+            );
+        } else if self.public_url.scheme() != "https" {
+            surprises
+                .push("mail programs offer to unsubscribe only by https: set public_url to an https address");
+        }
+        if self.mail.link.is_none() {
+            surprises.push(
+                "the button in mails leads to no page: set mail.link (PLAUDIT_MAIL_LINK) to a page of yours",
+            );
+        }
+        if self.mail.from.email.domain() == "localhost" {
+            surprises.push("no mail server accepts the sender @localhost: set mail.from (PLAUDIT_MAIL_FROM)");
+        }
+        surprises.into_iter().map(str::to_owned).collect()
+    }
+
     /// Whether a browser page of this origin may call the API: one of `origins`, or our own address.
     #[must_use]
     pub fn allows_origin(&self, origin: &str) -> bool {

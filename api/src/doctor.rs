@@ -12,6 +12,7 @@ use crate::delivery::mail::Mailer;
 use crate::delivery::tls;
 use crate::start;
 use crate::store::{self, Dialect};
+use crate::trace::Traces;
 
 /// The free space below which a disk is reported, in MiB.
 const ROOM: u64 = 512;
@@ -65,7 +66,11 @@ pub async fn run(config: &Config, clock: &Clock, tell: &mut dyn FnMut(Finding)) 
     note("clock", clocks(config, clock).await);
     note("disk", disk(config));
     note("mail", mail(config).await);
+    for surprise in config.mail_surprises() {
+        note("mail", Verdict::Notice(surprise));
+    }
     note("webhooks", webhooks(config));
+    note("traces", traces(config));
 }
 
 fn settings(config: &Config) -> Verdict {
@@ -157,6 +162,14 @@ async fn mail(config: &Config) -> Verdict {
             Err(_) => Verdict::Wrong("the mail server does not answer: see PLAUDIT_MAIL_URL".to_owned()),
         },
         _ => Verdict::Notice("no mails are sent: set PLAUDIT_MAIL_URL".to_owned()),
+    }
+}
+
+fn traces(config: &Config) -> Verdict {
+    match Traces::of_environment(config) {
+        Ok(traces) if traces.are_exported() => Verdict::Fine("spans are exported to a collector".to_owned()),
+        Ok(_) => Verdict::Fine("no spans are exported (OTEL_EXPORTER_OTLP_ENDPOINT)".to_owned()),
+        Err(problem) => Verdict::Wrong(problem),
     }
 }
 

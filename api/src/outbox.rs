@@ -17,7 +17,7 @@ use crate::store::deliveries::{Channel, Kind, State, Wanted};
 pub struct Filter {
     /// `mail` or `webhook`.
     pub channel: Option<String>,
-    /// `open`, `delivered` or `given-up`.
+    /// One of [`STATES`].
     pub state: Option<String>,
     /// The person who gets it, or whom it is about.
     pub person: Option<Uuid>,
@@ -30,7 +30,7 @@ pub struct Filter {
 /// The channels that [`Filter::channel`] can name.
 pub const CHANNELS: [&str; 2] = ["mail", "webhook"];
 /// The states that [`Filter::state`] can name.
-pub const STATES: [&str; 3] = ["open", "delivered", "given-up"];
+pub const STATES: [&str; 4] = ["open", "delivered", "skipped", "given-up"];
 
 /// Why the command failed. The text says what to do.
 #[derive(Debug)]
@@ -110,6 +110,7 @@ pub async fn list(config: &Config, clock: &Clock, filter: &Filter, limit: u64) -
 pub async fn show(config: &Config, id: Uuid) -> Result<String, Problem> {
     let db = start::open_current(config).await?;
     let row = store::deliveries::by_id(&db, id).await?.ok_or(Problem::Unknown(id))?;
+    let about = manage::about(&db, &row).await?;
     let moment = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), time);
     let next = Some(row.available_at).filter(|_| State::of(&row) == State::Open);
     let values = [
@@ -119,6 +120,7 @@ pub async fn show(config: &Config, id: Uuid) -> Result<String, Problem> {
         ("state", state_name(State::of(&row)).to_owned()),
         ("person", row.person_id.to_string()),
         ("webhook", row.webhook_id.map_or_else(|| "-".to_owned(), |id| id.to_string())),
+        ("about", about.join(", ")),
         ("created", time(row.created_at)),
         ("attempts", row.attempts.to_string()),
         ("next attempt", moment(next)),
@@ -146,14 +148,14 @@ pub async fn retry(config: &Config, clock: &Clock, id: Uuid) -> Result<(), Probl
     }
 }
 
-/// Makes all deliveries that match and were given up due now. Returns their number.
+/// Makes all deliveries due now that match, and that were given up or wait for another attempt. Returns their number.
 ///
 /// # Errors
 /// If the database cannot be written.
 pub async fn retry_all(config: &Config, clock: &Clock, filter: &Filter) -> Result<u64, Problem> {
     let db = start::open_current(config).await?;
     let now = clock.now();
-    let wanted = Wanted { state: Some(State::GivenUp), ..wanted(filter, now) };
+    let wanted = Wanted { failed: true, ..wanted(filter, now) };
     Ok(manage::renew_all(&db, &wanted, now).await?)
 }
 
@@ -173,7 +175,7 @@ pub async fn bury(config: &Config, clock: &Clock, id: Uuid) -> Result<(), Proble
 fn wanted(filter: &Filter, now: DateTime<Utc>) -> Wanted {
     let of_name =
         |name: &str| [Channel::Mail, Channel::Webhook].into_iter().find(|one| channel_name(*one) == name);
-    let states = [State::Open, State::Delivered, State::GivenUp];
+    let states = [State::Open, State::Delivered, State::Skipped, State::GivenUp];
     Wanted {
         channel: filter.channel.as_deref().and_then(of_name),
         state: filter
@@ -183,6 +185,7 @@ fn wanted(filter: &Filter, now: DateTime<Utc>) -> Wanted {
         person: filter.person,
         webhook: filter.webhook,
         since: filter.since.map(|since| now - since),
+        failed: false,
     }
 }
 
@@ -201,6 +204,7 @@ fn state_name(state: State) -> &'static str {
     match state {
         State::Open => "open",
         State::Delivered => "delivered",
+        State::Skipped => "skipped",
         State::GivenUp => "given-up",
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::app::App;
 use crate::delivery::{calendar, relay};
@@ -12,8 +12,12 @@ use crate::pulse::{Beat, deadlines};
 
 /// How often the published version and the outbox are read.
 const ROUND: Duration = Duration::from_millis(500);
-/// Rounds of the relay between two deletions of what was delivered long ago.
-const TRIM: u64 = 20;
+/// Rounds of the relay between two measurements of the deliveries.
+const MEASURE: u64 = 20;
+/// How often what was delivered long ago is deleted, and how often it is looked for if there was nothing to delete. The
+/// messages of deliveries that were given up are looked at each time.
+const TRIM: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(3_600);
 /// How often mails that are due by the calendar are planned.
 const CALENDAR: Duration = Duration::from_secs(60);
 /// How often revoked tokens are read.
@@ -46,8 +50,15 @@ pub(crate) async fn revocations(app: App, mut stop: watch::Receiver<bool>) {
 /// Plans the deliveries of the outbox, and deletes old ones.
 pub(crate) async fn relay(app: App, mut stop: watch::Receiver<bool>) {
     let beat = app.pulse.watch("relay", deadlines::RELAY);
+    let mut trim_at = Instant::now();
     for round in 0_u64.. {
-        if let Err(error) = relay::round(&app, &beat, round.is_multiple_of(TRIM)).await {
+        let mut worked = relay::round(&app, &beat, round.is_multiple_of(MEASURE)).await;
+        if worked.is_ok() && trim_at <= Instant::now() {
+            let trimmed = beat.turn(relay::trim(&app)).await;
+            trim_at = Instant::now() + if matches!(trimmed, Ok(0)) { LOOK } else { TRIM };
+            worked = trimmed.map(drop);
+        }
+        if let Err(error) = worked {
             tracing::warn!(error = error.chain(), "the outbox cannot be read; trying again");
         }
         if rest(&mut stop, ROUND).await {

@@ -15,7 +15,9 @@ use opentelemetry_otlp::{SpanExporter as OtlpExporter, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter,
+};
 use tracing::{Metadata, Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::Layer;
@@ -30,6 +32,9 @@ use crate::delivery::tls;
 pub const TARGET: &str = "trace";
 /// The header with the trace of a request.
 pub(crate) const TRACEPARENT: &str = "traceparent";
+/// Spans that wait for an export, and spans of one export.
+const QUEUE: usize = 2_048;
+const BATCH: usize = 512;
 /// The time that a stop waits for the last export.
 const LAST_EXPORT: Duration = Duration::from_secs(3);
 
@@ -60,16 +65,24 @@ impl Traces {
             let client = reqwest::blocking::Client::builder().tls_backend_preconfigured(tls).build();
             let client = client.map_err(|error| error.to_string())?;
             let exporter = OtlpExporter::builder().with_http().with_http_client(client).build();
-            exporter.map_err(|error| error.to_string())
+            // The library's text repeats the endpoint, which may contain a password.
+            exporter.map_err(|_| "a variable OTEL_EXPORTER_OTLP_… is not valid".to_owned())
         });
         let exporter = exporter.join().map_err(|_| "the exporter of traces cannot be made".to_owned())?;
-        let exporter = exporter.map_err(|error| {
-            format!("traces cannot be exported: {error}. Check the variables OTEL_EXPORTER_OTLP_…")
-        })?;
-        let provider = SdkTracerProvider::builder()
-            .with_resource(resource.build())
-            .with_batch_exporter(Reporting { exporter, has_failed: AtomicBool::new(false) });
+        let exporter = exporter.map_err(|problem| format!("traces cannot be exported: {problem}"))?;
+        let exporter = Reporting { exporter, has_failed: AtomicBool::new(false) };
+        let limits =
+            BatchConfigBuilder::default().with_max_queue_size(QUEUE).with_max_export_batch_size(BATCH);
+        let processor = BatchSpanProcessor::builder(exporter).with_batch_config(limits.build()).build();
+        let provider =
+            SdkTracerProvider::builder().with_resource(resource.build()).with_span_processor(processor);
         Ok(Self(Some(provider.build())))
+    }
+
+    /// Whether spans are exported.
+    #[must_use]
+    pub fn are_exported(&self) -> bool {
+        self.0.is_some()
     }
 
     /// Follows the spans of the server.

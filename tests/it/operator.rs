@@ -41,19 +41,26 @@ on_each! {
         let (_, shown) = run(&w, &["outbox", "show", given_up]).await;
         assert!(shown.lines().any(|line| line == "reason        the mail server refuses the recipient (550 5.1.1)"), "{shown}");
         assert_eq!(run(&w, &["outbox", "bury", open]).await, (0, format!("{open} is given up.\n")));
+        let (_, shown) = run(&w, &["outbox", "show", open]).await;
+        assert!(shown.lines().any(|line| line.starts_with("about         award.earned msg_")), "{shown}");
         let (code, text) = run(&w, &["outbox", "bury", open]).await;
         assert_eq!((code, text.contains("nothing was changed")), (2, true), "{text}");
         let unknown = Uuid::new_v4().to_string();
         let (code, text) = run(&w, &["outbox", "show", &unknown]).await;
         assert_eq!((code, text), (2, format!("plaudit: no delivery has the id {unknown}: `plaudit outbox list` prints the ids\n")));
 
-        assert_eq!(run(&w, &["outbox", "retry", given_up]).await.0, 0);
+        // What an operator gave up is tried again only by its id. What waits for another attempt failed too.
+        server.plan([MailFault::Answer(Phase::Greeting, "421 later")]);
+        w.service().record(json!({"userId": ada, "activity": "lesson_watched", "attributes": {"lesson": "intro"}})).await;
+        w.server.settle().await.unwrap();
+        assert_eq!(server.faults_left(), 0);
         assert_eq!(run(&w, &["outbox", "retry", "--channel", "webhook"]).await, (0, "Due now: 0.\n".to_owned()));
-        assert_eq!(run(&w, &["outbox", "retry", "--channel", "mail"]).await, (0, "Due now: 1.\n".to_owned()));
+        assert_eq!(run(&w, &["outbox", "retry", "--channel", "mail"]).await, (0, "Due now: 2.\n".to_owned()));
+        assert_eq!(run(&w, &["outbox", "retry", open]).await.0, 0);
         // The command runs by the clock of this machine, which is ahead of the test's.
         w.tick(TimeDelta::days(3_650));
         w.server.settle().await.unwrap();
-        assert_eq!(server.mails().len(), 2);
+        assert_eq!(server.mails().len(), 3);
         w.finish().await;
     }
 

@@ -33,6 +33,8 @@ pub enum Phase {
 pub enum MailFault {
     /// The server answers with this line.
     Answer(Phase, &'static str),
+    /// The server answers with this text again and again, until the client goes.
+    Flood(Phase, &'static str),
     /// The server never answers.
     Stall(Phase),
     /// The server ends the connection without an answer.
@@ -44,7 +46,7 @@ pub enum MailFault {
 impl MailFault {
     fn phase(self) -> Phase {
         match self {
-            Self::Answer(phase, _) | Self::Stall(phase) | Self::Cut(phase) => phase,
+            Self::Answer(phase, _) | Self::Flood(phase, _) | Self::Stall(phase) | Self::Cut(phase) => phase,
             Self::KeepAndCut => Phase::Content,
         }
     }
@@ -124,6 +126,12 @@ async fn answer(
     let line = match fault {
         None => usual,
         Some(MailFault::Answer(_, line)) => line,
+        Some(MailFault::Flood(_, text)) => {
+            let many = text.repeat(1_000);
+            loop {
+                stream.write_all(many.as_bytes()).await?;
+            }
+        }
         Some(MailFault::Stall(_)) => {
             // Until the client goes.
             let mut rest = Vec::new();

@@ -47,10 +47,9 @@ impl Keys {
         if head.contains_key("crit") {
             return Err(refuse("The token requires unsupported header extensions; remove crit."));
         }
-        let algorithm = self.check_signature(&head, message, signature, now)?;
+        let (algorithm, key) = self.check_signature(&head, message, signature, now)?;
         let claims = object(payload).ok_or_else(malformed)?;
         let expires_at = self.check_times(&claims, algorithm, now)?;
-        let key = head.get("kid").and_then(Value::as_str).map(str::to_owned);
         Ok(Claims { key, ..self.read(&claims, expires_at)? })
     }
 
@@ -118,14 +117,15 @@ impl Keys {
             .map_err(|_| Refusal::new(Code::Internal, "the token could not be signed."))
     }
 
-    /// Checks the signature with our keys, each with its own algorithm. The header can only exclude keys.
+    /// Checks the signature with our keys, each with its own algorithm. The header can only exclude keys. Returns the
+    /// algorithm and the id of the key that has signed.
     fn check_signature(
         &self,
         head: &Map<String, Value>,
         message: &str,
         signature: &str,
         now: DateTime<Utc>,
-    ) -> Result<Algorithm, Refusal> {
+    ) -> Result<(Algorithm, Option<String>), Refusal> {
         let kid = head.get("kid").and_then(Value::as_str);
         let mut keys = self.candidates(kid, now);
         if keys.is_empty() {
@@ -138,9 +138,10 @@ impl Keys {
                 "The token's algorithm differs from that of this server's key; sign it with the algorithm of the key.",
             ));
         }
-        keys.into_iter().find(|key| key.signed(message, signature)).map(|key| key.algorithm).ok_or_else(
-            || refuse("The token's signature does not match; sign it with a key that this server knows."),
-        )
+        let signed = keys.into_iter().find(|key| key.signed(message, signature));
+        signed.map(|key| (key.algorithm, key.kid)).ok_or_else(|| {
+            refuse("The token's signature does not match; sign it with a key that this server knows.")
+        })
     }
 
     /// Returns when the token expires, if it is already valid, not expired, and its lifetime is within the limit.

@@ -183,6 +183,10 @@ const GENERAL: &[Setting] = &[
         key: "demo_in_public",
         set: |config, raw| {
             config.demo_in_public = read_truth(raw.text()?)?;
+            // Every visitor is an admin there, and could make the server call others on its machine.
+            if config.demo_in_public {
+                config.webhook_networks.clear();
+            }
             Ok(())
         },
         get: |config| text(config.demo_in_public),

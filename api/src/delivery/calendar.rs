@@ -18,6 +18,9 @@ const SOME: u64 = 200;
 /// A reminder is sent once within this time, and so is a summary.
 const ONCE: [TimeDelta; 2] = [TimeDelta::hours(20), TimeDelta::days(6)];
 
+/// Why a reminder is not sent.
+const QUIET: &str = "the person's quiet hours last until midnight";
+
 /// Plans all mails that are due by the calendar.
 ///
 /// # Errors
@@ -54,7 +57,11 @@ async fn plan_some(app: &App, zone: &str, tz: Tz, kind: Kind) -> Result<bool, st
     };
     let mails = readers.iter().map(|reader| {
         let id = Uuid::new_v5(&NAMESPACE, format!("mail/{kind:?}/{today}/{}", reader.person_id).as_bytes());
-        deliveries::mail(id, kind, reader.person_id, plan::after_quiet_hours(reader, tz, now), now)
+        let due = plan::after_quiet_hours(reader, tz, now);
+        let mail = deliveries::mail(id, kind, reader.person_id, due, now);
+        // After midnight the reminder would be too late. The row keeps it from being planned again.
+        let is_late = kind == Kind::StreakReminder && due.with_timezone(&tz).date_naive() != today;
+        if is_late { Row { settled_at: Some(now), reason: Some(QUIET.to_owned()), ..mail } } else { mail }
     });
     let mails: Vec<Row> = mails.collect();
     let is_full = u64::try_from(mails.len()).unwrap_or(u64::MAX) == SOME;

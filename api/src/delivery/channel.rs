@@ -103,7 +103,11 @@ impl Sending {
             for delivery in beat.turn(lease(&self.app, lane, free)).await? {
                 started += 1;
                 self.busy.insert(delivery.id, (lane, delivery.fence));
-                self.under_way.spawn(attempt(self.app.clone(), delivery));
+                if lane == Lane::Mail && delivery.doubts >= DOUBTS {
+                    self.results.push((delivery, Outcome::Refused(DOUBTFUL.to_owned())));
+                } else {
+                    self.under_way.spawn(attempt(self.app.clone(), delivery));
+                }
             }
         }
         Ok(started)
@@ -131,6 +135,9 @@ impl Sending {
             match end {
                 "buried" => {
                     tracing::warn!(delivery = %id, ?kind, attempt, reason, "a delivery is given up: `plaudit outbox show` prints it")
+                }
+                "skipped" => {
+                    tracing::debug!(delivery = %id, ?kind, reason, "there is nothing to deliver any more")
                 }
                 "retried" => {
                     tracing::info!(delivery = %id, ?kind, attempt, reason, "a delivery failed and is tried again")
@@ -189,12 +196,6 @@ async fn lanes(app: &App, channel: Channel) -> Result<Vec<Lane>, store::Error> {
 async fn lease(app: &App, lane: Lane, free: usize) -> Result<Vec<Row>, store::Error> {
     let now = app.clock.now();
     let txn = app.db.begin().await?;
-    if lane == Lane::Mail {
-        let buried = deliveries::bury_doubtful(&txn, lane, now, DOUBTS, DOUBTFUL).await?;
-        if buried > 0 {
-            tracing::warn!(buried, "mails are given up after two attempts without an answer");
-        }
-    }
     let limit = u64::try_from(free).unwrap_or(u64::MAX);
     let leased = deliveries::lease(&txn, lane, now, now + lease_time(app, lane), limit).await?;
     txn.commit().await?;

@@ -12,7 +12,9 @@ use crate::store::{self, Txn, people, webhooks};
 
 /// Admins who get a mail about it.
 const ADMINS: u64 = 20;
-/// Disables the webhooks whose attempts ended for good, gives up their open deliveries, and plans the mails to admins.
+
+/// Disables the webhooks whose attempts ended for good, and plans the mails to admins. The relay gives up their open
+/// deliveries, some at a time.
 pub(super) async fn disable_failing(
     app: &App,
     txn: &Txn,
@@ -31,7 +33,12 @@ pub(super) async fn disable_failing(
             Outcome::Gone => true,
             // A receiver that refuses one event and accepts others works.
             Outcome::Failed(_) => !deliveries::has_accepted_since(txn, webhook, row.created_at).await?,
-            Outcome::Delivered | Outcome::Unknown(_) | Outcome::Later(_) | Outcome::Refused(_) => false,
+            Outcome::Delivered
+            | Outcome::Unknown(_)
+            | Outcome::Later(_)
+            | Outcome::Refused(_)
+            | Outcome::Skipped(_)
+            | Outcome::Waits(_) => false,
         };
         if fails {
             failing.insert(webhook, reason);
@@ -52,7 +59,6 @@ async fn disable(app: &App, txn: &Txn, id: Uuid, reason: &str) -> Result<(), sto
     tracing::warn!(webhook = %id, reason, "a webhook is disabled: `enabled: true` in updateWebhook enables it");
     let row = webhooks::Row { disabled_at: Some(now), disabled_because: Some(reason.to_owned()), ..webhook };
     webhooks::update(txn, row).await?;
-    deliveries::bury_of_webhook(txn, id, now, webhooks::DISABLED).await?;
     if app.config.mail.is_on() {
         let mail = |admin: people::Row| {
             let of = format!("mail/webhook-disabled/{id}/{}/{}", now.timestamp_millis(), admin.id);

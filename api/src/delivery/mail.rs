@@ -4,6 +4,7 @@ mod compose;
 mod letter;
 mod smtp;
 pub(crate) mod unsubscribe;
+mod wire;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,8 +12,10 @@ use std::time::Duration;
 use lettre::address::Envelope;
 use lettre::message::Mailbox;
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use self::compose::Frame;
+use self::letter::Unsent;
 use self::smtp::Smtp;
 use super::retry::Outcome;
 use crate::app::App;
@@ -79,7 +82,8 @@ pub(super) async fn send(app: &App, delivery: &deliveries::Row) -> Outcome {
     };
     let letter = match read {
         Ok(Ok(letter)) => letter,
-        Ok(Err(reason)) => return Outcome::Refused(reason.to_owned()),
+        Ok(Err(Unsent::Never(reason))) => return Outcome::Skipped(reason),
+        Ok(Err(Unsent::Until(at))) => return Outcome::Waits(at),
         Err(error) => {
             tracing::warn!(error = error.chain(), delivery = %delivery.id, "a mail's content cannot be read");
             return Outcome::Later("the database failed".to_owned());
@@ -110,9 +114,15 @@ pub(super) async fn send(app: &App, delivery: &deliveries::Row) -> Outcome {
                 target: trace::TARGET,
                 "deliver a mail",
                 otel.kind = "client",
-                attempt = delivery.attempts
+                delivery = %delivery.id,
+                attempt = i64::from(delivery.attempts),
+                otel.status_code = Empty,
             );
-            app.mailer.send(&app.db, delivery, &envelope, mail).instrument(span).await
+            let sent = app.mailer.send(&app.db, delivery, &envelope, mail).instrument(span.clone()).await;
+            if sent != Outcome::Delivered {
+                span.record("otel.status_code", "ERROR");
+            }
+            sent
         }
         Ok(None) | Err(_) => Outcome::Refused("it cannot be written; the log has the error".to_owned()),
     }

@@ -4,16 +4,31 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::store::deliveries::{self, Row, Wanted};
-use crate::store::{self, Database};
+use crate::store::{self, Database, outbox, webhooks};
+
+use super::webhook;
 
 /// Deliveries that one transaction changes.
 const SOME: u64 = 500;
-/// Why an operator's delivery is given up.
-const BY_OPERATOR: &str = "an operator gave it up";
+/// Messages of a delivery that are shown.
+const ABOUT: u64 = 20;
 
 /// The newest deliveries that match, at most `limit`.
 pub(crate) async fn list(db: &Database, wanted: &Wanted, limit: u64) -> Result<Vec<Row>, store::Error> {
     deliveries::page_of(db, wanted, None, limit).await
+}
+
+/// What a delivery is about: the type and the `webhook-id` of at most 20 messages, oldest first.
+pub(crate) async fn about(db: &Database, delivery: &Row) -> Result<Vec<String>, store::Error> {
+    let txn = db.snapshot().await?;
+    let found = async {
+        let ids = deliveries::messages(&txn, delivery.id, ABOUT).await?;
+        outbox::by_ids(&txn, ids).await
+    };
+    let found = found.await;
+    txn.rollback().await;
+    let name = |one: &outbox::Row| format!("{} {}", webhooks::type_of(one.kind), webhook::message_id(one.id));
+    Ok(found?.iter().map(name).collect())
 }
 
 /// Makes these deliveries due now, as if they had never been tried. Returns the number of those not under way.
@@ -43,7 +58,7 @@ pub(crate) async fn renew_all(
 /// Gives a delivery up; returns whether it was open and not under way.
 pub(crate) async fn bury(db: &Database, id: Uuid, now: DateTime<Utc>) -> Result<bool, store::Error> {
     let txn = db.begin().await?;
-    let buried = deliveries::bury(&txn, id, now, BY_OPERATOR).await?;
+    let buried = deliveries::bury(&txn, id, now, deliveries::BY_OPERATOR).await?;
     txn.commit().await?;
     Ok(buried)
 }

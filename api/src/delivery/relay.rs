@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::channel;
@@ -13,25 +13,35 @@ use crate::config::Config;
 use crate::pulse::Beat;
 use crate::store::deliveries::{Channel, Kind};
 use crate::store::feed::Kind as Consequence;
-use crate::store::{self, Txn, deliveries, events, guardians, mail_settings, outbox, people, webhooks};
+use crate::store::{
+    self, Txn, awards, certificates, deliveries, events, guardians, mail_settings, outbox, people, webhooks,
+};
 
 /// Messages per transaction.
 const ROUND: u64 = 500;
+/// Transactions that plan, in one round.
+const PASSES: usize = 20;
+/// Deliveries of disabled webhooks that one transaction gives up.
+const BURY: u64 = 500;
 /// Deliveries and messages that one transaction trims.
 const TRIM: u64 = 500;
-/// News about events that happened earlier than this before their recording is not mailed.
+/// News about events that happened earlier than this before their recording is not mailed,
 const NEWS: TimeDelta = TimeDelta::days(1);
+/// nor what people gave or issued with an earlier date than this.
+const GIVEN: TimeDelta = TimeDelta::days(7);
 
-/// One round: plans everything that is due; in some rounds, `trims` a part of what was delivered long ago. Each bounded
-/// step is one turn of the loop.
+/// One round: plans what is due; in some rounds, `measures` the deliveries. Each bounded step is one turn of the loop.
 ///
 /// # Errors
 /// If the database fails; the next round continues.
-pub(crate) async fn round(app: &App, beat: &Beat, trims: bool) -> Result<(), store::Error> {
-    while beat.turn(plan_some(app)).await? > 0 {}
-    if trims {
-        // Once per round, so that a large backlog does not block SQLite's only writer.
-        beat.turn(trim(app)).await?;
+pub(crate) async fn round(app: &App, beat: &Beat, measures: bool) -> Result<(), store::Error> {
+    for _ in 0..PASSES {
+        if beat.turn(plan_some(app)).await? == 0 {
+            break;
+        }
+    }
+    beat.turn(bury_some(app)).await?;
+    if measures {
         let now = app.clock.now();
         for channel in [Channel::Mail, Channel::Webhook] {
             let (due, oldest) = beat.turn(deliveries::waiting(&app.db, channel, now)).await?;
@@ -52,6 +62,7 @@ pub(crate) async fn round(app: &App, beat: &Beat, trims: bool) -> Result<(), sto
 /// If the database fails.
 pub(crate) async fn plan_due(app: &App) -> Result<(), store::Error> {
     while plan_some(app).await? > 0 {}
+    while bury_some(app).await? > 0 {}
     while replay_some(app).await? {}
     while trim(app).await? > 0 {}
     Ok(())
@@ -79,6 +90,20 @@ async fn plan_some(app: &App) -> Result<usize, store::Error> {
     txn.commit().await?;
     tracing::debug!(messages = ids.len(), "planned the deliveries");
     Ok(ids.len())
+}
+
+/// Gives up some deliveries of disabled webhooks. Returns their number.
+async fn bury_some(app: &App) -> Result<u64, store::Error> {
+    if !deliveries::has_of_disabled(&app.db).await? {
+        return Ok(0);
+    }
+    let txn = app.db.begin().await?;
+    let buried = deliveries::bury_of_disabled(&txn, app.clock.now(), webhooks::DISABLED, BURY).await?;
+    txn.commit().await?;
+    for _ in 0..buried {
+        app.telemetry.delivered(channel::name(Channel::Webhook), "buried");
+    }
+    Ok(buried)
 }
 
 /// Plans the deliveries of some messages to one webhook again, whether they were delivered or not. Returns whether there
@@ -120,8 +145,10 @@ async fn mails(
     let told = messages.iter().filter(|message| !is_untold.contains(&message.kind));
     let groups: BTreeSet<Uuid> = told.clone().map(|message| message.group_id).collect();
     let happened: HashMap<Uuid, DateTime<Utc>> = events::moments(txn, groups).await?.into_iter().collect();
-    let is_new = |message: &&outbox::Row| {
-        happened.get(&message.group_id).is_none_or(|at| message.created_at - *at <= NEWS)
+    let dated = dates(txn, told.clone()).await?;
+    let is_new = |message: &&outbox::Row| match happened.get(&message.group_id) {
+        Some(at) => message.created_at - *at <= NEWS,
+        None => dated.get(&message.group_id).is_none_or(|at| message.created_at - *at <= GIVEN),
     };
     let news: Vec<News> = told
         .filter(is_new)
@@ -139,6 +166,28 @@ async fn mails(
     let ids: BTreeSet<Uuid> = readers_of.values().flatten().copied().collect();
     let mut readers = readers(txn, config, &ids, now).await?;
     Ok(plan::mails(&news, &readers_of, &mut readers, config.mail.per_day, now))
+}
+
+/// The earliest date of the awards and certificates of each cause.
+async fn dates(
+    txn: &Txn,
+    messages: impl Iterator<Item = &outbox::Row> + Clone + Send,
+) -> Result<HashMap<Uuid, DateTime<Utc>>, store::Error> {
+    let of_awards = awards::by_ids(txn, messages.clone().filter_map(|one| one.award_id)).await?;
+    let of_certificates =
+        certificates::by_ids(txn, messages.clone().filter_map(|one| one.certificate_id)).await?;
+    let mut at: HashMap<Uuid, DateTime<Utc>> = of_awards.iter().map(|row| (row.id, row.earned_at)).collect();
+    let noon = |row: &certificates::Row| row.issued_date.and_time(NaiveTime::MIN).and_utc();
+    at.extend(of_certificates.iter().map(|row| (row.id, noon(row))));
+    let mut dates = HashMap::new();
+    for message in messages {
+        let Some(id) = message.award_id.or(message.certificate_id) else { continue };
+        if let Some(at) = at.get(&id) {
+            let date = dates.entry(message.group_id).or_insert(*at);
+            *date = Ord::min(*date, *at);
+        }
+    }
+    Ok(dates)
 }
 
 /// Those of these people who have an address.
@@ -162,8 +211,12 @@ async fn readers(
     Ok(reachable.map(reader).collect())
 }
 
-/// Deletes some deliveries and messages that were delivered long ago. Returns their number.
-async fn trim(app: &App) -> Result<u64, store::Error> {
+/// Deletes some deliveries and messages that were delivered long ago, few enough not to block SQLite's only writer. Returns
+/// their number.
+///
+/// # Errors
+/// If the database fails.
+pub(crate) async fn trim(app: &App) -> Result<u64, store::Error> {
     let days = i64::try_from(app.config.limits.outbox_settled_days).unwrap_or(30);
     let before = app.clock.now() - TimeDelta::days(days);
     if !outbox::has_old(&app.db, before).await? && !deliveries::has_old(&app.db, before).await? {

@@ -26,8 +26,12 @@ pub(super) enum Outcome {
     Later(String),
     /// The receiver wants no more requests.
     Gone,
-    /// It will never be delivered, or there is nothing left to deliver.
+    /// It will never be delivered.
     Refused(String),
+    /// There is nothing to deliver any more, for example because the person wants no mails.
+    Skipped(&'static str),
+    /// It waits until this time. The attempt does not count.
+    Waits(DateTime<Utc>),
 }
 
 impl Outcome {
@@ -35,6 +39,7 @@ impl Outcome {
     pub(super) fn name(&self, verdict: &Verdict) -> &'static str {
         match (self, verdict.buried_at) {
             (Self::Delivered, _) => "delivered",
+            (Self::Skipped(_), _) => "skipped",
             (_, Some(_)) => "buried",
             (_, None) => "retried",
         }
@@ -69,6 +74,12 @@ pub(super) fn verdict(delivery: &Row, outcome: &Outcome, now: DateTime<Utc>) -> 
             reason: Some(reason.clone()),
             ..kept
         },
+        Outcome::Waits(until) => {
+            Verdict { available_at: *until, attempts: delivery.attempts.saturating_sub(1), ..kept }
+        }
+        Outcome::Skipped(reason) => {
+            Verdict { settled_at: Some(now), reason: Some((*reason).to_owned()), ..kept }
+        }
         Outcome::Refused(reason) => Verdict { buried_at: Some(now), reason: Some(reason.clone()), ..kept },
         Outcome::Failed(reason) | Outcome::Unknown(reason) => match pause(delivery) {
             Some(pause) => Verdict { available_at: now + pause, reason: Some(reason.clone()), ..kept },
@@ -151,6 +162,18 @@ mod tests {
         let verdict = verdict(&leased(8, 0), &Outcome::Later("the database failed".to_owned()), NOW);
         assert_eq!((verdict.buried_at, verdict.attempts), (None, 7));
         assert_eq!(verdict.available_at, NOW + LATER);
+    }
+
+    #[test]
+    fn what_waits_or_is_skipped_is_neither_a_failure_nor_an_attempt() {
+        let until = NOW + TimeDelta::hours(8);
+        let waits = verdict(&leased(1, 0), &Outcome::Waits(until), NOW);
+        assert_eq!((waits.available_at, waits.attempts, waits.buried_at), (until, 0, None));
+        let skipped = Outcome::Skipped("the person wants no mails");
+        let ended = verdict(&leased(1, 0), &skipped, NOW);
+        assert_eq!((ended.settled_at, ended.buried_at), (Some(NOW), None));
+        assert_eq!(ended.reason.as_deref(), Some("the person wants no mails"));
+        assert_eq!(skipped.name(&ended), "skipped");
     }
 
     #[test]

@@ -14,7 +14,7 @@ const WRONG: &str = "ca_file (PLAUDIT_CA_FILE) must be a readable file of certif
 ///
 /// # Errors
 /// If the file cannot be read or has no certificate.
-pub(super) fn own_authority(config: &Config) -> Result<Vec<CertificateDer<'static>>, String> {
+fn own_authority(config: &Config) -> Result<Vec<CertificateDer<'static>>, String> {
     let Some(file) = &config.ca_file else { return Ok(Vec::new()) };
     let found: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(file).map_err(|_| WRONG.to_owned())?.collect();

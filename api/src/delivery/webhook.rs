@@ -21,6 +21,7 @@ use crate::store::awards::Cause;
 use crate::store::deliveries::{self, Kind};
 use crate::store::feed::Kind as Consequence;
 use crate::store::{self, Txn, awards, certificates, outbox, people, webhooks};
+use crate::text::hidden;
 use crate::trace::{self, TRACEPARENT};
 
 /// The time of one request, with its answer.
@@ -103,17 +104,23 @@ pub(super) async fn send(app: &App, delivery: &mut deliveries::Row) -> Outcome {
                 target: trace::TARGET,
                 "deliver to a webhook",
                 otel.kind = "client",
-                attempt = delivery.attempts,
+                delivery = %delivery.id,
+                attempt = i64::from(delivery.attempts),
                 http.response.status_code = Empty,
+                otel.status_code = Empty,
             );
             trace::go_on(&span, message.traceparent.as_deref());
             let outcome = request(app, delivery, message).instrument(span.clone()).await;
             if let Some(status) = delivery.status {
-                span.record("http.response.status_code", status);
+                span.record("http.response.status_code", i64::from(status));
+            }
+            if outcome != Outcome::Delivered {
+                span.record("otel.status_code", "ERROR");
             }
             outcome
         }
-        Ok(Err(reason)) => Outcome::Refused(reason.to_owned()),
+        Ok(Err(webhooks::DISABLED)) => Outcome::Refused(webhooks::DISABLED.to_owned()),
+        Ok(Err(reason)) => Outcome::Skipped(reason),
         Err(error) => {
             tracing::warn!(error = error.chain(), delivery = %delivery.id, "the body for a webhook cannot be read");
             Outcome::Later("the database failed".to_owned())
@@ -174,10 +181,22 @@ async fn request(
     }
 }
 
+/// The id of a message for receivers.
+pub(super) fn message_id(id: Uuid) -> String {
+    format!("msg_{}", id.simple())
+}
+
 /// The beginning of an answer, as text without control characters.
 fn beginning(answer: &[u8]) -> String {
     let text = String::from_utf8_lossy(answer);
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(KEPT).collect()
+    let visible = |letter: char| if letter.is_control() || is_separator(letter) { ' ' } else { letter };
+    let shown: String = text.chars().map(visible).take(KEPT).collect();
+    hidden::removed(&shown)
+}
+
+/// Whether it ends a line or a paragraph, as a control character does.
+fn is_separator(letter: char) -> bool {
+    matches!(letter, '\u{2028}' | '\u{2029}')
 }
 
 /// Why a request failed, without the URL.
@@ -218,7 +237,7 @@ async fn read_within(
     let id = delivery.webhook_id.unwrap_or_default();
     let webhook = match webhooks::by_id(txn, id).await? {
         Some(webhook) if webhook.disabled_at.is_none() => webhook,
-        _ => return Ok(Err("the webhook is disabled")),
+        _ => return Ok(Err(webhooks::DISABLED)),
     };
     let message = deliveries::messages(txn, delivery.id, 1).await?;
     let message = outbox::by_ids(txn, message).await?.pop();
@@ -236,7 +255,7 @@ async fn read_within(
     };
     let body = Body { version: payload::VERSION, timestamp, group_id, event };
     let body = serde_json::to_string(&body).map_err(|error| store::Error::Impossible(error.to_string()))?;
-    Ok(Ok(Message { webhook, id: format!("msg_{}", id.simple()), body, traceparent }))
+    Ok(Ok(Message { webhook, id: message_id(id), body, traceparent }))
 }
 
 /// Whether the message tells something else about a person than that they were erased.

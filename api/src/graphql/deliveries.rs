@@ -51,6 +51,8 @@ pub(crate) enum DeliveryState {
     Open,
     /// The other side has accepted it.
     Delivered,
+    /// There was nothing to deliver any more, for example because the person wants no mails; `reason` says why.
+    Skipped,
     /// It was given up; `reason` says why. `retryDelivery` tries it again.
     GivenUp,
 }
@@ -161,6 +163,7 @@ pub(crate) async fn page(
         person: filter.user_id.as_ref().map(|id| uuid("userId", id)).transpose()?,
         webhook: filter.webhook_id.as_ref().map(|id| uuid("webhookId", id)).transpose()?,
         since: filter.since.map(|since| since.0),
+        failed: false,
     };
     let from = cut.from.map(|Moment::<{ list::DELIVERIES }>(at, id)| (at, id));
     let rows = deliveries::page_of(&app(ctx)?.db, &wanted, from, cut.rows + 1).await?;

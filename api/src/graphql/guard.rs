@@ -12,6 +12,7 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, ServerError, Variables};
 
 use super::cost::{self, Cost};
+use super::roots;
 use super::scan::{scan, too_complex};
 use crate::config::Limits;
 use crate::refusal::Refusal;
@@ -90,7 +91,10 @@ pub(crate) fn admit(
     let only_records = kind == OperationType::Mutation && fields.iter().all(records);
     let introspects = fields.contains("__schema") || fields.contains("__type");
     let needs_token = fields.iter().any(|field| !field.starts_with("__"));
-    let name = fields.into_iter().fold(kind.to_string(), |name, field| name + " " + field);
+    // Only names of the schema, because they become metrics and spans.
+    let known = fields.iter().copied().filter(|field| roots::has(field));
+    let unknown = fields.iter().any(|field| !roots::has(field)).then_some("unknown");
+    let name = known.chain(unknown).fold(kind.to_string(), |name, field| name + " " + field);
     Ok(Admitted { document, kind, name, needs_token, introspects, only_records, declared, cost })
 }
 

@@ -34,6 +34,7 @@ pub(crate) mod progress;
 pub(crate) mod query;
 pub(crate) mod reason;
 pub(crate) mod register;
+mod roots;
 pub(crate) mod roster;
 pub(crate) mod scalars;
 mod scan;

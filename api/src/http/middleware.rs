@@ -57,7 +57,7 @@ pub(super) async fn every_request<E>(
     );
     trace::go_on(&span, request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok()));
     let mut response = next.run(request).instrument(span.clone()).instrument(logged).await;
-    span.record("http.response.status_code", response.status().as_u16());
+    span.record("http.response.status_code", i64::from(response.status().as_u16()));
     if response.status().is_server_error() {
         span.record("otel.status_code", "ERROR");
     }

@@ -112,7 +112,7 @@ fn router<E: Executor>(site: Site<E>) -> Router {
         .with_state(site)
 }
 
-/// Headers that front-end libraries add: traces, and the client's name and version. The server does not read them.
+/// Headers that front-end libraries add: traces, and the client's name and version. The server reads only `traceparent`.
 const OF_CLIENTS: [&str; 9] = [
     "apollographql-client-name",
     "apollographql-client-version",

@@ -72,8 +72,9 @@ impl Operation {
             "operation",
             otel.name = name,
             graphql.operation.type = %kind,
-            cost = charge.units,
+            cost = i64::try_from(charge.units).unwrap_or(i64::MAX),
             errors = Empty,
+            otel.status_code = Empty,
         );
         let mut answer = match lane {
             Some(lane) => {
@@ -83,7 +84,14 @@ impl Operation {
             }
             None => asked.run(batching.run(schema.execute(request))).instrument(span.clone()).await,
         };
-        span.record("errors", answer.errors.len());
+        span.record("errors", i64::try_from(answer.errors.len()).unwrap_or(i64::MAX));
+        if answer
+            .errors
+            .iter()
+            .any(|error| has_code(error, Code::Internal) || has_code(error, Code::Unavailable))
+        {
+            span.record("otel.status_code", "ERROR");
+        }
         app.telemetry.executed(&name, started.elapsed());
         charge.settle(&answer);
         answer.extensions.insert("cost".to_owned(), cost);

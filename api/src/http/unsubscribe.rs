@@ -3,17 +3,22 @@
 
 use askama::Template;
 use async_graphql::Executor;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use uuid::Uuid;
 
 use super::Site;
+use super::address::ClientAddress;
 use super::pages::set;
 use crate::app::App;
+use crate::budget::Subject;
 use crate::registry::mail_settings;
 use crate::words::{self, Words};
+
+/// The charge of unsubscribing to the budget of the client's address.
+const UNITS: u64 = 100;
 
 #[derive(Template)]
 #[template(path = "unsubscribe.html")]
@@ -41,10 +46,15 @@ pub(super) async fn ask<E: Executor>(
 /// Unsubscribes.
 pub(super) async fn confirm<E: Executor>(
     State(site): State<Site<E>>,
+    client: Option<Extension<ClientAddress>>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
     let words = words_of(&site.app, &headers);
+    let address = client.and_then(|Extension(client)| client.0);
+    if site.app.costs.charge(&Subject::of(None, address), UNITS).is_err() {
+        return page(words, StatusCode::TOO_MANY_REQUESTS, "unsubscribe-later", true);
+    }
     let Some(person) = person(&site.app, query.as_deref()) else {
         return page(words, StatusCode::NOT_FOUND, "unsubscribe-wrong", false);
     };

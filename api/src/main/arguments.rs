@@ -89,8 +89,8 @@ pub(crate) enum Command {
         plaudit revoke --key 2026-01                                    the kid of the key\n\n\
         Running servers know it within seconds. A revocation cannot be undone.")]
     Revoke {
-        /// The token's `jti`
-        #[arg(long, value_name = "JTI", required_unless_present = "key", conflicts_with = "key")]
+        /// The token, or its `jti`
+        #[arg(long, value_name = "TOKEN", required_unless_present = "key", conflicts_with = "key")]
         token: Option<String>,
         /// The `kid` of the key in the JWKS
         #[arg(long, value_name = "KID")]
@@ -178,9 +178,9 @@ pub(crate) enum Outbox {
         /// The delivery's id
         id: Uuid,
     },
-    /// Try a delivery again, or all that were given up and match
+    /// Try a delivery again, or all that failed and match: given up, or waiting for another attempt
     Retry {
-        /// The delivery's id; without it, all that were given up and match
+        /// The delivery's id; without it, all that failed and match
         #[arg(conflicts_with_all = ["channel", "person", "webhook", "since"])]
         id: Option<Uuid>,
         #[command(flatten)]

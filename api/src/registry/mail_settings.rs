@@ -111,15 +111,16 @@ pub(crate) async fn unsubscribe(app: &App, person: Uuid) -> Result<(), Failure> 
     attempt(app, |txn, _| {
         async move {
             if let Some((_, settings)) = locked(txn, person).await? {
-                let settings = Row {
+                let ended = Row {
                     mode: Mode::None,
                     copies: false,
                     weekly_summary: false,
                     streak_reminder: false,
-                    updated_at: app.clock.now(),
-                    ..settings
+                    ..settings.clone()
                 };
-                mail_settings::put(txn, settings).await?;
+                if ended != settings {
+                    mail_settings::put(txn, Row { updated_at: app.clock.now(), ..ended }).await?;
+                }
             }
             Ok(((), None))
         }

@@ -327,7 +327,12 @@ fn check_email(email: &str) -> Result<(), Refusal> {
         && text::hidden::first(email, text::hidden::Kind::Name).is_none();
     let whole = parts
         .is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.') && !domain.contains('@'));
-    if plain && whole && email.len() <= 254 {
+    // The form in which mails are sent decides.
+    if plain
+        && whole
+        && email.len() <= 254
+        && email.parse::<lettre::Address>().is_ok_and(|address| !address.domain().starts_with('['))
+    {
         return Ok(());
     }
     Err(Refusal::invalid(["email"], "Not an e-mail address. Send one such as ada@school.example."))

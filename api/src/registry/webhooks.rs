@@ -123,7 +123,6 @@ async fn update_within(
         }
         (Some(false), None) => {
             (row.disabled_at, row.disabled_because) = (Some(now), Some(BY_ADMIN.to_owned()));
-            deliveries::bury_of_webhook(txn, id, now, webhooks::DISABLED).await?;
         }
         _ => {}
     }

@@ -9,10 +9,10 @@ use chrono::{DateTime, Utc};
 use entity::deliveries::{Column, Entity, Model};
 pub(crate) use entity::delivery::{Channel, Kind};
 use entity::delivery_messages;
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, SimpleExpr, Value};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query, SimpleExpr, Value};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
+    QueryTrait, Select,
 };
 use uuid::Uuid;
 
@@ -22,6 +22,9 @@ use super::error::Error;
 use super::txn::Txn;
 
 pub(crate) use operate::{State, Wanted, bury, by_id, page_of, renew};
+
+/// Why a delivery is given up that an operator gave up.
+pub(crate) const BY_OPERATOR: &str = "an operator gave it up";
 
 /// A row of `deliveries`.
 pub(crate) type Row = Model;
@@ -213,38 +216,37 @@ pub(crate) async fn store(txn: &Txn, verdicts: &[Verdict]) -> Result<(), Error> 
     super::rows::update_from(txn, sql, verdicts, values).await
 }
 
-/// Buries the due deliveries of a channel that have `doubts` attempts with an unknown result; returns their number.
-pub(crate) async fn bury_doubtful(
+/// Gives up at most `limit` open deliveries of disabled webhooks; returns their number.
+pub(crate) async fn bury_of_disabled(
     txn: &Txn,
-    lane: Lane,
     now: DateTime<Utc>,
-    doubts: i32,
     because: &str,
+    limit: u64,
 ) -> Result<u64, Error> {
-    let update = Entity::update_many()
-        .col_expr(Column::BuriedAt, Expr::value(now))
-        .col_expr(Column::LeasedUntil, Expr::value(None::<DateTime<Utc>>))
-        .col_expr(Column::Reason, Expr::value(because))
-        .filter(due(lane, now))
-        .filter(Column::Doubts.gte(doubts));
-    Ok(update.exec(txn.connection()).await?.rows_affected)
-}
-
-/// Gives up all open deliveries of a webhook.
-pub(crate) async fn bury_of_webhook(
-    txn: &Txn,
-    webhook: Uuid,
-    now: DateTime<Utc>,
-    because: &str,
-) -> Result<(), Error> {
+    let ids: Vec<Uuid> = of_disabled(limit).into_tuple().all(txn.connection()).await?;
     let update = Entity::update_many()
         .col_expr(Column::BuriedAt, Expr::value(now))
         .col_expr(Column::LeasedUntil, Expr::value(None::<DateTime<Utc>>))
         .col_expr(Column::Reason, Expr::value(because))
         .filter(open(Channel::Webhook))
-        .filter(Column::WebhookId.eq(webhook));
-    update.exec(txn.connection()).await?;
-    Ok(())
+        .filter(among(txn.connection(), Column::Id, ids));
+    Ok(update.exec(txn.connection()).await?.rows_affected)
+}
+
+/// Whether [`bury_of_disabled`] would give up a delivery.
+pub(crate) async fn has_of_disabled(db: &impl Reads) -> Result<bool, Error> {
+    Ok(of_disabled(1).into_tuple::<Uuid>().one(db.connection()).await?.is_some())
+}
+
+fn of_disabled(limit: u64) -> Select<Entity> {
+    use entity::webhooks::{Column as Webhook, Entity as Webhooks};
+    let disabled = Query::select()
+        .column(Webhook::Id)
+        .from(Webhooks)
+        .and_where(Webhook::DisabledAt.is_not_null())
+        .to_owned();
+    let query = Entity::find().select_only().column(Column::Id).filter(open(Channel::Webhook));
+    query.filter(Column::WebhookId.in_subquery(disabled)).limit(limit)
 }
 
 /// Of these leases, (delivery, fence number), the deliveries that were given up under them.
@@ -268,28 +270,26 @@ pub(crate) async fn has_accepted_since(
         .filter(Column::WebhookId.eq(webhook))
         .filter(Column::Channel.eq(Channel::Webhook))
         .filter(Column::SettledAt.gte(since))
+        .filter(Column::Reason.is_null())
         .limit(1);
     Ok(query.into_tuple::<Uuid>().one(txn.connection()).await?.is_some())
 }
 
-/// The number of due deliveries of a channel, and the time since which the oldest delivery has waited that was due once. It
-/// reads all open deliveries.
+/// The number of due deliveries of a channel, and the time since which the oldest of them has been due. It reads all due
+/// deliveries.
 pub(crate) async fn waiting(
     db: &impl Reads,
     channel: Channel,
     now: DateTime<Utc>,
 ) -> Result<(i64, Option<DateTime<Utc>>), Error> {
-    // A delivery that failed has waited since it was planned; a new one since it became due.
-    let of = |which: SimpleExpr, since: Column| {
-        let query = Entity::find().select_only().column_as(since.min(), "since");
-        query.filter(open(channel)).filter(which).into_tuple::<Option<DateTime<Utc>>>()
-    };
-    let failed = of(Column::Attempts.gt(0), Column::CreatedAt).one(db.connection()).await?.flatten();
-    let fresh = Column::Attempts.eq(0).and(Column::AvailableAt.lte(now));
-    let fresh = of(fresh, Column::AvailableAt).one(db.connection()).await?.flatten();
-    let due = Entity::find().filter(open(channel)).filter(Column::AvailableAt.lte(now));
-    let due = i64::try_from(due.count(db.connection()).await?).unwrap_or(i64::MAX);
-    Ok((due, [failed, fresh].into_iter().flatten().min()))
+    let query = Entity::find()
+        .select_only()
+        .column_as(Column::Id.count(), "due")
+        .column_as(Column::AvailableAt.min(), "since")
+        .filter(open(channel))
+        .filter(Column::AvailableAt.lte(now));
+    let found: Option<(i64, Option<DateTime<Utc>>)> = query.into_tuple().one(db.connection()).await?;
+    Ok(found.unwrap_or_default())
 }
 
 /// Whether [`trim`] would delete a delivery.

@@ -59,7 +59,7 @@ pub(crate) async fn by_ids(db: &Txn, ids: impl IntoIterator<Item = Uuid> + Send)
     Ok(query.all(db.connection()).await?)
 }
 
-/// At most `limit` messages that were created within this span, both ends included, after `after`, oldest first.
+/// At most `limit` messages to deliver that were created within this span, both ends included, after `after`, oldest first.
 pub(crate) async fn page_of(
     db: &Txn,
     (since, until): (DateTime<Utc>, DateTime<Utc>),
@@ -70,6 +70,7 @@ pub(crate) async fn page_of(
         .filter(Column::CreatedAt.gte(since))
         .filter(Column::CreatedAt.lte(until))
         .filter(Column::PlannedAt.is_not_null())
+        .filter(Column::SilentBecause.is_null())
         .order_by(Column::Id, Order::Asc)
         .limit(limit);
     if let Some(after) = after {

@@ -28,7 +28,7 @@ const CALLERS: u64 = 16;
 /// The duration of the measurement of requests.
 const MEASURED: Duration = Duration::from_secs(5);
 /// Awards that are told to sockets and by webhooks and mails, and the sockets.
-const AWARDS: u64 = 500;
+const AWARDS: u64 = 800;
 const TOLD: u64 = 20;
 const SOCKETS: usize = 500;
 
@@ -204,11 +204,8 @@ impl Bench {
     /// Mails and webhooks, each with the award that it tells.
     async fn deliver(&mut self, receiver: &Receiver, mail: &MailServer) {
         let set = "UPDATE people SET email = 'ada@home.example'";
-        self.cost("an award alone, by itself in a request", async |server, turn| {
-            let service = server.client("bench", Role::Service);
-            for nth in 0..AWARDS {
-                award(&service, 1_000 + turn * AWARDS + nth).await;
-            }
+        self.cost("an award, its event sent alone", async |server, turn| {
+            awards(server, 1_000 + turn * AWARDS).await;
             AWARDS
         })
         .await;
@@ -217,11 +214,8 @@ impl Bench {
         let input = json!({"url": receiver.url(), "types": ["AWARD_EARNED"], "description": "A system"});
         let made = admin.ask(create, json!({"input": input})).await;
         let id = made.data()["createWebhook"]["webhook"]["id"].clone();
-        self.cost("an award alone, with a webhook", async |server, turn| {
-            let service = server.client("bench", Role::Service);
-            for nth in 0..AWARDS {
-                award(&service, 3_000 + turn * AWARDS + nth).await;
-            }
+        self.cost("the same, with a request to a webhook", async |server, turn| {
+            awards(server, 3_000 + turn * AWARDS).await;
             while (receiver.requests().len() as u64) < (turn + 1) * AWARDS {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
@@ -232,11 +226,8 @@ impl Bench {
         let off = admin.ask(disable, json!({"input": {"webhookId": id, "enabled": false}})).await;
         assert_eq!(off.data()["updateWebhook"]["userErrors"], json!([]));
         self.database.execute(set).await;
-        self.cost("an award alone, with a mail", async |server, turn| {
-            let service = server.client("bench", Role::Service);
-            for nth in 0..AWARDS {
-                award(&service, 5_000 + turn * AWARDS + nth).await;
-            }
+        self.cost("the same, with a mail", async |server, turn| {
+            awards(server, 5_000 + turn * AWARDS).await;
             while (mail.mails().len() as u64) < (turn + 1) * AWARDS {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
@@ -257,6 +248,17 @@ impl Bench {
     async fn events(&self) -> u64 {
         u64::try_from(self.database.number("SELECT count(*) FROM events").await).expect("a number")
     }
+}
+
+/// Awards to this and the following students, sent by several callers.
+async fn awards(server: &Process, first: u64) {
+    let sent = (0..CALLERS).map(async |caller| {
+        let service = server.client("bench", Role::Service);
+        for nth in (caller..AWARDS).step_by(usize::try_from(CALLERS).expect("few callers")) {
+            award(&service, first + nth).await;
+        }
+    });
+    join_all(sent).await;
 }
 
 /// The first comment of a student, which is an award.

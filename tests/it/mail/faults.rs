@@ -21,7 +21,7 @@ async fn reason(w: &World) -> String {
 on_each! {
     async fn a_failure_before_the_content_is_tried_again_and_delivered_once(backend: Backend) {
         let cases = [
-            (MailFault::Answer(Phase::Greeting, "421 4.3.2 not now"), "the mail server refuses the connection or the password (421 4.3.2)"),
+            (MailFault::Answer(Phase::Greeting, "421 4.3.2 not now"), "the mail server refuses the connection (421 4.3.2)"),
             (MailFault::Stall(Phase::Greeting), "the mail server does not answer in time"),
             (MailFault::Cut(Phase::Greeting), "the mail server cannot be reached"),
             (MailFault::Stall(Phase::Hello), "the mail server does not answer in time"),
@@ -37,6 +37,12 @@ on_each! {
             (MailFault::Answer(Phase::Data, "451 no space"), "the mail server does not accept the mail now (451)"),
             (MailFault::Stall(Phase::Data), "the mail server does not answer in time"),
             (MailFault::Cut(Phase::Data), "the connection to the mail server ended"),
+            (MailFault::Answer(Phase::Data, "250 fine"), "the mail server does not ask for the content of the mail"),
+            (MailFault::Flood(Phase::Greeting, "220 without end"), "the mail server cannot be reached"),
+            (MailFault::Flood(Phase::Hello, "250-more\r\n"), "the mail server cannot be reached"),
+            (MailFault::Flood(Phase::Sender, "250 without end"), "the connection to the mail server ended"),
+            (MailFault::Flood(Phase::Recipient, "250-more\r\n"), "the connection to the mail server ended"),
+            (MailFault::Flood(Phase::Data, "354-more\r\n"), "the connection to the mail server ended"),
             (MailFault::Answer(Phase::Content, "452 4.3.1 no space"), "the mail server does not accept the mail now (452 4.3.1)"),
         ];
         for (fault, expected) in cases {
@@ -93,7 +99,7 @@ on_each! {
         assert_eq!(w.database.number("SELECT CAST(attempts AS bigint) FROM deliveries").await, 8);
         assert_eq!(
             reason(&w).await,
-            "the mail server refuses the connection or the password (421); given up after 8 attempts"
+            "the mail server refuses the connection (421); given up after 8 attempts"
         );
         assert_eq!(mails(&server).len(), 0);
         w.finish().await;

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use plaudit::auth::Role;
 use plaudit::config::Config;
 use serde_json::json;
-use tests::{MailServer, World, on_each};
+use tests::{MailFault, MailServer, Phase, World, on_each};
 use uuid::Uuid;
 
 use super::{ada, earn, mails};
@@ -36,6 +36,45 @@ on_each! {
         earn(&w, ada, "session_join").await;
         w.server.settle().await.unwrap();
         assert_eq!(mails(&server).len(), 1);
+        w.finish().await;
+    }
+
+    async fn in_quiet_hours_no_mail_is_sent_although_its_next_attempt_is_due(backend: Backend) {
+        let server = MailServer::start().await;
+        let Some(w) = World::with(backend, |config| server.receive(config)).await else { return };
+        let ada = ada(&w).await;
+        server.plan([MailFault::Answer(Phase::Recipient, "450 4.2.0 greylisted")]);
+        earn(&w, ada, "comment_written").await;
+        w.server.settle().await.unwrap();
+        let quiet = "mutation { updateMe(input: {mail: {quietHours: {from: 12, until: 14}}}) { userErrors { message } } }";
+        let answer = w.person(ada, Role::Student).ask(quiet, json!({})).await;
+        assert_eq!(answer.data()["updateMe"]["userErrors"], json!([]));
+        w.tick(TimeDelta::minutes(1));
+        w.server.settle().await.unwrap();
+        assert_eq!(mails(&server).len(), 0);
+        let state = w.database.text("SELECT attempts || ' ' || available_at FROM deliveries").await;
+        assert!(state.starts_with("1 2026-01-15") && state.contains("14:00:00"), "{state}");
+        w.tick(TimeDelta::hours(2));
+        w.server.settle().await.unwrap();
+        assert_eq!(mails(&server).len(), 1);
+        w.finish().await;
+    }
+
+    async fn what_a_person_does_not_want_any_more_is_skipped_and_not_given_up(backend: Backend) {
+        let server = MailServer::start().await;
+        let Some(w) = World::with(backend, |config| server.receive(config)).await else { return };
+        let ada = ada(&w).await;
+        server.plan([MailFault::Answer(Phase::Recipient, "450 4.2.0 greylisted")]);
+        earn(&w, ada, "comment_written").await;
+        w.server.settle().await.unwrap();
+        let none = "mutation { updateMe(input: {mail: {mode: NONE}}) { userErrors { message } } }";
+        w.person(ada, Role::Student).ask(none, json!({})).await;
+        w.tick(TimeDelta::minutes(1));
+        w.server.settle().await.unwrap();
+        let list = "{ deliveries { nodes { state reason } } }";
+        let listed = w.person(Uuid::new_v4(), Role::Admin).ask(list, json!({})).await;
+        let skipped = json!([{"state": "SKIPPED", "reason": "the person wants no mails"}]);
+        assert_eq!(listed.data()["deliveries"]["nodes"], skipped);
         w.finish().await;
     }
 

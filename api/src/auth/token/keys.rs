@@ -34,6 +34,8 @@ pub struct Keys {
 #[derive(Clone)]
 pub(super) struct Key {
     pub(super) algorithm: Algorithm,
+    /// Its id in a key set.
+    pub(super) kid: Option<String>,
     decoding: DecodingKey,
 }
 
@@ -58,7 +60,10 @@ impl Keys {
                 note("auth.secret", format!("is too short; use at least {MIN_SECRET_BYTES} random bytes."));
             }
             let decoding = DecodingKey::from_secret(secret.as_bytes());
-            (Key { algorithm: Algorithm::HS256, decoding }, EncodingKey::from_secret(secret.as_bytes()))
+            (
+                Key { algorithm: Algorithm::HS256, kid: None, decoding },
+                EncodingKey::from_secret(secret.as_bytes()),
+            )
         });
         let public = config.public_key.as_ref().and_then(|given| {
             read_public_key(given).map_err(|message| note("auth.public_key", message.to_owned())).ok()
@@ -92,25 +97,26 @@ impl Keys {
         self.secret.as_ref().map(|(_, encoding)| encoding)
     }
 
+    /// The ids of the keys of the key set; none without a key set.
+    #[must_use]
+    pub fn ids(&self, now: DateTime<Utc>) -> Vec<String> {
+        let set = self.jwks.as_ref().map(|file| file.keys(now)).unwrap_or_default();
+        set.iter().filter_map(|key| key.kid.clone()).collect()
+    }
+
     /// The keys that may have signed a token with this `kid`.
     pub(super) fn candidates(&self, kid: Option<&str>, now: DateTime<Utc>) -> Vec<Key> {
         let set = self.jwks.as_ref().map(|file| file.keys(now)).unwrap_or_default();
         if let Some(named) = set.iter().find(|named| kid.is_some() && named.kid.as_deref() == kid) {
-            return vec![named.key.clone()];
+            return vec![named.clone()];
         }
         // Without a `kid`, a set of one key is unambiguous. With several keys the token is refused.
         let only = match (kid, set.as_slice()) {
-            (None, [only]) => Some(&only.key),
+            (None, [only]) => Some(only),
             _ => None,
         };
         self.secret.iter().map(|(key, _)| key).chain(&self.public).chain(only).cloned().collect()
     }
-}
-
-/// A key of a set, and its `kid`.
-struct NamedKey {
-    kid: Option<String>,
-    key: Key,
 }
 
 /// A key set in a file.
@@ -121,7 +127,7 @@ struct JwksFile {
 
 /// The content of the file when it was last read.
 struct LastRead {
-    keys: Arc<Vec<NamedKey>>,
+    keys: Arc<Vec<Key>>,
     /// The file's modification time and length at that time.
     stamp: Option<(SystemTime, u64)>,
     /// When the file was last checked; `None` before the first token.
@@ -137,7 +143,7 @@ impl JwksFile {
     }
 
     /// The keys in use. Checks the file at most once a second.
-    fn keys(&self, now: DateTime<Utc>) -> Arc<Vec<NamedKey>> {
+    fn keys(&self, now: DateTime<Utc>) -> Arc<Vec<Key>> {
         let mut last = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let second = TimeDelta::seconds(1);
         if last.looked_at.is_some_and(|looked_at| (now - looked_at).abs() < second) {
@@ -168,14 +174,14 @@ fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
 }
 
 /// The usable keys of a key set. Encryption keys and unsupported algorithms are skipped.
-fn read_jwks(path: &Path) -> Result<Vec<NamedKey>, String> {
+fn read_jwks(path: &Path) -> Result<Vec<Key>, String> {
     let text = std::fs::read(path)
         .map_err(|error| format!("cannot be read ({}); name a JWKS file.", error.kind()))?;
     let set: Value =
         serde_json::from_slice(&text).map_err(|_| "is not JSON; name a JWKS file.".to_owned())?;
     let listed = set.get("keys").and_then(Value::as_array);
     let listed = listed.ok_or("is not a key set; name a file with an object that has a list named keys.")?;
-    let usable: Vec<NamedKey> = listed.iter().filter_map(read_jwk).collect();
+    let usable: Vec<Key> = listed.iter().filter_map(read_jwk).collect();
     if usable.is_empty() {
         return Err("has no usable key; add an RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA) key.".to_owned());
     }
@@ -183,7 +189,7 @@ fn read_jwks(path: &Path) -> Result<Vec<NamedKey>, String> {
 }
 
 /// Reads one key of a set. Shared secrets do not belong in a file of public keys and are skipped.
-fn read_jwk(jwk: &Value) -> Option<NamedKey> {
+fn read_jwk(jwk: &Value) -> Option<Key> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     let bytes = |name: &str| text(name).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
     let (algorithm, decoding) = match (text("kty")?, text("crv")) {
@@ -203,8 +209,7 @@ fn read_jwk(jwk: &Value) -> Option<NamedKey> {
     };
     let named = text("alg").is_none_or(|name| name.parse() == Ok(algorithm));
     let signs = text("use").is_none_or(|usage| usage == "sig");
-    (named && signs)
-        .then(|| NamedKey { kid: text("kid").map(str::to_owned), key: Key { algorithm, decoding } })
+    (named && signs).then(|| Key { algorithm, kid: text("kid").map(str::to_owned), decoding })
 }
 
 /// Reads a public key in PEM, given as text or as the path of a file.
@@ -235,7 +240,7 @@ fn read_public_key(given: &str) -> Result<Key, &'static str> {
         let key = DecodingKey::from_rsa_pem(pem).map_err(|_| WRONG)?;
         (Algorithm::RS256, Some(key).filter(|key| modulus_bytes(key).is_some_and(|n| RSA_BYTES.contains(&n))))
     };
-    decoding.map(|decoding| Key { algorithm, decoding }).ok_or(WRONG)
+    decoding.map(|decoding| Key { algorithm, kid: None, decoding }).ok_or(WRONG)
 }
 
 /// The length of an RSA key's modulus.

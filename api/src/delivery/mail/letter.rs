@@ -4,14 +4,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use engine::Progress;
 use engine::catalog::Rarity;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::catalogue::Published;
-use crate::delivery::calendar;
+use crate::delivery::{calendar, plan};
 use crate::progress::{self, Offer};
 use crate::store::deliveries::{self, Kind};
 use crate::store::feed::Kind as Consequence;
@@ -38,6 +38,15 @@ pub(super) struct Letter {
     pub(super) standing: Option<(i64, i64)>,
     /// The achievement that the reader can earn next.
     pub(super) next: Option<Next>,
+}
+
+/// Why a mail is not sent now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unsent {
+    /// There is nothing to send any more, for this reason.
+    Never(&'static str),
+    /// The reader's quiet hours end at this time.
+    Until(DateTime<Utc>),
 }
 
 /// One thing that happened.
@@ -126,7 +135,7 @@ pub(super) struct Next {
 pub(super) async fn read(
     app: &App,
     delivery: &deliveries::Row,
-) -> Result<Result<Letter, &'static str>, store::Error> {
+) -> Result<Result<Letter, Unsent>, store::Error> {
     let txn = app.db.snapshot().await?;
     let letter = read_within(app, &txn, delivery).await;
     txn.rollback().await;
@@ -137,29 +146,41 @@ async fn read_within(
     app: &App,
     txn: &Txn,
     delivery: &deliveries::Row,
-) -> Result<Result<Letter, &'static str>, store::Error> {
+) -> Result<Result<Letter, Unsent>, store::Error> {
     let id = delivery.person_id;
     let reader = match people::by_id(txn, id).await? {
         Some(row) if row.erased_at.is_none() => row,
-        _ => return Ok(Err("the person was erased")),
+        _ => return Ok(Err(Unsent::Never("the person was erased"))),
     };
     if reader.email.is_none() {
-        return Ok(Err("the person has no address"));
+        return Ok(Err(Unsent::Never("the person has no address")));
     }
     let chosen = mail_settings::of_people(txn, [id]).await?.pop();
     let settings = chosen.unwrap_or_else(|| mail_settings::usual(id));
     // An admin who wants no news still has to know what has stopped working.
     if settings.mode == Mode::None && delivery.kind != Kind::WebhookDisabled {
-        return Ok(Err("the person wants no mails"));
+        return Ok(Err(Unsent::Never("the person wants no mails")));
+    }
+    let now = app.clock.now();
+    let zone = reader.timezone.parse().unwrap_or(app.config.timezone);
+    let awake = plan::after_quiet_hours(&settings, zone, now);
+    if awake > now && delivery.kind != Kind::WebhookDisabled {
+        return Ok(Err(Unsent::Until(awake)));
     }
     if delivery.kind == Kind::WebhookDisabled {
-        return Ok(webhook_disabled(txn, delivery, reader).await?.ok_or("the webhook was enabled again"));
+        return Ok(webhook_disabled(txn, delivery, reader)
+            .await?
+            .ok_or(Unsent::Never("the webhook was enabled again")));
     }
     if delivery.kind == Kind::StreakReminder {
-        return Ok(streak_ends(app, txn, delivery, reader).await?.ok_or("the streak does not end any more"));
+        return Ok(streak_ends(app, txn, delivery, reader)
+            .await?
+            .ok_or(Unsent::Never("the streak does not end any more")));
     }
     if delivery.kind == Kind::WeeklySummary {
-        return Ok(week(app, txn, delivery, reader).await?.ok_or("no child is linked any more"));
+        return Ok(week(app, txn, delivery, reader)
+            .await?
+            .ok_or(Unsent::Never("no child is linked any more")));
     }
     let all = deliveries::count_messages(txn, delivery.id).await?;
     let more = usize::try_from(all.saturating_sub(MESSAGES)).unwrap_or(usize::MAX);
@@ -178,7 +199,7 @@ async fn read_within(
         .filter_map(|one| told.news(one, id))
         .collect();
     if news.is_empty() {
-        return Ok(Err("everything in it was withdrawn"));
+        return Ok(Err(Unsent::Never("everything in it was withdrawn")));
     }
     let (mut standing, mut next) = (None, None);
     if news.iter().any(|one| one.child.is_none()) {

@@ -1,20 +1,24 @@
 //! Sends mails to a mail server, step by step, so that it is known whether a mail that failed can have been delivered.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::managed::{self, Metrics, Object, Pool, RecycleError, RecycleResult};
 use lettre::address::Envelope;
+use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
+use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
-use lettre::transport::smtp::{Error, response::Response};
+use lettre::transport::smtp::response::{Response, Severity};
+use rustls::ClientConfig;
 use tokio::time::timeout;
 
-use crate::config::{Config, SmtpServer, Tls};
+use super::wire::{Broken, Wire, with_enhanced};
+use crate::config::{Config, SmtpServer};
 use crate::delivery::retry::Outcome;
-use crate::delivery::tls::own_authority;
+use crate::delivery::tls;
 
 /// How much longer than for another step a server may take to accept a mail, because it checks the mail. To give up too early
 /// means a duplicate.
@@ -34,17 +38,17 @@ pub(crate) struct Smtp {
 struct Opener {
     server: SmtpServer,
     hello: ClientId,
-    tls: TlsParameters,
+    tls: Arc<ClientConfig>,
     step: Duration,
 }
 
 /// Why a connection cannot be opened.
 #[derive(Debug)]
 enum Closed {
-    /// No connection, or no greeting.
+    /// There is no connection.
+    Broken(Broken),
+    /// No greeting, or no login.
     Smtp(Error),
-    /// The server offers no STARTTLS, which the settings require.
-    NoTls,
     /// The server offers no login, although the settings have a password.
     NoLogin,
     /// It takes too long.
@@ -54,17 +58,12 @@ enum Closed {
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Broken(broken) => write!(f, "{broken}"),
             Self::NoLogin => f.write_str("the mail server takes no password on this connection (mail.url)"),
-            Self::Smtp(error) if is_about_certificate(error) => {
-                f.write_str("the mail server's certificate is not accepted (ca_file)")
-            }
             Self::Smtp(error) => match code(error) {
                 Some(code) => write!(f, "the mail server refuses the connection or the password ({code})"),
                 None => f.write_str("the mail server cannot be reached"),
             },
-            Self::NoTls => {
-                f.write_str("the mail server offers no encryption (STARTTLS), which mail.url requires")
-            }
             Self::Late => f.write_str("the mail server does not answer in time"),
         }
     }
@@ -100,24 +99,9 @@ impl managed::Manager for Opener {
 
 impl Opener {
     async fn open(&self) -> Result<AsyncSmtpConnection, Closed> {
-        let SmtpServer { host, port, tls, login } = &self.server;
-        let always = (*tls == Tls::Always).then(|| self.tls.clone());
-        let mut connection = AsyncSmtpConnection::connect_tokio1(
-            (host.as_str(), *port),
-            Some(self.step),
-            &self.hello,
-            always,
-            None,
-        )
-        .await?;
-        match tls {
-            Tls::Required if !connection.can_starttls() => return Err(Closed::NoTls),
-            Tls::Required | Tls::Offered if connection.can_starttls() => {
-                connection.starttls(self.tls.clone(), &self.hello).await?;
-            }
-            _ => {}
-        }
-        if let Some((user, password)) = login {
+        let wire = Wire::open(&self.server, &self.tls, &self.hello).await.map_err(Closed::Broken)?;
+        let mut connection = AsyncSmtpConnection::connect_with_transport(Box::new(wire), &self.hello).await?;
+        if let Some((user, password)) = &self.server.login {
             if connection.server_info().get_auth_mechanism(&MECHANISMS).is_none() {
                 return Err(Closed::NoLogin);
             }
@@ -134,12 +118,7 @@ impl Smtp {
     /// # Errors
     /// If the certificates of the settings cannot be used, with what to do.
     pub(super) fn new(config: &Config, server: SmtpServer) -> Result<Self, String> {
-        let mut tls = TlsParameters::builder(server.host.clone());
-        for authority in own_authority(config)? {
-            let wrong = "a certificate of ca_file (PLAUDIT_CA_FILE) cannot be used";
-            tls = tls.add_root_certificate(Certificate::from_der(authority.to_vec()).map_err(|_| wrong)?);
-        }
-        let tls = tls.build_rustls().map_err(|_| "the certificates of the mail server cannot be checked")?;
+        let tls = Arc::new(tls::client(config)?);
         let hello = ClientId::Domain(config.mail.from.email.domain().to_owned());
         let opener = Opener { server, hello, tls, step: config.mail.timeout };
         let pool = Pool::builder(opener).max_size(config.mail.connections).build();
@@ -196,7 +175,8 @@ async fn converse(
         return stopped;
     }
     match timeout(step * ACCEPTANCE, connection.message(mail)).await {
-        Ok(Ok(_)) => Outcome::Delivered,
+        Ok(Ok(answer)) if answer.code().severity == Severity::PositiveCompletion => Outcome::Delivered,
+        Ok(Ok(_)) => Outcome::Unknown("the mail server did not say that it accepts the mail".to_owned()),
         Ok(Err(error)) if error.status().is_some() => refusal("the mail", &error),
         Ok(Err(_)) => {
             Outcome::Unknown("the connection ended before the mail server accepted the mail".to_owned())
@@ -230,8 +210,11 @@ async fn announce(connection: &mut AsyncSmtpConnection, envelope: &Envelope) -> 
     for to in envelope.to() {
         connection.command(Rcpt::new(to.clone(), Vec::new())).await.map_err(of("the recipient"))?;
     }
-    connection.command(Data).await.map_err(of("the mail"))?;
-    Ok(())
+    let answer: Response = connection.command(Data).await.map_err(of("the mail"))?;
+    if answer.code().severity == Severity::PositiveIntermediate {
+        return Ok(());
+    }
+    Err(Outcome::Failed("the mail server does not ask for the content of the mail".to_owned()))
 }
 
 /// The outcome of a negative answer: for good with 5xx, for now with 4xx or without an answer. The server's text may contain
@@ -246,31 +229,8 @@ fn refusal(what: &str, error: &Error) -> Outcome {
     }
 }
 
-/// Whether the connection failed because of the server's certificate.
-fn is_about_certificate(error: &Error) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(one) = cause {
-        if one.to_string().contains("certificate") {
-            return true;
-        }
-        cause = one.source();
-    }
-    error.is_tls()
-}
-
 /// The code of an answer, such as `550 5.1.1`.
 fn code(error: &Error) -> Option<String> {
     let status = error.status()?;
-    let text = error.to_string();
-    let is_enhanced = |word: &&str| {
-        let parts: Vec<&str> = word.split('.').collect();
-        let [class, subject, detail] = parts.as_slice() else { return false };
-        let is_number =
-            |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
-        matches!(*class, "4" | "5") && is_number(subject) && is_number(detail)
-    };
-    Some(match text.split_whitespace().find(is_enhanced) {
-        Some(enhanced) => format!("{status} {enhanced}"),
-        None => status.to_string(),
-    })
+    Some(with_enhanced(&status.to_string(), &error.to_string()))
 }

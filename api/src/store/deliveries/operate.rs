@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::deliveries::{Column, Entity};
-use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
@@ -32,6 +32,8 @@ pub(crate) enum State {
     Open,
     /// It was delivered.
     Delivered,
+    /// There was nothing to deliver any more. The reason says why.
+    Skipped,
     /// It was given up.
     GivenUp,
 }
@@ -40,6 +42,7 @@ impl State {
     /// The state of this row.
     pub(crate) fn of(row: &Row) -> Self {
         match (row.settled_at, row.buried_at) {
+            (Some(_), _) if row.reason.is_some() => Self::Skipped,
             (Some(_), _) => Self::Delivered,
             (None, Some(_)) => Self::GivenUp,
             (None, None) => Self::Open,
@@ -60,6 +63,8 @@ pub(crate) struct Wanted {
     pub(crate) webhook: Option<Uuid>,
     /// Only planned at this time or later.
     pub(crate) since: Option<DateTime<Utc>>,
+    /// Only what failed: given up, but not by an operator, or waiting for the next attempt.
+    pub(crate) failed: bool,
 }
 
 /// At most `limit` deliveries before `from`, newest first. For operators.
@@ -86,7 +91,8 @@ pub(crate) async fn by_id(db: &impl Reads, id: Uuid) -> Result<Option<Row>, Erro
 fn are(wanted: &Wanted) -> Condition {
     let of_state = wanted.state.map(|state| match state {
         State::Open => Column::SettledAt.is_null().and(Column::BuriedAt.is_null()),
-        State::Delivered => Column::SettledAt.is_not_null(),
+        State::Delivered => Column::SettledAt.is_not_null().and(Column::Reason.is_null()),
+        State::Skipped => Column::SettledAt.is_not_null().and(Column::Reason.is_not_null()),
         State::GivenUp => Column::BuriedAt.is_not_null(),
     });
     Condition::all()
@@ -95,6 +101,13 @@ fn are(wanted: &Wanted) -> Condition {
         .add_option(wanted.webhook.map(|webhook| Column::WebhookId.eq(webhook)))
         .add_option(wanted.since.map(|since| Column::CreatedAt.gte(since)))
         .add_option(of_state)
+        .add_option(wanted.failed.then(failed))
+}
+
+fn failed() -> SimpleExpr {
+    let given_up = Column::BuriedAt.is_not_null().and(Column::Reason.ne(super::BY_OPERATOR));
+    let waits = Column::Attempts.gt(0).and(Column::SettledAt.is_null()).and(Column::BuriedAt.is_null());
+    given_up.or(waits)
 }
 
 /// Makes these deliveries due again, as if they had never been tried; returns their number. Left out: a delivery under way,
@@ -128,5 +141,8 @@ fn enabled_webhooks() -> SelectStatement {
 
 /// The delivery is a digest that takes further news until it is due.
 fn collects(now: DateTime<Utc>) -> Condition {
-    open(Channel::Mail).add(Column::Kind.eq(Kind::Digest)).add(Column::AvailableAt.gt(now))
+    open(Channel::Mail)
+        .add(Column::Kind.eq(Kind::Digest))
+        .add(Column::Attempts.eq(0))
+        .add(Column::AvailableAt.gt(now))
 }
