@@ -11,6 +11,7 @@ use crate::bus::Bus;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::delivery::boards::Boards;
 use crate::delivery::hub::Hub;
 use crate::delivery::mail::Mailer;
 use crate::delivery::mail::unsubscribe::Unsubscribing;
@@ -44,6 +45,8 @@ pub struct App {
     pub(crate) batcher: Batcher,
     /// Hints that the feed has grown.
     pub(crate) bus: Bus,
+    /// The leaderboards in memory.
+    pub(crate) boards: Boards,
     /// The reader of the feed for subscribers.
     pub(crate) hub: Arc<Hub>,
     /// Where mails go.
@@ -84,6 +87,7 @@ impl App {
             catalogue: Arc::new(Catalogue::empty()),
             batcher: Batcher::new().0,
             bus: Bus::new(),
+            boards: Boards::new().0,
             hub: Arc::new(Hub::new()),
             mailer: Arc::new(Mailer::Off),
             delivery_reads: Arc::new(Semaphore::new(DELIVERY_READS)),

@@ -14,7 +14,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Weekday};
 use chrono_tz::Tz;
 use url::Url;
 
@@ -78,6 +78,8 @@ pub struct Config {
     pub graphiql_files: Option<PathBuf>,
     /// The school's time zone, for people without a zone of their own.
     pub timezone: Tz,
+    /// The day with which the school's weeks begin.
+    pub first_weekday: Weekday,
     /// The pack names and paths to load, in order.
     pub catalogs: Vec<String>,
     /// The operator's settings of packs: (pack, setting) to its text.
@@ -124,6 +126,7 @@ impl Config {
             demo_in_public: false,
             graphiql_files: None,
             timezone: Tz::UTC,
+            first_weekday: Weekday::Mon,
             catalogs: ["aurora", "tests", "code-lab", "course-portal"].map(str::to_owned).to_vec(),
             pack_settings: BTreeMap::new(),
             database_url: "sqlite://data/plaudit.db?mode=rwc".to_owned(),
@@ -217,6 +220,7 @@ impl fmt::Debug for Config {
             .field("demo_in_public", &self.demo_in_public)
             .field("graphiql_files", &self.graphiql_files)
             .field("timezone", &self.timezone)
+            .field("first_weekday", &self.first_weekday)
             .field("catalogs", &self.catalogs)
             .field("pack_settings", &self.pack_settings)
             .field("database_url", &"[hidden]")

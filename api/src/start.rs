@@ -22,8 +22,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::mail::{Mailer, unsubscribe::Unsubscribing};
 use crate::delivery::webhook::{Webhooks, address::Allowed};
+use crate::delivery::{boards::Boards, hub::Hub, relay};
 use crate::delivery::{calendar, channel, tls};
-use crate::delivery::{hub::Hub, relay};
 use crate::pipeline::Batcher;
 use crate::pulse::{Pulse, deadlines};
 use crate::registry::publication::{self, Outcome};
@@ -165,6 +165,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
     };
 
     let (batcher, queue) = Batcher::new();
+    let (boards, wishes) = Boards::new();
     let turns = Turns::new(&config);
     let app = App {
         costs: Arc::new(CostBudget::new(&config.limits)),
@@ -176,6 +177,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
         catalogue: Arc::new(catalogue),
         batcher,
         bus: Bus::new(),
+        boards,
         hub: Arc::new(Hub::new()),
         mailer: Arc::new(mailer),
         delivery_reads: Arc::new(Semaphore::new(DELIVERY_READS)),
@@ -199,6 +201,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
     let (following, stopped) = (apart.clone(), stop.subscribe());
     let beat = app.pulse.watch("hub", deadlines::HUB);
     tasks.spawn(async move { hub.follow(following, beat, stopped).await });
+    tasks.spawn(wishes.serve(app.clone(), stop.subscribe()));
     tasks.spawn(rounds::catalogue(apart.clone(), stop.subscribe()));
     tasks.spawn(rounds::revocations(apart.clone(), stop.subscribe()));
     if app.config.worker {

@@ -1,4 +1,4 @@
-//! One row: the last assigned position.
+//! One row: the last assigned positions.
 
 use sea_orm::entity::prelude::*;
 
@@ -11,6 +11,8 @@ pub struct Model {
     pub id: i16,
     /// The head of the feed.
     pub position: i64,
+    /// The head of the log of boards.
+    pub board_position: i64,
 }
 
 /// Empty: `store` writes joins where it needs them.

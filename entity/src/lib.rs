@@ -4,6 +4,7 @@ pub mod achievements;
 pub mod active_days;
 pub mod audit_log;
 pub mod awards;
+pub mod board_log;
 pub mod capped_days;
 pub mod catalogue_revision;
 pub mod certificates;

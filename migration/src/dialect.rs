@@ -22,6 +22,7 @@ fn spell(backend: DbBackend, statement: &str) -> String {
             ("{time}", "text"),
             ("{date}", "text"),
             ("{json}", "text"),
+            ("{bytes}", "blob"),
             ("{letters}", "text"),
         ],
         _ => [
@@ -29,6 +30,7 @@ fn spell(backend: DbBackend, statement: &str) -> String {
             ("{time}", "timestamptz"),
             ("{date}", "date"),
             ("{json}", "jsonb"),
+            ("{bytes}", "bytea"),
             ("{letters}", "text COLLATE \"C\""),
         ],
     };

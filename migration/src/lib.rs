@@ -16,6 +16,7 @@ mod m0012_entries_by_time;
 mod m0013_deliveries;
 mod m0014_traces;
 mod m0015_person_days;
+mod m0016_boards;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_deliveries::Migration),
             Box::new(m0014_traces::Migration),
             Box::new(m0015_person_days::Migration),
+            Box::new(m0016_boards::Migration),
         ]
     }
 }

@@ -13,6 +13,7 @@ mod actions;
 mod audit;
 mod backup;
 mod badges;
+mod boards;
 mod certificates;
 mod chaos;
 mod check;

@@ -20,6 +20,7 @@ fn class(text: &str) -> &'static str {
         "smallint" => "smallint",
         "boolean" => "boolean",
         "text" => "text",
+        "bytea" => "bytes",
         other => panic!("a type without a class: {other}"),
     }
 }
@@ -37,11 +38,14 @@ fn described<E: EntityTrait>(backend: Backend) -> (String, Columns) {
             ColumnType::Integer => "integer",
             ColumnType::SmallInteger => "smallint",
             ColumnType::Boolean => "boolean",
+            ColumnType::Binary(_) | ColumnType::VarBinary(_) | ColumnType::Blob => "bytes",
             ColumnType::String(_) | ColumnType::Text | ColumnType::Enum { .. } => "text",
             other => panic!("a type without a class: {other:?}"),
         };
         let class = match (backend, class) {
             (Backend::Sqlite, "time" | "date" | "json") => "text",
+            // Both are blobs there.
+            (Backend::Sqlite, "bytes") => "uuid",
             (_, class) => class,
         };
         (sea_orm::IdenStatic::as_str(&column).to_owned(), (class, definition.is_null()))
@@ -88,6 +92,7 @@ on_both! {
             described::<entity::active_days::Entity>(backend),
             described::<entity::audit_log::Entity>(backend),
             described::<entity::awards::Entity>(backend),
+            described::<entity::board_log::Entity>(backend),
             described::<entity::capped_days::Entity>(backend),
             described::<entity::catalogue_revision::Entity>(backend),
             described::<entity::certificates::Entity>(backend),

@@ -94,6 +94,8 @@ pub struct Limits {
     pub shutdown_seconds: u64,
     /// Days that a delivered outbox row is kept.
     pub outbox_settled_days: u64,
+    /// Places on the leaderboards in memory. The boards used last stay.
+    pub board_places: usize,
 }
 
 impl Default for Limits {
@@ -142,6 +144,7 @@ impl Default for Limits {
             socket_send_seconds: 3,
             shutdown_seconds: 10,
             outbox_settled_days: 30,
+            board_places: 2_000_000,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::values::{
     parse_span, read_hosts, read_listen, read_log_format, read_networks, read_operations_listen,
-    read_origins, read_profile, read_public_url, read_timezone, read_truth,
+    read_origins, read_profile, read_public_url, read_timezone, read_truth, read_weekday,
 };
 use super::{Config, DEMO_SECRET, LogFormat, Profile, url_of};
 
@@ -200,6 +200,14 @@ const GENERAL: &[Setting] = &[
         get: |config| path(config.graphiql_files.as_ref()),
     },
     Setting {
+        key: "first_weekday",
+        set: |config, raw| {
+            config.first_weekday = read_weekday(raw.text()?)?;
+            Ok(())
+        },
+        get: |config| text(config.first_weekday),
+    },
+    Setting {
         key: "timezone",
         set: |config, raw| {
             config.timezone = read_timezone(raw.text()?)?;
@@ -327,6 +335,7 @@ const GENERAL: &[Setting] = &[
     number!("limits.socket_send_seconds", limits.socket_send_seconds, 1..=60),
     number!("limits.shutdown_seconds", limits.shutdown_seconds, 1..=600),
     number!("limits.outbox_settled_days", limits.outbox_settled_days, 1..=3_650),
+    number!("limits.board_places", limits.board_places, 1_000..=100_000_000),
     Setting {
         key: "log.filter",
         set: |config, raw| put(&mut config.log_filter, raw),

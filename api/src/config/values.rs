@@ -104,6 +104,10 @@ pub(super) fn read_timezone(text: &str) -> Result<Tz, String> {
     })
 }
 
+pub(super) fn read_weekday(text: &str) -> Result<chrono::Weekday, String> {
+    text.parse().map_err(|_| "must be a weekday, such as Mon or Sun.".to_owned())
+}
+
 pub(super) fn read_log_format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),

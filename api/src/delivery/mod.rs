@@ -1,5 +1,6 @@
 //! The part of the flow after the commit. It sends results and decides nothing.
 
+pub(crate) mod boards;
 pub(crate) mod calendar;
 pub(crate) mod channel;
 mod disable;

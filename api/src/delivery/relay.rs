@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::channel;
 use super::plan::{self, News, Plan, Reader};
+use super::{boards, channel};
 use crate::app::App;
 use crate::config::Config;
 use crate::pulse::Beat;
@@ -42,6 +42,7 @@ pub(crate) async fn round(app: &App, beat: &Beat, measures: bool) -> Result<(), 
     }
     beat.turn(bury_some(app)).await?;
     if measures {
+        beat.turn(trim_log(app)).await?;
         let now = app.clock.now();
         for channel in [Channel::Mail, Channel::Webhook] {
             let (due, oldest) = beat.turn(deliveries::waiting(&app.db, channel, now)).await?;
@@ -209,6 +210,18 @@ async fn readers(
         (row.id, Reader { settings, zone, today: today.get(&row.id).copied().unwrap_or_default() })
     };
     Ok(reachable.map(reader).collect())
+}
+
+/// Deletes the part of the log of boards that no board needs any more.
+async fn trim_log(app: &App) -> Result<(), store::Error> {
+    let kept = i64::try_from(boards::CHANGES).unwrap_or(i64::MAX);
+    let until = store::boards::head(&app.db).await? - kept;
+    if until <= 0 || store::boards::first(&app.db).await?.is_none_or(|first| first > until) {
+        return Ok(());
+    }
+    let txn = app.db.begin().await?;
+    store::boards::trim(&txn, until).await?;
+    txn.commit().await
 }
 
 /// Deletes some deliveries and messages that were delivered long ago, few enough not to block SQLite's only writer. Returns

@@ -2,6 +2,7 @@
 
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use chrono::{TimeDelta, Utc};
 use engine::catalog::achievement_id;
 use uuid::Uuid;
 
@@ -10,31 +11,43 @@ use super::fault::{Answer, Fault};
 use super::page::{self, StandingCursor};
 use super::people::{User, published};
 use super::scalars::{DateTime, uuid};
-use crate::store::leaderboard::{self as board, Board, Place, Side};
+use crate::delivery::boards::{Period, Ranked, Shared, Span};
+use crate::refusal::{Reason, Refusal};
+use crate::store::boards::{self, Place, Scope, Score};
+use crate::store::courses;
 
-/// The period of a leaderboard.
+/// Students of a course that are ranked.
+const MEMBERS: u64 = 100_000;
+
+/// The period of a leaderboard, in the school's time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum LeaderboardPeriod {
     /// All time.
     AllTime,
+    /// A calendar year.
+    Year,
+    /// A calendar month.
+    Month,
+    /// A week. The school chooses the day with which it begins.
+    Week,
+    /// A day.
+    Day,
 }
 
-/// A ranking of students by XP, or by the time when they earned an achievement.
+/// A ranking of students. Its content is from the moment at which it was read.
 pub(crate) struct Leaderboard {
-    board: Board,
+    board: Shared,
+    score: Score,
+    period: LeaderboardPeriod,
+    /// The days of the period; none of all time.
+    span: Option<Span>,
 }
 
 /// Additional fields of a page of a leaderboard.
+#[derive(SimpleObject)]
 pub(crate) struct StandingCount {
-    board: Board,
-}
-
-#[Object]
-impl StandingCount {
     /// The number of people on the leaderboard.
-    async fn total_count(&self, ctx: &Context<'_>) -> Answer<i64> {
-        Ok(board::count(&app(ctx)?.db, self.board).await?)
-    }
+    total_count: i64,
 }
 
 /// A page of a leaderboard, best first.
@@ -43,39 +56,103 @@ pub(crate) type StandingPage = Connection<StandingCursor, Standing, StandingCoun
 /// A person's place on a leaderboard.
 #[derive(SimpleObject)]
 pub(crate) struct Standing {
-    /// The rank, starting at 1 for the best. With equal scores, the person who reached the score first ranks higher.
+    /// The rank, starting at 1 for the best. Equal scores share a rank, and the next score has the number of its place: 1, 1, 3.
+    /// On the leaderboard of an achievement, people who earned it at the same time share a rank.
     rank: i64,
-    /// The score: XP, or 1 on a leaderboard of an achievement.
+    /// The score: XP or the number of awards within the period; 1 on the leaderboard of an achievement.
     score: i64,
     /// The person.
     user: User,
-    /// When the person reached the score.
+    /// When the person reached the score: the time of the latest event or award that counts. Of equal scores, the earlier one
+    /// is listed first.
     reached_at: DateTime,
 }
 
-/// Returns the leaderboard of XP or of an achievement. `None` for an achievement that the caller may not see.
-pub(crate) async fn open(
-    ctx: &Context<'_>,
-    metric: &str,
-    achievement: Option<&str>,
-) -> Answer<Option<Leaderboard>> {
-    actor(ctx)?;
-    if metric != "xp" {
-        return Err(Fault::argument("metric", "Unknown metric: omit `metric`, or send xp."));
-    }
-    let Some(key) = achievement else { return Ok(Some(Leaderboard { board: Board::Xp })) };
-    let known = super::catalog::visible_one(ctx, achievement_id(key)).await?;
-    Ok(known.map(|known| Leaderboard { board: Board::Achievement(known.id) }))
+/// What a leaderboard ranks.
+pub(crate) struct Wanted<'a> {
+    pub(crate) metric: &'a str,
+    pub(crate) achievement: Option<&'a str>,
+    pub(crate) period: LeaderboardPeriod,
+    pub(crate) at: Option<chrono::DateTime<Utc>>,
+    pub(crate) course: Option<&'a ID>,
 }
 
-/// A ranking of students by XP, or by the time when they earned an achievement.
+/// Returns a leaderboard. `None` for an achievement that the caller may not see.
+pub(crate) async fn open(ctx: &Context<'_>, wanted: Wanted<'_>) -> Answer<Option<Leaderboard>> {
+    actor(ctx)?;
+    let (app, period) = (app(ctx)?, wanted.period);
+    let score = match (wanted.achievement, wanted.metric) {
+        (Some(_), _) if period != LeaderboardPeriod::AllTime => {
+            let message = "The leaderboard of an achievement is of all time: omit `period`.";
+            return Err(Fault::argument("period", message));
+        }
+        (Some(key), _) => match super::catalog::visible_one(ctx, achievement_id(key)).await? {
+            Some(known) => Score::Achievement(known.id),
+            None => return Ok(None),
+        },
+        (None, "xp") => Score::Xp,
+        (None, "awards") => Score::Awards,
+        (None, _) => {
+            return Err(Fault::argument("metric", "Unknown metric: send xp or awards, or omit `metric`."));
+        }
+    };
+    let course = match wanted.course {
+        Some(id) => {
+            let id = uuid("courseId", id)?;
+            let known = courses::by_id(&app.db, id).await?;
+            Some(known.ok_or_else(missing_course)?.id)
+        }
+        None => None,
+    };
+    let span = span(ctx, period, wanted.at)?;
+    let board = app.boards.current(Scope { score, days: span.map(|span| (span.first, span.last)) }).await?;
+    let board = match course {
+        Some(course) => board.of(&boards::members(&app.db, course, MEMBERS).await?),
+        None => board,
+    };
+    Ok(Some(Leaderboard { board, score, period, span }))
+}
+
+/// The days of the period; none of all time.
+fn span(
+    ctx: &Context<'_>,
+    period: LeaderboardPeriod,
+    at: Option<chrono::DateTime<Utc>>,
+) -> Answer<Option<Span>> {
+    let app = app(ctx)?;
+    let now = app.clock.now();
+    let period = match period {
+        LeaderboardPeriod::AllTime if at.is_some() => {
+            return Err(Fault::argument("at", "`at` chooses a period: send `period` too, or omit `at`."));
+        }
+        LeaderboardPeriod::AllTime => return Ok(None),
+        LeaderboardPeriod::Year => Period::Year,
+        LeaderboardPeriod::Month => Period::Month,
+        LeaderboardPeriod::Week => Period::Week,
+        LeaderboardPeriod::Day => Period::Day,
+    };
+    // The current day may have begun in the school's zone although it has not here.
+    if at.is_some_and(|at| at > now + TimeDelta::days(1)) {
+        return Err(Fault::argument("at", "`at` is in the future. Send a time up to now."));
+    }
+    let (zone, first_weekday) = (published(ctx)?.zone(), app.config.first_weekday);
+    Ok(Some(Span::of(period, at.unwrap_or(now), zone, first_weekday)))
+}
+
+fn missing_course() -> Fault {
+    let message = "No course has this id: `courses` lists all courses.";
+    Refusal::not_found("courseId", Reason::CourseNotFound, message).into()
+}
+
+/// A ranking of students. Its content is from the moment at which it was read.
 #[Object]
 impl Leaderboard {
-    /// The metric: xp, or the key of the achievement.
+    /// The metric: xp, awards, or the key of the achievement.
     async fn metric(&self, ctx: &Context<'_>) -> Answer<String> {
-        Ok(match self.board {
-            Board::Xp => "xp".to_owned(),
-            Board::Achievement(id) => {
+        Ok(match self.score {
+            Score::Xp => "xp".to_owned(),
+            Score::Awards => "awards".to_owned(),
+            Score::Achievement(id) => {
                 published(ctx)?.achievements.get(&id).map_or_else(String::new, |known| known.key.clone())
             }
         })
@@ -83,12 +160,22 @@ impl Leaderboard {
 
     /// The period.
     async fn period(&self) -> LeaderboardPeriod {
-        LeaderboardPeriod::AllTime
+        self.period
+    }
+
+    /// The first moment of the period. Null for all time.
+    async fn opens_at(&self) -> Option<DateTime> {
+        self.span.map(|span| DateTime(span.opens_at()))
+    }
+
+    /// The first moment after the period. Null for all time.
+    async fn closes_at(&self) -> Option<DateTime> {
+        self.span.map(|span| DateTime(span.closes_at()))
     }
 
     /// The number of people on the leaderboard.
-    async fn total_count(&self, ctx: &Context<'_>) -> Answer<i64> {
-        Ok(board::count(&app(ctx)?.db, self.board).await?)
+    async fn total_count(&self) -> i64 {
+        to_i64(self.board.read().len())
     }
 
     /// The places of people, best first.
@@ -102,26 +189,29 @@ impl Leaderboard {
         )]
         around: Option<ID>,
     ) -> Answer<StandingPage> {
-        let rows = page::first(first)?;
+        let most = usize::try_from(page::first(first)?).unwrap_or_default();
         let after: Option<StandingCursor> = after.map(|text| page::place("after", &text)).transpose()?;
-        let places = match around {
+        let person = match &around {
             Some(_) if after.is_some() => {
                 return Err(Fault::argument(
                     "around",
                     "`around` and `after` cannot be combined: send one of them.",
                 ));
             }
-            Some(id) => self.around(ctx, uuid("around", &id)?, rows).await?,
-            None => {
-                let from = after.map(|StandingCursor(score, reached_at, person)| Place {
-                    person,
-                    score,
-                    reached_at,
-                });
-                board::beside(&app(ctx)?.db, self.board, from.as_ref(), Side::Below, rows + 1).await?
-            }
+            Some(id) => Some(uuid("around", id)?),
+            None => None,
         };
-        self.page(ctx, places, rows).await
+        let (from, total, places) = self.cut(person, after, most);
+        let more = from + places.len() < total && !(person.is_some() && places.is_empty());
+        let mut page =
+            Connection::with_additional_fields(from > 0, more, StandingCount { total_count: to_i64(total) });
+        // Resolved concurrently, so that the loader reads all people in one statement.
+        let standings = places.into_iter().map(async |one| {
+            let cursor = StandingCursor(one.place.score, one.place.reached_at, one.place.person);
+            Ok::<_, Fault>(Edge::new(cursor, self.standing_of(ctx, one).await?))
+        });
+        page.edges = futures_util::future::try_join_all(standings).await?;
+        Ok(page)
     }
 
     /// The place of one person. Null if the person is not on the leaderboard, and for a service that sends no `userId`.
@@ -135,54 +225,51 @@ impl Leaderboard {
                 Some(id) => Some(uuid("userId", &id)?),
                 None => actor(ctx)?.person(),
             };
-            let Some(person) = person else { return Ok(None) };
-            let Some(place) = board::place_of(&app(ctx)?.db, self.board, person).await? else {
-                return Ok(None);
-            };
-            let above = board::count_above(&app(ctx)?.db, self.board, &place).await?;
-            standing(ctx, above + 1, place).await.map(Some)
+            let ranked = person.and_then(|person| self.board.read().standing(person));
+            match ranked {
+                Some(ranked) => self.standing_of(ctx, ranked).await.map(Some),
+                None => Ok(None),
+            }
         };
         standing.await.transpose()
     }
 }
 
 impl Leaderboard {
-    /// The places of a page with this person in the middle, and one more place if the list continues.
-    async fn around(&self, ctx: &Context<'_>, person: Uuid, rows: u64) -> Answer<Vec<Place>> {
-        let db = &app(ctx)?.db;
-        let Some(place) = board::place_of(db, self.board, person).await? else { return Ok(Vec::new()) };
-        let mut places = board::beside(db, self.board, Some(&place), Side::Above, rows / 2).await?;
-        places.reverse();
-        places.push(place);
-        let left = rows.saturating_sub(u64::try_from(places.len()).unwrap_or(u64::MAX));
-        places.extend(board::beside(db, self.board, Some(&place), Side::Below, left + 1).await?);
-        Ok(places)
+    /// The places of a page, with the index of the first, and the number of all.
+    fn cut(
+        &self,
+        around: Option<Uuid>,
+        after: Option<StandingCursor>,
+        most: usize,
+    ) -> (usize, usize, Vec<Ranked>) {
+        let board = self.board.read();
+        let total = board.len();
+        let from = match (around, after) {
+            (Some(person), _) => match board.place(person) {
+                Some(place) => board.before(&place).saturating_sub(most / 2),
+                None => return (0, total, Vec::new()),
+            },
+            (None, Some(StandingCursor(score, reached_at, person))) => {
+                let place = Place { person, score, reached_at };
+                let before = board.before(&place);
+                // The place itself may have left the board since.
+                let is_there = board.place(person) == Some(place);
+                before + usize::from(is_there)
+            }
+            (None, None) => 0,
+        };
+        (from, total, board.page(from, most))
     }
 
-    async fn page(&self, ctx: &Context<'_>, places: Vec<Place>, rows: u64) -> Answer<StandingPage> {
-        let asked = usize::try_from(rows).unwrap_or(usize::MAX);
-        let more = places.len() > asked;
-        let above = match places.first() {
-            Some(first) => board::count_above(&app(ctx)?.db, self.board, first).await?,
-            None => 0,
-        };
-        let mut page =
-            Connection::with_additional_fields(above > 0, more, StandingCount { board: self.board });
-        // Resolved concurrently, so that the loader reads all people in one statement.
-        let standings = (above + 1..).zip(places.into_iter().take(asked)).map(async |(rank, place)| {
-            let cursor = StandingCursor(place.score, place.reached_at, place.person);
-            Ok::<_, Fault>(Edge::new(cursor, standing(ctx, rank, place).await?))
-        });
-        page.edges = futures_util::future::try_join_all(standings).await?;
-        Ok(page)
+    async fn standing_of(&self, ctx: &Context<'_>, ranked: Ranked) -> Answer<Standing> {
+        let Ranked { rank, place } = ranked;
+        let score = if matches!(self.score, Score::Achievement(_)) { 1 } else { place.score };
+        let user = User::of(ctx, place.person).await?;
+        Ok(Standing { rank: to_i64(rank), score, user, reached_at: DateTime(place.reached_at) })
     }
 }
 
-async fn standing(ctx: &Context<'_>, rank: i64, place: Place) -> Answer<Standing> {
-    Ok(Standing {
-        rank,
-        score: place.score,
-        user: User::of(ctx, place.person).await?,
-        reached_at: DateTime(place.reached_at),
-    })
+fn to_i64(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -17,7 +17,7 @@ use super::courses::{self, CoursePage};
 use super::deliveries::{self, DeliveryFilter, DeliveryPage};
 use super::fault::{Answer, Fault};
 use super::feed;
-use super::leaderboard::{self, Leaderboard};
+use super::leaderboard::{self, Leaderboard, LeaderboardPeriod, Wanted};
 use super::mail_settings::{self, MailSettings};
 use super::node::{self, Node};
 use super::page;
@@ -212,19 +212,37 @@ impl Query {
         user.summarize(ctx, pack.as_deref()).await
     }
 
-    /// A ranking of students by XP, or of the students who have the achievement. Null if the achievement is not visible to
-    /// the caller.
+    /// A ranking of students by XP or by the number of awards, of all time or of a period; or of the students who have an
+    /// achievement. Null if the achievement is not visible to the caller. A `courseId` that does not exist is NOT_FOUND.
     async fn leaderboard(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to rank by: xp.", default_with = "Some(\"xp\".to_owned())")] metric: Option<
-            String,
-        >,
-        #[graphql(desc = "Rank the people who earned the achievement with this key, earliest first.")]
+        #[graphql(
+            desc = "What to rank by: xp, or awards (their number).",
+            default_with = "Some(\"xp\".to_owned())"
+        )]
+        metric: Option<String>,
+        #[graphql(
+            desc = "Rank the people who earned the achievement with this key, earliest first. Instead of `metric`, and of all time."
+        )]
         achievement: Option<String>,
+        #[graphql(
+            desc = "The period, in the school's time zone.",
+            default_with = "Some(LeaderboardPeriod::AllTime)"
+        )]
+        period: Option<LeaderboardPeriod>,
+        #[graphql(desc = "A time within the period. Default: now.")] at: Option<DateTime>,
+        #[graphql(desc = "Rank only the students who are enrolled in this course.")] course_id: Option<ID>,
     ) -> Answer<Option<Leaderboard>> {
-        let metric = metric.unwrap_or_else(|| "xp".to_owned());
-        leaderboard::open(ctx, &metric, achievement.as_deref()).await
+        let period = period.unwrap_or(LeaderboardPeriod::AllTime);
+        let wanted = Wanted {
+            metric: metric.as_deref().unwrap_or("xp"),
+            achievement: achievement.as_deref(),
+            period,
+            at: at.map(|at| at.0),
+            course: course_id.as_ref(),
+        };
+        leaderboard::open(ctx, wanted).await
     }
 
     /// The certificates visible to the caller, newest first. Null if the student's record is not visible to the caller.

@@ -8,7 +8,7 @@ use engine::{AwardKey, EntryCause, Event, LocalDay, Step};
 use uuid::Uuid;
 
 use crate::store::person_days::{self, Happened, Row, Span};
-use crate::store::{self, Txn, awards, people};
+use crate::store::{self, Txn, awards, boards, people};
 
 /// People per page when all are recalculated.
 const PAGE: u64 = 100;
@@ -100,7 +100,8 @@ pub(crate) async fn recalculate(txn: &Txn, zone: Tz) -> Result<(), store::Error>
     let (mut last, mut done) = (None, 0);
     loop {
         let page = people::walk(txn, last, PAGE).await?;
-        let Some(person) = page.last() else { return Ok(()) };
+        // No people stand for everyone.
+        let Some(person) = page.last() else { return boards::log(txn, &BTreeSet::new()).await };
         last = Some(person.id);
         let ids: Vec<Uuid> = page.iter().map(|person| person.id).collect();
         let rows = count(&person_days::ever(txn, &ids).await?, zone);

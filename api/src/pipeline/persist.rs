@@ -15,7 +15,7 @@ use super::days;
 use super::load::{active_day_row, zone_names};
 use crate::catalogue::Published;
 use crate::id;
-use crate::store::{self, Txn, awards, events, feed, ledger, metrics, outbox, totals};
+use crate::store::{self, Txn, awards, boards, events, feed, ledger, metrics, outbox, totals};
 use crate::trace;
 
 /// The options for writing a step.
@@ -115,7 +115,19 @@ pub(crate) async fn write(
         step.consequences.iter().map(|one| item(one, ids)).collect::<Result<_, _>>()?;
     outbox::insert(txn, items.iter().map(|item| message(item, writing)).collect()).await?;
     let head = if items.is_empty() { None } else { Some(feed::append(txn, items).await?) };
+    let scored = scored(step);
+    if !scored.is_empty() {
+        boards::log(txn, &scored).await?;
+    }
     Ok(Written { awards: new, head })
+}
+
+/// The people whose scores on leaderboards change.
+fn scored(step: &Step) -> BTreeSet<Uuid> {
+    let entries = step.entries.iter().map(|entry| entry.person);
+    let awards = step.awards.iter().map(|award| award.key.person);
+    let revoked = step.revoked.iter().map(|one| one.key.person);
+    entries.chain(awards).chain(revoked).chain(step.redated.iter().map(|one| one.key.person)).collect()
 }
 
 async fn write_metrics(txn: &Txn, step: &Step) -> Result<(), store::Error> {

@@ -237,7 +237,8 @@ pub(crate) async fn write(
         person_days::forget(txn, [id]).await?;
         person_days::put(txn, expected.rollup.values().cloned().collect()).await?;
     }
-    restore_messages(txn, &stored.awards, writing).await
+    restore_messages(txn, &stored.awards, writing).await?;
+    store::boards::log(txn, &BTreeSet::from([id])).await
 }
 
 /// The difference between the stored and the expected state, as a step.

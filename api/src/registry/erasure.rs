@@ -11,7 +11,7 @@ use crate::auth::policy::{self, Action};
 use crate::id;
 use crate::pipeline::{OWN_SOURCE, persist};
 use crate::refusal::{Code, Failure, Reason, Refusal};
-use crate::store::{Txn, people, personal_data, scope};
+use crate::store::{Txn, boards, people, personal_data, scope};
 use crate::text;
 
 /// Replaces a person's name.
@@ -72,6 +72,7 @@ async fn erase_within(
     personal_data::rename_events(txn, seen, OWN_SOURCE, &format!("erased:{drawn}:")).await?;
     persist::tell_erasure(txn, person, now).await?;
     audit::note(txn, request, AuditAction::ErasePerson, [(Some(person), None)], now).await?;
+    boards::log(txn, &[person].into()).await?;
     Ok(row)
 }
 

@@ -12,7 +12,7 @@ use crate::auth::{Actor, Claims, Role};
 use crate::catalogue::Published;
 use crate::pipeline::{self, DomainEvent};
 use crate::refusal::{Code, Failure, Reason, Refusal};
-use crate::store::{Txn, courses, people, scope};
+use crate::store::{Txn, boards, courses, people, scope};
 use crate::text;
 
 /// Maximum letters of a name.
@@ -145,6 +145,10 @@ async fn upsert_within(
         head = pipeline::settle_referral(app, txn, published, &row).await?.or(head);
     }
     audit::note(txn, request, AuditAction::UpsertUser, [(Some(id), None)], app.clock.now()).await?;
+    if now_role.is_some_and(|before| before != role) {
+        // Only learners are ranked.
+        boards::log(txn, &[id].into()).await?;
+    }
     Ok((row, head))
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod audit_log;
 pub(crate) mod awards;
 pub(crate) mod backup;
+pub(crate) mod boards;
 pub(crate) mod calendar;
 pub(crate) mod catalogue;
 pub(crate) mod certificates;
@@ -19,7 +20,6 @@ pub(crate) mod feed;
 mod file;
 pub(crate) mod guardians;
 pub(crate) mod installation_keys;
-pub(crate) mod leaderboard;
 pub(crate) mod ledger;
 pub(crate) mod locks;
 pub(crate) mod mail_settings;

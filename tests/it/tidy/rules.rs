@@ -168,6 +168,7 @@ fn faults_of_code(path: &str, text: &str) -> Vec<String> {
             "outbox",
             "deliveries",
             "delivery_messages",
+            "board_log",
         ];
         let kept = may_go
             .iter()
