@@ -31,6 +31,8 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
     /// When the person was erased; hidden from queries, cannot sign in.
     pub erased_at: Option<DateTimeUtc>,
+    /// Whether leaderboards rank the person. What was earned does not depend on it.
+    pub ranked: bool,
 }
 
 /// The rows that it refers to.

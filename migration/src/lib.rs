@@ -17,6 +17,7 @@ mod m0013_deliveries;
 mod m0014_traces;
 mod m0015_person_days;
 mod m0016_boards;
+mod m0017_ranked;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_traces::Migration),
             Box::new(m0015_person_days::Migration),
             Box::new(m0016_boards::Migration),
+            Box::new(m0017_ranked::Migration),
         ]
     }
 }

@@ -15,11 +15,11 @@ use crate::courses::mutate;
 
 const PEOPLE: u128 = 9;
 const STEPS: usize = 60;
-const BOARD: &str = "query($metric: String, $period: LeaderboardPeriod, $at: DateTime, $course: ID, $first: Int, $after: String, $around: ID, $of: ID) {
+const BOARD: &str = "query($metric: String, $period: LeaderboardPeriod, $at: DateTime, $course: ID, $first: Int, $after: String, $last: Int, $before: String, $around: ID, $of: ID) {
     leaderboard(metric: $metric, period: $period, at: $at, courseId: $course) {
         metric period opensAt closesAt totalCount standing(userId: $of) { rank score user { id } reachedAt }
-        standings(first: $first, after: $after, around: $around) {
-            totalCount nodes { rank score user { id } reachedAt } pageInfo { hasNextPage hasPreviousPage endCursor } } } }";
+        standings(first: $first, after: $after, last: $last, before: $before, around: $around) {
+            totalCount nodes { rank score user { id } reachedAt } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }";
 
 /// What one person did: (time, XP) of events.
 type Did = BTreeMap<Uuid, Vec<(DateTime<Utc>, i64)>>;
@@ -32,8 +32,9 @@ struct Crowd {
     course: Value,
     badge: Value,
     did: Did,
-    /// Those who are learners now.
+    /// Those who are learners now, and those who want to be ranked.
     learners: BTreeMap<Uuid, bool>,
+    ranked: BTreeMap<Uuid, bool>,
     erased: Vec<Uuid>,
     random: StdRng,
 }
@@ -85,6 +86,7 @@ impl Crowd {
             badge: badge["achievement"]["id"].clone(),
             did: Did::new(),
             learners: BTreeMap::new(),
+            ranked: BTreeMap::new(),
             erased: Vec::new(),
             random: StdRng::seed_from_u64(seed),
         };
@@ -97,6 +99,7 @@ impl Crowd {
             .await;
             crowd.did.insert(id, Vec::new());
             crowd.learners.insert(id, true);
+            crowd.ranked.insert(id, true);
             if number % 3 > 0 {
                 enroll(&w.service(), &crowd.course, id).await;
             }
@@ -128,7 +131,7 @@ impl Crowd {
         let now = w.clock.now();
         // Their tokens are valid for an hour of this clock.
         let (admin, service) = (w.person(self.head, Role::SuperAdmin), w.service());
-        match self.random.random_range(0..12) {
+        match self.random.random_range(0..13) {
             0..7 => {
                 let (at, points) = (self.some_time(now), self.random.random_range(1..4) * 10);
                 let event = json!({"userId": person, "activity": "test_taken", "occurredAt": at, "attributes": {"points": points}});
@@ -161,6 +164,19 @@ impl Crowd {
                     enroll(&service, &self.course, person).await;
                 }
             }
+            12 => {
+                let (wants, role) = (
+                    !self.ranked[&person],
+                    if self.learners[&person] { Role::Student } else { Role::Parent },
+                );
+                let choose = "mutation($on: Boolean) { updateMe(input: {onLeaderboards: $on}) { user { onLeaderboards } userErrors { message } } }";
+                let chosen = w.person(person, role).ask(choose, json!({"on": wants})).await;
+                assert_eq!(
+                    chosen.data()["updateMe"],
+                    json!({"user": {"onLeaderboards": wants}, "userErrors": []})
+                );
+                self.ranked.insert(person, wants);
+            }
             11 if self.erased.len() < 2 && self.random.random_bool(0.2) => {
                 let erase =
                     "mutation($id: ID!) { erasePerson(input: {userId: $id}) { userErrors { message } } }";
@@ -179,7 +195,9 @@ impl Crowd {
     /// The lines of a board, by looking at everything that happened.
     async fn naive(&self, w: &World, metric: &str, period: &str, of: NaiveDate) -> Vec<Line> {
         let mut places = Vec::new();
-        for (person, did) in self.did.iter().filter(|(person, _)| self.learners[person]) {
+        for (person, did) in
+            self.did.iter().filter(|(person, _)| self.learners[person] && self.ranked[person])
+        {
             let awards = awards(&w.service(), *person).await;
             let counted: Vec<(DateTime<Utc>, i64)> = match metric {
                 "awards" => awards.iter().map(|(at, _)| (*at, 1)).collect(),
@@ -233,6 +251,18 @@ async fn compare(
         }
     }
     assert_eq!(found, expected, "{wanted}");
+    let (mut found, mut before) = (Vec::new(), Value::Null);
+    loop {
+        let board = ask(json!({"last": step, "before": before})).await;
+        let page = &board["standings"];
+        assert_eq!(page["pageInfo"]["hasNextPage"], json!(!found.is_empty()), "{wanted}");
+        found.splice(0..0, page["nodes"].as_array().unwrap().iter().map(line));
+        before = page["pageInfo"]["startCursor"].clone();
+        if page["pageInfo"]["hasPreviousPage"] == false {
+            break;
+        }
+    }
+    assert_eq!(found, expected, "{wanted} backwards");
     for person in people {
         let board = ask(json!({"of": person, "around": person, "first": 3})).await;
         let index = expected.iter().position(|(_, other, ..)| *other == person);

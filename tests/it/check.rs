@@ -222,7 +222,7 @@ async fn a_check_writes_nothing() {
     let before = version().await;
     assert_eq!(plaudit::check::run(&config).await.unwrap().differences, Vec::new());
     assert_eq!(version().await, before);
-    database.execute("UPDATE totals SET xp = xp").await;
+    database.execute("UPDATE totals SET xp = xp + 1").await;
     assert_ne!(version().await, before, "the counter does not count");
     connection.close().await.unwrap();
 }

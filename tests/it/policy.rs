@@ -166,7 +166,7 @@ fn name(caller: &Caller) -> &'static str {
 /// The result according to the table.
 fn expected(school: &School, row: &Row, role: Option<Role>, goal: &Goal) -> &'static str {
     let Some(role) = role else { return "UNAUTHENTICATED" };
-    if row.fit == Fit::Learners && goal.role != Role::Student {
+    if row.fit == Fit::Learners && (goal.role != Role::Student || goal.erased) {
         return if row.read == Read::List { "absent" } else { "not there" };
     }
     if goal.erased {

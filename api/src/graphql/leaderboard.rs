@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::context::{actor, app};
 use super::fault::{Answer, Fault};
-use super::page::{self, StandingCursor};
+use super::page::{self, Cut, StandingCursor};
 use super::people::{User, published};
 use super::scalars::{DateTime, uuid};
 use crate::delivery::boards::{Period, Ranked, Shared, Span};
@@ -185,23 +185,26 @@ impl Leaderboard {
         #[graphql(desc = "The maximum number of items, 0 to 100.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Return items after this cursor.")] after: Option<String>,
         #[graphql(
+            desc = "The maximum number of items, 0 to 100, from the end of the list or before `before`."
+        )]
+        last: Option<i32>,
+        #[graphql(desc = "Return items before this cursor. Only with `last`.")] before: Option<String>,
+        #[graphql(
             desc = "Return a page with this person in the middle. Empty if they are not on the leaderboard."
         )]
         around: Option<ID>,
     ) -> Answer<StandingPage> {
-        let most = usize::try_from(page::first(first)?).unwrap_or_default();
-        let after: Option<StandingCursor> = after.map(|text| page::place("after", &text)).transpose()?;
         let person = match &around {
-            Some(_) if after.is_some() => {
-                return Err(Fault::argument(
-                    "around",
-                    "`around` and `after` cannot be combined: send one of them.",
-                ));
+            Some(_) if after.is_some() || last.is_some() || before.is_some() => {
+                let message =
+                    "`around` cannot be combined with `after`, `last` or `before`: send one of them.";
+                return Err(Fault::argument("around", message));
             }
             Some(id) => Some(uuid("around", id)?),
             None => None,
         };
-        let (from, total, places) = self.cut(person, after, most);
+        let cut = page::cut::<StandingCursor>(first, after.as_deref(), last, before.as_deref())?;
+        let (from, total, places) = self.page(person, &cut);
         let more = from + places.len() < total && !(person.is_some() && places.is_empty());
         let mut page =
             Connection::with_additional_fields(from > 0, more, StandingCount { total_count: to_i64(total) });
@@ -237,28 +240,26 @@ impl Leaderboard {
 
 impl Leaderboard {
     /// The places of a page, with the index of the first, and the number of all.
-    fn cut(
-        &self,
-        around: Option<Uuid>,
-        after: Option<StandingCursor>,
-        most: usize,
-    ) -> (usize, usize, Vec<Ranked>) {
+    fn page(&self, around: Option<Uuid>, cut: &Cut<StandingCursor>) -> (usize, usize, Vec<Ranked>) {
         let board = self.board.read();
-        let total = board.len();
-        let from = match (around, after) {
-            (Some(person), _) => match board.place(person) {
-                Some(place) => board.before(&place).saturating_sub(most / 2),
-                None => return (0, total, Vec::new()),
-            },
-            (None, Some(StandingCursor(score, reached_at, person))) => {
-                let place = Place { person, score, reached_at };
-                let before = board.before(&place);
-                // The place itself may have left the board since.
-                let is_there = board.place(person) == Some(place);
-                before + usize::from(is_there)
-            }
-            (None, None) => 0,
-        };
+        let (total, most) = (board.len(), usize::try_from(cut.rows).unwrap_or_default());
+        if let Some(person) = around {
+            let Some(place) = board.place(person) else { return (0, total, Vec::new()) };
+            let from = board.before(&place).saturating_sub(most / 2);
+            return (from, total, board.page(from, most));
+        }
+        let place =
+            |cursor: &StandingCursor| Place { score: cursor.0, reached_at: cursor.1, person: cursor.2 };
+        let place = cut.from.as_ref().map(place);
+        if cut.backwards {
+            let until = place.map_or(total, |place| board.before(&place));
+            let from = until.saturating_sub(most);
+            return (from, total, board.page(from, until - from));
+        }
+        // The place itself may have left the board since.
+        let passed =
+            |place: Place| board.before(&place) + usize::from(board.place(place.person) == Some(place));
+        let from = place.map_or(0, passed);
         (from, total, board.page(from, most))
     }
 

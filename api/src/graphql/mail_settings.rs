@@ -79,6 +79,8 @@ pub(crate) struct UpdateMeInput {
     /// The language of mails as a tag, such as pt-BR; null for the school's language. Languages without translations
     /// get the school's language.
     locale: MaybeUndefined<String>,
+    /// Whether leaderboards rank the caller. What the caller earns does not depend on it.
+    on_leaderboards: Option<bool>,
     /// The mails to get.
     mail: Option<MailSettingsInput>,
 }
@@ -130,6 +132,7 @@ pub(crate) async fn update(ctx: &Context<'_>, input: UpdateMeInput) -> Answer<Up
     let quiet = mail.quiet_hours.as_opt_ref();
     let change = Change {
         locale: input.locale.as_opt_ref().map(|locale| locale.cloned()),
+        ranked: input.on_leaderboards,
         mode: mail.mode.map(Into::into),
         digest_hour: mail.digest_hour,
         quiet: quiet.map(|hours| hours.map(|hours| Quiet { from: hours.from, until: hours.until })),

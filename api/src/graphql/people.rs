@@ -221,6 +221,11 @@ impl User {
         self.of_record(ctx, |row| row.locale.clone()).await
     }
 
+    /// Whether leaderboards rank the person. Null if the caller may not see the person's record.
+    async fn on_leaderboards(&self, ctx: &Context<'_>) -> Option<Answer<bool>> {
+        self.of_record(ctx, |row| Some(row.ranked)).await
+    }
+
     /// The person who referred this person. Null also if there is none.
     async fn referred_by(&self, ctx: &Context<'_>) -> Option<Answer<Self>> {
         match self.of_record(ctx, |row| row.referred_by).await? {

@@ -192,6 +192,7 @@ fn of_person(reader: Reader, row: &people::Row) -> Value {
         "email": row.email,
         "timezone": row.timezone,
         "locale": row.locale,
+        "onLeaderboards": row.ranked,
         "referredBy": row.referred_by.and_then(|by| reader.id(by)),
         "createdAt": time(row.created_at),
         "updatedAt": time(row.updated_at),

@@ -13,7 +13,7 @@ use crate::auth::Actor;
 use crate::auth::policy::{self, Action};
 use crate::refusal::{Failure, Refusal};
 use crate::store::mail_settings::{self, Mode, Row};
-use crate::store::{self, Txn, people};
+use crate::store::{self, Txn, boards, people};
 
 /// Local hours in which no mail is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(crate) struct Quiet {
 pub(crate) struct Change {
     /// A language tag.
     pub(crate) locale: Option<Option<String>>,
+    /// Whether leaderboards rank them.
+    pub(crate) ranked: Option<bool>,
     /// When news is sent.
     pub(crate) mode: Option<Mode>,
     /// The local hour of the daily mail.
@@ -75,8 +77,14 @@ pub(crate) async fn update(
             let before = locked(txn, person).await?.ok_or(Interrupted::Again)?;
             let now = app.clock.now();
             let (mut row, settings) = before;
-            if let Some(locale) = locale {
-                row = people::Row { locale: locale.clone(), updated_at: now, ..row };
+            let ranked_before = row.ranked;
+            if locale.is_some() || change.ranked.is_some() {
+                row = people::Row {
+                    locale: locale.clone().unwrap_or(row.locale),
+                    ranked: change.ranked.unwrap_or(row.ranked),
+                    updated_at: now,
+                    ..row
+                };
                 people::update(txn, row.clone()).await?;
             }
             let (quiet_from, quiet_until) = match quiet {
@@ -96,6 +104,9 @@ pub(crate) async fn update(
                 ..settings
             };
             mail_settings::put(txn, settings.clone()).await?;
+            if row.ranked != ranked_before {
+                boards::log(txn, &[person].into()).await?;
+            }
             Ok(((row, settings), None))
         }
         .scope_boxed()

@@ -200,6 +200,7 @@ fn merge(
         created_at: before.map_or(now, |row| row.created_at),
         updated_at: now,
         erased_at: None,
+        ranked: before.is_none_or(|row| row.ranked),
     }
 }
 

@@ -141,7 +141,7 @@ pub(crate) async fn members(db: &impl Reads, course: Uuid, most: u64) -> Result<
     Ok(query.into_tuple().all(db.connection()).await?)
 }
 
-/// Learners with a score. Others keep what they earned in an earlier role, without a rank.
+/// Learners with a score who did not choose to be left out. Others keep what they earned, without a rank.
 fn query(scope: Scope, people: Option<(Dialect, &[Uuid])>) -> (String, Vec<Value>) {
     let mut values: Vec<Value> = Vec::new();
     let mut next = |value: Value| {
@@ -158,7 +158,7 @@ fn query(scope: Scope, people: Option<(Dialect, &[Uuid])>) -> (String, Vec<Value
         }
         None => String::new(),
     };
-    let learners = "people.role = 'student' AND people.erased_at IS NULL";
+    let learners = "people.role = 'student' AND people.erased_at IS NULL AND people.ranked";
     let sql = match scope {
         Scope { score: Score::Xp, days: None } => format!(
             "SELECT totals.person_id AS person, totals.xp AS score, totals.xp_reached_at AS reached_at FROM totals \

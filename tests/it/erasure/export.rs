@@ -17,7 +17,7 @@ on_both! {
         let own = own.data()["exportPerson"]["export"].clone();
         assert_eq!(own["person"], json!({
             "id": ada.id, "displayName": "Ada Lovelace", "role": "student", "email": "ada@school.example",
-            "timezone": "Europe/London", "locale": "en-GB", "referredBy": null,
+            "timezone": "Europe/London", "locale": "en-GB", "onLeaderboards": true, "referredBy": null,
             "createdAt": "2026-01-15T12:00:00.000Z", "updatedAt": "2026-01-15T12:00:00.000Z",
         }));
         let sent = own["events"].as_array().unwrap().iter().filter(|event| event["source"] == "school").count();

@@ -73,7 +73,8 @@ pub(super) enum Target {
 pub(super) enum Fit {
     /// All people.
     Anybody,
-    /// Students. A person with another role has no place on a leaderboard, so every caller gets an empty result.
+    /// Students. A person with another role and an erased person have no place on a leaderboard, so every caller gets an empty
+    /// result.
     Learners,
     /// Students; others get this code.
     Students(&'static str),
@@ -157,8 +158,7 @@ const fn left(path: &'static str, to: &'static [Role], told: &'static str) -> Le
 const STAFF: &[Role] = &[Role::SuperAdmin, Role::Admin];
 const REGISTRARS: &[Role] = &[Role::SuperAdmin, Role::Admin, Role::Service];
 
-/// All data that remains of erased people; everything else is reported as if they had never existed. They keep their
-/// places on leaderboards, without their names.
+/// All data that remains of erased people; everything else is reported as if they had never existed.
 pub(super) const ERASED: &[Left] = &[
     left("Query.node(id) a certificate", STAFF, "ok"),
     left("Query.node(id) a deleted certificate", STAFF, "ok"),
@@ -167,9 +167,6 @@ pub(super) const ERASED: &[Left] = &[
     left("Query.certificate(id) deleted", STAFF, "ok"),
     left("Query.auditLog(userId)", STAFF, "ok"),
     left("Query.deliveries(userId)", STAFF, "ok"),
-    left("User.id", &Role::ALL, "ok"),
-    left("User.displayName", &Role::ALL, "ok"),
-    left("User.role", &Role::ALL, "ok"),
     left("Certificate.student", STAFF, "ok"),
     left("Mutation.upsertUser(id)", REGISTRARS, "CONFLICT"),
     left("Mutation.updateCertificate(id)", STAFF, "CONFLICT"),
@@ -226,6 +223,7 @@ pub(super) const TABLE: &[Row] = &[
     row("Query.nextAchievements(userId)", "Read a person's next achievements", "nextAchievements(userId: $id) { percent }", Person, Null, SIGHT),
     row("Query.summary(userId)", "Read a person's summary", "summary(userId: $id) { totalEarned }", Person, Null, SIGHT),
     row("Query.leaderboard", "Read who stands where", "leaderboard { totalCount }", Nothing, Null, OPEN),
+    row("Query.leaderboard(courseId)", "Read who stands where in a course", "leaderboard(courseId: $id) { totalCount }", Course, Null, OPEN),
     row("Query.leaderboard(achievement) of a secret", "Read who has earned a secret", "leaderboard(achievement: $key) { totalCount }", SecretKey, Null, SECRET),
     row("Query.certificates", "List certificates", "certificates(first: 100) { nodes { student { id } } }", Certificate, List, SIGHT),
     row("Query.certificates(studentId)", "List a person's certificates", "certificates(studentId: $id) { nodes { id } }", Person, Null, SIGHT),
@@ -245,6 +243,7 @@ pub(super) const TABLE: &[Row] = &[
     fit(Learners, row("User.email", "See their address there", "leaderboard { standing(userId: $id) { user { id email } } }", Person, Record, SIGHT)),
     fit(Learners, row("User.timezone", "See their time zone", "leaderboard { standing(userId: $id) { user { id timezone } } }", Person, Record, SIGHT)),
     fit(Learners, row("User.locale", "See their language", "leaderboard { standing(userId: $id) { user { id locale } } }", Person, Record, SIGHT)),
+    fit(Learners, row("User.onLeaderboards", "See whether they are ranked", "leaderboard { standing(userId: $id) { user { id onLeaderboards } } }", Person, Record, SIGHT)),
     fit(Learners, row("User.referredBy", "See who brought them", "leaderboard { standing(userId: $id) { user { id referredBy { id } } } }", Person, Record, SIGHT)),
     fit(Learners, row("User.xp", "See their XP beside the name", "leaderboard { standing(userId: $id) { user { id xp } } }", Person, Record, SIGHT)),
     fit(Learners, row("User.level", "See their level", "leaderboard { standing(userId: $id) { user { id level { number } } } }", Person, Record, SIGHT)),

@@ -22,6 +22,7 @@ fn reader(name: &str) -> people::Row {
         created_at: DateTime::UNIX_EPOCH,
         updated_at: DateTime::UNIX_EPOCH,
         erased_at: None,
+        ranked: true,
     }
 }
 
