@@ -201,7 +201,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, Refused> {
     let (following, stopped) = (apart.clone(), stop.subscribe());
     let beat = app.pulse.watch("hub", deadlines::HUB);
     tasks.spawn(async move { hub.follow(following, beat, stopped).await });
-    tasks.spawn(wishes.serve(apart.clone(), stop.subscribe()));
+    let readers = App { db: app.db.shared(), ..app.clone() };
+    tasks.spawn(wishes.serve(readers, stop.subscribe()));
     tasks.spawn(rounds::catalogue(apart.clone(), stop.subscribe()));
     tasks.spawn(rounds::revocations(apart.clone(), stop.subscribe()));
     if app.config.worker {

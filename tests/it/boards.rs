@@ -8,7 +8,7 @@ use plaudit::auth::Role;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
-use tests::{Backend, Client, World, moment, on_each};
+use tests::{Backend, Client, World, moment, on_both, on_each};
 use uuid::Uuid;
 
 use crate::courses::mutate;
@@ -143,7 +143,8 @@ impl Crowd {
                 let at = self.some_time(now);
                 let input = json!({"studentId": person, "badgeId": self.badge, "awardedAt": at});
                 let ask = "mutation($input: AwardBadgeInput!) { awardBadge(input: $input) { award { id } userErrors { message } } }";
-                admin.ask(ask, json!({"input": input})).await;
+                let given = admin.ask(ask, json!({"input": input})).await;
+                assert_eq!(given.data()["awardBadge"]["userErrors"], json!([]));
             }
             9 => {
                 let list = "query($id: ID!) { earned(userId: $id, first: 100) { nodes { id cause } } }";
@@ -151,7 +152,8 @@ impl Crowd {
                 let nodes = answer.data()["earned"]["nodes"].as_array().unwrap().clone();
                 if let Some(award) = nodes.first() {
                     let revoke = "mutation($id: ID!) { revokeAward(input: {awardId: $id, reason: \"A mistake\", cascade: true}) { userErrors { message } } }";
-                    admin.ask(revoke, json!({"id": award["id"]})).await;
+                    let taken = admin.ask(revoke, json!({"id": award["id"]})).await;
+                    assert_eq!(taken.data()["revokeAward"]["userErrors"], json!([]));
                 }
             }
             10 => {
@@ -328,6 +330,44 @@ on_each! {
         if let Some(other) = other {
             other.stop().await;
         }
+        w.finish().await;
+    }
+}
+
+on_both! {
+    async fn a_board_in_memory_follows_a_repair(w: World) {
+        let ada = w.student("UTC").await;
+        w.service().record(json!({"userId": ada, "activity": "comment_written"})).await;
+        w.database.execute("UPDATE person_days SET awards = awards + 5").await;
+        let read = "{ leaderboard(metric: \"awards\", period: WEEK) { standings { nodes { score } } } }";
+        let scores = async || {
+            let answer = w.service().ask(read, json!({})).await;
+            answer.data()["leaderboard"]["standings"]["nodes"].clone()
+        };
+        assert_eq!(scores().await, json!([{"score": 6}]), "it was loaded with the damage");
+        plaudit::repair::run(&w.config, &w.clock).await.unwrap();
+        assert_eq!(scores().await, json!([{"score": 1}]));
+        w.finish().await;
+    }
+
+    async fn wrong_arguments_of_a_board_are_named(w: World) {
+        let ask = async |arguments: &str| {
+            let document = format!("{{ leaderboard({arguments}) {{ totalCount standings {{ totalCount }} }} }}");
+            let answer = w.service().ask(&document, json!({})).await;
+            let error = &answer.body["errors"][0];
+            (error["extensions"]["code"].clone(), error["extensions"]["field"].clone())
+        };
+        for (arguments, field) in [
+            ("metric: \"height\"", "metric"),
+            ("at: \"2026-01-01T00:00:00Z\"", "at"),
+            ("period: DAY, at: \"2026-01-17T12:00:01Z\"", "at"),
+            ("period: DAY, achievement: \"aurora/first-steps\"", "period"),
+            ("courseId: \"x\"", "courseId"),
+        ] {
+            assert_eq!(ask(arguments).await, (json!("INVALID_INPUT"), json!([field])), "{arguments}");
+        }
+        let unknown = format!("courseId: \"{}\"", Uuid::new_v4());
+        assert_eq!(ask(&unknown).await, (json!("NOT_FOUND"), json!(["courseId"])));
         w.finish().await;
     }
 }

@@ -1,16 +1,18 @@
 //! Leaderboards in memory. A board is loaded at its first use, and brought up to date by each use: the log names the people whose
 //! scores changed, and one snapshot of the database has their scores. So a reader sees everything that was committed before,
-//! by any process, and a board that nobody looks at costs nothing. One task reads for all readers that wait at the same time.
+//! by any process, and a board that nobody looks at costs nothing. One task reads for all readers that wait at the same time;
+//! a board that is loaded keeps no other waiting.
 
 mod order;
 mod period;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -25,6 +27,8 @@ use crate::store::{self, Txn};
 const WAITING: usize = 1_000;
 /// Boards in memory. The boards used last stay.
 const BOARDS: usize = 64;
+/// Boards that are loaded at a time.
+const LOADS: usize = 2;
 /// A board that was not used for so long is dropped.
 const IDLE: Duration = Duration::from_secs(900);
 /// Changes above which a board is loaded anew. The log keeps as many positions.
@@ -63,7 +67,7 @@ impl Shared {
 
 struct Wish {
     scope: Scope,
-    reply: oneshot::Sender<Result<Shared, store::Error>>,
+    reply: Reader,
 }
 
 /// The boards of this process. Cheap to clone.
@@ -101,95 +105,172 @@ struct Kept {
     used: Instant,
 }
 
-/// The loaded boards.
+/// A reader that waits.
+type Reader = oneshot::Sender<Result<Shared, store::Error>>;
+/// A board that was loaded: its places at a position of the log.
+type Fresh = Result<(Board, i64), store::Error>;
+
+/// The boards of this process, those that are being loaded, and their readers.
 #[derive(Default)]
-struct Loaded(HashMap<Scope, Kept>);
+struct Keeper {
+    kept: HashMap<Scope, Kept>,
+    /// The readers of boards that are being loaded or wait for their load.
+    waiting: HashMap<Scope, Vec<Reader>>,
+    /// Boards that wait for their load, oldest first.
+    queue: VecDeque<Scope>,
+    loads: JoinSet<(Scope, Fresh)>,
+}
 
 impl Wishes {
     /// Answers the wishes until `stop` turns true.
     pub(crate) async fn serve(mut self, app: App, mut stop: watch::Receiver<bool>) {
-        let mut loaded = Loaded::default();
+        let mut keeper = Keeper::default();
         let mut wishes = Vec::new();
+        let mut tick = tokio::time::interval(IDLE / 10);
         loop {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
                 taken = self.0.recv_many(&mut wishes, WAITING) => if taken == 0 { return },
+                Some(loaded) = keeper.loads.join_next() => keeper.take(loaded, &app),
+                _ = tick.tick() => keeper.drop_some(app.config.limits.board_places),
             }
-            let scopes: HashSet<Scope> = wishes.iter().map(|wish| wish.scope).collect();
-            let refreshed = loaded.refresh(&app, &scopes).await;
-            if let Err(error) = &refreshed {
-                tracing::warn!(error = error.chain(), "the leaderboards cannot be read");
-            }
+            let mut readers: HashMap<Scope, Vec<Reader>> = HashMap::new();
             for Wish { scope, reply } in wishes.drain(..) {
-                let board = loaded.0.get(&scope).map(|kept| kept.board.clone());
-                // The reader may have gone.
-                let _ = reply.send(board.filter(|_| refreshed.is_ok()).ok_or(store::Error::Busy));
+                readers.entry(scope).or_default().push(reply);
             }
+            for (scope, readers) in readers {
+                keeper.read(&app, scope, readers).await;
+            }
+            keeper.load_some(&app);
         }
     }
 }
 
-impl Loaded {
-    /// Brings these boards up to date, and loads those that are missing.
-    async fn refresh(&mut self, app: &App, scopes: &HashSet<Scope>) -> Result<(), store::Error> {
-        let now = Instant::now();
-        self.0.retain(|_, kept| now.duration_since(kept.used) < IDLE);
-        let head = rows::head(&app.db).await?;
-        let is_current = |scope| self.0.get(scope).is_some_and(|kept| kept.applied == head);
-        if !scopes.iter().all(is_current) {
-            let txn = app.db.snapshot().await?;
-            txn.take_time().await?;
-            let caught_up = self.catch_up(&txn, scopes, now).await;
-            txn.rollback().await;
-            caught_up?;
+impl Keeper {
+    /// Answers the readers of a board, or lets them wait for its load.
+    async fn read(&mut self, app: &App, scope: Scope, readers: Vec<Reader>) {
+        if let Some(waiting) = self.waiting.get_mut(&scope) {
+            waiting.extend(readers);
+            return;
         }
-        for scope in scopes {
-            if let Some(kept) = self.0.get_mut(scope) {
-                kept.used = now;
+        match self.catch_up(app, scope).await {
+            Ok(Some(board)) => answer(readers, &Ok(board)),
+            Ok(None) => {
+                self.waiting.insert(scope, readers);
+                self.queue.push_back(scope);
+            }
+            Err(error) => {
+                tracing::warn!(error = error.chain(), "a leaderboard cannot be brought up to date");
+                answer(readers, &Err(()));
             }
         }
-        self.drop_some(scopes, app.config.limits.board_places);
-        Ok(())
     }
 
-    async fn catch_up(
-        &mut self,
-        txn: &Txn,
-        scopes: &HashSet<Scope>,
-        now: Instant,
-    ) -> Result<(), store::Error> {
-        let head = rows::head(txn).await?;
-        for scope in scopes {
-            let changed = match self.0.get(scope) {
-                Some(kept) if kept.applied == head => continue,
-                Some(kept) => rows::changed_since(txn, kept.applied, head, CHANGES).await?,
-                None => None,
-            };
-            match (self.0.get_mut(scope), changed.filter(|changed| changed.len() <= CHANGES)) {
-                (Some(kept), Some(changed)) => {
-                    kept.board.set(&changed, rows::places_of(txn, *scope, &changed).await?);
-                    kept.applied = head;
-                }
-                _ => {
-                    let board = Shared(Arc::new(RwLock::new(Board::new(rows::places(txn, *scope).await?))));
-                    self.0.insert(*scope, Kept { board, applied: head, used: now });
-                }
+    /// The board with everything that is committed now; none if it has to be loaded.
+    async fn catch_up(&mut self, app: &App, scope: Scope) -> Result<Option<Shared>, store::Error> {
+        let Some(kept) = self.kept.get_mut(&scope) else { return Ok(None) };
+        kept.used = Instant::now();
+        if rows::head(&app.db).await? == kept.applied {
+            return Ok(Some(kept.board.clone()));
+        }
+        let txn = app.db.snapshot().await?;
+        let changes = changes(&txn, scope, kept.applied).await;
+        txn.rollback().await;
+        let (head, changes) = changes?;
+        match changes {
+            Some((changed, places)) => {
+                kept.board.set(&changed, places);
+                kept.applied = head;
+                Ok(Some(kept.board.clone()))
+            }
+            None => {
+                self.kept.remove(&scope);
+                Ok(None)
             }
         }
-        Ok(())
     }
 
-    /// Drops the boards that were not used for longest, until the rest is within the limits. Those of `wanted` stay.
-    fn drop_some(&mut self, wanted: &HashSet<Scope>, most: usize) {
-        let others = self.0.iter().filter(|(scope, _)| !wanted.contains(scope));
-        let mut others: Vec<(Instant, Scope)> = others.map(|(scope, kept)| (kept.used, *scope)).collect();
-        others.sort_unstable_by_key(|(used, _)| Reverse(*used));
-        let mut places: usize = self.0.values().map(|kept| kept.board.read().len()).sum();
-        while (self.0.len() > BOARDS || places > most)
-            && let Some((_, scope)) = others.pop()
+    /// Starts the loads that wait, a few at a time.
+    fn load_some(&mut self, app: &App) {
+        while self.loads.len() < LOADS
+            && let Some(scope) = self.queue.pop_front()
         {
-            let gone = self.0.remove(&scope);
+            let app = app.clone();
+            self.loads.spawn(async move { (scope, load(&app, scope).await) });
+        }
+    }
+
+    /// Keeps a loaded board and answers its readers.
+    fn take(&mut self, loaded: Result<(Scope, Fresh), JoinError>, app: &App) {
+        let Ok((scope, fresh)) = loaded else {
+            // The readers of a load that panicked are answered when they are dropped.
+            self.waiting.retain(|scope, _| self.queue.contains(scope));
+            return;
+        };
+        let readers = self.waiting.remove(&scope).unwrap_or_default();
+        match fresh {
+            Ok((board, applied)) => {
+                let board = Shared(Arc::new(RwLock::new(board)));
+                // What was committed since is after what these readers asked for.
+                answer(readers, &Ok(board.clone()));
+                self.kept.insert(scope, Kept { board, applied, used: Instant::now() });
+                self.drop_some(app.config.limits.board_places);
+            }
+            Err(error) => {
+                tracing::warn!(error = error.chain(), "a leaderboard cannot be loaded");
+                answer(readers, &Err(()));
+            }
+        }
+    }
+
+    /// Drops the boards that nobody uses, and those that were not used for longest, until the rest has at most `most` places.
+    fn drop_some(&mut self, most: usize) {
+        let now = Instant::now();
+        self.kept.retain(|_, kept| now.duration_since(kept.used) < IDLE);
+        let mut by_use: Vec<(Instant, Scope)> =
+            self.kept.iter().map(|(scope, kept)| (kept.used, *scope)).collect();
+        by_use.sort_unstable_by_key(|(used, _)| Reverse(*used));
+        let mut places: usize = self.kept.values().map(|kept| kept.board.read().len()).sum();
+        while (self.kept.len() > BOARDS || places > most)
+            && let Some((_, scope)) = by_use.pop()
+        {
+            let gone = self.kept.remove(&scope);
             places -= gone.map_or(0, |kept| kept.board.read().len()).min(places);
         }
     }
+}
+
+fn answer(readers: Vec<Reader>, board: &Result<Shared, ()>) {
+    for reader in readers {
+        // The reader may have gone.
+        let _ = reader.send(board.clone().map_err(|()| store::Error::Busy));
+    }
+}
+
+/// The head of the log, and the people who changed after `applied` with their places; none if there are too many.
+async fn changes(
+    txn: &Txn,
+    scope: Scope,
+    applied: i64,
+) -> Result<(i64, Option<(BTreeSet<Uuid>, Vec<Place>)>), store::Error> {
+    let head = rows::head(txn).await?;
+    let Some(changed) = rows::changed_since(txn, applied, head, CHANGES).await? else {
+        return Ok((head, None));
+    };
+    let places = rows::places_of(txn, scope, &changed).await?;
+    Ok((head, Some((changed, places))))
+}
+
+async fn load(app: &App, scope: Scope) -> Fresh {
+    let txn = app.db.snapshot().await?;
+    let read = async {
+        txn.take_time().await?;
+        Ok::<_, store::Error>((rows::head(&txn).await?, rows::places(&txn, scope).await?))
+    };
+    let read = read.await;
+    txn.rollback().await;
+    let (head, places) = read?;
+    // A million places are sorted for half a second.
+    let board = tokio::task::spawn_blocking(move || Board::new(places)).await;
+    Ok((board.map_err(|_| store::Error::Stopping)?, head))
 }

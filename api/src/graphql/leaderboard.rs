@@ -16,7 +16,7 @@ use crate::refusal::{Reason, Refusal};
 use crate::store::boards::{self, Place, Scope, Score};
 use crate::store::courses;
 
-/// Students of a course that are ranked.
+/// The most students of a course that can be ranked.
 const MEMBERS: u64 = 100_000;
 
 /// The period of a leaderboard, in the school's time zone.
@@ -34,7 +34,8 @@ pub(crate) enum LeaderboardPeriod {
     Day,
 }
 
-/// A ranking of students. Its content is from the moment at which it was read.
+/// A ranking of students with everything that was recorded before the request. Its fields are read one after the other, so they
+/// can differ by what is recorded meanwhile.
 pub(crate) struct Leaderboard {
     board: Shared,
     score: Score,
@@ -107,7 +108,16 @@ pub(crate) async fn open(ctx: &Context<'_>, wanted: Wanted<'_>) -> Answer<Option
     let span = span(ctx, period, wanted.at)?;
     let board = app.boards.current(Scope { score, days: span.map(|span| (span.first, span.last)) }).await?;
     let board = match course {
-        Some(course) => board.of(&boards::members(&app.db, course, MEMBERS).await?),
+        Some(course) => {
+            let members = boards::members(&app.db, course, MEMBERS + 1).await?;
+            if u64::try_from(members.len()).unwrap_or(u64::MAX) > MEMBERS {
+                let message = format!(
+                    "This course has more than {MEMBERS} students, too many to rank: omit `courseId`."
+                );
+                return Err(Fault::argument("courseId", message));
+            }
+            board.of(&members)
+        }
         None => board,
     };
     Ok(Some(Leaderboard { board, score, period, span }))
@@ -144,7 +154,8 @@ fn missing_course() -> Fault {
     Refusal::not_found("courseId", Reason::CourseNotFound, message).into()
 }
 
-/// A ranking of students. Its content is from the moment at which it was read.
+/// A ranking of students with everything that was recorded before the request. Its fields are read one after the other, so they
+/// can differ by what is recorded meanwhile.
 #[Object]
 impl Leaderboard {
     /// The metric: xp, awards, or the key of the achievement.

@@ -30,8 +30,12 @@ const ROLE: u64 = 800;
 const STUDENTS_COUNT: u64 = 40;
 /// A page of the certificates that a teacher may see: up to 10 ms.
 const CERTIFICATES: u64 = 200;
-/// A field of an achievement's leaderboard: up to 40 ms, because it counts awards. A leaderboard by XP reads a number.
+/// A field of an achievement's leaderboard. There are as many of these as achievements, and each is loaded at its first use.
 const AWARD_BOARD: u64 = 800;
+/// A leaderboard of a past period, which is usually not in memory.
+const PAST_BOARD: u64 = 1_000;
+/// A leaderboard of a course, which is sorted for each use.
+const COURSE_BOARD: u64 = 400;
 /// The progress of a person in all achievements of the catalogue.
 const PROGRESS: u64 = 20;
 /// A person's awards, counted by category and rank.
@@ -186,7 +190,9 @@ pub(super) fn of(parent: &str, field: &str) -> Price {
         ("Query", "catalog") => {
             Price::rows(STATEMENT, Rows::Page { usual: USUAL_CATALOG, most: MOST_CATALOG })
         }
-        ("Query", "leaderboard") => Price::base(0).below("achievement", AWARD_BOARD),
+        ("Query", "leaderboard") => Price::base(0)
+            .with(&[("at", PAST_BOARD), ("courseId", COURSE_BOARD)])
+            .below("achievement", AWARD_BOARD),
         ("Query", "me" | "node" | "user" | "certificate" | "feedCursor" | "mailSettings") => {
             Price::base(STATEMENT)
         }

@@ -10,8 +10,8 @@ use uuid::Uuid;
 use crate::store::person_days::{self, Happened, Row, Span};
 use crate::store::{self, Txn, awards, boards, people};
 
-/// People per page when all are recalculated.
-const PAGE: u64 = 100;
+/// People per page when all are recalculated: everything that happened to them is in memory at a time.
+const PAGE: u64 = 20;
 
 /// Rows by person and day.
 pub(crate) type Days = BTreeMap<(Uuid, NaiveDate), Row>;
@@ -54,17 +54,18 @@ pub(super) async fn write(
         awards: step.awards.iter().map(|award| (award.key.person, award.earned_at)).collect(),
     };
     let mut added = count(&happened, zone);
-    added.retain(|key, _| !moved.contains(key));
-    person_days::add(txn, added.into_values().collect()).await?;
-    if moved.is_empty() {
-        return Ok(());
+    if !moved.is_empty() {
+        // The number of events only grows, so only the scores are calculated anew.
+        let spans: Vec<Span> = moved.iter().map(|(person, day)| span(*person, *day, zone)).collect();
+        let empty = moved.iter().map(|(person, day)| ((*person, *day), person_days::none(*person, *day)));
+        let mut rows: Days = empty.collect();
+        rows.extend(count(&person_days::scored_within(txn, &spans).await?, zone));
+        person_days::put_scores(txn, rows.into_values().collect()).await?;
+        for (key, row) in added.iter_mut().filter(|(key, _)| moved.contains(key)) {
+            *row = Row { events: row.events, ..person_days::none(key.0, key.1) };
+        }
     }
-    let spans: Vec<Span> = moved.iter().map(|(person, day)| span(*person, *day, zone)).collect();
-    let counted = count(&person_days::within(txn, &spans).await?, zone);
-    let empty = moved.iter().map(|(person, day)| ((*person, *day), person_days::none(*person, *day)));
-    let mut rows: Days = empty.collect();
-    rows.extend(counted);
-    person_days::put(txn, rows.into_values().collect()).await
+    person_days::add(txn, added.into_values().collect()).await
 }
 
 /// What happened, by person and day.

@@ -75,18 +75,22 @@ pub(crate) async fn head(db: &impl Reads) -> Result<i64, Error> {
         .ok_or_else(|| Error::Impossible("the feed has lost its counter".into()))
 }
 
-/// The people who changed after `position`; `None` if everyone may have changed, or if the log does not reach back so far.
+/// The people who changed after `position`; `None` if there are more than `most`, if everyone may have changed, or if the log
+/// does not reach back so far.
 pub(crate) async fn changed_since(
     db: &Txn,
     position: i64,
     head: i64,
     most: usize,
 ) -> Result<Option<BTreeSet<Uuid>>, Error> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    if !(0..=most).contains(&(head - position)) || bytes_since(db, position, head).await? > most * 16 {
+        return Ok(None);
+    }
     let rows = Entity::find()
         .filter(Column::Position.gt(position))
         .filter(Column::Position.lte(head))
-        .order_by(Column::Position, Order::Asc)
-        .limit(u64::try_from(most).unwrap_or(u64::MAX));
+        .order_by(Column::Position, Order::Asc);
     let rows = rows.all(db.connection()).await?;
     let is_whole = i64::try_from(rows.len()).ok() == Some(head - position);
     if !is_whole || rows.iter().any(|row| row.people.is_empty()) {
@@ -94,6 +98,16 @@ pub(crate) async fn changed_since(
     }
     let ids = rows.iter().flat_map(|row| row.people.chunks_exact(16));
     Ok(Some(ids.filter_map(|bytes| Uuid::from_slice(bytes).ok()).collect()))
+}
+
+/// The bytes of the people after `position`.
+async fn bytes_since(db: &Txn, position: i64, head: i64) -> Result<i64, Error> {
+    let connection = db.connection();
+    let sql = "SELECT CAST(COALESCE(SUM(LENGTH(people)), 0) AS bigint) AS bytes FROM board_log \
+               WHERE position > $1 AND position <= $2";
+    let row =
+        connection.query_one_raw(super::statement(connection, sql, [position.into(), head.into()])).await?;
+    Ok(row.map_or(Ok(0), |row| row.try_get("", "bytes"))?)
 }
 
 /// The first position of the log; none if it is empty.
@@ -129,7 +143,7 @@ pub(crate) async fn places_of(db: &Txn, scope: Scope, people: &BTreeSet<Uuid>) -
     Ok(places)
 }
 
-/// The students who are enrolled in a course, at most `most`.
+/// The students who are enrolled in a course, at most `most`, in no order.
 pub(crate) async fn members(db: &impl Reads, course: Uuid, most: u64) -> Result<Vec<Uuid>, Error> {
     use entity::enrollments::{Column, Entity};
     let query = Entity::find()

@@ -176,6 +176,13 @@ impl Database {
         self.over(&self.pools.tasks, Arc::default())
     }
 
+    /// The same database for leaderboards, with the connections of queries. Its statements are counted separately, because one
+    /// reader's statements serve many.
+    #[must_use]
+    pub(crate) fn shared(&self) -> Self {
+        self.over(&self.pools.readers, Arc::default())
+    }
+
     /// The same database for sign-in, with connections that other requests cannot use up.
     #[must_use]
     pub(crate) fn reserved(&self) -> Self {

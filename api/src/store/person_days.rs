@@ -49,6 +49,13 @@ pub(crate) async fn put(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
     rows::insert_all(txn, rows, Some(replace)).await
 }
 
+/// Inserts these rows, or replaces the scores of the stored ones.
+pub(crate) async fn put_scores(txn: &Txn, rows: Vec<Row>) -> Result<(), Error> {
+    let mut replace = OnConflict::columns([Column::PersonId, Column::Day]);
+    replace.update_columns([Column::Xp, Column::XpAt, Column::Awards, Column::AwardsAt]);
+    rows::insert_all(txn, rows, Some(replace)).await
+}
+
 /// All rows of these people.
 pub(crate) async fn of_people(
     db: &Txn,
@@ -79,50 +86,46 @@ pub(crate) struct Happened {
 /// A person, and a span of time: its start, and its end, which is not part of it.
 pub(crate) type Span = (Uuid, DateTime<Utc>, DateTime<Utc>);
 
-/// What happened within these spans.
-pub(crate) async fn within(db: &Txn, spans: &[Span]) -> Result<Happened, Error> {
+/// The entries and awards within these spans.
+pub(crate) async fn scored_within(db: &Txn, spans: &[Span]) -> Result<Happened, Error> {
     let mut happened = Happened::default();
     for some in spans.chunks(rows::ROWS_PER_STATEMENT) {
-        let any = |person: &dyn Fn() -> Expr, at: &dyn Fn() -> Expr| {
+        let any = |person: Expr, at: Expr| {
             let one = |(id, from, until): &Span| {
-                Condition::all().add(person().eq(*id)).add(at().gte(*from)).add(at().lt(*until))
+                let within = at.clone().gte(*from).and(at.clone().lt(*until));
+                Condition::all().add(person.clone().eq(*id)).add(within)
             };
             some.iter().map(one).fold(Condition::any(), Condition::add)
         };
-        let of_events =
-            any(&|| events::Column::PersonId.into_expr(), &|| events::Column::OccurredAt.into_expr());
         let of_entries =
-            any(&|| xp_entries::Column::PersonId.into_expr(), &|| xp_entries::Column::OccurredAt.into_expr());
-        let of_awards =
-            any(&|| awards::Column::PersonId.into_expr(), &|| awards::Column::EarnedAt.into_expr());
-        read(db, [of_events, of_entries, of_awards], &mut happened).await?;
+            any(xp_entries::Column::PersonId.into_expr(), xp_entries::Column::OccurredAt.into_expr());
+        let of_awards = any(awards::Column::PersonId.into_expr(), awards::Column::EarnedAt.into_expr());
+        read_scored(db, of_entries, of_awards, &mut happened).await?;
     }
     Ok(happened)
 }
 
 /// Everything that happened to these people.
 pub(crate) async fn ever(db: &Txn, people: &[Uuid]) -> Result<Happened, Error> {
-    let mut happened = Happened::default();
     let of = |column: Expr| Condition::all().add(column.is_in(people.iter().copied()));
-    let conditions = [
-        of(events::Column::PersonId.into_expr()),
-        of(xp_entries::Column::PersonId.into_expr()),
-        of(awards::Column::PersonId.into_expr()),
-    ];
-    read(db, conditions, &mut happened).await?;
-    Ok(happened)
-}
-
-async fn read(
-    db: &Txn,
-    [of_events, of_entries, of_awards]: [Condition; 3],
-    happened: &mut Happened,
-) -> Result<(), Error> {
     let query = events::Entity::find()
         .select_only()
         .columns([events::Column::PersonId, events::Column::OccurredAt])
-        .filter(of_events);
-    happened.events.extend(query.into_tuple::<(Uuid, DateTime<Utc>)>().all(db.connection()).await?);
+        .filter(of(events::Column::PersonId.into_expr()));
+    let events = query.into_tuple::<(Uuid, DateTime<Utc>)>().all(db.connection()).await?;
+    let mut happened = Happened { events, ..Happened::default() };
+    let (entries, awards) =
+        (of(xp_entries::Column::PersonId.into_expr()), of(awards::Column::PersonId.into_expr()));
+    read_scored(db, entries, awards, &mut happened).await?;
+    Ok(happened)
+}
+
+async fn read_scored(
+    db: &Txn,
+    of_entries: Condition,
+    of_awards: Condition,
+    happened: &mut Happened,
+) -> Result<(), Error> {
     let counts = xp_entries::Column::AwardId.is_null().or(awards::Column::RevokedAt.is_null());
     let query = xp_entries::Entity::find()
         .select_only()
