@@ -32,8 +32,9 @@ struct Crowd {
     course: Value,
     badge: Value,
     did: Did,
-    /// Those who are learners now, and those who want to be ranked.
+    /// Whether each person is a learner now.
     learners: BTreeMap<Uuid, bool>,
+    /// Whether each person wants to be ranked.
     ranked: BTreeMap<Uuid, bool>,
     erased: Vec<Uuid>,
     random: StdRng,

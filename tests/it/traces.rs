@@ -129,7 +129,7 @@ on_each! {
         assert_eq!(operation.parent_span_id, request.span_id);
         assert_eq!(delivery.parent_span_id, operation.span_id);
         assert_eq!(hex(&delivery.span_id), parent);
-        // The transaction is shared with other callers, so it is a trace of its own that links to this one.
+        // One transaction serves several callers. So it has its own trace, with a link to the trace of each caller.
         let linked: Vec<_> = spans
             .iter()
             .filter(|span| span.links.iter().any(|link| link.span_id == operation.span_id))

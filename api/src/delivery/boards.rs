@@ -1,7 +1,7 @@
 //! Leaderboards in memory. A board is loaded at its first use, and brought up to date by each use: the log names the people whose
 //! scores changed, and one snapshot of the database has their scores. So a reader sees everything that was committed before,
-//! by any process, and a board that nobody looks at costs nothing. One task reads for all readers that wait at the same time;
-//! a board that is loaded keeps no other waiting.
+//! by any process, and a board that nobody reads costs nothing in this process. One task brings boards up to date, once for all
+//! readers that wait at the same time. Loads run beside it, so that readers of another board do not wait for them.
 
 mod order;
 mod period;
@@ -23,7 +23,7 @@ use crate::app::App;
 use crate::store::boards::{self as rows, Place, Scope};
 use crate::store::{self, Txn};
 
-/// Readers that wait at a time; further ones are told to come back.
+/// The maximum number of waiting readers. Further ones get UNAVAILABLE.
 const WAITING: usize = 1_000;
 /// Boards in memory. The boards used last stay.
 const BOARDS: usize = 64;
@@ -128,11 +128,15 @@ impl Wishes {
         let mut wishes = Vec::new();
         let mut tick = tokio::time::interval(IDLE / 10);
         loop {
+            let mut loaded = None;
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
                 taken = self.0.recv_many(&mut wishes, WAITING) => if taken == 0 { return },
-                Some(loaded) = keeper.loads.join_next() => keeper.take(loaded, &app),
+                Some(load) = keeper.loads.join_next() => loaded = Some(load),
                 _ = tick.tick() => keeper.drop_some(app.config.limits.board_places),
+            }
+            if let Some(loaded) = loaded {
+                keeper.take(loaded, &app).await;
             }
             let mut readers: HashMap<Scope, Vec<Reader>> = HashMap::new();
             for Wish { scope, reply } in wishes.drain(..) {
@@ -200,10 +204,11 @@ impl Keeper {
         }
     }
 
-    /// Keeps a loaded board and answers its readers.
-    fn take(&mut self, loaded: Result<(Scope, Fresh), JoinError>, app: &App) {
+    /// Keeps a loaded board and answers its readers. Some of them came after the snapshot of the load, so the board is brought
+    /// up to date first.
+    async fn take(&mut self, loaded: Result<(Scope, Fresh), JoinError>, app: &App) {
         let Ok((scope, fresh)) = loaded else {
-            // The readers of a load that panicked are answered when they are dropped.
+            // A load panicked, and it is not known which: dropping a reader answers it. The other load serves nobody then.
             self.waiting.retain(|scope, _| self.queue.contains(scope));
             return;
         };
@@ -211,9 +216,8 @@ impl Keeper {
         match fresh {
             Ok((board, applied)) => {
                 let board = Shared(Arc::new(RwLock::new(board)));
-                // What was committed since is after what these readers asked for.
-                answer(readers, &Ok(board.clone()));
                 self.kept.insert(scope, Kept { board, applied, used: Instant::now() });
+                self.read(app, scope, readers).await;
                 self.drop_some(app.config.limits.board_places);
             }
             Err(error) => {
@@ -223,7 +227,8 @@ impl Keeper {
         }
     }
 
-    /// Drops the boards that nobody uses, and those that were not used for longest, until the rest has at most `most` places.
+    /// Drops the boards that were not used for [`IDLE`]. Then drops the least recently used ones until at most `most` places and
+    /// [`BOARDS`] boards are left.
     fn drop_some(&mut self, most: usize) {
         let now = Instant::now();
         self.kept.retain(|_, kept| now.duration_since(kept.used) < IDLE);

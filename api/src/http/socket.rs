@@ -77,7 +77,7 @@ pub(super) async fn upgrade<E: Executor>(
     // A message slightly over the limit is still read, so that the socket closes with the correct code.
     let most = site.limits.socket_message_bytes.saturating_add(LITTLE);
     let request_id = Arc::clone(&response_context.request_id);
-    // Of the log alone: a trace of the whole life of a socket would help nobody.
+    // This span is only for the log. A trace would be as long as the socket is open, which may be hours.
     let span = tracing::info_span!(parent: None, "request", id = %request_id);
     upgrade
         .protocols([SUBPROTOCOL])

@@ -27,7 +27,7 @@ const SCHOOL: School = School::CROWD;
 const CALLERS: u64 = 16;
 /// The duration of the measurement of requests.
 const MEASURED: Duration = Duration::from_secs(5);
-/// Awards that are told to sockets and by webhooks and mails, and the sockets.
+/// Awards that become requests to webhooks and mails; awards that are sent to sockets; and the number of the sockets.
 const AWARDS: u64 = 800;
 const TOLD: u64 = 20;
 const SOCKETS: usize = 500;

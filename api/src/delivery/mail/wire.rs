@@ -252,7 +252,7 @@ mod tests {
                     return;
                 }
             }
-            // Whoever reads on gets the same again and again.
+            // A client that reads on gets the last text again and again.
             while let Some(last) = texts.last()
                 && client.write_all(last.as_bytes()).await.is_ok()
             {}
